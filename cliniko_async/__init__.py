@@ -1,0 +1,358 @@
+"""An async client of the Cliniko API: typed records, lists that lose nothing, and the rate limit kept.
+
+```python
+async with Cliniko(api_key, app_name="Rosters", contact_email="it@example.com") as cliniko:
+    async for kind in cliniko.appointment_types.list():
+        print(kind.name)
+```
+
+Records and what converts them are loaded when they are first used.
+"""
+
+import importlib
+from typing import TYPE_CHECKING
+
+from ._http import Request, Response
+from ._retry import RetryPolicy
+from ._tables import NAMES
+from .client import Cliniko
+from .errors import (
+    BadRequestError,
+    ClinikoError,
+    ConfigurationError,
+    DeadlineExceededError,
+    DecodingError,
+    ForbiddenError,
+    InvalidFieldsError,
+    NotFoundError,
+    OutcomeUnknownError,
+    PaginationDriftError,
+    PaginationError,
+    RateLimitedError,
+    ResponseError,
+    ServerError,
+    TransportError,
+    TransportTimeoutError,
+    UnauthorizedError,
+    UnprocessableError,
+    UsageError,
+)
+from .filters import Filter, Sort
+from .limits import Limits, Permit, RateLimiter, SlidingWindowLimiter
+from .links import Link, ListLink
+from .pagination import Page, Paginator
+
+if TYPE_CHECKING:
+    from ._converter import from_dict, to_dict, to_json
+    from .resources._bookings import (
+        Booking,
+        BookingRepeatRule,
+        GroupAppointment,
+        IndividualAppointment,
+        UnavailableBlock,
+    )
+    from .resources.appointment_type import AppointmentType, AppointmentTypeFields, AppointmentTypes
+    from .resources.appointment_type_billable_item import (
+        AppointmentTypeBillableItem,
+        AppointmentTypeBillableItemCreateFields,
+        AppointmentTypeBillableItems,
+        AppointmentTypeBillableItemUpdateFields,
+    )
+    from .resources.appointment_type_product import (
+        AppointmentTypeProduct,
+        AppointmentTypeProductCreateFields,
+        AppointmentTypeProducts,
+        AppointmentTypeProductUpdateFields,
+    )
+    from .resources.attendee import Attendee, AttendeeCreateFields, Attendees, AttendeeUpdateFields
+    from .resources.availability_block import (
+        AvailabilityBlock,
+        AvailabilityBlockFields,
+        AvailabilityBlockRepeatRule,
+        AvailabilityBlockRepeatRuleFields,
+        AvailabilityBlocks,
+    )
+    from .resources.available_time import AvailableTime, AvailableTimes, NextAvailableTime
+    from .resources.billable_item import BillableItem, BillableItemFields, BillableItems
+    from .resources.booking import Bookings
+    from .resources.business import Business, Businesses, BusinessFields
+    from .resources.communication import (
+        Communication,
+        CommunicationFields,
+        Communications,
+        EmailCommunication,
+        MemoCommunication,
+        SmsCommunication,
+    )
+    from .resources.concession_price import ConcessionPrice, ConcessionPrices
+    from .resources.concession_type import ConcessionType, ConcessionTypeFields, ConcessionTypes
+    from .resources.conflicts import Conflicts, ConflictsFound
+    from .resources.contact import Contact, ContactFields, ContactPhoneNumber, ContactPhoneNumberFields, Contacts
+    from .resources.daily_availability import DailyAvailabilities, DailyAvailability, DailyAvailabilityHours
+    from .resources.group_appointment import (
+        GroupAppointmentCreateFields,
+        GroupAppointmentFields,
+        GroupAppointmentRepeatRuleFields,
+        GroupAppointments,
+        GroupAppointmentUpdateFields,
+    )
+    from .resources.individual_appointment import (
+        IndividualAppointmentCreateFields,
+        IndividualAppointmentFields,
+        IndividualAppointmentRepeatRuleFields,
+        IndividualAppointments,
+        IndividualAppointmentUpdateFields,
+    )
+    from .resources.invoice import Invoice, Invoices
+    from .resources.invoice_item import InvoiceItem, InvoiceItems
+    from .resources.medical_alert import MedicalAlert, MedicalAlertFields, MedicalAlerts
+    from .resources.patient import (
+        Patient,
+        PatientCustomField,
+        PatientCustomFieldFields,
+        PatientCustomFieldOption,
+        PatientCustomFieldOptionFields,
+        PatientCustomFieldOther,
+        PatientCustomFieldOtherFields,
+        PatientCustomFields,
+        PatientCustomFieldSection,
+        PatientCustomFieldSectionFields,
+        PatientCustomFieldsFields,
+        PatientFields,
+        PatientPhoneNumber,
+        PatientPhoneNumberFields,
+        PatientPronouns,
+        PatientPronounsFields,
+        Patients,
+    )
+    from .resources.patient_attachment import (
+        AttachmentPresignedPost,
+        FullPatientExport,
+        PatientAttachment,
+        PatientAttachmentCreateFields,
+        PatientAttachments,
+        PatientAttachmentUpdateFields,
+        UploadedPatientAttachment,
+    )
+    from .resources.patient_case import PatientCase, PatientCaseFields, PatientCases
+    from .resources.patient_form import (
+        PatientForm,
+        PatientFormAnswer,
+        PatientFormAnswerFields,
+        PatientFormContent,
+        PatientFormContentFields,
+        PatientFormFields,
+        PatientFormOptions,
+        PatientFormOptionsFields,
+        PatientFormOther,
+        PatientFormOtherFields,
+        PatientFormQuestion,
+        PatientFormQuestionFields,
+        PatientFormReply,
+        PatientFormReplyFields,
+        PatientFormReplyPhone,
+        PatientFormReplyPhoneFields,
+        PatientForms,
+        PatientFormSection,
+        PatientFormSectionFields,
+    )
+    from .resources.patient_form_template import (
+        PatientFormTemplate,
+        PatientFormTemplateAnswer,
+        PatientFormTemplateAnswerFields,
+        PatientFormTemplateContent,
+        PatientFormTemplateContentFields,
+        PatientFormTemplateFields,
+        PatientFormTemplateOptions,
+        PatientFormTemplateOptionsFields,
+        PatientFormTemplateOther,
+        PatientFormTemplateOtherFields,
+        PatientFormTemplateQuestion,
+        PatientFormTemplateQuestionFields,
+        PatientFormTemplates,
+        PatientFormTemplateSection,
+        PatientFormTemplateSectionFields,
+    )
+    from .resources.practitioner import Practitioner, Practitioners
+    from .resources.practitioner_reference_number import (
+        PractitionerReferenceNumber,
+        PractitionerReferenceNumberFields,
+        PractitionerReferenceNumbers,
+    )
+    from .resources.product import Product, ProductFields, Products
+    from .resources.product_supplier import ProductSupplier, ProductSupplierFields, ProductSuppliers
+    from .resources.public_settings import (
+        PublicAccountSettings,
+        PublicSettings,
+        PublicSettingsAccount,
+        PublicSettingsCalendar,
+        PublicSettingsCustomField,
+        PublicSettingsCustomFieldOption,
+        PublicSettingsCustomFieldOther,
+        PublicSettingsCustomFieldsDefinition,
+        PublicSettingsCustomFieldSection,
+        PublicSettingsDocumentsAndPrinting,
+        PublicSettingsIntegrations,
+        PublicSettingsMailChimp,
+        PublicSettingsOnlineBookings,
+        PublicSettingsOnlinePayments,
+        PublicSettingsPatientPrivacy,
+        PublicSettingsReminders,
+        PublicSettingsSms,
+        PublicSettingsTerminology,
+        PublicSettingsWaitList,
+        PublicSettingsXero,
+    )
+    from .resources.referral_source import ReferralSource, ReferralSourceFields, ReferralSources
+    from .resources.referral_source_type import ReferralSourceType, ReferralSourceTypes
+    from .resources.relationship import Relationship, RelationshipFields, Relationships
+    from .resources.service import Service, Services
+    from .resources.settings import (
+        AccountSettings,
+        Settings,
+        SettingsAccount,
+        SettingsAdroll,
+        SettingsCalendar,
+        SettingsCompliance,
+        SettingsCustomField,
+        SettingsCustomFieldOption,
+        SettingsCustomFieldOther,
+        SettingsCustomFieldsDefinition,
+        SettingsCustomFieldSection,
+        SettingsDocumentsAndPrinting,
+        SettingsGoogleAnalytics,
+        SettingsGoogleTagManager,
+        SettingsIntegrations,
+        SettingsMailChimp,
+        SettingsMedipass,
+        SettingsOnlineBookings,
+        SettingsOnlinePayments,
+        SettingsPatientPrivacy,
+        SettingsReminders,
+        SettingsSms,
+        SettingsTerminology,
+        SettingsWaitList,
+        SettingsXero,
+    )
+    from .resources.signature import Signature, Signatures
+    from .resources.stock_adjustment import StockAdjustment, StockAdjustmentFields, StockAdjustments
+    from .resources.tax import Tax, Taxes, TaxFields
+    from .resources.treatment_note import (
+        TreatmentNote,
+        TreatmentNoteAnswer,
+        TreatmentNoteAnswerFields,
+        TreatmentNoteContent,
+        TreatmentNoteContentFields,
+        TreatmentNoteFields,
+        TreatmentNoteOther,
+        TreatmentNoteOtherFields,
+        TreatmentNoteQuestion,
+        TreatmentNoteQuestionFields,
+        TreatmentNotes,
+        TreatmentNoteSection,
+        TreatmentNoteSectionFields,
+    )
+    from .resources.treatment_note_template import (
+        TreatmentNoteTemplate,
+        TreatmentNoteTemplateAnswer,
+        TreatmentNoteTemplateAnswerFields,
+        TreatmentNoteTemplateContent,
+        TreatmentNoteTemplateContentFields,
+        TreatmentNoteTemplateFields,
+        TreatmentNoteTemplateOther,
+        TreatmentNoteTemplateOtherFields,
+        TreatmentNoteTemplatePrintSettings,
+        TreatmentNoteTemplatePrintSettingsFields,
+        TreatmentNoteTemplateQuestion,
+        TreatmentNoteTemplateQuestionFields,
+        TreatmentNoteTemplates,
+        TreatmentNoteTemplateSection,
+        TreatmentNoteTemplateSectionFields,
+    )
+    from .resources.unavailable_block import UnavailableBlockFields, UnavailableBlockRepeatRuleFields, UnavailableBlocks
+    from .resources.unavailable_block_type import (
+        UnavailableBlockType,
+        UnavailableBlockTypeFields,
+        UnavailableBlockTypes,
+    )
+    from .resources.user import User, UserPhoneNumber, Users
+
+# fmt: off
+__all__ = [
+    "AccountSettings", "AppointmentType", "AppointmentTypeBillableItem", "AppointmentTypeBillableItemCreateFields",
+    "AppointmentTypeBillableItemUpdateFields", "AppointmentTypeBillableItems", "AppointmentTypeFields",
+    "AppointmentTypeProduct", "AppointmentTypeProductCreateFields", "AppointmentTypeProductUpdateFields",
+    "AppointmentTypeProducts", "AppointmentTypes", "AttachmentPresignedPost", "Attendee", "AttendeeCreateFields",
+    "AttendeeUpdateFields", "Attendees", "AvailabilityBlock", "AvailabilityBlockFields", "AvailabilityBlockRepeatRule",
+    "AvailabilityBlockRepeatRuleFields", "AvailabilityBlocks", "AvailableTime", "AvailableTimes", "BadRequestError",
+    "BillableItem", "BillableItemFields", "BillableItems", "Booking", "BookingRepeatRule", "Bookings", "Business",
+    "BusinessFields", "Businesses", "Cliniko", "ClinikoError", "Communication", "CommunicationFields", "Communications",
+    "ConcessionPrice", "ConcessionPrices", "ConcessionType", "ConcessionTypeFields", "ConcessionTypes",
+    "ConfigurationError", "Conflicts", "ConflictsFound", "Contact", "ContactFields", "ContactPhoneNumber",
+    "ContactPhoneNumberFields", "Contacts", "DailyAvailabilities", "DailyAvailability", "DailyAvailabilityHours",
+    "DeadlineExceededError", "DecodingError", "EmailCommunication", "Filter", "ForbiddenError", "FullPatientExport",
+    "GroupAppointment", "GroupAppointmentCreateFields", "GroupAppointmentFields", "GroupAppointmentRepeatRuleFields",
+    "GroupAppointmentUpdateFields", "GroupAppointments", "IndividualAppointment", "IndividualAppointmentCreateFields",
+    "IndividualAppointmentFields", "IndividualAppointmentRepeatRuleFields", "IndividualAppointmentUpdateFields",
+    "IndividualAppointments", "InvalidFieldsError", "Invoice", "InvoiceItem", "InvoiceItems", "Invoices", "Limits",
+    "Link", "ListLink", "MedicalAlert", "MedicalAlertFields", "MedicalAlerts", "MemoCommunication", "NextAvailableTime",
+    "NotFoundError", "OutcomeUnknownError", "Page", "PaginationDriftError", "PaginationError", "Paginator", "Patient",
+    "PatientAttachment", "PatientAttachmentCreateFields", "PatientAttachmentUpdateFields", "PatientAttachments",
+    "PatientCase", "PatientCaseFields", "PatientCases", "PatientCustomField", "PatientCustomFieldFields",
+    "PatientCustomFieldOption", "PatientCustomFieldOptionFields", "PatientCustomFieldOther",
+    "PatientCustomFieldOtherFields", "PatientCustomFieldSection", "PatientCustomFieldSectionFields",
+    "PatientCustomFields", "PatientCustomFieldsFields", "PatientFields", "PatientForm", "PatientFormAnswer",
+    "PatientFormAnswerFields", "PatientFormContent", "PatientFormContentFields", "PatientFormFields",
+    "PatientFormOptions", "PatientFormOptionsFields", "PatientFormOther", "PatientFormOtherFields",
+    "PatientFormQuestion", "PatientFormQuestionFields", "PatientFormReply", "PatientFormReplyFields",
+    "PatientFormReplyPhone", "PatientFormReplyPhoneFields", "PatientFormSection", "PatientFormSectionFields",
+    "PatientFormTemplate", "PatientFormTemplateAnswer", "PatientFormTemplateAnswerFields", "PatientFormTemplateContent",
+    "PatientFormTemplateContentFields", "PatientFormTemplateFields", "PatientFormTemplateOptions",
+    "PatientFormTemplateOptionsFields", "PatientFormTemplateOther", "PatientFormTemplateOtherFields",
+    "PatientFormTemplateQuestion", "PatientFormTemplateQuestionFields", "PatientFormTemplateSection",
+    "PatientFormTemplateSectionFields", "PatientFormTemplates", "PatientForms", "PatientPhoneNumber",
+    "PatientPhoneNumberFields", "PatientPronouns", "PatientPronounsFields", "Patients", "Permit", "Practitioner",
+    "PractitionerReferenceNumber", "PractitionerReferenceNumberFields", "PractitionerReferenceNumbers", "Practitioners",
+    "Product", "ProductFields", "ProductSupplier", "ProductSupplierFields", "ProductSuppliers", "Products",
+    "PublicAccountSettings", "PublicSettings", "PublicSettingsAccount", "PublicSettingsCalendar",
+    "PublicSettingsCustomField", "PublicSettingsCustomFieldOption", "PublicSettingsCustomFieldOther",
+    "PublicSettingsCustomFieldSection", "PublicSettingsCustomFieldsDefinition", "PublicSettingsDocumentsAndPrinting",
+    "PublicSettingsIntegrations", "PublicSettingsMailChimp", "PublicSettingsOnlineBookings",
+    "PublicSettingsOnlinePayments", "PublicSettingsPatientPrivacy", "PublicSettingsReminders", "PublicSettingsSms",
+    "PublicSettingsTerminology", "PublicSettingsWaitList", "PublicSettingsXero", "RateLimitedError", "RateLimiter",
+    "ReferralSource", "ReferralSourceFields", "ReferralSourceType", "ReferralSourceTypes", "ReferralSources",
+    "Relationship", "RelationshipFields", "Relationships", "Request", "Response", "ResponseError", "RetryPolicy",
+    "ServerError", "Service", "Services", "Settings", "SettingsAccount", "SettingsAdroll", "SettingsCalendar",
+    "SettingsCompliance", "SettingsCustomField", "SettingsCustomFieldOption", "SettingsCustomFieldOther",
+    "SettingsCustomFieldSection", "SettingsCustomFieldsDefinition", "SettingsDocumentsAndPrinting",
+    "SettingsGoogleAnalytics", "SettingsGoogleTagManager", "SettingsIntegrations", "SettingsMailChimp",
+    "SettingsMedipass", "SettingsOnlineBookings", "SettingsOnlinePayments", "SettingsPatientPrivacy",
+    "SettingsReminders", "SettingsSms", "SettingsTerminology", "SettingsWaitList", "SettingsXero", "Signature",
+    "Signatures", "SlidingWindowLimiter", "SmsCommunication", "Sort", "StockAdjustment", "StockAdjustmentFields",
+    "StockAdjustments", "Tax", "TaxFields", "Taxes", "TransportError", "TransportTimeoutError", "TreatmentNote",
+    "TreatmentNoteAnswer", "TreatmentNoteAnswerFields", "TreatmentNoteContent", "TreatmentNoteContentFields",
+    "TreatmentNoteFields", "TreatmentNoteOther", "TreatmentNoteOtherFields", "TreatmentNoteQuestion",
+    "TreatmentNoteQuestionFields", "TreatmentNoteSection", "TreatmentNoteSectionFields", "TreatmentNoteTemplate",
+    "TreatmentNoteTemplateAnswer", "TreatmentNoteTemplateAnswerFields", "TreatmentNoteTemplateContent",
+    "TreatmentNoteTemplateContentFields", "TreatmentNoteTemplateFields", "TreatmentNoteTemplateOther",
+    "TreatmentNoteTemplateOtherFields", "TreatmentNoteTemplatePrintSettings",
+    "TreatmentNoteTemplatePrintSettingsFields", "TreatmentNoteTemplateQuestion", "TreatmentNoteTemplateQuestionFields",
+    "TreatmentNoteTemplateSection", "TreatmentNoteTemplateSectionFields", "TreatmentNoteTemplates", "TreatmentNotes",
+    "UnauthorizedError", "UnavailableBlock", "UnavailableBlockFields", "UnavailableBlockRepeatRuleFields",
+    "UnavailableBlockType", "UnavailableBlockTypeFields", "UnavailableBlockTypes", "UnavailableBlocks",
+    "UnprocessableError", "UploadedPatientAttachment", "UsageError", "User", "UserPhoneNumber", "Users", "from_dict",
+    "to_dict", "to_json"]
+
+_late = {name: f".resources.{module}" for module, names in NAMES.items() for name in names}
+_late |= dict.fromkeys(("from_dict", "to_dict", "to_json"), "._converter")
+
+if not TYPE_CHECKING:
+
+    def __getattr__(name: str) -> object:
+        if name not in _late:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        value = globals()[name] = getattr(importlib.import_module(_late[name], __name__), name)
+        return value
+
+    def __dir__() -> list[str]:
+        return sorted(__all__)

@@ -1,0 +1,75 @@
+"""Requests of a walk, now or ahead of their turn. Knows the API and the URLs, never the walk, which may be dropped."""
+
+import asyncio
+import itertools
+from collections.abc import Sequence
+from typing import Any
+
+from ._api import Api
+from ._decode import decode_page
+from ._http import Request
+from ._walks import Answer
+
+
+class Ahead:
+    """Asks for pages, and remembers in which order each was sent and had arrived."""
+
+    def __init__(self, api: Api, record: type[Any], envelope: str) -> None:
+        """Take what is asked for, and whom."""
+        self._api = api
+        self._record = record
+        self._envelope = envelope
+        self._turns = itertools.count()
+        self._tasks: dict[str, asyncio.Task[Answer]] = {}
+        self._loop: asyncio.AbstractEventLoop | None = None
+
+    async def get(self, url: str) -> Answer:
+        """Give the answer to a URL, whether it was asked for ahead or not."""
+        task = self._tasks.get(url)
+        if task is None:
+            return await self._fetch(url)
+        try:
+            # Whoever waits may be cancelled and come again: the request goes on.
+            return await asyncio.shield(task)
+        finally:
+            if task.done():
+                self._tasks.pop(url, None)
+
+    def ask(self, urls: Sequence[str]) -> None:
+        """Ask for these ahead, and for no others any longer."""
+        for url in self._tasks.keys() - set(urls):
+            self._tasks.pop(url).cancel()
+        for url in urls:
+            if url not in self._tasks:
+                self._tasks[url] = self._start(url)
+
+    def cancel(self) -> None:
+        """Give up what was asked for ahead; from any thread, as the garbage collector may be the caller."""
+        if not self._tasks or self._loop is None or self._loop.is_closed():
+            return
+        try:
+            here = asyncio.get_running_loop() is self._loop
+        except RuntimeError:
+            here = False
+        if here:
+            self.ask(())
+        else:
+            self._loop.call_soon_threadsafe(self.ask, ())
+
+    def _start(self, url: str) -> asyncio.Task[Answer]:
+        self._loop = asyncio.get_running_loop()
+        task = self._api.spawn(self._fetch(url))
+        task.add_done_callback(_read_error)
+        return task
+
+    async def _fetch(self, url: str) -> Answer:
+        sent = next(self._turns)
+        request = Request("GET", url)
+        page = decode_page(self._record, self._envelope, request, await self._api.send(request))
+        return Answer(page, sent, next(self._turns))
+
+
+def _read_error(task: asyncio.Task[Answer]) -> None:
+    """Keep the loop from logging an error that nobody waited for: the page is asked for again at its turn."""
+    if not task.cancelled():
+        task.exception()

@@ -1,0 +1,200 @@
+"""The one cattrs converter: the exact way in, which names each record and field that does not fit, and the way out."""
+
+import datetime as dt
+import types
+from collections.abc import Callable, Iterator
+from decimal import Decimal
+from functools import cache, partial
+from typing import Annotated, Any, NoReturn, TypeVar, Union, get_args, get_origin, get_type_hints
+
+import attrs
+import cattrs
+import msgspec
+from cattrs.fns import identity
+from cattrs.gen import make_dict_structure_fn, make_dict_unstructure_fn, override
+
+from ._record import DateTime, Part, as_object, has_variants, telling_keys, wire_names
+from .errors import DecodingError
+from .links import Link, ListLink, SelfLink
+
+T = TypeVar("T")
+
+_SCALARS: dict[Any, tuple[Any, str]] = {
+    str: (str, "a text"),
+    int: (int, "an integer"),
+    bool: (bool, "true or false"),
+    Decimal: (Decimal, "a decimal"),
+    dt.datetime: (DateTime, "a time with its zone"),
+    dt.date: (dt.date, "a date"),
+    Link: (Link, "a link"),
+    ListLink: (ListLink, "a link"),
+    SelfLink: (SelfLink, "a link"),
+}
+
+
+class _ExpectedError(Exception):
+    """Says what was expected, and not what was found, which may be about a patient."""
+
+
+def from_dict(cls: type[T], data: Any) -> T:
+    """Make a record of the JSON-able dict that the API sends for it.
+
+    Raises:
+        DecodingError: a field does not fit.
+    """
+    record, faults = structure(cls, data)
+    if record is None:
+        raise DecodingError(faults)
+    return record
+
+
+def to_dict(record: Any) -> dict[str, Any]:
+    """Give a record as the JSON-able dict that the API would send for it."""
+    written: dict[str, Any] = msgspec.json.decode(to_json(record))
+    return written
+
+
+def to_json(record: Any) -> bytes:
+    """Give a record as JSON, with the keys that the API would send for it."""
+    return _encoder.encode(converter().unstructure(record))
+
+
+def structure(cls: type[T], data: Any) -> tuple[T | None, list[str]]:
+    """Give a record and no faults, or no record and a text for each field that does not fit."""
+    try:
+        return converter().structure(data, cls), []
+    except (cattrs.BaseValidationError, _ExpectedError) as error:
+        texts = cattrs.transform_error(error, path="", format_exception=_explain)
+    faults = (text.rpartition(" @ ") for text in texts)
+    return None, [f"{path.lstrip('.')} {fault}".strip() for fault, _, path in faults]
+
+
+@cache
+def converter() -> cattrs.Converter:
+    """Give the converter, made at first use."""
+    made = cattrs.Converter(detailed_validation=True)
+    for kind, (accepted, name) in _SCALARS.items():
+        made.register_structure_hook(kind, _exactly(accepted, name))
+    made.register_structure_hook_factory(attrs.has, partial(_structure_fn, made))
+    made.register_structure_hook_factory(_is_mixed, partial(_structure_mixed, made))
+    made.register_unstructure_hook_factory(_is_plain, _identity)
+    made.register_unstructure_hook_factory(attrs.has, partial(_unstructure_fn, made))
+    return made
+
+
+def _exactly(kind: Any, name: str) -> Callable[[Any, Any], Any]:
+    def structure(value: Any, _: Any) -> Any:
+        # msgspec reads a scalar in the same way here as on the fast way.
+        try:
+            return value if isinstance(value, Decimal) and kind is Decimal else msgspec.convert(value, kind)
+        except (msgspec.ValidationError, ValueError):
+            pass
+        raise _ExpectedError(name)
+
+    return structure
+
+
+def _structure_fn(made: cattrs.Converter, cls: type[Any]) -> Callable[[Any, Any], Any]:
+    if has_variants(cls):
+        return _structure_variant(made, cls)
+    renames: dict[str, Any] = {name: override(rename=wire) for name, wire in wire_names(cls).items()}
+    fields = make_dict_structure_fn(cls, made, **renames)
+
+    def structure(value: Any, kind: Any) -> Any:
+        if as_object(value) is None:
+            raise _ExpectedError("an object")
+        return fields(value, kind)
+
+    return structure
+
+
+def _structure_variant(made: cattrs.Converter, cls: type[Any]) -> Callable[[Any, Any], Any]:
+    telling = telling_keys(cls)
+
+    def structure(value: Any, _: Any) -> Any:
+        found = as_object(value)
+        if found is None:
+            raise _ExpectedError("an object")
+        return made.structure(found, cls.variant(**{name: found.get(name) for name in telling}))
+
+    return structure
+
+
+def _is_mixed(kind: Any) -> bool:
+    """Whether a type takes JSON of several shapes, such as a text or an object."""
+    return get_origin(kind) in (Union, types.UnionType) and len(set(get_args(kind)) - {types.NoneType}) > 1
+
+
+def _structure_mixed(made: cattrs.Converter, kind: Any) -> Callable[[Any, Any], Any]:
+    shapes = {_shape(member): member for member in get_args(kind)}
+
+    def structure(value: Any, _: Any) -> Any:
+        if type(value) not in shapes:
+            raise _ExpectedError("another kind of value")
+        return made.structure(value, shapes[type(value)]) if value is not None else None
+
+    return structure
+
+
+def _shape(member: Any) -> type:
+    if get_origin(member) is tuple:
+        return list
+    return dict if attrs.has(member) else member
+
+
+def _unstructure_fn(made: cattrs.Converter, cls: type[Any]) -> Callable[[Any], dict[str, Any]]:
+    names = wire_names(cls)
+    omits = issubclass(cls, Part)
+    hints = get_type_hints(cls, include_extras=True)
+
+    def how(field: "attrs.Attribute[Any]") -> Any:
+        write = _as_number if field.metadata.get("number") else None
+        omit = omits or _is_link(hints[field.name])
+        return override(omit_if_default=omit, rename=names.get(field.name), unstruct_hook=write)
+
+    return make_dict_unstructure_fn(cls, made, **{field.name: how(field) for field in attrs.fields(cls)})
+
+
+def _as_number(value: Decimal | None) -> msgspec.Raw | None:
+    return value if value is None else msgspec.Raw(format(value, "f").encode())
+
+
+def _identity(_: Any) -> Callable[[Any], Any]:
+    return identity
+
+
+def _is_plain(kind: Any) -> bool:
+    """Whether a type holds no attrs class, so that its values are written as they stand."""
+    return not any(_classes(kind))
+
+
+def _classes(kind: Any) -> Iterator[type]:
+    """Give the attrs classes within a type: what holds none is written as it stands."""
+    if attrs.has(get_origin(kind) or kind):
+        yield kind
+    elif kind in (Any, object, list, dict, tuple):
+        yield object
+    for argument in get_args(kind):
+        yield from _classes(argument)
+
+
+def _is_link(hint: Any) -> bool:
+    arguments = get_args(hint)
+    if get_origin(hint) is Annotated:
+        return arguments[0] is Link
+    return hint is Link or any(map(_is_link, arguments))
+
+
+def _explain(error: BaseException, _: type | None) -> str:
+    if isinstance(error, KeyError):
+        return "is missing"
+    if isinstance(error, _ExpectedError):
+        return f"expected {error}"
+    return "does not fit"
+
+
+def _cannot_write(value: object) -> NoReturn:
+    raise TypeError(f"a {type(value).__name__} cannot be written as JSON")
+
+
+_encoder = msgspec.json.Encoder(enc_hook=_cannot_write)

@@ -1,0 +1,195 @@
+"""Answers to records: the fast way by msgspec, and where it refuses, the exact way by cattrs over the same bytes.
+
+msgspec fills frozen attrs classes without calling their `__init__`, but its errors say little; cattrs reads record by
+record and names each field that does not fit. cattrs is imported when it is first needed.
+"""
+
+import datetime as dt
+import json
+from collections.abc import Callable, Sequence
+from decimal import Decimal
+from functools import cache
+from typing import Any, Generic, NoReturn, TypeVar
+
+import attrs
+import msgspec
+
+from ._http import Request, Response, is_id
+from ._record import DateTime, as_object, has_variants, is_renamed, telling_keys
+from .errors import DecodingError
+
+T = TypeVar("T")
+
+_REFUSED = (msgspec.MsgspecError, ValueError, RecursionError)
+
+
+@attrs.frozen
+class Row:
+    """What a walk has to know of a record that does not fit."""
+
+    id: str | None
+    created_at: dt.datetime | None
+
+
+@attrs.frozen(repr=False)
+class PageData(Generic[T]):
+    """A page as it came: the records that fit, and a row for each that was there."""
+
+    items: tuple[T, ...]
+    rows: Sequence[Any]
+    total_entries: int | None
+    next: str | None
+    request: Request
+    response: Response
+    faults: tuple[str, ...] = ()
+
+
+class PageLinks(msgspec.Struct, frozen=True, gc=False):
+    """The link of a page that is of use."""
+
+    next: str | None = None
+
+
+def decode_record(cls: type[T], request: Request, response: Response) -> T:
+    """Read an answer of one record.
+
+    Raises:
+        DecodingError: it does not fit.
+    """
+    try:
+        found: T = _fast_record(cls)(response.body)  # type: ignore[arg-type]  # to mypy, classes are not hashable
+    except _REFUSED:
+        pass  # Go on outside of the handler, so that no traceback shows a value.
+    else:
+        return found
+    record, faults = _structure(cls, _loads(request, response))
+    if record is None:
+        raise _error(faults, request, response)
+    return record
+
+
+def decode_page(cls: type[T], envelope: str, request: Request, response: Response) -> PageData[T]:
+    """Read an answer of one page.
+
+    Raises:
+        DecodingError: it is no page; a record that does not fit is among the page's faults instead.
+    """
+    try:
+        page = _fast_page(cls, envelope)(response.body)  # type: ignore[arg-type]
+    except _REFUSED:
+        pass
+    else:
+        following = page.links.next if page.links else None
+        return PageData(page.items, page.items, page.total_entries, following, request, response)
+    return _exact_page(cls, envelope, request, response)
+
+
+def _exact_page(cls: type[T], envelope: str, request: Request, response: Response) -> PageData[T]:
+    data = as_object(_loads(request, response)) or {}
+    faults = _page_faults(data, envelope)
+    if faults:
+        raise _error(faults, request, response)
+    items: list[T] = []
+    rows: list[Any] = []
+    for index, raw in enumerate(data[envelope]):
+        record, found = _structure(cls, raw)
+        if record is None:
+            row = _row(raw)
+            faults += [f"record {row.id or f'#{index}'}: {', '.join(found)}"]
+            rows.append(row)
+        else:
+            items.append(record)
+            rows.append(record)
+    links = as_object(data.get("links")) or {}
+    return PageData(tuple(items), rows, data.get("total_entries"), links.get("next"), request, response, tuple(faults))
+
+
+def _page_faults(data: dict[str, Any], envelope: str) -> list[str]:
+    faults: list[str] = []
+    if not isinstance(data.get(envelope), list):
+        faults.append(f"{envelope} expected a list" if envelope in data else f"{envelope} is missing")
+    total = data.get("total_entries")
+    if total is not None and (not isinstance(total, int) or isinstance(total, bool)):
+        faults.append("total_entries expected an integer")
+    links = data.get("links", {})
+    found = as_object({} if links is None else links)
+    if found is None or not isinstance(found.get("next"), str | None):
+        faults.append("links expected an object of URLs")
+    return faults
+
+
+def _row(raw: Any) -> Row:
+    """Read of a record that does not fit what can be read of its place in a list."""
+    found = as_object(raw) or {}
+    key = found.get("id")
+    try:
+        created_at = msgspec.convert(found.get("created_at"), DateTime)
+    except (msgspec.ValidationError, ValueError):
+        created_at = None
+    return Row(key if isinstance(key, str) and is_id(key) else None, created_at)
+
+
+def _structure(cls: type[T], data: Any) -> tuple[T | None, list[str]]:
+    from ._converter import structure  # noqa: PLC0415  (cattrs takes a tenth of the whole import)
+
+    return structure(cls, data)
+
+
+def _loads(request: Request, response: Response) -> Any:
+    try:
+        # As floats, decimals would lose digits and be reported beside the real fault.
+        return json.loads(response.body, parse_float=Decimal)
+    except (ValueError, RecursionError):
+        pass
+    raise _error(["is not JSON"], request, response)
+
+
+def _error(faults: Sequence[str], request: Request, response: Response) -> DecodingError:
+    return DecodingError(faults, request=request, status=response.status, written=request.method != "GET")
+
+
+@cache
+def _fast_record(cls: Any) -> Callable[[Any], Any]:
+    if is_renamed(cls):
+        return _refuse
+    return _fast_variant(cls) if has_variants(cls) else msgspec.json.Decoder(cls).decode
+
+
+def _fast_variant(cls: type) -> Callable[[Any], Any]:
+    """Read the keys that tell the variants apart, then the record as the one it is."""
+    telling = msgspec.json.Decoder(msgspec.defstruct("Telling", [(name, Any, None) for name in telling_keys(cls)]))
+    variant: Callable[..., type] = vars(cls)["variant"].__func__
+
+    def decode(body: Any) -> Any:
+        return _fast_record(variant(**msgspec.structs.asdict(telling.decode(body))))(body)
+
+    return decode
+
+
+@cache
+def _fast_page(cls: Any, envelope: str) -> Callable[[bytes], Any]:
+    if is_renamed(cls):
+        return _refuse
+    several = has_variants(cls)
+    item: Any = msgspec.Raw if several else cls
+    fields: list[Any] = [
+        ("items", tuple[item, ...], msgspec.field(name=envelope)),
+        ("total_entries", int | None, None),
+        ("links", PageLinks | None, None),
+    ]
+    page_type: Any = msgspec.defstruct(f"{cls.__name__}Page", fields)
+    decode: Callable[[bytes], Any] = msgspec.json.Decoder(page_type).decode
+    if not several:
+        return decode
+    one = _fast_record(cls)
+
+    def each(body: bytes) -> Any:
+        page = decode(body)
+        return msgspec.structs.replace(page, items=tuple(map(one, page.items)))
+
+    return each
+
+
+def _refuse(_: Any) -> NoReturn:
+    """Leave a class with renamed fields to cattrs: msgspec would read it without them, and without complaint."""
+    raise msgspec.DecodeError

@@ -1,0 +1,102 @@
+"""Where links lead: which resource a URL belongs to, and how to read it."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any, TypeVar
+
+from ._api import Api
+from ._decode import decode_record
+from ._http import Request, is_id
+from ._resource import Resource, visibilities
+from ._tables import RESOURCES, resource_class
+from .errors import ConfigurationError, NotFoundError
+from .links import Link, ListLink
+from .pagination import Paginator
+
+T = TypeVar("T")
+
+_BATCH = 100
+_SINGULAR = {"referral_source": "referral_sources"}
+"""The last words of those URLs that name the one record they lead to."""
+_INACTIVE = {"practitioners": "/inactive"}
+"""Resources whose lists leave records out that only a list of their own has."""
+
+
+async def follow_link(api: Api, link: Link[T]) -> T:
+    """Give the record that a link leads to."""
+    url, resource = _find(api, link)
+    seen = visibilities(getattr(resource, "get", None))
+    path = _with_query(url, [f"q%5B%5D={name}_at%3A%2A" for name in seen])
+    request = Request("GET", path)
+    found: T = decode_record(resource.record, request, await api.send(request))
+    return found
+
+
+def follow_list(api: Api, link: ListLink[T]) -> Paginator[T]:
+    """Give the list that a link leads to."""
+    url, resource = _find(api, link)
+    path, mark, query = url.partition("?")
+    sources: tuple[str, ...] = (url,)
+    if resource.name in _INACTIVE:
+        sources = (url, path + _INACTIVE[resource.name] + mark + query)
+    return _everything(resource, sources, ())
+
+
+async def resolve_links(api: Api, links: Iterable[Link[T] | None]) -> dict[str, T]:
+    """Give the records that links lead to, by id."""
+    found: dict[str, T] = {}
+    by_resource: dict[str, tuple[Resource[T], dict[str, None]]] = {}
+    for link in links:
+        if link is None:
+            continue
+        _, resource = _find(api, link)
+        if link.id is None or "id" not in resource.where.fields():
+            found |= await _singly(api, link)
+        else:
+            by_resource.setdefault(resource.name, (resource, {}))[1][link.id] = None
+    for resource, ids in by_resource.values():
+        listed = list(ids)
+        for start in range(0, len(listed), _BATCH):
+            found |= await _batch(api, resource, listed[start : start + _BATCH])
+    return found
+
+
+async def _batch(api: Api, resource: Resource[T], ids: Sequence[str]) -> dict[str, T]:
+    found: dict[str, T] = {}
+    for suffix in ("", _INACTIVE.get(resource.name)):
+        missing = [key for key in ids if key not in found]
+        if suffix is None or not missing:
+            break
+        source = api.server.url(f"/{resource.name}{suffix}")
+        records: list[Any] = list(await _everything(resource, (source,), [f"id:={','.join(missing)}"]).collect())
+        found |= {record.id: record for record in records}
+    return found
+
+
+async def _singly(api: Api, link: Link[T]) -> dict[str, T]:
+    try:
+        record: Any = await follow_link(api, link)
+    except NotFoundError:
+        return {}
+    return {record.id: record}
+
+
+def _everything(resource: Resource[T], sources: tuple[str, ...], filters: Sequence[str]) -> Paginator[T]:
+    seen = visibilities(getattr(resource, "list", None))
+    return resource.paginate(sources, filters, dict.fromkeys(seen, "include"))
+
+
+def _find(api: Api, link: Link[T] | ListLink[T]) -> tuple[str, Resource[T]]:
+    """Give the URL of a link, which may come from anywhere, and the resource that it leads to."""
+    url = api.server.own(link.href)
+    if url is None:
+        raise ConfigurationError("a link leads away from the server that the key belongs to")
+    path = url.partition("?")[0].removeprefix(api.server.base_url)
+    name = next((word for word in reversed(path.split("/")) if word and not is_id(word)), "")
+    name = _SINGULAR.get(name, name)
+    if name not in RESOURCES:
+        raise ConfigurationError(f"no operation answers a link to {name if name.isidentifier() else 'this'}")
+    return url, resource_class(name)(api)
+
+
+def _with_query(url: str, pairs: Sequence[str]) -> str:
+    return f"{url}{'&' if '?' in url else '?'}{'&'.join(pairs)}" if pairs else url

@@ -1,0 +1,147 @@
+"""What goes over the wire, as values: requests, answers, credentials and the server they belong to. No I/O."""
+
+import base64
+import ipaddress
+import json
+import re
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import unquote
+
+import attrs
+from yarl import URL
+
+SHARD = re.compile(r"\w{2}\d{1,2}", re.IGNORECASE | re.ASCII)
+DEFAULT_SHARD = "au1"
+_EMAIL = re.compile(r"[^@\s()<>,;]+@[^@\s()<>,;]+\.[^@\s()<>,;]+")
+_ID = re.compile(r"\d{1,19}", re.ASCII)
+
+
+@attrs.frozen(repr=False)
+class Request:
+    """One request, whole: the same value is sent again when it is repeated."""
+
+    method: str
+    url: str
+    body: bytes | None = None
+
+    @property
+    def path(self) -> str:
+        """The path of the URL without its query, which may hold what was searched for."""
+        return URL(self.url, encoded=True).raw_path
+
+    @property
+    def repeatable(self) -> bool:
+        """Whether sending it twice leaves the account as sending it once does."""
+        if self.method == "POST":
+            return self.archives
+        # Cancelling may notify patients, each time.
+        return not (self.method == "PATCH" and self.path.endswith("/cancel"))
+
+    @property
+    def archives(self) -> bool:
+        """Whether it archives a record, by the path that the API has for it."""
+        return self.method == "POST" and self.path.endswith("/archive")
+
+    @property
+    def removes(self) -> bool:
+        """Whether a second one finds nothing left to do and says so with a 404."""
+        return self.method == "DELETE" or self.archives
+
+    def __repr__(self) -> str:
+        """Method and path; a query and a body may name a patient."""
+        return f"{self.method} {self.path}"
+
+
+@attrs.frozen(repr=False)
+class Response:
+    """An answer, read to its end."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+    def json(self) -> Any:
+        """Give the body as JSON.
+
+        Raises:
+            ValueError: the body is no JSON.
+        """
+        return json.loads(self.body)
+
+    def __repr__(self) -> str:
+        """Status and size; the body may be about a patient."""
+        return f"Response({self.status}, {len(self.body)} bytes)"
+
+
+@attrs.frozen(repr=False)
+class Credentials:
+    """Who asks: the headers that the API requires of every request."""
+
+    api_key: str
+    user_agent: str
+
+    def headers(self) -> dict[str, str]:
+        """Give the headers of a request, the secret one among them."""
+        basic = base64.b64encode(f"{self.api_key}:".encode()).decode()
+        return {"Authorization": f"Basic {basic}", "Accept": "application/json", "User-Agent": self.user_agent}
+
+    def __repr__(self) -> str:
+        """Never the key."""
+        return f"Credentials({self.user_agent!r})"
+
+
+@attrs.frozen
+class Server:
+    """The server and base path that a key belongs to, and nothing beside them."""
+
+    base_url: str
+
+    def url(self, path: str) -> str:
+        """Give the URL of a path below the base path."""
+        return self.base_url + path
+
+    def own(self, url: str) -> str | None:
+        """Give `url` when it lies on this server below its base path, else None."""
+        try:
+            parts, base = URL(url, encoded=True), URL(self.base_url, encoded=True)
+            same = (parts.scheme, parts.host, parts.port) == (base.scheme, base.host, base.port)
+        except (ValueError, TypeError):
+            return None
+        path = parts.raw_path
+        if not same or parts.raw_user is not None or parts.raw_password is not None or _escapes(url):
+            return None
+        if not path.startswith(base.raw_path.rstrip("/") + "/") or ".." in unquote(unquote(path)).split("/"):
+            return None
+        return str(base.origin()) + parts.raw_path_qs
+
+
+def _escapes(url: str) -> bool:
+    """Whether a URL has signs that a parser on the way might read in another way."""
+    return not url.isascii() or not url.isprintable() or " " in url or "\\" in url
+
+
+def shard_of(api_key: str) -> str:
+    """Give the shard that a key names after its last hyphen, or the first one of all."""
+    suffix = api_key.rpartition("-")[2] if "-" in api_key else ""
+    return suffix.lower() if SHARD.fullmatch(suffix) else DEFAULT_SHARD
+
+
+def is_email(text: str) -> bool:
+    """Whether a text looks like an e-mail address."""
+    return text.isprintable() and _EMAIL.fullmatch(text) is not None
+
+
+def is_id(value: str) -> bool:
+    """Whether a text is an id as the API gives them: up to 19 digits."""
+    return _ID.fullmatch(value) is not None
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a host is this machine."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False

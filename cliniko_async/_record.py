@@ -1,0 +1,88 @@
+"""What every record is: a frozen attrs class in the API's own field names."""
+
+import datetime as dt
+import inspect
+from typing import TYPE_CHECKING, Annotated, Self, TypeVar, cast, dataclass_transform
+
+import attrs
+import msgspec
+
+from .links import Link, SelfLink
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+C = TypeVar("C", bound=type)
+
+DateTime = Annotated[dt.datetime, msgspec.Meta(tz=True)]
+"""A moment, always with a zone; a stamp without one does not fit."""
+
+
+@dataclass_transform(frozen_default=True, kw_only_default=True, field_specifiers=(attrs.field,))
+def record(cls: C) -> C:
+    """Make a class of fields a record."""
+    return attrs.frozen(kw_only=True, repr=False)(cls)
+
+
+class Part:
+    """A piece of a record without an id of its own; leaves out every field that is None when written."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        """The name alone: values may be about a patient."""
+        return f"{type(self).__name__}(…)"
+
+
+class Record:
+    """The base of all records."""
+
+    __slots__ = ()
+
+    if TYPE_CHECKING:
+        links: SelfLink
+
+    @property
+    def link(self) -> Link[Self]:
+        """The record's link to itself."""
+        return Link(self.links)
+
+    def __repr__(self) -> str:
+        """Class and id; the other values may be about a patient."""
+        return f"{type(self).__name__}(id={getattr(self, 'id', None)!r})"
+
+
+@cache
+def is_renamed(cls: type) -> bool:
+    """Whether a class, or a part of it, has a field whose name Python does not allow."""
+    hints = get_type_hints(cls).values()
+    return bool(wire_names(cls)) or any(is_renamed(part) for hint in hints for part in attrs_classes(hint))
+
+
+def attrs_classes(kind: Any) -> Iterator[type]:
+    """Give the attrs classes within a type."""
+    if attrs.has(get_origin(kind) or kind):
+        yield kind
+    for argument in get_args(kind):
+        yield from attrs_classes(argument)
+
+
+def wire_names(cls: type) -> dict[str, str]:
+    """Give the API's names of those fields of a class whose names Python does not allow."""
+    return {field.name: field.metadata["wire"] for field in attrs.fields(cls) if "wire" in field.metadata}
+
+
+def has_variants(cls: type) -> bool:
+    """Whether a class stands for several kinds of record; then its `variant` tells them apart."""
+    return "variant" in vars(cls)
+
+
+def telling_keys(cls: type) -> tuple[str, ...]:
+    """Give the keys by which the variants of a class are told apart: the arguments of its `variant`."""
+    variant: Callable[..., type] = vars(cls)["variant"].__func__
+    return tuple(inspect.signature(variant).parameters)
+
+
+def as_object(value: object) -> dict[str, Any] | None:
+    """Give a JSON value when it is an object."""
+    return cast("dict[str, Any]", value) if isinstance(value, dict) else None

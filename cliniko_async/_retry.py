@@ -1,0 +1,229 @@
+"""What is sent again and when: a pure policy, and the transports that act on it."""
+
+import asyncio
+import datetime as dt
+import email.utils
+import logging
+import random
+import time
+from collections.abc import Callable
+from typing import Literal
+
+import attrs
+
+from ._http import Request, Response
+from ._session import SessionManager
+from ._transport import Call, Transport
+from .errors import (
+    ClinikoError,
+    ConfigurationError,
+    DeadlineExceededError,
+    DecodingError,
+    OutcomeUnknownError,
+    TransportError,
+    UsageError,
+    error_for,
+)
+from .limits import Priority, RateLimiter
+
+logger = logging.getLogger("cliniko_async")
+
+Verdict = Literal["done", "again", "refused", "unknown", "unread"]
+_RESET_SLACK = 1.0
+
+
+def _positive(_: object, attribute: "attrs.Attribute[float]", value: float) -> None:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not value > 0:
+        raise ConfigurationError(f"{attribute.name} must be more than 0")
+
+
+def _positive_int(_: object, attribute: "attrs.Attribute[int]", value: int) -> None:
+    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+        raise ConfigurationError(f"{attribute.name} is an int of at least 1")
+
+
+@attrs.frozen
+class RetryPolicy:
+    """How often a request is sent at the most, and how long is waited between two attempts, in seconds.
+
+    The wait is drawn at random between 0 and a bound that starts at `wait_initial` and doubles up to `wait_max`.
+    """
+
+    attempts: int = attrs.field(default=5, validator=_positive_int)
+    wait_initial: float = attrs.field(default=0.5, validator=_positive)
+    wait_max: float = attrs.field(default=30.0, validator=_positive)
+
+    def bound(self, attempt: int) -> float:
+        """Give the longest wait in seconds behind an attempt, the first of which is 1."""
+        return float(min(self.wait_max, self.wait_initial * 2.0 ** min(attempt - 1, 64)))
+
+
+def judge(request: Request, outcome: Response | TransportError) -> Verdict:
+    """Say what an outcome means, by what the server may have done.
+
+    "again": it did nothing, or sending it once more does no harm. "unknown": a write that may have been done.
+    "unread": a write that was done, without its answer. "refused": nothing was done, and nothing will be.
+    """
+    if isinstance(outcome, TransportError):
+        return _judge_failure(request, outcome)
+    status = outcome.status
+    if 200 <= status < 300:
+        return "done"
+    if status == 429:
+        return "again"
+    if status >= 500 or status == 408:
+        return "again" if request.repeatable else "unknown"
+    # A redirect that follows a success; the others stand for a request that was not carried out.
+    return "unknown" if status in (302, 303) and not request.repeatable else "refused"
+
+
+def _judge_failure(request: Request, failure: TransportError) -> Verdict:
+    if request.method != "GET" and failure.status is not None and 200 <= failure.status < 300:
+        return "unread"
+    return "again" if request.repeatable or not failure.sent else "unknown"
+
+
+class RateLimited:
+    """Takes a permit for each attempt, and tells the limiter of a 429."""
+
+    def __init__(
+        self, inner: Transport, limiter: RateLimiter, priority: Priority, *, wall: Callable[[], float] = time.time
+    ) -> None:
+        """Take what sends, who permits it and at which priority."""
+        self._inner = inner
+        self._limiter = limiter
+        self._priority: Priority = priority
+        self._wall = wall
+
+    async def send(self, call: Call) -> Response:
+        """Wait for a permit, send, and hold the permit as long as the server may count it."""
+        permit = await self._limiter.acquire(self._priority)
+        try:
+            response = await self._inner.send(call)
+        except BaseException:
+            if call.sent:
+                permit.given_up()
+            else:
+                permit.unsent()
+            raise
+        permit.answered()
+        if response.status == 429:
+            paused = self._limiter.throttled(self._until_reset(response))
+            logger.info("%r answered 429: every request waits for %.1f s", call.request, paused)
+        return response
+
+    def _until_reset(self, response: Response) -> float | None:
+        """Give the seconds until the server's reset, by the server's own clock where it tells it."""
+        try:
+            reset = int(response.headers["X-RateLimit-Reset"])
+        except (KeyError, ValueError):
+            return None
+        now = _date(response)
+        seconds = reset - (self._wall() if now is None else now)
+        # Both are whole seconds, so the true moment may lie a second later.
+        return min(max(seconds, 1.0), 2 * self._limiter.period) + _RESET_SLACK + random.random()
+
+
+def _date(response: Response) -> float | None:
+    try:
+        date = email.utils.parsedate_to_datetime(response.headers["Date"])
+    except (KeyError, ValueError, TypeError, IndexError):
+        return None
+    return (date if date.tzinfo else date.replace(tzinfo=dt.UTC)).timestamp()
+
+
+class Retrying:
+    """Sends until it is done, as often as the policy and the request allow, within the deadline."""
+
+    def __init__(
+        self,
+        inner: Transport,
+        policy: RetryPolicy,
+        manager: SessionManager,
+        deadline: float | None,
+        *,
+        uniform: Callable[[float, float], float] = random.uniform,
+    ) -> None:
+        """Take what sends, whose calls these are, and their deadline in seconds."""
+        self._inner = inner
+        self._policy = policy
+        self._manager = manager
+        self._deadline = deadline
+        self._uniform = uniform
+
+    async def send(self, request: Request) -> Response:
+        """Give the answer to a request that was done."""
+        call = Call(request)
+        scope: asyncio.Timeout | None = None
+        try:
+            async with self._manager.call(self._deadline) as scope:
+                return await self._attempts(call)
+        except TimeoutError:
+            if scope is None or not scope.expired():
+                raise
+        raise self._cut_short(call)
+
+    def _cut_short(self, call: Call) -> ClinikoError:
+        closed = self._manager.closed
+        when = "before the client was closed" if closed else "before the deadline"
+        if call.sent and not call.request.repeatable:
+            return OutcomeUnknownError(_UNKNOWN.format(f"had no answer {when}"), request=call.request)
+        if closed:
+            return UsageError(f"{call.request!r} was not done {when}")
+        return DeadlineExceededError(f"was not done {when}", request=call.request, sent=call.sent)
+
+    async def _attempts(self, call: Call) -> Response:
+        acted = False
+        attempt = 0
+        while True:
+            attempt += 1
+            outcome = await self._attempt(call)
+            if acted and call.request.removes and _is_gone(outcome):
+                return Response(204, {}, b"")  # An attempt before this one removed it.
+            verdict = judge(call.request, outcome)
+            if verdict == "done" and isinstance(outcome, Response):
+                return outcome
+            if verdict != "again" or attempt == self._policy.attempts:
+                raise _error(call.request, outcome, verdict, attempt)
+            acted = acted or _may_have_acted(outcome)
+            await self._wait(call.request, attempt, outcome)
+
+    async def _attempt(self, call: Call) -> Response | TransportError:
+        call.sent = False
+        try:
+            return await self._inner.send(call)
+        except TransportError as failure:
+            return failure
+
+    async def _wait(self, request: Request, attempt: int, outcome: Response | TransportError) -> None:
+        """Wait before the next attempt; behind a 429 the limiter does it, for everybody."""
+        if isinstance(outcome, Response) and outcome.status == 429:
+            return
+        seconds = self._uniform(0, self._policy.bound(attempt))
+        why = outcome.status if isinstance(outcome, Response) else type(outcome).__name__
+        logger.info("%r: attempt %d ended with %s, the next one in %.2f s", request, attempt, why, seconds)
+        await asyncio.sleep(seconds)
+
+
+_UNKNOWN = "{}: it may have been done, so look before it is sent again"
+
+
+def _is_gone(outcome: Response | TransportError) -> bool:
+    return isinstance(outcome, Response) and outcome.status == 404
+
+
+def _may_have_acted(outcome: Response | TransportError) -> bool:
+    return outcome.sent if isinstance(outcome, TransportError) else outcome.status != 429
+
+
+def _error(request: Request, outcome: Response | TransportError, verdict: Verdict, attempts: int) -> ClinikoError:
+    if verdict == "unread":
+        status = outcome.status if isinstance(outcome, TransportError) else None
+        return DecodingError(["the answer was cut off"], request=request, status=status, written=True)
+    if verdict == "unknown":
+        what = f"answered {outcome.status}" if isinstance(outcome, Response) else outcome.args[0]
+        return OutcomeUnknownError(_UNKNOWN.format(what), request=request, attempts=attempts, status=outcome.status)
+    if isinstance(outcome, TransportError):
+        outcome.attempts = attempts
+        return outcome
+    return error_for(request, outcome, attempts)

@@ -1,0 +1,105 @@
+"""What the views of one client share: the session, the loop it belongs to, the limiter, and what is under way."""
+
+import asyncio
+import hashlib
+from collections.abc import AsyncGenerator, Coroutine
+from contextlib import asynccontextmanager
+from typing import Any, TypeVar
+
+import aiohttp
+
+from ._http import Credentials, Server
+from ._transport import open_session
+from .errors import ConfigurationError, UsageError
+from .limits import RateLimiter
+
+T = TypeVar("T")
+
+
+class SessionManager:
+    """Opens the session at the first request, holds it to one event loop, and ends all that is under way on closing."""
+
+    def __init__(
+        self, server: Server, credentials: Credentials, limiter: RateLimiter, session: aiohttp.ClientSession | None
+    ) -> None:
+        """Take what a client was made of; a session that was given stays the giver's."""
+        self.server = server
+        self.credentials = credentials
+        self.limiter = limiter
+        self.owned = session is None
+        self.account = hashlib.blake2b(f"{server.base_url} {credentials.api_key}".encode(), digest_size=12).digest()
+        self.unsortable: set[str] = set()
+        self.closed = False
+        self._session = session
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._calls: set[asyncio.Timeout] = set()
+        self._tasks: set[asyncio.Task[Any]] = set()
+        if session is not None:
+            _check_session(session)
+
+    def session(self) -> aiohttp.ClientSession:
+        """Give the session, opened at the first request."""
+        if self._session is None:
+            self._session = open_session()
+        return self._session
+
+    @asynccontextmanager
+    async def call(self, deadline: float | None) -> AsyncGenerator[asyncio.Timeout, None]:
+        """Give the scope of a call, which expires at its deadline in seconds, or when the client is closed.
+
+        Raises:
+            UsageError: the client is closed or belongs to another event loop.
+        """
+        self._check()
+        scope = asyncio.timeout(deadline)
+        self._calls.add(scope)
+        try:
+            async with scope:
+                yield scope
+        finally:
+            self._calls.discard(scope)
+
+    def spawn(self, work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
+        """Start a task that is known to the client until it is done."""
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
+
+    async def close(self) -> None:
+        """End what is under way, each with a `UsageError`, and close a session that was opened here."""
+        if self.closed:
+            return
+        if self._loop is not None:
+            self._check()
+        self.closed = True
+        now = asyncio.get_running_loop().time()
+        for scope in tuple(self._calls):
+            if not scope.expired():
+                scope.reschedule(now)
+        if self._tasks:
+            await asyncio.wait(self._tasks)
+        if self.owned and self._session is not None:
+            await self._session.close()
+
+    def check_open(self) -> None:
+        """Refuse to go on with a client that was closed."""
+        if self.closed:
+            raise UsageError("the client is closed")
+
+    def _check(self) -> None:
+        self.check_open()
+        loop = asyncio.get_running_loop()
+        if self._loop is None:
+            self._loop = loop
+        if self._loop is not loop:
+            raise UsageError("the client belongs to another event loop: make one client for each")
+
+
+def _check_session(session: aiohttp.ClientSession) -> None:
+    if session.auth is not None or "Authorization" in session.headers:
+        raise ConfigurationError("the session has credentials of its own, which would go out in place of the key")
+    if getattr(session, "_base_url", None) is not None:
+        raise ConfigurationError("the session has a base URL of its own")
+    if session.closed:
+        raise ConfigurationError("the session is closed")

@@ -1,0 +1,151 @@
+"""The only place that calls aiohttp."""
+
+import os
+from collections.abc import Callable
+from types import SimpleNamespace
+from typing import Protocol
+
+import aiohttp
+import attrs
+from aiohttp import ClientHandlerType, ClientRequest, ClientResponse
+from yarl import URL
+
+from ._http import Credentials, Request, Response
+from .errors import DecodingError, TransportError, TransportTimeoutError
+
+LARGEST_ANSWER = 64 * 1024 * 1024
+_CONNECT_SHARE = 0.75
+_KEEP_ALIVE = 15.0
+_NEVER_SENT = (
+    aiohttp.ClientConnectorError,
+    aiohttp.ConnectionTimeoutError,
+    aiohttp.ClientHttpProxyError,
+    aiohttp.ServerFingerprintMismatch,
+)
+
+
+@attrs.define
+class Call:
+    """A request on its way: what happens to it is written here, so that it is known when the call is cut short."""
+
+    request: Request
+    sent: bool = False
+    """Whether the server may have seen the attempt under way."""
+
+
+class Transport(Protocol):
+    """Sends a call and gives the answer, whatever its status."""
+
+    async def send(self, call: Call) -> Response:
+        """Send it once.
+
+        Raises:
+            TransportError: no whole answer came.
+        """
+        ...
+
+
+class _LostError(aiohttp.ClientError):
+    """A connection that was lost, as an error that aiohttp does not answer by sending the request again."""
+
+
+async def _once(request: ClientRequest, handler: ClientHandlerType) -> ClientResponse:
+    """Keep aiohttp from sending a request again by itself: each sending needs a permit of its own."""
+    try:
+        return await handler(request)
+    except aiohttp.ClientConnectorError:
+        raise
+    except (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError) as error:
+        raise _LostError(_reason(error)) from None
+
+
+async def _headers_sent(_: aiohttp.ClientSession, context: SimpleNamespace, __: object) -> None:
+    call: Call = context.trace_request_ctx
+    call.sent = True
+
+
+def open_session() -> aiohttp.ClientSession:
+    """Open a session of our own: no cookies, and it notes when a request is first written to a connection."""
+    trace = aiohttp.TraceConfig()
+    trace.on_request_headers_sent.append(_headers_sent)
+    # A connection is let go before the server would close it under a request.
+    connector = aiohttp.TCPConnector(keepalive_timeout=_KEEP_ALIVE)
+    return aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar(), trace_configs=[trace])
+
+
+class AiohttpTransport:
+    """Sends a call by aiohttp, once."""
+
+    def __init__(
+        self,
+        session: Callable[[], aiohttp.ClientSession],
+        credentials: Credentials,
+        timeout: float,
+        *,
+        notes_sending: bool,
+    ) -> None:
+        """Take the session, the timeout of an attempt in seconds, and whether the session is one of `open_session`."""
+        self._session = session
+        self._headers = credentials.headers()
+        # Below the total one, so that a timeout while connecting is told from one in flight.
+        self._timeout = aiohttp.ClientTimeout(total=timeout, connect=timeout * _CONNECT_SHARE)
+        self._seconds = timeout
+        self._notes_sending = notes_sending
+
+    async def send(self, call: Call) -> Response:
+        """Send it once, follow no redirect, and read the answer to its end."""
+        call.sent = not self._notes_sending
+        status: list[int] = []
+        try:
+            return await self._exchange(call, status)
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            failure = self._failure(call, error, status[0] if status else None)
+        # Raised here and not from it: the repr of an aiohttp error shows the Authorization header.
+        raise failure
+
+    async def _exchange(self, call: Call, status: list[int]) -> Response:
+        request, session = call.request, self._session()
+        headers = self._headers if request.body is None else self._headers | {"Content-Type": "application/json"}
+        # Those given with a request replace the session's own.
+        middlewares = (*getattr(session, "_middlewares", ()), _once)
+        async with session.request(
+            request.method,
+            URL(request.url, encoded=True),
+            data=request.body,
+            headers=headers,
+            timeout=self._timeout,
+            allow_redirects=False,
+            raise_for_status=False,
+            middlewares=middlewares,
+            trace_request_ctx=call,
+        ) as answer:
+            status.append(answer.status)
+            return Response(answer.status, answer.headers.copy(), await self._read(answer, request))
+
+    async def _read(self, answer: ClientResponse, request: Request) -> bytes:
+        body = bytearray()
+        while chunk := await answer.content.readany():
+            body += chunk
+            if len(body) > LARGEST_ANSWER:
+                answer.close()
+                fault = f"is larger than {LARGEST_ANSWER} bytes"
+                raise DecodingError([fault], request=request, status=answer.status, written=request.method != "GET")
+        return bytes(body)
+
+    def _failure(self, call: Call, error: Exception, status: int | None) -> TransportError:
+        if isinstance(
+            error, aiohttp.ClientConnectorError | aiohttp.ConnectionTimeoutError | aiohttp.ClientHttpProxyError
+        ):
+            call.sent = False
+        kind, reason = TransportError, f"had no answer: {_reason(error)}"
+        if isinstance(error, TimeoutError):
+            kind, reason = TransportTimeoutError, f"had no answer within {self._seconds:g} s"
+        return kind(reason, request=call.request, sent=call.sent, status=status)
+
+
+def _reason(error: Exception) -> str:
+    """Say what went wrong by its kind alone: a text of aiohttp's may show a URL."""
+    if isinstance(error, _LostError):
+        return str(error)
+    number = getattr(error, "errno", None)
+    return f"{type(error).__name__}, {os.strerror(number)}" if number else type(error).__name__

@@ -1,0 +1,380 @@
+"""The client: what it is made of, one attribute for each resource, and the way out for what is not modelled."""
+
+import os
+import re
+from collections.abc import Awaitable, Iterable, Mapping, Sequence
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, NoReturn, Self, TypedDict, TypeVar, Unpack, get_args, overload
+from urllib.parse import quote
+
+import aiohttp
+import attrs
+import msgspec
+from yarl import URL
+
+from ._follow import follow_link, follow_list, resolve_links
+from ._http import SHARD, Credentials, Request, Response, Server, is_email, is_loopback, shard_of
+from ._resource import Resource
+from ._retry import RateLimited, Retrying, RetryPolicy
+from ._session import SessionManager
+from ._tables import RESOURCES, resource_class
+from ._transport import AiohttpTransport
+from .errors import ConfigurationError
+from .limits import Limits, Priority, RateLimiter, shared_limiter
+from .links import Link, ListLink
+from .pagination import Paginator
+
+if TYPE_CHECKING:
+    from .resources.appointment_type import AppointmentTypes
+    from .resources.appointment_type_billable_item import AppointmentTypeBillableItems
+    from .resources.appointment_type_product import AppointmentTypeProducts
+    from .resources.attendee import Attendees
+    from .resources.availability_block import AvailabilityBlocks
+    from .resources.available_time import AvailableTimes
+    from .resources.billable_item import BillableItems
+    from .resources.booking import Bookings
+    from .resources.business import Businesses
+    from .resources.communication import Communications
+    from .resources.concession_price import ConcessionPrices
+    from .resources.concession_type import ConcessionTypes
+    from .resources.contact import Contacts
+    from .resources.daily_availability import DailyAvailabilities
+    from .resources.group_appointment import GroupAppointments
+    from .resources.individual_appointment import IndividualAppointments
+    from .resources.invoice import Invoices
+    from .resources.invoice_item import InvoiceItems
+    from .resources.medical_alert import MedicalAlerts
+    from .resources.patient import Patients
+    from .resources.patient_attachment import PatientAttachments
+    from .resources.patient_case import PatientCases
+    from .resources.patient_form import PatientForms
+    from .resources.patient_form_template import PatientFormTemplates
+    from .resources.practitioner import Practitioners
+    from .resources.practitioner_reference_number import PractitionerReferenceNumbers
+    from .resources.product import Products
+    from .resources.product_supplier import ProductSuppliers
+    from .resources.public_settings import PublicAccountSettings
+    from .resources.referral_source import ReferralSources
+    from .resources.referral_source_type import ReferralSourceTypes
+    from .resources.relationship import Relationships
+    from .resources.service import Services
+    from .resources.settings import AccountSettings
+    from .resources.signature import Signatures
+    from .resources.stock_adjustment import StockAdjustments
+    from .resources.tax import Taxes
+    from .resources.treatment_note import TreatmentNotes
+    from .resources.treatment_note_template import TreatmentNoteTemplates
+    from .resources.unavailable_block import UnavailableBlocks
+    from .resources.unavailable_block_type import UnavailableBlockTypes
+    from .resources.user import Users
+
+T = TypeVar("T")
+Scalar = str | int | float | bool
+
+_BASE_URL = "https://api.{}.cliniko.com/v1"
+_RETRY = RetryPolicy()
+_METHOD = re.compile(r"[A-Z]{3,10}")
+
+
+class ViewOptions(TypedDict, total=False):
+    """What a view of a client may have otherwise."""
+
+    timeout: float
+    deadline: float | None
+    retry: RetryPolicy
+    priority: Priority
+
+
+def _seconds(_: object, attribute: "attrs.Attribute[float]", value: float | None) -> None:
+    if value is None and attribute.name == "deadline":
+        return
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < float("inf"):
+        raise ConfigurationError(f"{attribute.name} is a number of seconds above 0")
+
+
+def _retry_policy(_: object, __: object, value: RetryPolicy) -> None:
+    if not isinstance(value, RetryPolicy):
+        raise ConfigurationError("retry is a RetryPolicy")
+
+
+def _known_priority(_: object, __: object, value: object) -> None:
+    if value not in get_args(Priority):
+        raise ConfigurationError('priority is "interactive" or "bulk"')
+
+
+@attrs.frozen
+class _Options:
+    timeout: float = attrs.field(validator=_seconds)
+    deadline: float | None = attrs.field(validator=_seconds)
+    retry: RetryPolicy = attrs.field(validator=_retry_policy)
+    priority: Priority = attrs.field(validator=_known_priority)
+
+
+class _View:
+    """What resources see of a client: its options at work."""
+
+    def __init__(self, manager: SessionManager, options: _Options) -> None:
+        self._manager = manager
+        self.options = options
+        self.server = manager.server
+        self.account = manager.account
+        self.unsortable = manager.unsortable
+        transport = AiohttpTransport(manager.session, manager.credentials, options.timeout, notes_sending=manager.owned)
+        limited = RateLimited(transport, manager.limiter, options.priority)
+        self.send = Retrying(limited, options.retry, manager, options.deadline).send
+        self.spawn = manager.spawn
+
+
+class Cliniko:
+    """A client of the Cliniko API for one key; the session manager of all that is asked with it.
+
+    `timeout` is in seconds for one attempt, `deadline` in seconds for one call with its waits and repeats. Without a
+    `rate_limiter`, one is shared by all clients of the process with the same base URL and key. A `session` that is
+    given is used, not changed and never closed.
+
+    Raises:
+        ConfigurationError: a key, name, URL or option cannot work.
+    """
+
+    if TYPE_CHECKING:
+        appointment_type_billable_items: AppointmentTypeBillableItems
+        appointment_type_products: AppointmentTypeProducts
+        appointment_types: AppointmentTypes
+        attendees: Attendees
+        availability_blocks: AvailabilityBlocks
+        available_times: AvailableTimes
+        billable_items: BillableItems
+        bookings: Bookings
+        businesses: Businesses
+        communications: Communications
+        concession_prices: ConcessionPrices
+        concession_types: ConcessionTypes
+        contacts: Contacts
+        daily_availabilities: DailyAvailabilities
+        group_appointments: GroupAppointments
+        individual_appointments: IndividualAppointments
+        invoice_items: InvoiceItems
+        invoices: Invoices
+        medical_alerts: MedicalAlerts
+        patient_attachments: PatientAttachments
+        patient_cases: PatientCases
+        patient_form_templates: PatientFormTemplates
+        patient_forms: PatientForms
+        patients: Patients
+        practitioner_reference_numbers: PractitionerReferenceNumbers
+        practitioners: Practitioners
+        product_suppliers: ProductSuppliers
+        products: Products
+        public_settings: PublicAccountSettings
+        referral_source_types: ReferralSourceTypes
+        referral_sources: ReferralSources
+        relationships: Relationships
+        services: Services
+        settings: AccountSettings
+        signatures: Signatures
+        stock_adjustments: StockAdjustments
+        taxes: Taxes
+        treatment_note_templates: TreatmentNoteTemplates
+        treatment_notes: TreatmentNotes
+        unavailable_block_types: UnavailableBlockTypes
+        unavailable_blocks: UnavailableBlocks
+        users: Users
+
+    def __init__(
+        self,
+        api_key: str,
+        *,
+        app_name: str,
+        contact_email: str,
+        shard: str | None = None,
+        base_url: str | None = None,
+        session: aiohttp.ClientSession | None = None,
+        timeout: float = 40.0,
+        deadline: float | None = None,
+        retry: RetryPolicy = _RETRY,
+        rate_limiter: RateLimiter | None = None,
+        priority: Priority = "interactive",
+    ) -> None:
+        """Take the key and who asks; nothing is opened before the first request."""
+        options = _Options(timeout, deadline, retry, priority)
+        credentials = Credentials(_checked_key(api_key), _user_agent(app_name, contact_email))
+        server = Server(_base_url(api_key, shard, base_url))
+        limiter = rate_limiter or shared_limiter(server.base_url, api_key)
+        self._manager = SessionManager(server, credentials, limiter, session)
+        self._view = _View(self._manager, options)
+        self._owner = True
+
+    @classmethod
+    def from_env(cls, **options: Any) -> Self:  # noqa: ANN401
+        """Make a client of CLINIKO_API_KEY, CLINIKO_APP_NAME, CLINIKO_CONTACT_EMAIL and perhaps CLINIKO_BASE_URL.
+
+        Options given here come before the environment.
+
+        Raises:
+            ConfigurationError: a variable is missing, or cannot work.
+        """
+        for name in ("api_key", "app_name", "contact_email"):
+            if name not in options:
+                options[name] = _from_env(f"CLINIKO_{name.upper()}")
+        base_url = os.environ.get("CLINIKO_BASE_URL")
+        if base_url and "shard" not in options:
+            options.setdefault("base_url", base_url)
+        return cls(**options)
+
+    def with_options(self, **options: Unpack[ViewOptions]) -> Self:
+        """Give a view with other options on the same session and limiter; it owns nothing and closes nothing."""
+        try:
+            changed = attrs.evolve(self._view.options, **options)
+        except TypeError as error:
+            raise ConfigurationError("a view may have another timeout, deadline, retry and priority") from error
+        view = object.__new__(type(self))
+        view._manager = self._manager
+        view._view = _View(self._manager, changed)
+        view._owner = False
+        return view
+
+    async def __aenter__(self) -> Self:
+        """Use the client until the end of the block."""
+        self._manager.check_open()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        """Close the client."""
+        await self.aclose()
+
+    async def aclose(self) -> None:
+        """Close the client: what is under way ends with a `UsageError`; a session that was given stays open."""
+        if self._owner:
+            await self._manager.close()
+
+    async def request(
+        self,
+        method: str,
+        path_or_url: str,
+        *,
+        params: Mapping[str, Scalar | Sequence[Scalar]] | None = None,
+        json: Any = None,  # noqa: ANN401
+    ) -> Response:
+        """Send what is not modelled, with the same limiter, retries and errors, and give the answer.
+
+        Raises:
+            ConfigurationError: the URL is not on this account's server below its base path.
+        """
+        if not _METHOD.fullmatch(method.upper()):
+            raise ConfigurationError("a method is a word such as GET")
+        absolute = "://" in path_or_url.partition("?")[0]
+        url = path_or_url if absolute else self._view.server.url("/" + path_or_url.removeprefix("/"))
+        own = self._view.server.own(_with_params(url, params))
+        if own is None:
+            raise ConfigurationError("the URL leads away from the server that the key belongs to")
+        body = None if json is None else msgspec.json.encode(json)
+        return await self._view.send(Request(method.upper(), own, body))
+
+    @overload
+    def follow(self, link: Link[T]) -> Awaitable[T]: ...
+
+    @overload
+    def follow(self, link: ListLink[T]) -> Paginator[T]: ...
+
+    def follow(self, link: Link[Any] | ListLink[Any]) -> Awaitable[Any] | Paginator[Any]:
+        """Give the record that a link leads to, or the list; archived, cancelled, deleted and inactive ones too.
+
+        Raises:
+            ConfigurationError: the link leads to another server, or to what no operation answers.
+            NotFoundError: there is no such record any more.
+        """
+        if isinstance(link, ListLink):
+            return follow_list(self._view, link)
+        if isinstance(link, Link):
+            return follow_link(self._view, link)
+        raise TypeError("a link is a Link or a ListLink of a record")
+
+    async def resolve(self, links: Iterable[Link[T] | None]) -> dict[str, T]:
+        """Give the records that links lead to, by id, 100 a request; what is not found is not in it.
+
+        Raises:
+            ConfigurationError: a link leads to another server, or to what no operation answers.
+        """
+        return await resolve_links(self._view, links)
+
+    async def limits(self) -> Limits:
+        """Tell how the budget stands: used, remaining, waiting, and the next free moment."""
+        return await self._manager.limiter.limits()
+
+    def __repr__(self) -> str:
+        """The server; never the key."""
+        return f"Cliniko({self._manager.server.base_url!r})"
+
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> Resource[Any]:
+            if name not in RESOURCES:
+                raise AttributeError(f"Cliniko has no {name!r}")
+            resource = self.__dict__[name] = resource_class(name)(self._view)
+            return resource
+
+        def __dir__(self) -> list[str]:
+            return sorted({*super().__dir__(), *RESOURCES})
+
+        def __enter__(self) -> NoReturn:
+            raise TypeError("use `async with`: there is no synchronous client")
+
+        def __exit__(self, *_: object) -> None:
+            """Never reached: entering raises."""
+
+
+def _checked_key(api_key: str) -> str:
+    if not isinstance(api_key, str) or not api_key:
+        raise ConfigurationError("the API key is empty")
+    if not api_key.isascii() or not api_key.isprintable() or " " in api_key or ":" in api_key:
+        raise ConfigurationError("the API key has a character that no key has (a space, a line end, a colon, …)")
+    return api_key
+
+
+def _user_agent(app_name: str, contact_email: str) -> str:
+    if not isinstance(app_name, str) or not app_name.strip() or not app_name.isprintable() or not app_name.isascii():
+        raise ConfigurationError("app_name is the name of your application, in printable ASCII")
+    if not isinstance(contact_email, str) or not is_email(contact_email):
+        raise ConfigurationError("contact_email is an e-mail address under which you can be reached")
+    return f"{app_name.strip()} ({contact_email})"
+
+
+def _base_url(api_key: str, shard: str | None, base_url: str | None) -> str:
+    if base_url is not None:
+        if shard is not None:
+            raise ConfigurationError("give a shard or a base_url, not both")
+        return _checked_base_url(base_url)
+    if shard is not None and (not isinstance(shard, str) or not SHARD.fullmatch(shard)):
+        raise ConfigurationError("a shard is two letters and a number, such as au2")
+    return _BASE_URL.format(shard.lower() if shard else shard_of(api_key))
+
+
+def _checked_base_url(base_url: str) -> str:
+    try:
+        url = URL(base_url)
+        host = url.host or ""
+    except (ValueError, TypeError):
+        raise ConfigurationError("base_url is no URL") from None
+    if url.scheme != "https" and not (url.scheme == "http" and is_loopback(host)):
+        raise ConfigurationError("base_url starts with https, unless its host is this machine")
+    if not host or url.user is not None or url.password is not None or url.query_string or url.fragment:
+        raise ConfigurationError("base_url is a scheme, a host and a path, and nothing else")
+    return str(url).rstrip("/")
+
+
+def _from_env(variable: str) -> str:
+    value = os.environ.get(variable)
+    if not value:
+        raise ConfigurationError(f"the environment variable {variable} is not set")
+    return value
+
+
+def _with_params(url: str, params: Mapping[str, Scalar | Sequence[Scalar]] | None) -> str:
+    pairs: list[str] = []
+    for name, value in (params or {}).items():
+        for one in [value] if isinstance(value, Scalar) else value:
+            text = str(one).lower() if isinstance(one, bool) else str(one)
+            pairs.append(f"{quote(name, '')}={quote(text, '')}")
+    return f"{url}{'&' if '?' in url else '?'}{'&'.join(pairs)}" if pairs else url

@@ -1,0 +1,251 @@
+"""What a list may be asked for: a field of each kind with the operators that the API has for it."""
+
+import datetime as dt
+import re
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, ClassVar, Generic, Literal, NoReturn, TypeVar
+
+import attrs
+
+from ._http import is_id
+from .errors import ConfigurationError
+
+V = TypeVar("V")
+_DAY_PATTERN = re.compile(r"[\d*]{4}-[\d*]{2}-[\d*]{2}", re.ASCII)
+
+Visibility = Literal["exclude", "include", "only"]
+
+
+@attrs.frozen(repr=False)
+class Filter:
+    """One condition on a list; several are all to hold."""
+
+    text: str
+
+    @property
+    def field(self) -> str:
+        """The field that it asks about."""
+        return self.text.partition(":")[0]
+
+    if TYPE_CHECKING:
+
+        def __bool__(self) -> NoReturn: ...
+
+    else:
+
+        def __bool__(self) -> NoReturn:
+            raise TypeError("a filter has no truth value: write `a <= x < b` as two filters, `x >= a` and `x < b`")
+
+    def __repr__(self) -> str:
+        """Field and operator; the value may be about a patient."""
+        return f"Filter({self.field})"
+
+
+@attrs.frozen
+class Sort:
+    """A column to sort by, and its direction."""
+
+    text: str
+
+
+class Column:
+    """A column that a list can be sorted by."""
+
+    kind: ClassVar[str] = ""
+    name: str = ""
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        """Take the name of the column from the attribute."""
+        self.name = name.rstrip("_")
+
+    def asc(self) -> Sort:
+        """Sort by it, the least first."""
+        return Sort(f"{self.name}:asc")
+
+    def desc(self) -> Sort:
+        """Sort by it, the greatest first."""
+        return Sort(f"{self.name}:desc")
+
+    def _filter(self, operator: str, value: str = "") -> Filter:
+        return Filter(f"{self.name}:{operator}{value}")
+
+    def _wrong(self, expected: str) -> ConfigurationError:
+        return ConfigurationError(f"the filter {self.name} takes {expected}")
+
+    if not TYPE_CHECKING:
+        # Otherwise Python would answer `==` by identity, and a list would be asked for without its condition.
+        def _refused(self, *_: object) -> NoReturn:
+            raise TypeError(f"{self.name} has no such filter")
+
+        __eq__ = __ne__ = __lt__ = __le__ = __gt__ = __ge__ = _refused
+        __hash__ = None
+        __contains__ = __iter__ = _refused
+
+
+class _Nullable(Column):
+    def is_null(self) -> Filter:
+        """Only where it is not set."""
+        return self._filter("!?")
+
+    def is_not_null(self) -> Filter:
+        """Only where it is set."""
+        return self._filter("?")
+
+
+class _Encoded(Column, Generic[V]):
+    def _encode(self, value: V, *, up: bool = False) -> str:
+        raise NotImplementedError
+
+
+class _Equal(_Encoded[V]):
+    def __eq__(self, value: V) -> Filter:  # type: ignore[override]  # pyright: ignore[reportIncompatibleMethodOverride]
+        return self._filter("=", self._encode(value))
+
+    __hash__ = None  # type: ignore[assignment]  # pyright: ignore[reportAssignmentType]
+
+
+class _Unequal(_Equal[V]):
+    def __ne__(self, value: V) -> Filter:  # type: ignore[override]  # pyright: ignore[reportIncompatibleMethodOverride]
+        return self._filter("!=", self._encode(value))
+
+
+class _Ordered(_Encoded[V]):
+    def __lt__(self, value: V) -> Filter:
+        return self._filter("<", self._encode(value, up=True))
+
+    def __le__(self, value: V) -> Filter:
+        return self._filter("<=", self._encode(value, up=True))
+
+    def __gt__(self, value: V) -> Filter:
+        return self._filter(">", self._encode(value))
+
+    def __ge__(self, value: V) -> Filter:
+        return self._filter(">=", self._encode(value))
+
+
+def _encode_int(column: Column, value: object) -> str:
+    if isinstance(value, int) and not isinstance(value, bool):
+        return str(value)
+    if isinstance(value, str) and is_id(value.removeprefix("-")):
+        return value
+    raise ConfigurationError(f"the filter {column.name} takes an int, or its digits as a str")
+
+
+class IntField(_Unequal[int | str], _Ordered[int | str], _Nullable):
+    """A number or an id."""
+
+    kind = "int64"
+
+    def _encode(self, value: int | str, *, up: bool = False) -> str:  # noqa: ARG002
+        return _encode_int(self, value)
+
+    def is_in(self, values: Iterable[int | str]) -> Filter:
+        """Only where it is one of several."""
+        listed = [] if isinstance(values, str) else [self._encode(value) for value in values]
+        if not listed:
+            raise self._wrong("at least one value, in a list")
+        return self._filter("=", ",".join(listed))
+
+
+class StringField(_Unequal[str], _Nullable):
+    """A text."""
+
+    kind = "string"
+
+    def _encode(self, value: str, *, up: bool = False) -> str:  # noqa: ARG002
+        if not isinstance(value, str):
+            raise self._wrong("a str")
+        return value
+
+    def contains(self, value: str) -> Filter:
+        """Only where the text is part of it."""
+        return self._filter("~", self._encode(value))
+
+    def matches(self, pattern: str) -> Filter:
+        """Only where it matches a pattern in which `%` stands for any text."""
+        return self._filter("~~", self._encode(pattern))
+
+
+class DateTimeField(_Ordered[dt.datetime], _Nullable):
+    """A moment; the API compares whole seconds, so a bound with a fraction is widened to the second around it."""
+
+    kind = "date-time"
+
+    def _encode(self, value: dt.datetime, *, up: bool = False) -> str:
+        if not isinstance(value, dt.datetime):
+            raise self._wrong("a datetime")
+        if value.utcoffset() is None:
+            raise self._wrong("a datetime with a zone (a naive one has none)")
+        return format_utc(value, up=up)
+
+    def any(self) -> Filter:
+        """Whether it is set or not: lifts the default that leaves archived, cancelled or deleted records out."""
+        return self._filter("*")
+
+
+class DateField(_Equal[dt.date], _Ordered[dt.date], _Nullable):
+    """A day."""
+
+    kind = "date"
+
+    def _encode(self, value: dt.date, *, up: bool = False) -> str:  # noqa: ARG002
+        if not isinstance(value, dt.date) or isinstance(value, dt.datetime):
+            raise self._wrong("a date (not a datetime)")
+        return value.isoformat()
+
+    def matches(self, pattern: str) -> Filter:
+        """Only days that match a pattern with `*` in place of digits, such as `****-05-**`."""
+        if not isinstance(pattern, str) or not _DAY_PATTERN.fullmatch(pattern):
+            raise self._wrong("a pattern such as ****-05-**")
+        return self._filter("=", pattern)
+
+
+class BooleanField(Column):
+    """A yes or no."""
+
+    kind = "boolean"
+
+    def _encode(self, value: object) -> str:
+        if not isinstance(value, bool):
+            raise self._wrong("True or False")
+        return str(value).lower()
+
+    def is_(self, value: bool) -> Filter:  # noqa: FBT001
+        """Only where it is so."""
+        return self._filter("=", self._encode(value))
+
+    def is_not(self, value: bool) -> Filter:  # noqa: FBT001
+        """Only where it is otherwise."""
+        return self._filter("!=", self._encode(value))
+
+
+class ArrayField(Column):
+    """A list of ids."""
+
+    kind = "array"
+
+    def contains(self, value: int | str) -> Filter:
+        """Only where the id is one of the list."""
+        return self._filter("~", _encode_int(self, value))
+
+
+class Filters:
+    """The base of what a resource's list can be asked for."""
+
+    @classmethod
+    def fields(cls) -> dict[str, Column]:
+        """Give the fields by their wire names."""
+        found = {name: value for base in reversed(cls.__mro__) for name, value in vars(base).items()}
+        return {value.name: value for value in found.values() if isinstance(value, Column)}
+
+
+Filterable = Filter | str
+Sortable = str | Column | Sort
+
+
+def format_utc(moment: dt.datetime, *, up: bool = False) -> str:
+    """Write an aware moment as the API does: UTC in whole seconds, cut off or rounded up."""
+    utc = moment.astimezone(dt.UTC)
+    if up and utc.microsecond:
+        utc += dt.timedelta(seconds=1)
+    return utc.replace(microsecond=0, tzinfo=None).isoformat() + "Z"

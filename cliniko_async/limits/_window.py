@@ -1,0 +1,140 @@
+"""The rules of the window, without a clock, a lock or a loop: time goes in, the moment of the next permit comes out."""
+
+import math
+from bisect import bisect_right, insort
+from collections import OrderedDict
+from typing import TYPE_CHECKING, Generic, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from ._interface import Priority
+
+W = TypeVar("W")
+
+LIMIT = 200
+PERIOD = 60.0
+BULK_SHARE = 0.8
+PAD = 0.002
+"""What every hold is longer than it need be, as a share of the period: no two clocks run at one rate."""
+GRACE = 0.05
+"""How much later than it was given up a request may yet be counted, as a share of the period."""
+_FIRST_PAUSE = 0.25
+
+
+class Lane(Generic[W]):
+    """One priority: what it holds, what it may hold, and who waits in it, each with the call that wakes it."""
+
+    __slots__ = ("cap", "cooling", "held", "interval", "opens", "waiting")
+
+    def __init__(self, cap: int, interval: float) -> None:
+        self.cap = cap
+        self.interval = interval
+        self.opens = -math.inf
+        self.held = 0
+        self.cooling: list[float] = []
+        self.waiting: OrderedDict[W, Callable[[], object]] = OrderedDict()
+
+    def take(self, now: float) -> None:
+        """Hold one more from now on."""
+        self.held += 1
+        self.opens = now + self.interval
+
+    def cool(self, free_at: float) -> None:
+        """Hold one of those held only until then."""
+        insort(self.cooling, free_at)
+
+    def trim(self, now: float) -> None:
+        """Let go of what is free by now."""
+        free = bisect_right(self.cooling, now)
+        del self.cooling[:free]
+        self.held -= free
+
+    def release(self) -> float:
+        """The moment at which the first of those held is free; infinite while all are in flight."""
+        return self.cooling[0] if self.cooling else math.inf
+
+    def opening(self) -> float:
+        """The moment at which its own rules allow one more."""
+        return self.opens if self.held < self.cap else max(self.opens, self.release())
+
+
+class Window(Generic[W]):
+    """All that is held, in its two lanes, and the pause after a 429."""
+
+    def __init__(self, limit: int = LIMIT, period: float = PERIOD, bulk_share: float = BULK_SHARE) -> None:
+        self.limit = limit
+        self.period = period
+        self.bulk_share = bulk_share
+        self.hold = period * (1 + PAD)
+        self.long_hold = period * (1 + GRACE + PAD)
+        self.urgent = Lane[W](limit, 0.0)
+        # Evenly spaced bulk leaves the permits that come free in between to whoever is interactive.
+        bulk_cap = max(1, int(bulk_share * limit + 1e-9))
+        self.bulk = Lane[W](bulk_cap, period / (bulk_share * limit))
+        self.lanes: dict[Priority, Lane[W]] = {"interactive": self.urgent, "bulk": self.bulk}
+        self.paused_until = -math.inf
+        self._guess = 0.0
+        self._guess_until = -math.inf
+
+    @property
+    def held(self) -> int:
+        """The permits in flight, and those answered that are not free yet."""
+        return self.urgent.held + self.bulk.held
+
+    def first(self) -> Lane[W] | None:
+        """The lane whose turn it is, if anybody waits; the other never opens before it."""
+        return self.urgent if self.urgent.waiting else self.bulk if self.bulk.waiting else None
+
+    def take(self, lane: Lane[W], now: float) -> bool:
+        """Hold one more for somebody who comes now, if there is one as of the last trim and nobody goes first."""
+        urgent = self.urgent
+        free = (
+            urgent.held + self.bulk.held < self.limit
+            and lane.held < lane.cap
+            and lane.opens <= now
+            and self.paused_until <= now
+            and not lane.waiting
+            and not urgent.waiting
+        )
+        if free:
+            lane.take(now)
+        return free
+
+    def leave(self, who: W) -> None:
+        """Wait no longer."""
+        for lane in self.lanes.values():
+            lane.waiting.pop(who, None)
+
+    def trim(self, now: float) -> None:
+        """Let go of what is free by now."""
+        self.urgent.trim(now)
+        self.bulk.trim(now)
+
+    def opening(self, lane: Lane[W]) -> float:
+        """The moment at which the lane gets its next permit, past if at once, infinite if an answer must come first."""
+        opening = max(self.paused_until, lane.opening())
+        if self.held < self.limit:
+            return opening
+        return max(opening, min(self.urgent.release(), self.bulk.release()))
+
+    def pause(self, now: float, wait: float | None) -> float:
+        """Pause for so many seconds, or for a guess, and return how long the pause is still."""
+        seconds = self._next_guess(now) if wait is None else max(0.0, wait)
+        self.paused_until = max(self.paused_until, now + seconds)
+        return self.paused_until - now
+
+    def _next_guess(self, now: float) -> float:
+        # A request that was under way when the pause began does not say that the pause was too short.
+        if now >= self._guess_until:
+            in_a_row = now < self._guess_until + self.period
+            guess = 2 * self._guess if in_a_row else _FIRST_PAUSE * self.period
+            self._guess = min(guess, self.period)
+        self._guess_until = now + self._guess
+        return self._guess
+
+    def fresh(self, now: float) -> bool:
+        """Whether it is as good as a new one."""
+        self.trim(now)
+        remembers_until = max(self.paused_until, self.bulk.opens, self._guess_until + self.period)
+        return not self.held and not self.first() and remembers_until <= now

@@ -1,0 +1,52 @@
+"""Links between records, as the API gives them: a URL, and what kind of record it leads to."""
+
+from typing import TYPE_CHECKING, Annotated, Any, Generic, TypeVar
+
+import msgspec
+
+from ._http import is_id
+
+if TYPE_CHECKING:
+    from typing import Self
+
+T_co = TypeVar("T_co", covariant=True)
+
+
+class SelfLink(msgspec.Struct, frozen=True, gc=False):
+    """The URL of a record or of a list."""
+
+    href: str = msgspec.field(name="self")
+
+
+class _AnyLink(msgspec.Struct, frozen=True, gc=False):
+    links: SelfLink
+
+    @property
+    def href(self) -> str:
+        """The URL as the API gave it."""
+        return self.links.href
+
+    if not TYPE_CHECKING:
+
+        def __class_getitem__(cls, target: object) -> Any:  # noqa: ANN401
+            # A plain generic would have its target evaluated, which a resource file does not import at run time.
+            return Annotated[cls, target]
+
+
+class Link(_AnyLink, Generic[T_co], frozen=True, gc=False):
+    """A link to one record; `await cliniko.follow(link)` gives it."""
+
+    @classmethod
+    def to(cls, href: str) -> "Self":
+        """Make a link of a URL."""
+        return cls(SelfLink(href))
+
+    @property
+    def id(self) -> str | None:
+        """The id at the end of the URL, or None where the URL ends in a name."""
+        last = self.href.partition("?")[0].rpartition("/")[2]
+        return last if is_id(last) else None
+
+
+class ListLink(_AnyLink, Generic[T_co], frozen=True, gc=False):
+    """A link to many records; `async for record in cliniko.follow(link)` gives them."""

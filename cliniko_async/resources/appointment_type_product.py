@@ -1,0 +1,73 @@
+"""Appointment type products: what is sold along with an appointment of a type."""
+
+from decimal import Decimal
+from typing import TYPE_CHECKING, Annotated, TypedDict, Unpack
+
+from .._fields import Id, Money, Range
+from .._record import DateTime, Record, record
+from .._resource import DeleteMixin, GetMixin, ListMixin
+from ..filters import DateTimeField, Filters, IntField
+from ..links import Link, SelfLink
+
+if TYPE_CHECKING:
+    from .appointment_type import AppointmentType
+    from .product import Product
+
+
+@record
+class AppointmentTypeProduct(Record):
+    """A product that appointments of a type are charged with."""
+
+    id: str
+    links: SelfLink
+    created_at: DateTime
+    quantity: Decimal
+    updated_at: DateTime
+    appointment_type: Link["AppointmentType"] | None = None
+    discount_percentage: Decimal | None = None
+    discounted_amount: Decimal | None = None
+    is_monetary_discount: bool | None = None
+    product: Link["Product"] | None = None
+
+
+class AppointmentTypeProductUpdateFields(TypedDict, total=False):
+    """What may be sent to change an appointment type product."""
+
+    discount_percentage: Annotated[Money, Range(0, 100)] | None
+    discounted_amount: Money | None
+    product_id: Id
+    quantity: Annotated[Money, Range(-4_000_000_000, 4_000_000_000, high_excluded=True)]
+
+
+class AppointmentTypeProductCreateFields(AppointmentTypeProductUpdateFields, total=False):
+    """What may be sent to create an appointment type product."""
+
+    appointment_type_id: Id
+
+
+class AppointmentTypeProductFilters(Filters):
+    """What appointment type products can be searched by."""
+
+    appointment_type_id = IntField()
+    created_at = DateTimeField()
+    id = IntField()
+    product_id = IntField()
+    updated_at = DateTimeField()
+
+
+class AppointmentTypeProducts(
+    ListMixin[AppointmentTypeProduct], GetMixin[AppointmentTypeProduct], DeleteMixin[AppointmentTypeProduct]
+):
+    """The appointment type products of an account."""
+
+    name = "appointment_type_products"
+    record = AppointmentTypeProduct
+    where = AppointmentTypeProductFilters()
+
+    async def create(self, **fields: Unpack[AppointmentTypeProductCreateFields]) -> AppointmentTypeProduct:
+        """Create an appointment type product."""
+        return await self._create(fields)
+
+    async def update(self, id: Id, /, **fields: Unpack[AppointmentTypeProductUpdateFields]) -> AppointmentTypeProduct:
+        """Change an appointment type product: a field left out stays as it is, None clears one."""
+        return await self._update(id, fields)

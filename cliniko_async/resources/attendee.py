@@ -1,0 +1,135 @@
+"""Attendees: who comes to an appointment, and whether they did."""
+
+from typing import TYPE_CHECKING, TypedDict, Unpack
+
+from .._compat import deprecated
+from .._fields import Id
+from .._record import DateTime, Record, record
+from .._resource import (
+    ArchivedCancelledDeletedGetMixin,
+    ArchivedCancelledDeletedListMixin,
+    ArchivedCancelledDeletedListOptions,
+    ArchiveMixin,
+    DeprecatedDeleteMixin,
+)
+from ..filters import DateTimeField, Filterable, Filters, IntField
+from ..links import Link, ListLink, SelfLink
+
+if TYPE_CHECKING:
+    from ..pagination import Paginator
+    from ._bookings import Booking
+    from .invoice import Invoice
+    from .patient import Patient
+    from .patient_case import PatientCase
+    from .patient_form import PatientForm
+
+
+@record
+class Attendee(Record):
+    """A patient's place in an appointment."""
+
+    id: str
+    links: SelfLink
+    created_at: DateTime
+    updated_at: DateTime
+    archived_at: DateTime | None = None
+    arrived: bool | None = None
+    booking: Link["Booking"] | None = None
+    booking_ip_address: str | None = None
+    cancellation_note: str | None = None
+    cancellation_reason: int | None = None
+    cancellation_reason_description: str | None = None
+    cancellation_url: str | None = None
+    cancelled_at: DateTime | None = None
+    deleted_at: DateTime | None = None
+    email_reminder_sent: bool | None = None
+    invoice_status: int | None = None
+    invoices: ListLink["Invoice"] | None = None
+    notes: str | None = None
+    online_booking_policy_accepted: bool | None = None
+    patient: Link["Patient"] | None = None
+    patient_case: Link["PatientCase"] | None = None
+    patient_forms: ListLink["PatientForm"] | None = None
+    sent_email_follow_ups_count: int | None = None
+    sent_email_reminders_count: int | None = None
+    sent_sms_follow_ups_count: int | None = None
+    sent_sms_reminders_count: int | None = None
+    sms_reminder_sent: bool | None = None
+    telehealth_url: str | None = None
+    treatment_note_status: int | None = None
+
+
+class AttendeeUpdateFields(TypedDict, total=False):
+    """What may be sent to change an attendee."""
+
+    arrived: bool | None
+    notes: str | None
+    patient_case_id: Id
+
+
+class AttendeeCreateFields(AttendeeUpdateFields, total=False):
+    """What may be sent to create an attendee."""
+
+    booking_id: Id
+    patient_id: Id
+
+
+class AttendeeFilters(Filters):
+    """What attendees can be searched by."""
+
+    appointment_id = IntField()
+    archived_at = DateTimeField()
+    booking_id = IntField()
+    cancelled_at = DateTimeField()
+    created_at = DateTimeField()
+    deleted_at = DateTimeField()
+    id = IntField()
+    patient_case_id = IntField()
+    patient_id = IntField()
+    updated_at = DateTimeField()
+
+
+class Attendees(
+    ArchivedCancelledDeletedListMixin[Attendee],
+    ArchivedCancelledDeletedGetMixin[Attendee],
+    ArchiveMixin[Attendee],
+    DeprecatedDeleteMixin[Attendee],
+):
+    """The attendees of an account."""
+
+    name = "attendees"
+    record = Attendee
+    where = AttendeeFilters()
+
+    @deprecated("the API gives this path up: use list with a filter on booking_id")
+    def list_for_group_appointment(
+        self, group_appointment_id: Id, /, *filters: Filterable, **options: Unpack[ArchivedCancelledDeletedListOptions]
+    ) -> "Paginator[Attendee]":
+        """Stream those who attend a group appointment."""
+        return self._list(f"/group_appointments/{self._id(group_appointment_id)}/attendees", filters, options)
+
+    @deprecated("the API gives this path up: use list with a filter on booking_id")
+    def list_for_individual_appointment(
+        self,
+        individual_appointment_id: Id,
+        /,
+        *filters: Filterable,
+        **options: Unpack[ArchivedCancelledDeletedListOptions],
+    ) -> "Paginator[Attendee]":
+        """Stream who attends an individual appointment."""
+        return self._list(f"/individual_appointments/{self._id(individual_appointment_id)}/attendees", filters, options)
+
+    @deprecated("the API gives this path up: use list with a filter on patient_case_id")
+    def list_for_patient_case(
+        self, patient_case_id: Id, /, *filters: Filterable, **options: Unpack[ArchivedCancelledDeletedListOptions]
+    ) -> "Paginator[Attendee]":
+        """Stream the attendees of a patient case."""
+        return self._list(f"/patient_cases/{self._id(patient_case_id)}/attendees", filters, options)
+
+    async def create(self, **fields: Unpack[AttendeeCreateFields]) -> Attendee:
+        """Create an attendee."""
+        return await self._create(fields)
+
+    async def update(self, id: Id, /, **fields: Unpack[AttendeeUpdateFields]) -> Attendee:
+        """Change an attendee: a field left out stays as it is, None clears one."""
+        return await self._update(id, fields)

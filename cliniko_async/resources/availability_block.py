@@ -1,0 +1,79 @@
+"""Availability blocks: times outside the usual hours when a practitioner can be booked."""
+
+import datetime as dt
+from typing import TYPE_CHECKING, Annotated, Literal, TypedDict, Unpack
+
+from .._fields import Id, Range
+from .._record import DateTime, Part, Record, record
+from .._resource import GetMixin, ListMixin
+from ..filters import DateTimeField, Filters, IntField
+from ..links import Link, SelfLink
+
+if TYPE_CHECKING:
+    from .business import Business
+    from .practitioner import Practitioner
+
+
+@record
+class AvailabilityBlockRepeatRule(Part):
+    """How often something is repeated."""
+
+    number_of_repeats: int | None = None
+    repeat_type: str | None = None
+    repeating_interval: int | None = None
+
+
+@record
+class AvailabilityBlock(Record):
+    """A span of time in which a practitioner can be booked."""
+
+    id: str
+    links: SelfLink
+    created_at: DateTime
+    ends_at: DateTime
+    starts_at: DateTime
+    updated_at: DateTime
+    business: Link["Business"] | None = None
+    practitioner: Link["Practitioner"] | None = None
+    repeat_rule: AvailabilityBlockRepeatRule | None = None
+
+
+class AvailabilityBlockRepeatRuleFields(TypedDict, total=False):
+    """What may be sent of a repeat rule."""
+
+    number_of_repeats: Annotated[int, Range(0, 100, low_excluded=True)] | None
+    repeat_type: Literal["Daily", "Monthly", "Weekly"] | None
+    repeating_interval: Annotated[int, Range(0, 100, low_excluded=True)] | None
+
+
+class AvailabilityBlockFields(TypedDict, total=False):
+    """What may be sent of an availability block."""
+
+    business_id: Id
+    ends_at: dt.datetime
+    practitioner_id: Id
+    repeat_rule: AvailabilityBlockRepeatRuleFields | AvailabilityBlockRepeatRule | None
+    starts_at: dt.datetime
+
+
+class AvailabilityBlockFilters(Filters):
+    """What availability blocks can be searched by."""
+
+    business_id = IntField()
+    created_at = DateTimeField()
+    id = IntField()
+    practitioner_id = IntField()
+    starts_at = DateTimeField()
+    updated_at = DateTimeField()
+
+
+class AvailabilityBlocks(ListMixin[AvailabilityBlock], GetMixin[AvailabilityBlock]):
+    """The availability blocks of an account."""
+
+    name = "availability_blocks"
+    record = AvailabilityBlock
+    where = AvailabilityBlockFilters()
+
+    async def create(self, **fields: Unpack[AvailabilityBlockFields]) -> AvailabilityBlock:
+        """Create an availability block."""
+        return await self._create(fields)

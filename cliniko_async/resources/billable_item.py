@@ -1,0 +1,70 @@
+"""Billable items: what can be put on an invoice beside products."""
+
+from decimal import Decimal
+from typing import TYPE_CHECKING, Annotated, Literal, TypedDict, Unpack
+
+from .._fields import Id, MaxLength, Money, Range
+from .._record import DateTime, Record, record
+from .._resource import ArchivedGetMixin, ArchivedListMixin, ArchiveMixin, DeprecatedDeleteMixin
+from ..filters import DateTimeField, Filters, IntField
+from ..links import Link, SelfLink
+
+if TYPE_CHECKING:
+    from .tax import Tax
+
+
+@record
+class BillableItem(Record):
+    """Something that can be charged on an invoice."""
+
+    id: str
+    links: SelfLink
+    created_at: DateTime
+    item_type: str
+    name: str
+    price: Decimal
+    updated_at: DateTime
+    archived_at: DateTime | None = None
+    item_code: str | None = None
+    tax: Link["Tax"] | None = None
+
+
+class BillableItemFields(TypedDict, total=False):
+    """What may be sent of a billable item."""
+
+    item_code: Annotated[str, MaxLength(100)] | None
+    item_type: Literal["Product", "Service", "Other"]
+    name: Annotated[str, MaxLength(255)]
+    price: Annotated[Money, Range(-4_000_000_000, 4_000_000_000, high_excluded=True)]
+    tax_id: Id
+
+
+class BillableItemFilters(Filters):
+    """What billable items can be searched by."""
+
+    archived_at = DateTimeField()
+    created_at = DateTimeField()
+    id = IntField()
+    tax_id = IntField()
+    updated_at = DateTimeField()
+
+
+class BillableItems(
+    ArchivedListMixin[BillableItem],
+    ArchivedGetMixin[BillableItem],
+    ArchiveMixin[BillableItem],
+    DeprecatedDeleteMixin[BillableItem],
+):
+    """The billable items of an account."""
+
+    name = "billable_items"
+    record = BillableItem
+    where = BillableItemFilters()
+
+    async def create(self, **fields: Unpack[BillableItemFields]) -> BillableItem:
+        """Create a billable item."""
+        return await self._create(fields)
+
+    async def update(self, id: Id, /, **fields: Unpack[BillableItemFields]) -> BillableItem:
+        """Change a billable item: a field left out stays as it is, None clears one."""
+        return await self._update(id, fields)

@@ -1,0 +1,54 @@
+"""Bookings: everything that stands in the calendar, of whatever kind."""
+
+from typing import TYPE_CHECKING, Unpack
+
+from .._compat import deprecated
+from .._fields import Id
+from .._resource import (
+    ArchivedCancelledDeletedGetMixin,
+    ArchivedCancelledDeletedListMixin,
+    ArchivedCancelledDeletedListOptions,
+)
+from ..filters import ArrayField, BooleanField, DateTimeField, Filterable, Filters, IntField
+from ._bookings import Booking
+
+if TYPE_CHECKING:
+    from ..pagination import Paginator
+
+
+class BookingFilters(Filters):
+    """What bookings can be searched by."""
+
+    appointment_type_id = IntField()
+    archived_at = DateTimeField()
+    business_id = IntField()
+    cancelled_at = DateTimeField()
+    created_at = DateTimeField()
+    deleted_at = DateTimeField()
+    did_not_arrive = BooleanField()
+    email_reminder_sent = BooleanField()
+    ends_at = DateTimeField()
+    id = IntField()
+    invoice_status = IntField()
+    patient_ids = ArrayField()
+    practitioner_id = IntField()
+    repeated_from_id = IntField()
+    sms_reminder_sent = BooleanField()
+    starts_at = DateTimeField()
+    treatment_note_status = IntField()
+    updated_at = DateTimeField()
+
+
+class Bookings(ArchivedCancelledDeletedListMixin[Booking], ArchivedCancelledDeletedGetMixin[Booking]):
+    """The bookings of an account."""
+
+    name = "bookings"
+    record = Booking
+    where = BookingFilters()
+
+    @deprecated("the API gives this path up")
+    def list_for_patient_case(
+        self, patient_case_id: Id, /, *filters: Filterable, **options: Unpack[ArchivedCancelledDeletedListOptions]
+    ) -> "Paginator[Booking]":
+        """Stream the bookings of a patient case."""
+        return self._list(f"/patient_cases/{self._id(patient_case_id)}/bookings", filters, options)

@@ -1,0 +1,44 @@
+"""Concession prices: what a billable item costs those with a concession."""
+
+from decimal import Decimal
+from typing import TYPE_CHECKING
+
+from .._record import DateTime, Record, record
+from .._resource import GetMixin, ListMixin
+from ..filters import DateTimeField, Filters, IntField
+from ..links import Link, SelfLink
+
+if TYPE_CHECKING:
+    from .billable_item import BillableItem
+    from .concession_type import ConcessionType
+
+
+@record
+class ConcessionPrice(Record):
+    """The price of a billable item for one kind of concession."""
+
+    id: str
+    links: SelfLink
+    created_at: DateTime
+    updated_at: DateTime
+    billable_item: Link["BillableItem"] | None = None
+    concession_type: Link["ConcessionType"] | None = None
+    price: Decimal | None = None
+
+
+class ConcessionPriceFilters(Filters):
+    """What concession prices can be searched by."""
+
+    billable_item_id = IntField()
+    concession_type_id = IntField()
+    created_at = DateTimeField()
+    id = IntField()
+    updated_at = DateTimeField()
+
+
+class ConcessionPrices(ListMixin[ConcessionPrice], GetMixin[ConcessionPrice]):
+    """The concession prices of an account."""
+
+    name = "concession_prices"
+    record = ConcessionPrice
+    where = ConcessionPriceFilters()

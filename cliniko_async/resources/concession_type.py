@@ -1,0 +1,52 @@
+"""Concession types: the groups of patients who pay less."""
+
+from typing import Annotated, TypedDict, Unpack
+
+from .._fields import Id, MaxLength
+from .._record import DateTime, Record, record
+from .._resource import ArchivedGetMixin, ArchivedListMixin
+from ..filters import DateTimeField, Filters, IntField
+from ..links import SelfLink
+
+
+@record
+class ConcessionType(Record):
+    """A group of patients with prices of their own."""
+
+    id: str
+    links: SelfLink
+    created_at: DateTime
+    name: str
+    updated_at: DateTime
+    archived_at: DateTime | None = None
+
+
+class ConcessionTypeFields(TypedDict, total=False):
+    """What may be sent of a concession type."""
+
+    name: Annotated[str, MaxLength(255)]
+
+
+class ConcessionTypeFilters(Filters):
+    """What concession types can be searched by."""
+
+    archived_at = DateTimeField()
+    created_at = DateTimeField()
+    id = IntField()
+    updated_at = DateTimeField()
+
+
+class ConcessionTypes(ArchivedListMixin[ConcessionType], ArchivedGetMixin[ConcessionType]):
+    """The concession types of an account."""
+
+    name = "concession_types"
+    record = ConcessionType
+    where = ConcessionTypeFilters()
+
+    async def create(self, **fields: Unpack[ConcessionTypeFields]) -> ConcessionType:
+        """Create a concession type."""
+        return await self._create(fields)
+
+    async def update(self, id: Id, /, **fields: Unpack[ConcessionTypeFields]) -> ConcessionType:
+        """Change a concession type: a field left out stays as it is, None clears one."""
+        return await self._update(id, fields)

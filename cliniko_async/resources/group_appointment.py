@@ -1,0 +1,79 @@
+"""Group appointments: one practitioner, several patients."""
+
+import datetime as dt
+from typing import Annotated, Literal, TypedDict, Unpack
+
+from .._fields import Id, Range
+from .._resource import ArchivedDeletedGetMixin, ArchivedDeletedListMixin, ArchiveMixin, DeprecatedDeleteMixin
+from ..filters import ArrayField, DateTimeField, Filters, IntField
+from ._bookings import BookingRepeatRule, GroupAppointment
+
+
+class GroupAppointmentRepeatRuleFields(TypedDict, total=False):
+    """What may be sent of a repeat rule."""
+
+    number_of_repeats: Annotated[int, Range(0, 51, low_excluded=True)] | None
+    repeat_type: Literal["Daily", "Monthly", "Weekly"] | None
+    repeating_interval: Annotated[int, Range(0, 100, low_excluded=True)] | None
+
+
+class GroupAppointmentFields(TypedDict, total=False):
+    """What may be sent of a group appointment, new or not."""
+
+    appointment_type_id: Id
+    business_id: Id
+    max_attendees: Annotated[int, Range(1, 100, low_excluded=True, high_excluded=True)]
+    notes: str | None
+    practitioner_id: Id
+    repeat_rule: GroupAppointmentRepeatRuleFields | BookingRepeatRule | None
+    starts_at: dt.datetime
+
+
+class GroupAppointmentCreateFields(GroupAppointmentFields, total=False):
+    """What may be sent to create a group appointment."""
+
+    ends_at: dt.datetime
+
+
+class GroupAppointmentUpdateFields(GroupAppointmentFields, total=False):
+    """What may be sent to change a group appointment."""
+
+    ends_at: dt.datetime | None
+
+
+class GroupAppointmentFilters(Filters):
+    """What group appointments can be searched by."""
+
+    appointment_type_id = IntField()
+    archived_at = DateTimeField()
+    business_id = IntField()
+    created_at = DateTimeField()
+    deleted_at = DateTimeField()
+    ends_at = DateTimeField()
+    id = IntField()
+    patient_ids = ArrayField()
+    practitioner_id = IntField()
+    repeated_from_id = IntField()
+    starts_at = DateTimeField()
+    updated_at = DateTimeField()
+
+
+class GroupAppointments(
+    ArchivedDeletedListMixin[GroupAppointment],
+    ArchivedDeletedGetMixin[GroupAppointment],
+    ArchiveMixin[GroupAppointment],
+    DeprecatedDeleteMixin[GroupAppointment],
+):
+    """The group appointments of an account."""
+
+    name = "group_appointments"
+    record = GroupAppointment
+    where = GroupAppointmentFilters()
+
+    async def create(self, **fields: Unpack[GroupAppointmentCreateFields]) -> GroupAppointment:
+        """Create a group appointment."""
+        return await self._create(fields)
+
+    async def update(self, id: Id, /, **fields: Unpack[GroupAppointmentUpdateFields]) -> GroupAppointment:
+        """Change a group appointment: a field left out stays as it is, None clears one."""
+        return await self._update(id, fields)

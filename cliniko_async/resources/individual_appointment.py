@@ -1,0 +1,87 @@
+"""Individual appointments: one practitioner, one patient."""
+
+import datetime as dt
+from typing import Annotated, Literal, TypedDict, Unpack
+
+from .._fields import Id, Range
+from .._resource import (
+    ArchivedCancelledDeletedGetMixin,
+    ArchivedCancelledDeletedListMixin,
+    ArchiveMixin,
+    DeprecatedDeleteMixin,
+)
+from ..filters import BooleanField, DateTimeField, Filters, IntField
+from ._bookings import BookingRepeatRule, IndividualAppointment
+
+
+class IndividualAppointmentRepeatRuleFields(TypedDict, total=False):
+    """What may be sent of a repeat rule."""
+
+    number_of_repeats: Annotated[int, Range(0, 51, low_excluded=True)] | None
+    repeat_type: Literal["Daily", "Monthly", "Weekly"] | None
+    repeating_interval: Annotated[int, Range(0, 100, low_excluded=True)] | None
+
+
+class IndividualAppointmentFields(TypedDict, total=False):
+    """What may be sent of an individual appointment, new or not."""
+
+    appointment_type_id: Id
+    business_id: Id
+    notes: str | None
+    patient_case_id: Id
+    patient_id: Id
+    practitioner_id: Id
+    repeat_rule: IndividualAppointmentRepeatRuleFields | BookingRepeatRule | None
+    starts_at: dt.datetime
+
+
+class IndividualAppointmentCreateFields(IndividualAppointmentFields, total=False):
+    """What may be sent to create an individual appointment."""
+
+    ends_at: dt.datetime
+
+
+class IndividualAppointmentUpdateFields(IndividualAppointmentFields, total=False):
+    """What may be sent to change an individual appointment."""
+
+    ends_at: dt.datetime | None
+
+
+class IndividualAppointmentFilters(Filters):
+    """What individual appointments can be searched by."""
+
+    appointment_type_id = IntField()
+    archived_at = DateTimeField()
+    business_id = IntField()
+    cancelled_at = DateTimeField()
+    created_at = DateTimeField()
+    deleted_at = DateTimeField()
+    did_not_arrive = BooleanField()
+    ends_at = DateTimeField()
+    id = IntField()
+    patient_id = IntField()
+    practitioner_id = IntField()
+    repeated_from_id = IntField()
+    starts_at = DateTimeField()
+    updated_at = DateTimeField()
+
+
+class IndividualAppointments(
+    ArchivedCancelledDeletedListMixin[IndividualAppointment],
+    ArchivedCancelledDeletedGetMixin[IndividualAppointment],
+    ArchiveMixin[IndividualAppointment],
+    DeprecatedDeleteMixin[IndividualAppointment],
+):
+    """The individual appointments of an account."""
+
+    name = "individual_appointments"
+    record = IndividualAppointment
+    where = IndividualAppointmentFilters()
+
+    async def create(self, **fields: Unpack[IndividualAppointmentCreateFields]) -> IndividualAppointment:
+        """Create an individual appointment."""
+        return await self._create(fields)
+
+    async def update(self, id: Id, /, **fields: Unpack[IndividualAppointmentUpdateFields]) -> IndividualAppointment:
+        """Change an individual appointment: a field left out stays as it is, None clears one."""
+        return await self._update(id, fields)

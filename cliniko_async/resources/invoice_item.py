@@ -1,0 +1,74 @@
+"""Invoice items: the lines of invoices."""
+
+from decimal import Decimal
+from typing import TYPE_CHECKING, Unpack
+
+import attrs
+
+from .._compat import deprecated
+from .._fields import Id
+from .._record import DateTime, Record, record
+from .._resource import ArchivedDeletedGetMixin, ArchivedDeletedListMixin, ArchivedDeletedListOptions
+from ..filters import DateTimeField, Filterable, Filters, IntField
+from ..links import Link, SelfLink
+
+if TYPE_CHECKING:
+    from ..pagination import Paginator
+    from .billable_item import BillableItem
+    from .invoice import Invoice
+    from .product import Product
+
+
+@record
+class InvoiceItem(Record):
+    """One line of an invoice."""
+
+    id: str
+    links: SelfLink
+    created_at: DateTime
+    quantity: Decimal
+    unit_price: Decimal
+    updated_at: DateTime
+    archived_at: DateTime | None = None
+    billable_item: Link["BillableItem"] | None = None
+    code: str | None = None
+    concession_type_name: str | None = None
+    deleted_at: DateTime | None = None
+    discount_percentage: Decimal | None = None
+    discounted_amount: Decimal | None = None
+    invoice: Link["Invoice"] | None = None
+    is_monetary_discount: bool | None = None
+    name: str | None = None
+    net_price: Decimal | None = None
+    product: Link["Product"] | None = None
+    tax_amount: Decimal | None = None
+    tax_name: str | None = None
+    tax_rate: Decimal | None = None
+    total_including_tax: Decimal | None = attrs.field(default=None, metadata={"number": True})
+
+
+class InvoiceItemFilters(Filters):
+    """What invoice items can be searched by."""
+
+    archived_at = DateTimeField()
+    created_at = DateTimeField()
+    deleted_at = DateTimeField()
+    id = IntField()
+    invoice_id = IntField()
+    source_item_id = IntField()
+    updated_at = DateTimeField()
+
+
+class InvoiceItems(ArchivedDeletedListMixin[InvoiceItem], ArchivedDeletedGetMixin[InvoiceItem]):
+    """The invoice items of an account."""
+
+    name = "invoice_items"
+    record = InvoiceItem
+    where = InvoiceItemFilters()
+
+    @deprecated("the API gives this path up: use list with a filter on invoice_id")
+    def list_for_invoice(
+        self, invoice_id: Id, /, *filters: Filterable, **options: Unpack[ArchivedDeletedListOptions]
+    ) -> "Paginator[InvoiceItem]":
+        """Stream the items of an invoice."""
+        return self._list(f"/invoices/{self._id(invoice_id)}/invoice_items", filters, options)

@@ -1,0 +1,304 @@
+"""Patients: the people whom a clinic treats."""
+
+import datetime as dt
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated, Literal, Never, TypedDict, Unpack
+
+from .._fields import Id, MaxLength, Pattern
+from .._record import DateTime, Part, Record, record
+from .._resource import ArchivedGetMixin, ArchivedListMixin, ArchiveMixin, DeprecatedDeleteMixin, UnarchiveMixin
+from ..filters import BooleanField, DateField, DateTimeField, Filters, IntField, StringField
+from ..links import Link, ListLink, SelfLink
+from ._enums import TimeZoneIdentifier
+
+if TYPE_CHECKING:
+    from ._bookings import Booking
+    from .attendee import Attendee
+    from .concession_type import ConcessionType
+    from .contact import Contact
+    from .invoice import Invoice
+    from .medical_alert import MedicalAlert
+    from .patient_attachment import PatientAttachment
+    from .relationship import Relationship
+
+
+@record
+class PatientCustomFieldOption(Part):
+    """One of the values to choose from."""
+
+    archived: bool | None = None
+    name: str | None = None
+    selected: bool | None = None
+    token: str | None = None
+
+
+@record
+class PatientCustomFieldOther(Part):
+    """The value that is none of those to choose from."""
+
+    archived: bool | None = None
+    enabled: bool | None = None
+    selected: bool | None = None
+    value: str | None = None
+
+
+@record
+class PatientCustomField(Part):
+    """A field that a clinic added, of any kind; each kind fills in some of the fields."""
+
+    archived: bool | None = None
+    name: str | None = None
+    options: tuple[PatientCustomFieldOption, ...] | None = None
+    other: PatientCustomFieldOther | None = None
+    token: str | None = None
+    type: str | None = None
+    value: str | None = None
+
+
+@record
+class PatientCustomFieldSection(Part):
+    """Custom fields that belong together, under one heading."""
+
+    archived: bool | None = None
+    fields: tuple[PatientCustomField, ...] | None = None
+    name: str | None = None
+    token: str | None = None
+
+
+@record
+class PatientCustomFields(Part):
+    """The fields that a clinic added to its patients."""
+
+    sections: tuple[PatientCustomFieldSection, ...] | None = None
+
+
+@record
+class PatientPhoneNumber(Part):
+    """A phone number and what kind it is."""
+
+    normalized_number: str | None = None
+    number: str | None = None
+    phone_type: str | None = None
+
+
+@record
+class PatientPronouns(Part):
+    """The pronouns of a patient."""
+
+    accusative: str | None = None
+    nominative: str | None = None
+    predicative_possessive: str | None = None
+    pronominal_possessive: str | None = None
+    reflexive: str | None = None
+
+
+@record
+class Patient(Record):
+    """A person whom a clinic treats."""
+
+    id: str
+    links: SelfLink
+    created_at: DateTime
+    first_name: str
+    last_name: str
+    updated_at: DateTime
+    accepted_email_marketing: bool | None = None
+    accepted_privacy_policy: bool | None = None
+    accepted_sms_marketing: bool | None = None
+    address_1: str | None = None
+    address_2: str | None = None
+    address_3: str | None = None
+    appointment_notes: str | None = None
+    appointments: ListLink[Never] | None = None
+    archived_at: DateTime | None = None
+    attendees: ListLink["Attendee"] | None = None
+    city: str | None = None
+    concession_type: Link["ConcessionType"] | None = None
+    country: str | None = None
+    country_code: str | None = None
+    custom_fields: PatientCustomFields | None = None
+    date_of_birth: dt.date | None = None
+    deleted_at: DateTime | None = None
+    dva_card_number: str | None = None
+    email: str | None = None
+    emergency_contact: str | None = None
+    gender: str | None = None
+    gender_identity: str | None = None
+    invoice_default_to: str | None = None
+    invoice_email: str | None = None
+    invoice_extra_information: str | None = None
+    invoices: ListLink["Invoice"] | None = None
+    label: str | None = None
+    latest_booking: Link["Booking"] | None = None
+    medical_alerts: ListLink["MedicalAlert"] | None = None
+    medicare: str | None = None
+    medicare_reference_number: str | None = None
+    merged_at: DateTime | None = None
+    merged_with_patient: Link["Patient"] | None = None
+    notes: str | None = None
+    occupation: str | None = None
+    old_reference_id: str | None = None
+    patient_attachments: ListLink["PatientAttachment"] | None = None
+    patient_phone_numbers: tuple[PatientPhoneNumber, ...] | None = None
+    post_code: str | None = None
+    preferred_first_name: str | None = None
+    pronouns: PatientPronouns | None = None
+    receives_cancellation_emails: bool | None = None
+    receives_confirmation_emails: bool | None = None
+    referral_source: str | None = None
+    referring_doctor: Link["Contact"] | None = None
+    relationships: ListLink["Relationship"] | None = None
+    reminder_type: str | None = None
+    sex: str | None = None
+    state: str | None = None
+    time_zone: str | None = None
+    title: str | None = None
+
+
+class PatientCustomFieldOptionFields(TypedDict, total=False):
+    """What may be sent of a custom field option."""
+
+    archived: bool | None
+    name: str | None
+    selected: bool
+    token: str
+
+
+class PatientCustomFieldOtherFields(TypedDict, total=False):
+    """What may be sent of the other value."""
+
+    archived: bool | None
+    enabled: bool | None
+    selected: bool
+    value: Annotated[str, MaxLength(255)]
+
+
+class PatientCustomFieldFields(TypedDict, total=False):
+    """What may be sent of a custom field."""
+
+    archived: bool | None
+    name: str | None
+    options: Sequence[PatientCustomFieldOptionFields | PatientCustomFieldOption]
+    other: PatientCustomFieldOtherFields | PatientCustomFieldOther
+    token: str
+    type: Literal["checkboxes", "date", "paragraph", "radiobuttons", "text"] | None
+    value: dt.date | str
+
+
+class PatientCustomFieldSectionFields(TypedDict, total=False):
+    """What may be sent of a custom field section."""
+
+    archived: bool | None
+    fields: Sequence[PatientCustomFieldFields | PatientCustomField]
+    name: str | None
+    token: str
+
+
+class PatientCustomFieldsFields(TypedDict, total=False):
+    """What may be sent of the custom fields."""
+
+    sections: Sequence[PatientCustomFieldSectionFields | PatientCustomFieldSection]
+
+
+class PatientPronounsFields(TypedDict, total=False):
+    """What may be sent of the pronouns."""
+
+    accusative: Annotated[str, MaxLength(50)]
+    nominative: Annotated[str, MaxLength(50)]
+    predicative_possessive: Annotated[str, MaxLength(50)]
+    pronominal_possessive: Annotated[str, MaxLength(50)]
+    reflexive: Annotated[str, MaxLength(50)]
+
+
+class PatientPhoneNumberFields(TypedDict, total=False):
+    """What may be sent of a phone number."""
+
+    number: str
+    phone_type: Literal["Fax", "Home", "Mobile", "Other", "Work"]
+
+
+class PatientFields(TypedDict, total=False):
+    """What may be sent of a patient."""
+
+    accepted_email_marketing: bool | None
+    accepted_privacy_policy: bool | None
+    address_1: Annotated[str, MaxLength(255)] | None
+    address_2: Annotated[str, MaxLength(255)] | None
+    address_3: Annotated[str, MaxLength(255)] | None
+    appointment_notes: str | None
+    city: Annotated[str, MaxLength(255)] | None
+    concession_type_id: Id
+    country: str | None
+    country_code: str | None
+    custom_fields: PatientCustomFieldsFields | PatientCustomFields | None
+    date_of_birth: dt.date | None
+    dva_card_number: (
+        Annotated[str, Pattern(r"^[NVQSWT]([A-Z ][0-9]{1,6}|[A-Z]{2}[0-9]{1,5}|[A-Z]{3}[0-9]{1,4})[A-Z]?$")] | None
+    )
+    email: (
+        Annotated[str, MaxLength(255), Pattern(r"(?i)^[A-Z0-9!#$%&'*+/=?^_`{|}~.-]+@[A-Z0-9.-]+\.[A-Z]{2,63}$")] | None
+    )
+    emergency_contact: Annotated[str, MaxLength(255)] | None
+    first_name: Annotated[str, MaxLength(255)]
+    gender_identity: str | None
+    invoice_default_to: str | None
+    invoice_email: Annotated[str, Pattern(r"(?i)^[A-Z0-9!#$%&'*+/=?^_`{|}~.-]+@[A-Z0-9.-]+\.[A-Z]{2,63}$")] | None
+    invoice_extra_information: str | None
+    last_name: Annotated[str, MaxLength(255)]
+    medicare: Annotated[str, MaxLength(255)] | None
+    medicare_reference_number: Annotated[str, MaxLength(255)] | None
+    notes: str | None
+    occupation: Annotated[str, MaxLength(255)] | None
+    old_reference_id: Annotated[str, MaxLength(255)] | None
+    patient_phone_numbers: Sequence[PatientPhoneNumberFields | PatientPhoneNumber]
+    post_code: str | None
+    preferred_first_name: Annotated[str, MaxLength(255)] | None
+    pronouns: PatientPronounsFields | PatientPronouns | None
+    receives_cancellation_emails: bool | None
+    receives_confirmation_emails: bool | None
+    referral_source: Annotated[str, MaxLength(255)] | None
+    referring_doctor_id: Id
+    reminder_type: Literal["None", "SMS", "Email", "SMS & Email"] | None
+    sex: str | None
+    state: str | None
+    time_zone: TimeZoneIdentifier | None
+    title: Annotated[str, MaxLength(255)] | None
+    unsubscribe_sms_marketing: bool
+
+
+class PatientFilters(Filters):
+    """What patients can be searched by."""
+
+    accepted_privacy_policy = BooleanField()
+    archived_at = DateTimeField()
+    created_at = DateTimeField()
+    date_of_birth = DateField()
+    email = StringField()
+    first_name = StringField()
+    id = IntField()
+    last_name = StringField()
+    old_reference_id = StringField()
+    preferred_first_name = StringField()
+    updated_at = DateTimeField()
+
+
+class Patients(
+    ArchivedListMixin[Patient],
+    ArchivedGetMixin[Patient],
+    ArchiveMixin[Patient],
+    UnarchiveMixin[Patient],
+    DeprecatedDeleteMixin[Patient],
+):
+    """The patients of an account."""
+
+    name = "patients"
+    record = Patient
+    where = PatientFilters()
+
+    async def create(self, **fields: Unpack[PatientFields]) -> Patient:
+        """Create a patient."""
+        return await self._create(fields)
+
+    async def update(self, id: Id, /, **fields: Unpack[PatientFields]) -> Patient:
+        """Change a patient: a field left out stays as it is, None clears one."""
+        return await self._update(id, fields)

@@ -1,0 +1,106 @@
+"""Patient cases: treatments that belong together, with their limits."""
+
+import datetime as dt
+from collections.abc import Sequence
+from decimal import Decimal
+from typing import TYPE_CHECKING, Annotated, Literal, TypedDict, Unpack
+
+from .._fields import Id, Money, Range
+from .._record import DateTime, Record, record
+from .._resource import ArchivedGetMixin, ArchivedListMixin, ArchivedListOptions, ArchiveMixin
+from ..filters import DateField, DateTimeField, Filterable, Filters, IntField, StringField
+from ..links import Link, ListLink, SelfLink
+
+if TYPE_CHECKING:
+    from ..pagination import Paginator
+    from ._bookings import Booking
+    from .attendee import Attendee
+    from .contact import Contact
+    from .invoice import Invoice
+    from .patient import Patient
+    from .patient_attachment import PatientAttachment
+
+
+@record
+class PatientCase(Record):
+    """A course of treatment, often on a referral."""
+
+    id: str
+    links: SelfLink
+    created_at: DateTime
+    name: str
+    updated_at: DateTime
+    archived_at: DateTime | None = None
+    attendee_ids: tuple[str, ...] | None = None
+    attendees: ListLink["Attendee"] | None = None
+    bookings: ListLink["Booking"] | None = None
+    closed: bool | None = None
+    closed_at: DateTime | None = None
+    contact: Link["Contact"] | None = None
+    expiry_date: dt.date | None = None
+    include_cancelled_attendees: bool | None = None
+    include_dna_attendees: bool | None = None
+    invoices: ListLink["Invoice"] | None = None
+    issue_date: dt.date | None = None
+    max_invoiceable_amount: Decimal | None = None
+    max_sessions: int | None = None
+    notes: str | None = None
+    patient: Link["Patient"] | None = None
+    patient_attachments: ListLink["PatientAttachment"] | None = None
+    referral: bool | None = None
+    referral_type: str | None = None
+
+
+class PatientCaseFields(TypedDict, total=False):
+    """What may be sent of a patient case."""
+
+    attendee_ids: Sequence[Id] | None
+    closed: bool | None
+    contact_id: Id
+    expiry_date: dt.date | None
+    include_cancelled_attendees: bool | None
+    include_dna_attendees: bool | None
+    issue_date: dt.date | None
+    max_invoiceable_amount: Annotated[Money, Range(0, None, low_excluded=True)] | None
+    max_sessions: Annotated[int, Range(1, 200)] | None
+    name: str
+    notes: str | None
+    patient_attachment_ids: Sequence[Id]
+    patient_id: Id
+    referral: bool | None
+    referral_type: Literal["dva", "medicare"] | None
+
+
+class PatientCaseFilters(Filters):
+    """What patient cases can be searched by."""
+
+    archived_at = DateTimeField()
+    closed_at = DateTimeField()
+    created_at = DateTimeField()
+    expiry_date = DateField()
+    id = IntField()
+    issue_date = DateField()
+    name = StringField()
+    patient_id = IntField()
+    referral_type = StringField()
+    updated_at = DateTimeField()
+
+
+class PatientCases(ArchivedListMixin[PatientCase], ArchivedGetMixin[PatientCase], ArchiveMixin[PatientCase]):
+    """The patient cases of an account."""
+
+    name = "patient_cases"
+    record = PatientCase
+    where = PatientCaseFilters()
+
+    def list_active(self, *filters: Filterable, **options: Unpack[ArchivedListOptions]) -> "Paginator[PatientCase]":
+        """Stream the patient cases that are active."""
+        return self._list("/patient_cases/active", filters, options)
+
+    async def create(self, **fields: Unpack[PatientCaseFields]) -> PatientCase:
+        """Create a patient case."""
+        return await self._create(fields)
+
+    async def update(self, id: Id, /, **fields: Unpack[PatientCaseFields]) -> PatientCase:
+        """Change a patient case: a field left out stays as it is, None clears one."""
+        return await self._update(id, fields)

@@ -1,0 +1,279 @@
+"""Patient forms: what patients were asked to fill in."""
+
+import datetime as dt
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated, Literal, TypedDict, Unpack
+
+from .._compat import deprecated
+from .._fields import Id, MaxLength
+from .._record import DateTime, Part, Record, record
+from .._resource import ArchivedGetMixin, ArchivedListMixin, ArchivedListOptions, ArchiveMixin
+from ..filters import DateTimeField, Filterable, Filters, IntField
+from ..links import Link, SelfLink
+
+if TYPE_CHECKING:
+    from ..pagination import Paginator
+    from ._bookings import Booking
+    from .attendee import Attendee
+    from .business import Business
+    from .patient import Patient
+    from .signature import Signature
+
+
+@record
+class PatientFormReply(Part):
+    """The answer to a question about a field of the patient; each kind fills in some of the fields."""
+
+    accusative: str | None = None
+    address_1: str | None = None
+    address_2: str | None = None
+    address_3: str | None = None
+    city: str | None = None
+    country_code: str | None = None
+    first_name: str | None = None
+    last_name: str | None = None
+    nominative: str | None = None
+    post_code: str | None = None
+    predicative_possessive: str | None = None
+    preferred_first_name: str | None = None
+    pronominal_possessive: str | None = None
+    reflexive: str | None = None
+    state: str | None = None
+    title: str | None = None
+
+
+@record
+class PatientFormReplyPhone(Part):
+    """A phone number given as an answer."""
+
+    number: str | None = None
+    phone_type: str | None = None
+
+
+@record
+class PatientFormAnswer(Part):
+    """One of the answers to choose from."""
+
+    selected: bool | None = None
+    value: str | None = None
+
+
+@record
+class PatientFormOptions(Part):
+    """Which parts of a name are asked for."""
+
+    preferred_first_name_enabled: bool | None = None
+    title_enabled: bool | None = None
+
+
+@record
+class PatientFormOther(Part):
+    """The answer that is none of those to choose from."""
+
+    enabled: bool | None = None
+    label: str | None = None
+    selected: bool | None = None
+    value: str | None = None
+
+
+@record
+class PatientFormQuestion(Part):
+    """A question of any kind, and its answer; each kind fills in some of the fields."""
+
+    answer: str | PatientFormReply | tuple[PatientFormReplyPhone, ...] | None = None
+    answers: tuple[PatientFormAnswer, ...] | None = None
+    name: str | None = None
+    options: PatientFormOptions | tuple[str, ...] | None = None
+    other: PatientFormOther | None = None
+    patient_field_connection: str | None = None
+    required: bool | None = None
+    signature_id: str | None = None
+    type: str | None = None
+
+
+@record
+class PatientFormSection(Part):
+    """Questions that belong together, under one heading."""
+
+    description: str | None = None
+    name: str | None = None
+    questions: tuple[PatientFormQuestion, ...] | None = None
+
+
+@record
+class PatientFormContent(Part):
+    """What is asked, and what was answered."""
+
+    sections: tuple[PatientFormSection, ...] | None = None
+
+
+@record
+class PatientForm(Record):
+    """A form for a patient, with the answers given so far."""
+
+    id: str
+    links: SelfLink
+    created_at: DateTime
+    name: str
+    updated_at: DateTime
+    archived_at: DateTime | None = None
+    attendee: Link["Attendee"] | None = None
+    booking: Link["Booking"] | None = None
+    business: Link["Business"] | None = None
+    completed_at: DateTime | None = None
+    content: PatientFormContent | None = None
+    edited_at: DateTime | None = None
+    email_to_patient_on_completion: bool | None = None
+    patient: Link["Patient"] | None = None
+    restricted_to_practitioner: bool | None = None
+    signatures: Link["Signature"] | None = None
+    url: str | None = None
+
+
+class PatientFormReplyFields(TypedDict, total=False):
+    """What may be sent of a reply."""
+
+    accusative: Annotated[str, MaxLength(50)]
+    address_1: Annotated[str, MaxLength(255)]
+    address_2: Annotated[str, MaxLength(255)]
+    address_3: Annotated[str, MaxLength(255)]
+    city: Annotated[str, MaxLength(255)]
+    country_code: Annotated[str, MaxLength(2)]
+    first_name: Annotated[str, MaxLength(255)]
+    last_name: Annotated[str, MaxLength(255)]
+    nominative: Annotated[str, MaxLength(50)]
+    post_code: Annotated[str, MaxLength(255)]
+    predicative_possessive: Annotated[str, MaxLength(50)]
+    preferred_first_name: Annotated[str, MaxLength(255)]
+    pronominal_possessive: Annotated[str, MaxLength(50)]
+    reflexive: Annotated[str, MaxLength(50)]
+    state: Annotated[str, MaxLength(255)]
+    title: Annotated[str, MaxLength(255)]
+
+
+class PatientFormReplyPhoneFields(TypedDict, total=False):
+    """What may be sent of a reply phone."""
+
+    number: Annotated[str, MaxLength(100)]
+    phone_type: Literal["Fax", "Home", "Mobile", "Other", "Work"]
+
+
+class PatientFormAnswerFields(TypedDict, total=False):
+    """What may be sent of an answer."""
+
+    selected: bool | None
+    value: Annotated[str, MaxLength(255)] | None
+
+
+class PatientFormOptionsFields(TypedDict, total=False):
+    """What may be sent of the options."""
+
+    preferred_first_name_enabled: bool
+    title_enabled: bool
+
+
+class PatientFormOtherFields(TypedDict, total=False):
+    """What may be sent of the other answer."""
+
+    enabled: bool
+    label: Annotated[str, MaxLength(50)]
+    selected: bool
+    value: Annotated[str, MaxLength(255)]
+
+
+class PatientFormQuestionFields(TypedDict, total=False):
+    """What may be sent of a question."""
+
+    answer: (
+        dt.date
+        | Annotated[str, MaxLength(10_000)]
+        | PatientFormReplyFields
+        | PatientFormReply
+        | Sequence[PatientFormReplyPhoneFields | PatientFormReplyPhone]
+    )
+    answers: Sequence[PatientFormAnswerFields | PatientFormAnswer]
+    name: Annotated[str, MaxLength(255)]
+    options: PatientFormOptionsFields | PatientFormOptions | Sequence[Annotated[str, MaxLength(255)]]
+    other: PatientFormOtherFields | PatientFormOther
+    patient_field_connection: Literal["address", "full_name", "phone", "pronouns", "gender_identity", "sex"]
+    required: bool
+    signature_id: Id
+    type: (
+        Literal[
+            "address",
+            "checkboxes",
+            "date",
+            "full_name",
+            "paragraph",
+            "phone",
+            "pronouns",
+            "radiobuttons",
+            "select",
+            "signature",
+            "text",
+        ]
+        | None
+    )
+
+
+class PatientFormSectionFields(TypedDict, total=False):
+    """What may be sent of a section."""
+
+    description: str | None
+    name: Annotated[str, MaxLength(255)] | None
+    questions: Sequence[PatientFormQuestionFields | PatientFormQuestion]
+
+
+class PatientFormContentFields(TypedDict, total=False):
+    """What may be sent of the content."""
+
+    sections: Sequence[PatientFormSectionFields | PatientFormSection]
+
+
+class PatientFormFields(TypedDict, total=False):
+    """What may be sent of a patient form."""
+
+    attendee_id: Id
+    business_id: Id
+    completed: bool
+    content: PatientFormContentFields | PatientFormContent | None
+    email_to_patient_on_completion: bool | None
+    name: Annotated[str, MaxLength(255)]
+    patient_form_template_id: Id
+    patient_id: Id
+    restricted_to_practitioner: bool | None
+
+
+class PatientFormFilters(Filters):
+    """What patient forms can be searched by."""
+
+    archived_at = DateTimeField()
+    attendee_id = IntField()
+    completed_at = DateTimeField()
+    created_at = DateTimeField()
+    id = IntField()
+    patient_id = IntField()
+    updated_at = DateTimeField()
+
+
+class PatientForms(ArchivedListMixin[PatientForm], ArchivedGetMixin[PatientForm], ArchiveMixin[PatientForm]):
+    """The patient forms of an account."""
+
+    name = "patient_forms"
+    record = PatientForm
+    where = PatientFormFilters()
+
+    @deprecated("the API gives this path up: use list with a filter on attendee_id")
+    def list_for_attendee(
+        self, attendee_id: Id, /, *filters: Filterable, **options: Unpack[ArchivedListOptions]
+    ) -> "Paginator[PatientForm]":
+        """Stream the patient forms of an attendee."""
+        return self._list(f"/attendees/{self._id(attendee_id)}/patient_forms", filters, options)
+
+    async def create(self, **fields: Unpack[PatientFormFields]) -> PatientForm:
+        """Create a patient form."""
+        return await self._create(fields)
+
+    async def update(self, id: Id, /, **fields: Unpack[PatientFormFields]) -> PatientForm:
+        """Change a patient form: a field left out stays as it is, None clears one."""
+        return await self._update(id, fields)

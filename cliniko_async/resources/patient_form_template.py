@@ -1,0 +1,174 @@
+"""Patient form templates: the forms from which those for patients are made."""
+
+from collections.abc import Sequence
+from typing import Annotated, Literal, TypedDict, Unpack
+
+from .._fields import Id, MaxLength
+from .._record import DateTime, Part, Record, record
+from .._resource import ArchivedGetMixin, ArchivedListMixin, ArchiveMixin
+from ..filters import DateTimeField, Filters, IntField
+from ..links import SelfLink
+
+
+@record
+class PatientFormTemplateAnswer(Part):
+    """One of the answers to choose from."""
+
+    value: str | None = None
+
+
+@record
+class PatientFormTemplateOptions(Part):
+    """Which parts of a name are asked for."""
+
+    preferred_first_name_enabled: bool | None = None
+    title_enabled: bool | None = None
+
+
+@record
+class PatientFormTemplateOther(Part):
+    """The answer that is none of those to choose from."""
+
+    enabled: bool | None = None
+
+
+@record
+class PatientFormTemplateQuestion(Part):
+    """A question of any kind, and its answer; each kind fills in some of the fields."""
+
+    answer: str | None = None
+    answers: tuple[PatientFormTemplateAnswer, ...] | None = None
+    name: str | None = None
+    options: PatientFormTemplateOptions | None = None
+    other: PatientFormTemplateOther | None = None
+    patient_field_connection: str | None = None
+    required: bool | None = None
+    type: str | None = None
+
+
+@record
+class PatientFormTemplateSection(Part):
+    """Questions that belong together, under one heading."""
+
+    description: str | None = None
+    name: str | None = None
+    questions: tuple[PatientFormTemplateQuestion, ...] | None = None
+
+
+@record
+class PatientFormTemplateContent(Part):
+    """What is asked, and what was answered."""
+
+    sections: tuple[PatientFormTemplateSection, ...] | None = None
+
+
+@record
+class PatientFormTemplate(Record):
+    """A form from which those for patients are made."""
+
+    id: str
+    links: SelfLink
+    created_at: DateTime
+    name: str
+    updated_at: DateTime
+    archived_at: DateTime | None = None
+    content: PatientFormTemplateContent | None = None
+    email_to_patient_on_completion: bool | None = None
+    restricted_to_practitioner: bool | None = None
+
+
+class PatientFormTemplateAnswerFields(TypedDict, total=False):
+    """What may be sent of an answer."""
+
+    value: Annotated[str, MaxLength(255)] | None
+
+
+class PatientFormTemplateOptionsFields(TypedDict, total=False):
+    """What may be sent of the options."""
+
+    preferred_first_name_enabled: bool
+    title_enabled: bool
+
+
+class PatientFormTemplateOtherFields(TypedDict, total=False):
+    """What may be sent of the other answer."""
+
+    enabled: bool
+
+
+class PatientFormTemplateQuestionFields(TypedDict, total=False):
+    """What may be sent of a question."""
+
+    answer: str
+    answers: Sequence[PatientFormTemplateAnswerFields | PatientFormTemplateAnswer]
+    name: Annotated[str, MaxLength(255)]
+    options: PatientFormTemplateOptionsFields | PatientFormTemplateOptions
+    other: PatientFormTemplateOtherFields | PatientFormTemplateOther
+    patient_field_connection: Literal["address", "full_name", "phone", "pronouns", "gender_identity", "sex"]
+    required: bool
+    type: (
+        Literal[
+            "address",
+            "checkboxes",
+            "date",
+            "full_name",
+            "paragraph",
+            "phone",
+            "pronouns",
+            "radiobuttons",
+            "select",
+            "signature",
+            "text",
+        ]
+        | None
+    )
+
+
+class PatientFormTemplateSectionFields(TypedDict, total=False):
+    """What may be sent of a section."""
+
+    description: str | None
+    name: Annotated[str, MaxLength(255)] | None
+    questions: Sequence[PatientFormTemplateQuestionFields | PatientFormTemplateQuestion]
+
+
+class PatientFormTemplateContentFields(TypedDict, total=False):
+    """What may be sent of the content."""
+
+    sections: Sequence[PatientFormTemplateSectionFields | PatientFormTemplateSection]
+
+
+class PatientFormTemplateFields(TypedDict, total=False):
+    """What may be sent of a patient form template."""
+
+    content: PatientFormTemplateContentFields | PatientFormTemplateContent | None
+    email_to_patient_on_completion: bool | None
+    name: Annotated[str, MaxLength(255)]
+    restricted_to_practitioner: bool | None
+
+
+class PatientFormTemplateFilters(Filters):
+    """What patient form templates can be searched by."""
+
+    archived_at = DateTimeField()
+    created_at = DateTimeField()
+    id = IntField()
+    updated_at = DateTimeField()
+
+
+class PatientFormTemplates(
+    ArchivedListMixin[PatientFormTemplate], ArchivedGetMixin[PatientFormTemplate], ArchiveMixin[PatientFormTemplate]
+):
+    """The patient form templates of an account."""
+
+    name = "patient_form_templates"
+    record = PatientFormTemplate
+    where = PatientFormTemplateFilters()
+
+    async def create(self, **fields: Unpack[PatientFormTemplateFields]) -> PatientFormTemplate:
+        """Create a patient form template."""
+        return await self._create(fields)
+
+    async def update(self, id: Id, /, **fields: Unpack[PatientFormTemplateFields]) -> PatientFormTemplate:
+        """Change a patient form template: a field left out stays as it is, None clears one."""
+        return await self._update(id, fields)

@@ -1,0 +1,90 @@
+"""Practitioners: those who treat patients."""
+
+from typing import TYPE_CHECKING, Never, Unpack
+
+from .._fields import Id
+from .._record import DateTime, Record, record
+from .._resource import GetMixin, ListMixin, ListOptions
+from ..filters import BooleanField, DateTimeField, Filterable, Filters, IntField
+from ..links import Link, ListLink, SelfLink
+
+if TYPE_CHECKING:
+    from ..pagination import Paginator
+    from .appointment_type import AppointmentType
+    from .invoice import Invoice
+    from .practitioner_reference_number import PractitionerReferenceNumber
+    from .user import User
+
+
+@record
+class Practitioner(Record):
+    """A user who treats patients."""
+
+    id: str
+    links: SelfLink
+    created_at: DateTime
+    updated_at: DateTime
+    active: bool | None = None
+    appointment_types: ListLink["AppointmentType"] | None = None
+    appointments: ListLink[Never] | None = None
+    default_appointment_type: Link["AppointmentType"] | None = None
+    description: str | None = None
+    designation: str | None = None
+    display_name: str | None = None
+    first_name: str | None = None
+    invoices: ListLink["Invoice"] | None = None
+    label: str | None = None
+    last_name: str | None = None
+    practitioner_reference_numbers: ListLink["PractitionerReferenceNumber"] | None = None
+    show_in_online_bookings: bool | None = None
+    title: str | None = None
+    user: Link["User"] | None = None
+
+
+class PractitionerFilters(Filters):
+    """What practitioners can be searched by."""
+
+    active = BooleanField()
+    created_at = DateTimeField()
+    id = IntField()
+    show_in_online_bookings = BooleanField()
+    updated_at = DateTimeField()
+    user_id = IntField()
+
+
+class Practitioners(ListMixin[Practitioner], GetMixin[Practitioner]):
+    """The practitioners of an account."""
+
+    name = "practitioners"
+    record = Practitioner
+    where = PractitionerFilters()
+
+    def list_inactive(self, *filters: Filterable, **options: Unpack[ListOptions]) -> "Paginator[Practitioner]":
+        """Stream the practitioners who no longer work here."""
+        return self._list("/practitioners/inactive", filters, options)
+
+    def list_for_appointment_type(
+        self, appointment_type_id: Id, /, *filters: Filterable, **options: Unpack[ListOptions]
+    ) -> "Paginator[Practitioner]":
+        """Stream the practitioners who take an appointment type."""
+        return self._list(f"/appointment_types/{self._id(appointment_type_id)}/practitioners", filters, options)
+
+    def list_for_business(
+        self, business_id: Id, /, *filters: Filterable, **options: Unpack[ListOptions]
+    ) -> "Paginator[Practitioner]":
+        """Stream the practitioners who work at a business."""
+        return self._list(f"/businesses/{self._id(business_id)}/practitioners", filters, options)
+
+    def list_inactive_for_appointment_type(
+        self, appointment_type_id: Id, /, *filters: Filterable, **options: Unpack[ListOptions]
+    ) -> "Paginator[Practitioner]":
+        """Stream the inactive practitioners who took an appointment type."""
+        return self._list(
+            f"/appointment_types/{self._id(appointment_type_id)}/practitioners/inactive", filters, options
+        )
+
+    def list_inactive_for_business(
+        self, business_id: Id, /, *filters: Filterable, **options: Unpack[ListOptions]
+    ) -> "Paginator[Practitioner]":
+        """Stream the inactive practitioners who worked at a business."""
+        return self._list(f"/businesses/{self._id(business_id)}/practitioners/inactive", filters, options)

@@ -1,0 +1,80 @@
+"""Practitioner reference numbers: the numbers that insurers and authorities give to practitioners."""
+
+from typing import TYPE_CHECKING, TypedDict, Unpack
+
+from .._compat import deprecated
+from .._fields import Id
+from .._record import DateTime, Record, record
+from .._resource import DeleteMixin, GetMixin, ListMixin, ListOptions
+from ..filters import DateTimeField, Filterable, Filters, IntField, StringField
+from ..links import Link, SelfLink
+
+if TYPE_CHECKING:
+    from ..pagination import Paginator
+    from .business import Business
+    from .practitioner import Practitioner
+
+
+@record
+class PractitionerReferenceNumber(Record):
+    """A number by which somebody outside the clinic knows a practitioner."""
+
+    id: str
+    links: SelfLink
+    created_at: DateTime
+    updated_at: DateTime
+    business: Link["Business"] | None = None
+    name: str | None = None
+    practitioner: Link["Practitioner"] | None = None
+    reference_number: str | None = None
+
+
+class PractitionerReferenceNumberFields(TypedDict, total=False):
+    """What may be sent of a practitioner reference number."""
+
+    business_id: Id
+    name: str | None
+    practitioner_id: Id
+    reference_number: str | None
+
+
+class PractitionerReferenceNumberFilters(Filters):
+    """What practitioner reference numbers can be searched by."""
+
+    business_id = IntField()
+    created_at = DateTimeField()
+    id = IntField()
+    practitioner_id = IntField()
+    reference_number = StringField()
+    updated_at = DateTimeField()
+
+
+class PractitionerReferenceNumbers(
+    ListMixin[PractitionerReferenceNumber],
+    GetMixin[PractitionerReferenceNumber],
+    DeleteMixin[PractitionerReferenceNumber],
+):
+    """The practitioner reference numbers of an account."""
+
+    name = "practitioner_reference_numbers"
+    record = PractitionerReferenceNumber
+    where = PractitionerReferenceNumberFilters()
+
+    @deprecated("the API gives this path up: use list with a filter on practitioner_id")
+    def list_for_practitioner(
+        self, practitioner_id: Id, /, *filters: Filterable, **options: Unpack[ListOptions]
+    ) -> "Paginator[PractitionerReferenceNumber]":
+        """Stream the reference numbers of a practitioner."""
+        return self._list(
+            f"/practitioners/{self._id(practitioner_id)}/practitioner_reference_numbers", filters, options
+        )
+
+    async def create(self, **fields: Unpack[PractitionerReferenceNumberFields]) -> PractitionerReferenceNumber:
+        """Create a practitioner reference number."""
+        return await self._create(fields)
+
+    async def update(
+        self, id: Id, /, **fields: Unpack[PractitionerReferenceNumberFields]
+    ) -> PractitionerReferenceNumber:
+        """Change a practitioner reference number: a field left out stays as it is, None clears one."""
+        return await self._update(id, fields)

@@ -1,0 +1,84 @@
+"""Products: the goods that a clinic keeps in stock and sells."""
+
+from decimal import Decimal
+from typing import TYPE_CHECKING, Annotated, TypedDict, Unpack
+
+from .._fields import DecimalNumber, Id, MaxLength, Money, Range
+from .._record import DateTime, Record, record
+from .._resource import ArchivedGetMixin, ArchivedListMixin, ArchiveMixin, DeprecatedDeleteMixin
+from ..filters import DateTimeField, Filters, IntField, StringField
+from ..links import Link, ListLink, SelfLink
+
+if TYPE_CHECKING:
+    from .product_supplier import ProductSupplier
+    from .stock_adjustment import StockAdjustment
+    from .tax import Tax
+
+
+@record
+class Product(Record):
+    """Goods that a clinic sells."""
+
+    id: str
+    links: SelfLink
+    created_at: DateTime
+    name: str
+    product_supplier_id: str
+    updated_at: DateTime
+    archived_at: DateTime | None = None
+    cost_price: Decimal | None = None
+    item_code: str | None = None
+    notes: str | None = None
+    price_ex_tax: Decimal | None = None
+    price_including_tax: Decimal | None = None
+    product_supplier: Link["ProductSupplier"] | None = None
+    product_supplier_name: str | None = None
+    serial_number: str | None = None
+    stock_adjustments: ListLink["StockAdjustment"] | None = None
+    stock_level: Decimal | None = None
+    tax: Link["Tax"] | None = None
+
+
+class ProductFields(TypedDict, total=False):
+    """What may be sent of a product."""
+
+    cost_price: Annotated[Money, Range(0, 4_000_000_000, high_excluded=True)] | None
+    item_code: Annotated[str, MaxLength(100)] | None
+    name: Annotated[str, MaxLength(255)]
+    notes: str | None
+    price: Annotated[Decimal | int, DecimalNumber()]
+    price_includes_tax: bool | None
+    product_supplier_id: Id
+    product_supplier_name: str
+    serial_number: Annotated[str, MaxLength(255)] | None
+    stock_level: Annotated[Money, Range(-4_000_000_000, 4_000_000_000, low_excluded=True, high_excluded=True)] | None
+    tax_id: Id
+
+
+class ProductFilters(Filters):
+    """What products can be searched by."""
+
+    archived_at = DateTimeField()
+    created_at = DateTimeField()
+    id = IntField()
+    name = StringField()
+    tax_id = IntField()
+    updated_at = DateTimeField()
+
+
+class Products(
+    ArchivedListMixin[Product], ArchivedGetMixin[Product], ArchiveMixin[Product], DeprecatedDeleteMixin[Product]
+):
+    """The products of an account."""
+
+    name = "products"
+    record = Product
+    where = ProductFilters()
+
+    async def create(self, **fields: Unpack[ProductFields]) -> Product:
+        """Create a product."""
+        return await self._create(fields)
+
+    async def update(self, id: Id, /, **fields: Unpack[ProductFields]) -> Product:
+        """Change a product: a field left out stays as it is, None clears one."""
+        return await self._update(id, fields)

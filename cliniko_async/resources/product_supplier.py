@@ -1,0 +1,56 @@
+"""Product suppliers: where a clinic buys its products."""
+
+from typing import TypedDict, Unpack
+
+from .._fields import Id
+from .._record import DateTime, Record, record
+from .._resource import ArchiveMixin, DeprecatedDeleteMixin, GetMixin, ListMixin
+from ..filters import DateTimeField, Filters, IntField, StringField
+from ..links import SelfLink
+
+
+@record
+class ProductSupplier(Record):
+    """A company that a clinic buys products from."""
+
+    id: str
+    links: SelfLink
+    created_at: DateTime
+    name: str
+    updated_at: DateTime
+
+
+class ProductSupplierFields(TypedDict, total=False):
+    """What may be sent of a product supplier."""
+
+    name: str
+
+
+class ProductSupplierFilters(Filters):
+    """What product suppliers can be searched by."""
+
+    created_at = DateTimeField()
+    id = IntField()
+    name = StringField()
+    updated_at = DateTimeField()
+
+
+class ProductSuppliers(
+    ListMixin[ProductSupplier],
+    GetMixin[ProductSupplier],
+    ArchiveMixin[ProductSupplier],
+    DeprecatedDeleteMixin[ProductSupplier],
+):
+    """The product suppliers of an account."""
+
+    name = "product_suppliers"
+    record = ProductSupplier
+    where = ProductSupplierFilters()
+
+    async def create(self, **fields: Unpack[ProductSupplierFields]) -> ProductSupplier:
+        """Create a product supplier."""
+        return await self._create(fields)
+
+    async def update(self, id: Id, /, **fields: Unpack[ProductSupplierFields]) -> ProductSupplier:
+        """Change a product supplier: a field left out stays as it is, None clears one."""
+        return await self._update(id, fields)

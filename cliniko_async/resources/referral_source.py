@@ -1,0 +1,59 @@
+"""Referral sources: how patients came to the clinic."""
+
+from typing import TYPE_CHECKING, TypedDict
+
+from .._fields import Id
+from .._record import DateTime, Record, record
+from .._resource import ArchivedListMixin
+from ..filters import DateTimeField, Filters, IntField
+from ..links import Link, SelfLink
+
+if TYPE_CHECKING:
+    from .contact import Contact
+    from .patient import Patient
+    from .referral_source_type import ReferralSourceType
+
+
+@record
+class ReferralSource(Record):
+    """How one patient came to the clinic."""
+
+    id: str
+    links: SelfLink
+    created_at: DateTime
+    updated_at: DateTime
+    archived_at: DateTime | None = None
+    notes: str | None = None
+    patient: Link["Patient"] | None = None
+    referral_source_type: Link["ReferralSourceType"] | None = None
+    referrer: Link["Patient | Contact"] | None = None
+    referrer_type: str | None = None
+    subcategory: str | None = None
+
+
+class ReferralSourceFields(TypedDict, total=False):
+    """What may be sent of a referral source."""
+
+    notes: str | None
+    referral_source_type_id: Id
+    referrer_id: Id
+    subcategory: str | None
+
+
+class ReferralSourceFilters(Filters):
+    """What referral sources can be searched by."""
+
+    archived_at = DateTimeField()
+    created_at = DateTimeField()
+    id = IntField()
+    referral_source_type_id = IntField()
+    referrer_id = IntField()
+    updated_at = DateTimeField()
+
+
+class ReferralSources(ArchivedListMixin[ReferralSource]):
+    """The referral sources of an account."""
+
+    name = "referral_sources"
+    record = ReferralSource
+    where = ReferralSourceFilters()

@@ -1,0 +1,44 @@
+"""Referral source types: the ways in which patients come to the clinic."""
+
+from typing import TYPE_CHECKING
+
+from .._record import DateTime, Record, record
+from .._resource import ArchivedGetMixin, ArchivedListMixin
+from ..filters import DateTimeField, Filters, IntField
+from ..links import ListLink, SelfLink
+
+if TYPE_CHECKING:
+    from .contact import Contact
+    from .patient import Patient
+
+
+@record
+class ReferralSourceType(Record):
+    """A way in which patients come to the clinic."""
+
+    id: str
+    links: SelfLink
+    created_at: DateTime
+    name: str
+    updated_at: DateTime
+    archived_at: DateTime | None = None
+    referrer_type: str | None = None
+    referrers: ListLink["Patient | Contact"] | None = None
+    subcategories: tuple[str, ...] | None = None
+
+
+class ReferralSourceTypeFilters(Filters):
+    """What referral source types can be searched by."""
+
+    archived_at = DateTimeField()
+    created_at = DateTimeField()
+    id = IntField()
+    updated_at = DateTimeField()
+
+
+class ReferralSourceTypes(ArchivedListMixin[ReferralSourceType], ArchivedGetMixin[ReferralSourceType]):
+    """The referral source types of an account."""
+
+    name = "referral_source_types"
+    record = ReferralSourceType
+    where = ReferralSourceTypeFilters()

@@ -1,0 +1,61 @@
+"""Relationships: which patients belong to one another."""
+
+from typing import TYPE_CHECKING, Literal, TypedDict, Unpack
+
+from .._fields import Id
+from .._record import DateTime, Record, record
+from .._resource import ArchivedGetMixin, ArchivedListMixin, ArchiveMixin
+from ..filters import DateTimeField, Filters, IntField
+from ..links import Link, SelfLink
+
+if TYPE_CHECKING:
+    from .patient import Patient
+
+
+@record
+class Relationship(Record):
+    """What one patient is to another."""
+
+    id: str
+    links: SelfLink
+    created_at: DateTime
+    updated_at: DateTime
+    archived_at: DateTime | None = None
+    patient: Link["Patient"] | None = None
+    related_patient: Link["Patient"] | None = None
+    relation: int | None = None
+    relation_description: str | None = None
+
+
+class RelationshipFields(TypedDict, total=False):
+    """What may be sent of a relationship."""
+
+    patient_id: Id
+    related_patient_id: Id
+    relation: Literal[10, 20, 30, 40, 50, 60, 70]
+
+
+class RelationshipFilters(Filters):
+    """What relationships can be searched by."""
+
+    archived_at = DateTimeField()
+    created_at = DateTimeField()
+    id = IntField()
+    patient_id = IntField()
+    updated_at = DateTimeField()
+
+
+class Relationships(ArchivedListMixin[Relationship], ArchivedGetMixin[Relationship], ArchiveMixin[Relationship]):
+    """The relationships of an account."""
+
+    name = "relationships"
+    record = Relationship
+    where = RelationshipFilters()
+
+    async def create(self, **fields: Unpack[RelationshipFields]) -> Relationship:
+        """Create a relationship."""
+        return await self._create(fields)
+
+    async def update(self, id: Id, /, **fields: Unpack[RelationshipFields]) -> Relationship:
+        """Change a relationship: a field left out stays as it is, None clears one."""
+        return await self._update(id, fields)

@@ -1,0 +1,31 @@
+"""Signatures: what was drawn below a patient form."""
+
+from typing import TYPE_CHECKING
+
+from .._record import DateTime, Record, record
+from .._resource import Resource
+from ..filters import Filters
+from ..links import Link, SelfLink
+
+if TYPE_CHECKING:
+    from .user import User
+
+
+@record
+class Signature(Record):
+    """A signature below a patient form."""
+
+    id: str
+    links: SelfLink
+    created_at: DateTime
+    image: str
+    updated_at: DateTime
+    user: Link["User"] | None = None
+
+
+class Signatures(Resource[Signature]):
+    """The signatures of an account."""
+
+    name = "signatures"
+    record = Signature
+    where = Filters()

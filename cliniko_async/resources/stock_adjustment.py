@@ -1,0 +1,63 @@
+"""Stock adjustments: how many of a product came or went, and why."""
+
+from decimal import Decimal
+from typing import TYPE_CHECKING, Literal, TypedDict, Unpack
+
+from .._fields import Id, Money
+from .._record import DateTime, Record, record
+from .._resource import ArchivedGetMixin, ArchivedListMixin
+from ..filters import DateTimeField, Filters, IntField
+from ..links import Link, SelfLink
+
+if TYPE_CHECKING:
+    from .product import Product
+    from .user import User
+
+
+@record
+class StockAdjustment(Record):
+    """A change of how many of a product are in stock."""
+
+    id: str
+    links: SelfLink
+    adjustment_type: str
+    created_at: DateTime
+    updated_at: DateTime
+    archived_at: DateTime | None = None
+    comment: str | None = None
+    notes: str | None = None
+    product: Link["Product"] | None = None
+    quantity: Decimal | None = None
+    user: Link["User"] | None = None
+
+
+class StockAdjustmentFields(TypedDict, total=False):
+    """What may be sent of a stock adjustment."""
+
+    adjustment_type: Literal["Correction", "Damaged", "Item Sold", "Other", "Out of Date", "Returned", "Stock Purchase"]
+    comment: str | None
+    notes: str | None
+    product_id: Id
+    quantity: Money | None
+
+
+class StockAdjustmentFilters(Filters):
+    """What stock adjustments can be searched by."""
+
+    archived_at = DateTimeField()
+    created_at = DateTimeField()
+    id = IntField()
+    product_id = IntField()
+    updated_at = DateTimeField()
+
+
+class StockAdjustments(ArchivedListMixin[StockAdjustment], ArchivedGetMixin[StockAdjustment]):
+    """The stock adjustments of an account."""
+
+    name = "stock_adjustments"
+    record = StockAdjustment
+    where = StockAdjustmentFilters()
+
+    async def create(self, **fields: Unpack[StockAdjustmentFields]) -> StockAdjustment:
+        """Create a stock adjustment."""
+        return await self._create(fields)

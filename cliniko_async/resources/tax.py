@@ -1,0 +1,55 @@
+"""Taxes: the rates that are added to prices."""
+
+from decimal import Decimal
+from typing import Annotated, TypedDict, Unpack
+
+from .._fields import Id, Money, Range
+from .._record import DateTime, Record, record
+from .._resource import DeleteMixin, GetMixin, ListMixin
+from ..filters import DateTimeField, Filters, IntField
+from ..links import SelfLink
+
+
+@record
+class Tax(Record):
+    """A tax and its rate."""
+
+    id: str
+    links: SelfLink
+    amount: Decimal
+    created_at: DateTime
+    name: str
+    rate: Decimal
+    updated_at: DateTime
+
+
+class TaxFields(TypedDict, total=False):
+    """What may be sent of a tax."""
+
+    amount: Annotated[Money, Range(0, 4_000_000_000, high_excluded=True)]
+    name: str
+    rate: Annotated[Money, Range(0, 4_000_000_000, high_excluded=True)]
+
+
+class TaxFilters(Filters):
+    """What taxes can be searched by."""
+
+    created_at = DateTimeField()
+    id = IntField()
+    updated_at = DateTimeField()
+
+
+class Taxes(ListMixin[Tax], GetMixin[Tax], DeleteMixin[Tax]):
+    """The taxes of an account."""
+
+    name = "taxes"
+    record = Tax
+    where = TaxFilters()
+
+    async def create(self, **fields: Unpack[TaxFields]) -> Tax:
+        """Create a tax."""
+        return await self._create(fields)
+
+    async def update(self, id: Id, /, **fields: Unpack[TaxFields]) -> Tax:
+        """Change a tax: a field left out stays as it is, None clears one."""
+        return await self._update(id, fields)

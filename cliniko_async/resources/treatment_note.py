@@ -1,0 +1,190 @@
+"""Treatment notes: what practitioners wrote down about a treatment."""
+
+import datetime as dt
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated, Literal, TypedDict, Unpack
+
+from .._fields import Id, MaxLength
+from .._record import DateTime, Part, Record, record
+from .._resource import (
+    ArchivedDeletedGetMixin,
+    ArchivedDeletedListMixin,
+    ArchivedDeletedListOptions,
+    ArchiveMixin,
+    DeprecatedDeleteMixin,
+    UnarchiveMixin,
+)
+from ..filters import BooleanField, DateTimeField, Filterable, Filters, IntField
+from ..links import Link, SelfLink
+
+if TYPE_CHECKING:
+    from ..pagination import Paginator
+    from ._bookings import Booking
+    from .attendee import Attendee
+    from .patient import Patient
+    from .practitioner import Practitioner
+    from .treatment_note_template import TreatmentNoteTemplate
+
+
+@record
+class TreatmentNoteAnswer(Part):
+    """One of the answers to choose from."""
+
+    selected: bool | None = None
+    value: str | None = None
+
+
+@record
+class TreatmentNoteOther(Part):
+    """The answer that is none of those to choose from."""
+
+    enabled: bool | None = None
+    selected: bool | None = None
+    value: str | None = None
+
+
+@record
+class TreatmentNoteQuestion(Part):
+    """A question of any kind, and its answer; each kind fills in some of the fields."""
+
+    answer: str | None = None
+    answers: tuple[TreatmentNoteAnswer, ...] | None = None
+    body_chart_ids: tuple[str, ...] | None = None
+    name: str | None = None
+    other: TreatmentNoteOther | None = None
+    type: str | None = None
+
+
+@record
+class TreatmentNoteSection(Part):
+    """Questions that belong together, under one heading."""
+
+    description: str | None = None
+    name: str | None = None
+    questions: tuple[TreatmentNoteQuestion, ...] | None = None
+
+
+@record
+class TreatmentNoteContent(Part):
+    """What is asked, and what was answered."""
+
+    sections: tuple[TreatmentNoteSection, ...] | None = None
+
+
+@record
+class TreatmentNote(Record):
+    """A practitioner's note about the treatment of a patient."""
+
+    id: str
+    links: SelfLink
+    created_at: DateTime
+    title: str
+    updated_at: DateTime
+    archived_at: DateTime | None = None
+    attendee: Link["Attendee"] | None = None
+    author_name: str | None = None
+    booking: Link["Booking"] | None = None
+    content: TreatmentNoteContent | None = None
+    deleted_at: DateTime | None = None
+    draft: bool | None = None
+    finalized_at: DateTime | None = None
+    patient: Link["Patient"] | None = None
+    pinned_at: DateTime | None = None
+    practitioner: Link["Practitioner"] | None = None
+    treatment_note_template: Link["TreatmentNoteTemplate"] | None = None
+
+
+class TreatmentNoteAnswerFields(TypedDict, total=False):
+    """What may be sent of an answer."""
+
+    selected: bool | None
+    value: Annotated[str, MaxLength(255)] | None
+
+
+class TreatmentNoteOtherFields(TypedDict, total=False):
+    """What may be sent of the other answer."""
+
+    enabled: bool
+    selected: bool
+    value: Annotated[str, MaxLength(255)]
+
+
+class TreatmentNoteQuestionFields(TypedDict, total=False):
+    """What may be sent of a question."""
+
+    answer: dt.date | str
+    answers: Sequence[TreatmentNoteAnswerFields | TreatmentNoteAnswer]
+    body_chart_ids: Sequence[Id]
+    name: Annotated[str, MaxLength(255)]
+    other: TreatmentNoteOtherFields | TreatmentNoteOther
+    type: Literal["bodycharts", "checkboxes", "date", "paragraph", "radiobuttons", "text"] | None
+
+
+class TreatmentNoteSectionFields(TypedDict, total=False):
+    """What may be sent of a section."""
+
+    description: str | None
+    name: Annotated[str, MaxLength(255)] | None
+    questions: Sequence[TreatmentNoteQuestionFields | TreatmentNoteQuestion]
+
+
+class TreatmentNoteContentFields(TypedDict, total=False):
+    """What may be sent of the content."""
+
+    sections: Sequence[TreatmentNoteSectionFields | TreatmentNoteSection]
+
+
+class TreatmentNoteFields(TypedDict, total=False):
+    """What may be sent of a treatment note."""
+
+    attendee_id: Id
+    booking_id: Id
+    content: TreatmentNoteContentFields | TreatmentNoteContent | None
+    draft: bool | None
+    patient_id: Id
+    title: str
+    treatment_note_template_id: Id
+
+
+class TreatmentNoteFilters(Filters):
+    """What treatment notes can be searched by."""
+
+    archived_at = DateTimeField()
+    attendee_id = IntField()
+    booking_id = IntField()
+    created_at = DateTimeField()
+    deleted_at = DateTimeField()
+    draft = BooleanField()
+    id = IntField()
+    patient_id = IntField()
+    practitioner_id = IntField()
+    treatment_note_template_id = IntField()
+    updated_at = DateTimeField()
+
+
+class TreatmentNotes(
+    ArchivedDeletedListMixin[TreatmentNote],
+    ArchivedDeletedGetMixin[TreatmentNote],
+    ArchiveMixin[TreatmentNote],
+    UnarchiveMixin[TreatmentNote],
+    DeprecatedDeleteMixin[TreatmentNote],
+):
+    """The treatment notes of an account."""
+
+    name = "treatment_notes"
+    record = TreatmentNote
+    where = TreatmentNoteFilters()
+
+    def list_for_patient(
+        self, patient_id: Id, /, *filters: Filterable, **options: Unpack[ArchivedDeletedListOptions]
+    ) -> "Paginator[TreatmentNote]":
+        """Stream the treatment notes of a patient."""
+        return self._list(f"/patients/{self._id(patient_id)}/treatment_notes", filters, options)
+
+    async def create(self, **fields: Unpack[TreatmentNoteFields]) -> TreatmentNote:
+        """Create a treatment note."""
+        return await self._create(fields)
+
+    async def update(self, id: Id, /, **fields: Unpack[TreatmentNoteFields]) -> TreatmentNote:
+        """Change a treatment note: a field left out stays as it is, None clears one."""
+        return await self._update(id, fields)

@@ -1,0 +1,66 @@
+"""Unavailable blocks: times when a practitioner cannot be booked."""
+
+import datetime as dt
+from typing import Annotated, Literal, TypedDict, Unpack
+
+from .._fields import Id, Range
+from .._resource import ArchivedDeletedGetMixin, ArchivedDeletedListMixin, ArchiveMixin, DeprecatedDeleteMixin
+from ..filters import DateTimeField, Filters, IntField
+from ._bookings import BookingRepeatRule, UnavailableBlock
+
+
+class UnavailableBlockRepeatRuleFields(TypedDict, total=False):
+    """What may be sent of a repeat rule."""
+
+    number_of_repeats: Annotated[int, Range(0, 51, low_excluded=True)] | None
+    repeat_type: Literal["Daily", "Monthly", "Weekly"] | None
+    repeating_interval: Annotated[int, Range(0, 100, low_excluded=True)] | None
+
+
+class UnavailableBlockFields(TypedDict, total=False):
+    """What may be sent of an unavailable block."""
+
+    business_id: Id
+    ends_at: dt.datetime
+    notes: str | None
+    practitioner_id: Id
+    repeat_rule: UnavailableBlockRepeatRuleFields | BookingRepeatRule | None
+    starts_at: dt.datetime
+    unavailable_block_type_id: Id
+
+
+class UnavailableBlockFilters(Filters):
+    """What unavailable blocks can be searched by."""
+
+    archived_at = DateTimeField()
+    business_id = IntField()
+    created_at = DateTimeField()
+    deleted_at = DateTimeField()
+    ends_at = DateTimeField()
+    id = IntField()
+    practitioner_id = IntField()
+    repeated_from_id = IntField()
+    starts_at = DateTimeField()
+    unavailable_block_type_id = IntField()
+    updated_at = DateTimeField()
+
+
+class UnavailableBlocks(
+    ArchivedDeletedListMixin[UnavailableBlock],
+    ArchivedDeletedGetMixin[UnavailableBlock],
+    ArchiveMixin[UnavailableBlock],
+    DeprecatedDeleteMixin[UnavailableBlock],
+):
+    """The unavailable blocks of an account."""
+
+    name = "unavailable_blocks"
+    record = UnavailableBlock
+    where = UnavailableBlockFilters()
+
+    async def create(self, **fields: Unpack[UnavailableBlockFields]) -> UnavailableBlock:
+        """Create an unavailable block."""
+        return await self._create(fields)
+
+    async def update(self, id: Id, /, **fields: Unpack[UnavailableBlockFields]) -> UnavailableBlock:
+        """Change an unavailable block: a field left out stays as it is, None clears one."""
+        return await self._update(id, fields)

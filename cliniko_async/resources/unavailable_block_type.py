@@ -1,0 +1,59 @@
+"""Unavailable block types: the reasons why practitioners cannot be booked."""
+
+from typing import Annotated, TypedDict, Unpack
+
+from .._fields import Id, MaxLength, Pattern, Range
+from .._record import DateTime, Record, record
+from .._resource import ArchivedGetMixin, ArchivedListMixin, ArchiveMixin
+from ..filters import DateTimeField, Filters, IntField
+from ..links import SelfLink
+
+
+@record
+class UnavailableBlockType(Record):
+    """A reason why a practitioner cannot be booked."""
+
+    id: str
+    links: SelfLink
+    color: str
+    created_at: DateTime
+    duration_in_minutes: int
+    name: str
+    updated_at: DateTime
+    archived_at: DateTime | None = None
+    system_controlled: bool | None = None
+
+
+class UnavailableBlockTypeFields(TypedDict, total=False):
+    """What may be sent of an unavailable block type."""
+
+    color: Annotated[str, Pattern(r"^#([A-Fa-f0-9]{6}|[A-Fa-f0-9]{3})$")]
+    duration_in_minutes: Annotated[int, Range(0, 1440, low_excluded=True, high_excluded=True)]
+    name: Annotated[str, MaxLength(255)]
+
+
+class UnavailableBlockTypeFilters(Filters):
+    """What unavailable block types can be searched by."""
+
+    archived_at = DateTimeField()
+    created_at = DateTimeField()
+    id = IntField()
+    updated_at = DateTimeField()
+
+
+class UnavailableBlockTypes(
+    ArchivedListMixin[UnavailableBlockType], ArchivedGetMixin[UnavailableBlockType], ArchiveMixin[UnavailableBlockType]
+):
+    """The unavailable block types of an account."""
+
+    name = "unavailable_block_types"
+    record = UnavailableBlockType
+    where = UnavailableBlockTypeFilters()
+
+    async def create(self, **fields: Unpack[UnavailableBlockTypeFields]) -> UnavailableBlockType:
+        """Create an unavailable block type."""
+        return await self._create(fields)
+
+    async def update(self, id: Id, /, **fields: Unpack[UnavailableBlockTypeFields]) -> UnavailableBlockType:
+        """Change an unavailable block type: a field left out stays as it is, None clears one."""
+        return await self._update(id, fields)

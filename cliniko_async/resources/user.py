@@ -1,0 +1,51 @@
+"""Users: those who can log in to an account."""
+
+from .._record import DateTime, Part, Record, record
+from .._resource import GetMixin, ListMixin
+from ..filters import DateTimeField, Filters, IntField
+from ..links import SelfLink
+
+
+@record
+class UserPhoneNumber(Part):
+    """A phone number and what kind it is."""
+
+    normalized_number: str | None = None
+    number: str | None = None
+    phone_type: str | None = None
+
+
+@record
+class User(Record):
+    """Somebody who can log in to an account."""
+
+    id: str
+    links: SelfLink
+    created_at: DateTime
+    email: str
+    first_name: str
+    last_name: str
+    time_zone: str
+    updated_at: DateTime
+    active: bool | None = None
+    phone_numbers: tuple[UserPhoneNumber, ...] | None = None
+    role: str | None = None
+    time_zone_identifier: str | None = None
+    title: str | None = None
+    user_active: bool | None = None
+
+
+class UserFilters(Filters):
+    """What users can be searched by."""
+
+    created_at = DateTimeField()
+    id = IntField()
+    updated_at = DateTimeField()
+
+
+class Users(ListMixin[User], GetMixin[User]):
+    """The users of an account."""
+
+    name = "users"
+    record = User
+    where = UserFilters()

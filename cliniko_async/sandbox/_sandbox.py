@@ -1,0 +1,193 @@
+"""The sandbox: a server, its rows, and the handles for a test to turn."""
+
+import asyncio
+import base64
+import json
+import random
+import secrets
+import time
+from collections.abc import Callable, Iterable
+from functools import cache
+from types import TracebackType
+from typing import Any, Self
+
+from aiohttp import web
+
+from .budget import Budget, Window
+from .faults import Faults
+from .operations import Api
+from .protocol import SandboxRequest
+from .routes import Routes
+from .schema import Table, load
+from .seed import plant
+from .server import BASE_PATH, Server
+from .store import Ids, Store
+
+_tables = cache(load)
+
+
+class Sandbox:
+    """A whole Cliniko on loopback, with the rows of an invented clinic; `async with Sandbox() as sandbox:`."""
+
+    def __init__(
+        self,
+        seed: int = 1,
+        *,
+        appointment_types: int = 24,
+        limit: int = 200,
+        period: float = 60.0,
+        window: Window = "fixed",
+        latency: float = 0.0,
+        host: str = "127.0.0.1",
+        port: int = 0,
+        api_key: str | None = None,
+        ids: Ids = "rising",
+        unsortable: Iterable[str] = (),
+        shuffle_ties: bool = False,
+        archiving_touches: bool = True,
+        clock: Callable[[], float] = time.monotonic,
+        wall: Callable[[], float] = time.time,
+    ) -> None:
+        """Take how it is to behave.
+
+        Args:
+            seed: of all that is invented; the same seed gives the same rows.
+            appointment_types: how many are there at the start.
+            limit: requests in a period.
+            period: in seconds.
+            window: how the limit is counted.
+            latency: seconds that every answer takes.
+            host: where to listen.
+            port: where to listen; 0 is any that is free.
+            api_key: the key that is right; one of its own by default.
+            ids: whether new records have larger ids than older ones.
+            unsortable: columns that `sort` refuses.
+            shuffle_ties: give records of one second in another order with each request.
+            archiving_touches: whether archiving moves `updated_at`.
+            clock: seconds, from anywhere.
+            wall: seconds since 1970.
+        """
+        self.api_key = api_key or _new_key()
+        self.faults = Faults()
+        self.budget = Budget(limit, period, window, clock)
+        self.latency = latency
+        self._seed, self._appointment_types = seed, appointment_types
+        self._host, self._port = host, port
+        rng = random.Random(f"sandbox {seed}")
+        self._store = Store(_tables(), wall, rng, ids)
+        api = Api(self._store, rng, frozenset(unsortable), shuffle_ties, archiving_touches)
+        self._server = Server(self.api_key, Routes(api), self.budget, self.faults, clock, wall, self._pause)
+        self._runner: web.ServerRunner | None = None
+
+    @property
+    def base_url(self) -> str:
+        """Where it listens, such as `http://127.0.0.1:8321/v1`; known once it has started."""
+        return self._store.base_url
+
+    @property
+    def requests(self) -> list[SandboxRequest]:
+        """What was received, in order; may be cleared."""
+        return self._server.requests
+
+    async def start(self) -> None:
+        """Invent the clinic, and listen.
+
+        Raises:
+            OSError: the port is taken.
+        """
+        self._runner = web.ServerRunner(web.Server(self._server.handle, access_log=None), shutdown_timeout=0)
+        self._store.open()
+        plant(self._store, self._seed, self._appointment_types)
+        try:
+            await self._runner.setup()
+            await web.TCPSite(self._runner, self._host, self._port).start()
+        except OSError:
+            await self.close()
+            raise
+        host, port = self._runner.addresses[0][:2]
+        self._store.base_url = f"http://{f'[{host}]' if ':' in host else host}:{port}{BASE_PATH}"
+
+    async def close(self) -> None:
+        """Close every connection and forget the rows; what was received stays in `requests`."""
+        if self._runner is not None:
+            await self._runner.cleanup()
+        self._store.close()
+
+    async def __aenter__(self) -> Self:
+        await self.start()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    async def _pause(self) -> None:
+        if self.latency > 0:
+            await asyncio.sleep(self.latency)
+
+    def add(self, resource: str, **fields: Any) -> str:
+        """Add a record and give its id.
+
+        Any field may be given, stamps and `id` too; a link to one record is given as `practitioner_id`. What is not
+        given is as after a create; nothing is validated.
+
+        Raises:
+            LookupError: there is no such resource.
+            TypeError: it has no such field.
+        """
+        return str(self._store.insert(self._table(resource), fields))
+
+    def update(self, resource: str, record_id: str | int, **fields: Any) -> None:
+        """Change fields of a record, which moves `updated_at` unless it is given.
+
+        Raises:
+            LookupError: there is no such record.
+        """
+        if not self._store.change(self._table(resource), int(record_id), fields):
+            raise LookupError(f"{resource} has no {record_id}")
+
+    def archive(self, resource: str, record_id: str | int) -> None:
+        """Archive a record as a user of Cliniko would.
+
+        Raises:
+            LookupError: there is no such record.
+        """
+        self.update(resource, record_id, archived_at=self._store.now())
+
+    def remove(self, resource: str, record_id: str | int) -> None:
+        """Remove a record, so that nothing is left of it.
+
+        Raises:
+            LookupError: there is no such record.
+        """
+        if not self._store.rows.remove(self._table(resource), int(record_id)):
+            raise LookupError(f"{resource} has no {record_id}")
+
+    def get(self, resource: str, record_id: str | int) -> dict[str, Any]:
+        """A record as it would be sent, archived or not.
+
+        Raises:
+            LookupError: there is no such record.
+        """
+        table = self._table(resource)
+        if not self._store.rows.has(table.name, int(record_id)):
+            raise LookupError(f"{resource} has no {record_id}")
+        record: dict[str, Any] = json.loads(self._store.texts(table, [int(record_id)])[0])
+        return record
+
+    def all(self, resource: str) -> list[dict[str, Any]]:
+        """Every record as it would be sent, archived or not, by id."""
+        table = self._table(resource)
+        return [json.loads(text) for text in self._store.texts(table, list(self._store.rows.column(table, "id")))]
+
+    def _table(self, resource: str) -> Table:
+        if resource not in self._store.tables:
+            raise LookupError(f"there is no resource {resource}")
+        return self._store.tables[resource]
+
+
+def _new_key() -> str:
+    """A key in the form that keys have."""
+    inner = f"1-{secrets.randbelow(90_000) + 10_000}-{secrets.token_hex(12)}"
+    return f"{base64.b64encode(inner.encode()).decode().rstrip('=')}-au1"

@@ -1,0 +1,83 @@
+"""What the tests of the limiter share: callers on virtual time, and servers that count."""
+
+import asyncio
+import contextlib
+import math
+from collections import Counter
+
+import pytest
+
+from cliniko_async.limits import Permit, Priority, RateLimiter, SlidingWindowLimiter
+
+HOLD = 60 * 1.002
+LONG_HOLD = 60 * 1.052
+
+
+def now() -> float:
+    return asyncio.get_running_loop().time()
+
+
+def limiter_of(limit: int = 200, period: float = 60.0, bulk_share: float = 0.8) -> SlidingWindowLimiter:
+    """A limiter on the time of the running loop."""
+    return SlidingWindowLimiter(limit, period, bulk_share, clock=asyncio.get_running_loop().time)
+
+
+async def send(limiter: RateLimiter, priority: Priority = "interactive", latency: float = 0.0) -> float:
+    """Send one request and return the moment at which it was let go."""
+    permit = await limiter.acquire(priority)
+    sent = now()
+    await asyncio.sleep(latency)
+    permit.answered()
+    return sent
+
+
+async def drain(limiter: SlidingWindowLimiter, count: int) -> list[Permit]:
+    """Take so many permits at once."""
+    return [await limiter.acquire("interactive") for _ in range(count)]
+
+
+async def settle_down() -> None:
+    for _ in range(4):
+        await asyncio.sleep(0)
+
+
+@contextlib.asynccontextmanager
+async def waiting(limiter: RateLimiter, *priorities: Priority):
+    """Tasks that wait for a permit, one after the other, cancelled at the end."""
+    tasks = [asyncio.create_task(limiter.acquire(priority)) for priority in priorities]
+    await settle_down()
+    yield tasks
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def timers() -> int:
+    """How many timers the running loop has."""
+    return sum(not timer.cancelled() for timer in asyncio.get_running_loop()._scheduled)
+
+
+def step(coroutine) -> Permit:
+    """Run a coroutine that must not yield to the loop."""
+    with pytest.raises(StopIteration) as ended:
+        coroutine.send(None)
+    return ended.value.value
+
+
+def most_in_sliding_window(moments: list[float], period: float) -> int:
+    moments = sorted(moments)
+    return max((sum(first <= moment < first + period for moment in moments) for first in moments), default=0)
+
+
+def most_in_fixed_window(moments: list[float], period: float, phase: float) -> int:
+    return max(Counter(math.floor((moment - phase) / period) for moment in moments).values(), default=0)
+
+
+def least_in_bucket(moments: list[float], period: float, size: int) -> float:
+    """What the bucket holds at its lowest, just after a request has taken its token."""
+    level = least = float(size)
+    last = -math.inf
+    for moment in sorted(moments):
+        level = min(size, level + (moment - last) * size / period) - 1
+        last, least = moment, min(least, level)
+    return least

@@ -1,0 +1,197 @@
+"""The shape of the project: which module may import which, and how long anything may be."""
+
+import ast
+import importlib
+import re
+import subprocess
+from collections.abc import Iterator
+from graphlib import TopologicalSorter
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+NAME = "cliniko_async"
+FILES = sorted((ROOT / NAME).rglob("*.py"))
+
+LAYERS = (
+    {"_http", "_record", "links"},
+    {"errors"},
+    {"_fields", "filters"},
+    {"_converter", "_cursor", "_decode", "_transport", "_walks", "changes", "pagination"},
+    {"_retry", "limits"},
+    {"_session"},
+    {"_resource"},
+    {"resources"},
+    {"_tables"},
+    {"client"},
+    {""},
+    {"cli", "integrations", "sandbox"},
+)
+RANKS = {room: rank for rank, layer in enumerate(LAYERS) for room in layer}
+OUTSIDE = LAYERS[-1]
+
+# Who imports upwards inside a function, when the caller asks for what lies there.
+LATE: set[tuple[str, str]] = set()
+
+
+class Import(NamedTuple):
+    source: str
+    target: str
+    name: str  # what was imported from the target, or nothing
+    late: bool
+
+
+def module_of(path: Path) -> str:
+    """The dotted name below the package; the package itself is the empty name."""
+    parts = path.relative_to(ROOT / NAME).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+MODULES = {module_of(path): path for path in FILES}
+
+
+def room(module: str) -> str:
+    return module.partition(".")[0]
+
+
+def is_upwards(found: Import) -> bool:
+    return RANKS[room(found.target)] > RANKS[room(found.source)]
+
+
+def is_type_checking(node: ast.AST) -> bool:
+    return isinstance(node, ast.If) and ast.unparse(node.test) in {"TYPE_CHECKING", "typing.TYPE_CHECKING"}
+
+
+def run_time_nodes(node: ast.AST, *, late: bool = False) -> Iterator[tuple[ast.AST, bool]]:
+    """Every node that runs, and whether only when a function is called."""
+    for child in node.orelse if is_type_checking(node) else ast.iter_child_nodes(node):
+        yield child, late
+        yield from run_time_nodes(child, late=late or isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef))
+
+
+def absolute(source: str, node: ast.ImportFrom) -> str:
+    if not node.level:
+        return node.module or ""
+    package = [NAME, *source.split(".")] if source else [NAME]
+    depth = node.level if MODULES[source].name != "__init__.py" else node.level - 1
+    return ".".join([*package[: len(package) - depth], *filter(None, [node.module])])
+
+
+def from_target(source: str, node: ast.ImportFrom) -> Iterator[tuple[str, str]]:
+    base = absolute(source, node)
+    if base != NAME and not base.startswith(NAME + "."):
+        return
+    target = base[len(NAME) + 1 :]
+    for alias in node.names:
+        submodule = ".".join(filter(None, [target, alias.name]))
+        yield (submodule, "") if submodule in MODULES else (target, alias.name)
+
+
+def targets(source: str, node: ast.AST) -> Iterator[tuple[str, str]]:
+    """The modules of the package that one statement imports, each with the name taken from it."""
+    if isinstance(node, ast.ImportFrom):
+        yield from from_target(source, node)
+    elif isinstance(node, ast.Import):
+        names = (alias.name for alias in node.names)
+        yield from ((name[len(NAME) + 1 :], "") for name in names if name == NAME or name.startswith(NAME + "."))
+
+
+def imports_of(source: str) -> list[Import]:
+    tree = ast.parse(MODULES[source].read_text(encoding="utf-8"))
+    return [
+        Import(source, target, name, late)
+        for node, late in run_time_nodes(tree)
+        for target, name in targets(source, node)
+    ]
+
+
+IMPORTS = [found for source in MODULES for found in imports_of(source)]
+INNER = [found for found in IMPORTS if room(found.source) not in OUTSIDE]
+
+
+def public_names() -> list[str]:
+    return list(getattr(importlib.import_module(NAME), "__all__", []))
+
+
+def test_every_module_has_a_layer():
+    assert {room(module) for module in MODULES} <= RANKS.keys()
+
+
+def test_imports_run_one_way_through_the_layers():
+    assert [found for found in INNER if is_upwards(found) and not found.late] == []
+
+
+def test_only_the_listed_modules_import_upwards_inside_a_function():
+    assert {(found.source, found.target) for found in INNER if found.late and is_upwards(found)} == LATE
+
+
+def test_no_modules_import_each_other():
+    graph: dict[str, set[str]] = {}
+    for found in IMPORTS:
+        if not found.late and found.source:
+            graph.setdefault(found.source, set()).add(found.target)
+    list(TopologicalSorter(graph).static_order())
+
+
+def test_no_resource_imports_another():
+    """What several tables share is a private module beside them, and knows none of them."""
+    beside = [found for found in IMPORTS if room(found.source) == room(found.target) == "resources"]
+    assert [found for found in beside if not found.target.startswith("resources._")] == []
+
+
+def test_what_stands_outside_uses_the_public_surface():
+    """The sandbox, the integrations and the command line know public names, the tables, and themselves."""
+    names = public_names()
+    strangers = [
+        found
+        for found in IMPORTS
+        if room(found.source) in OUTSIDE
+        and room(found.target) not in {room(found.source), "_tables"}
+        and not (found.target == "" and found.name in names)
+    ]
+    assert strangers == []
+
+
+def test_the_public_names_are_sorted_and_there():
+    package = importlib.import_module(NAME)
+    names = public_names()
+    assert bool(names) == ("" in MODULES)
+    assert names == sorted(set(names))
+    assert [name for name in names if not hasattr(package, name)] == []
+
+
+def test_every_name_that_the_package_imports_is_public():
+    trees = [ast.parse(path.read_text(encoding="utf-8")) for module, path in MODULES.items() if not module]
+    nodes = [node for tree in trees for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) and node.level]
+    imported = {alias.asname or alias.name for node in nodes for alias in node.names}
+    assert {name for name in imported if not name.startswith("_")} <= set(public_names())
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.relative_to(ROOT).as_posix())
+def test_files_and_functions_keep_their_length(path: Path):
+    """A file has at most 500 lines, a function at most 45."""
+    text = path.read_text(encoding="utf-8")
+    functions = [node for node in ast.walk(ast.parse(text)) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)]
+    lengths = {node.name: (node.end_lineno or 0) - node.lineno + 1 for node in functions}
+    assert len(text.splitlines()) <= 500
+    assert {name: length for name, length in lengths.items() if length > 45} == {}
+
+
+def project_files() -> list[Path]:
+    """The files under version control and those about to be; without git, whatever is there."""
+    command = ["git", "-C", str(ROOT), "ls-files", "--cached", "--others", "--exclude-standard", "-z"]
+    try:
+        listed = subprocess.run(command, capture_output=True, check=True, encoding="utf-8").stdout
+    except (OSError, subprocess.CalledProcessError):
+        return [path for path in ROOT.rglob("*") if not path.relative_to(ROOT).parts[0].startswith(".")]
+    return [ROOT / name for name in listed.split("\0") if name]
+
+
+def test_no_file_names_a_machine_or_a_registry():
+    """Nothing in the project depends on where it was made."""
+    # Written so that this file does not match itself.
+    forbidden = re.compile(rb"""["' (=]/(work|farm|root)/|python[h]osted|py[p]i\.org/simple|registry\.[n]pm""")
+    files = [path for path in project_files() if path.is_file()]
+    assert [str(path.relative_to(ROOT)) for path in files if forbidden.search(path.read_bytes())] == []

@@ -1,0 +1,80 @@
+"""After a 429 everybody waits, as long as the server says or a little longer each time it says nothing."""
+
+import asyncio
+
+import pytest
+
+from cliniko_async.limits import Limits
+from tests.support import virtual
+from tests.support.limiting import limiter_of, send
+
+
+def test_nobody_gets_a_permit_while_a_pause_lasts():
+    async def main() -> tuple[list[float], Limits]:
+        limiter = limiter_of(bulk_share=1)
+        assert limiter.throttled(20) == 20
+        limits = await limiter.limits()
+        sent = await asyncio.gather(send(limiter), send(limiter, "bulk"), send(limiter))
+        return [moment - virtual.START for moment in sent], limits
+
+    sent, limits = virtual.run(main())
+    assert sent == [20, 20, 20]
+    assert (limits.used, limits.remaining, limits.next_free, limits.paused) == (0, 200, 20, 20)
+
+
+def test_those_who_wait_already_wait_for_the_pause_too():
+    async def main() -> float:
+        limiter = limiter_of(1)
+        (await limiter.acquire("interactive")).answered()
+        task = asyncio.create_task(send(limiter))
+        await asyncio.sleep(50)
+        limiter.throttled(50)
+        return await task - virtual.START
+
+    assert virtual.run(main()) == pytest.approx(100)
+
+
+def test_while_all_are_in_flight_the_next_moment_is_not_before_the_pause_ends():
+    async def main() -> float:
+        limiter = limiter_of(1)
+        permit = await limiter.acquire("interactive")
+        limiter.throttled(90)
+        limits = await limiter.limits()
+        permit.answered()
+        return limits.next_free
+
+    assert virtual.run(main()) == 90
+
+
+def test_a_pause_never_shortens_one_under_way():
+    async def main() -> list[float]:
+        limiter = limiter_of()
+        told = [limiter.throttled(30)]
+        await asyncio.sleep(10)
+        told += [limiter.throttled(5), limiter.throttled(-1), limiter.throttled(None), limiter.throttled(25)]
+        return [*told, await send(limiter) - virtual.START]
+
+    assert virtual.run(main()) == [30, 20, 20, 20, 25, 35]
+
+
+def test_without_a_word_from_the_server_a_pause_that_was_too_short_is_doubled_up_to_a_period():
+    async def main() -> list[float]:
+        limiter = limiter_of()
+        pauses = []
+        for _ in range(4):
+            pauses.append(limiter.throttled(None))
+            await send(limiter)
+        await asyncio.sleep(60)
+        return [*pauses, limiter.throttled(None)]
+
+    assert virtual.run(main()) == [15, 30, 60, 60, 15]
+
+
+def test_refusals_of_requests_sent_before_the_pause_do_not_double_it():
+    async def main() -> list[float]:
+        limiter = limiter_of()
+        pauses = [limiter.throttled(None)]
+        await asyncio.sleep(1)
+        return [*pauses, limiter.throttled(None), limiter.throttled(None)]
+
+    assert virtual.run(main()) == [15, 15, 15]

@@ -1,0 +1,187 @@
+"""One limiter for several event loops and threads, and one for each server and key."""
+
+import asyncio
+import contextlib
+import gc
+import threading
+import time
+import weakref
+
+import pytest
+
+from cliniko_async.limits import Permit, RateLimiter, SlidingWindowLimiter, shared_limiter
+from cliniko_async.limits._shared import Registry
+from tests.support import virtual
+from tests.support.limiting import HOLD, most_in_sliding_window, send, settle_down, step
+
+# Several event loops.
+
+
+def test_threads_with_loops_of_their_own_share_one_window():
+    limiter = SlidingWindowLimiter(20, 0.05, 1.0)
+    counted: list[float] = []
+
+    async def one(number: int) -> None:
+        permit = await limiter.acquire("bulk" if number % 4 == 0 else "interactive")
+        counted.append(time.monotonic())
+        await asyncio.sleep(0)
+        permit.answered()
+
+    async def many() -> None:
+        await asyncio.gather(*(one(number) for number in range(60)))
+
+    threads = [threading.Thread(target=asyncio.run, args=(many(),)) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(30)
+    assert len(counted) == 240
+    assert most_in_sliding_window(counted, 0.05) <= 20
+
+
+def test_threads_that_give_places_back_strand_nobody():
+    """Places settled in one thread wake those who wait in another, a thousand times over."""
+    limiter = SlidingWindowLimiter(2, 60.0)
+    done = []
+
+    async def many() -> None:
+        for _ in range(500):
+            permit = await limiter.acquire("interactive")
+            await asyncio.sleep(0)
+            permit.unsent()
+        done.append(True)
+
+    threads = [threading.Thread(target=asyncio.run, args=(many(),), daemon=True) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(30)
+    assert done == [True] * 4
+
+
+@contextlib.contextmanager
+def loops(count: int):
+    made = [virtual.VirtualLoop() for _ in range(count)]
+    yield made
+    for loop in made:
+        loop.close()
+
+
+def wait_in(loop: asyncio.AbstractEventLoop, limiter: RateLimiter) -> asyncio.Task[Permit]:
+    """A task of a loop that does not run, waiting for a permit."""
+    task = loop.create_task(limiter.acquire("interactive"))
+    loop.run_until_complete(settle_down())
+    return task
+
+
+def forget(task: asyncio.Task[Permit]) -> None:
+    """What a loop that is closed leaves behind is no fault of these tests."""
+    task._log_destroy_pending = False
+
+
+@pytest.mark.parametrize("in_flight", [True, False], ids=["while all are in flight", "while a timer runs"])
+def test_a_loop_that_is_closed_with_waiters_strands_nobody_elsewhere(in_flight):
+    with loops(2) as (first, second):
+        limiter = SlidingWindowLimiter(1, clock=second.time)
+        permit = second.run_until_complete(limiter.acquire("interactive"))
+        if not in_flight:
+            permit.answered()
+        lost, heard = wait_in(first, limiter), wait_in(second, limiter)
+        first.close()
+        permit.answered()
+        forget(lost)
+        second.run_until_complete(heard).answered()
+        assert second.time() - virtual.START == pytest.approx(HOLD)
+
+
+def test_a_grant_that_a_closed_loop_never_took_comes_back():
+    with loops(2) as (first, second):
+        limiter = SlidingWindowLimiter(1, clock=second.time)
+        permit = second.run_until_complete(limiter.acquire("interactive"))
+        lost, heard = wait_in(first, limiter), wait_in(second, limiter)
+        permit.unsent()
+        first.close()
+        forget(lost)
+        del lost
+        gc.collect()
+        second.run_until_complete(heard).unsent()
+        assert second.time() == virtual.START
+
+
+def test_one_limiter_serves_one_loop_after_another_and_keeps_none_of_them():
+    limiter = SlidingWindowLimiter(1, 0.01)
+    seen: list[weakref.ref[asyncio.AbstractEventLoop]] = []
+
+    async def main() -> None:
+        seen.append(weakref.ref(asyncio.get_running_loop()))
+        await send(limiter)
+
+    for _ in range(3):
+        asyncio.run(main())
+    gc.collect()
+    assert [loop() for loop in seen] == [None] * 3
+
+
+# One for a server and a key.
+
+
+def test_one_server_and_key_have_one_limiter():
+    limiter = shared_limiter("https://api.au1.cliniko.com/v1", "one-au1")
+    assert shared_limiter("https://api.au1.cliniko.com/v1/", "one-au1") is limiter
+    assert isinstance(limiter, SlidingWindowLimiter)
+    assert repr(limiter) == "SlidingWindowLimiter(limit=200, period=60, bulk_share=0.8)"
+
+
+def test_another_server_or_another_key_has_another_limiter():
+    mine = shared_limiter("https://api.au1.cliniko.com/v1", "one-au1")
+    assert shared_limiter("http://127.0.0.1:8080/v1", "one-au1") is not mine
+    assert shared_limiter("https://api.au1.cliniko.com/v1", "two-au1") is not mine
+
+
+def test_the_key_itself_is_kept_nowhere():
+    registry = Registry()
+    limiter = registry.get("https://api.au1.cliniko.com/v1", "MS0xLWtlcHQ-au1")
+    kept = f"{limiter!r} {vars(registry)!r} {list(registry._limiters)!r} {vars(limiter._desk)!r}"
+    assert "MS0xLWtlcHQ" not in kept
+
+
+def test_a_window_outlives_the_last_who_used_it():
+    """A client that is made after another was closed knows what that one sent."""
+    moment = 0.0
+    registry = Registry(lambda: moment)
+    for _ in range(150):
+        step(registry.get("https://one", "key").acquire("interactive")).answered()
+    gc.collect()
+    for other in range(10):
+        registry.get("https://one", f"other {other}")
+    moment = 30.0
+    assert asyncio.run(registry.get("https://one", "key").limits()).used == 150
+
+
+def test_a_window_that_is_empty_and_unused_is_forgotten():
+    moment = 0.0
+    registry = Registry(lambda: moment)
+    kept = registry.get("https://one", "kept")
+    for number in range(100):
+        step(registry.get("https://one", f"key {number}").acquire("interactive")).answered()
+    gc.collect()
+    assert len(registry) == 101
+    moment = 61.0
+    for _ in range(101):
+        registry.get("https://one", "kept")
+    assert len(registry) == 1
+    assert registry.get("https://one", "kept") is kept
+
+
+def test_a_pause_and_a_permit_in_flight_are_not_forgotten():
+    moment = 0.0
+    registry = Registry(lambda: moment)
+    registry.get("https://one", "paused").throttled(100)
+    permit = step(registry.get("https://one", "in flight").acquire("interactive"))
+    gc.collect()
+    moment = 99.0
+    for number in range(10):
+        registry.get("https://one", f"other {number}")
+    assert asyncio.run(registry.get("https://one", "paused").limits()).paused == 1
+    assert asyncio.run(registry.get("https://one", "in flight").limits()).used == 1
+    permit.answered()

@@ -1,0 +1,1 @@
+"""What has to compile: placeholders until the typed examples are here."""
