@@ -2,7 +2,7 @@
 
 import datetime as dt
 import types
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from decimal import Decimal
 from functools import cache, partial
 from typing import Annotated, Any, NoReturn, TypeVar, Union, get_args, get_origin, get_type_hints
@@ -13,7 +13,7 @@ import msgspec
 from cattrs.fns import identity
 from cattrs.gen import make_dict_structure_fn, make_dict_unstructure_fn, override
 
-from ._record import DateTime, Part, as_object, has_variants, telling_keys, wire_names
+from ._record import DateTime, Part, as_object, attrs_classes, has_variants, telling_keys, wire_names
 from .errors import DecodingError
 from .links import Link, ListLink, SelfLink
 
@@ -30,6 +30,9 @@ _SCALARS: dict[Any, tuple[Any, str]] = {
     ListLink: (ListLink, "a link"),
     SelfLink: (SelfLink, "a link"),
 }
+
+
+_OPEN = (Any, object, list, dict, tuple)
 
 
 class _ExpectedError(Exception):
@@ -165,17 +168,7 @@ def _identity(_: Any) -> Callable[[Any], Any]:
 
 def _is_plain(kind: Any) -> bool:
     """Whether a type holds no attrs class, so that its values are written as they stand."""
-    return not any(_classes(kind))
-
-
-def _classes(kind: Any) -> Iterator[type]:
-    """Give the attrs classes within a type: what holds none is written as it stands."""
-    if attrs.has(get_origin(kind) or kind):
-        yield kind
-    elif kind in (Any, object, list, dict, tuple):
-        yield object
-    for argument in get_args(kind):
-        yield from _classes(argument)
+    return kind not in _OPEN and not any(attrs_classes(kind))
 
 
 def _is_link(hint: Any) -> bool:

@@ -156,7 +156,8 @@ def _mapping(fields_type: type) -> _Check:
         if not isinstance(values, Mapping):
             return faults.append((path, "must be a mapping of fields"))
         body: dict[str, Any] = {}
-        for name, value in cast("Mapping[str, Any]", values).items():
+        given: Mapping[Any, Any] = values
+        for name, value in given.items():
             where = f"{path}.{name}" if path else str(name)
             if name in checks:
                 body[wire_name(name)] = checks[name](value, where, faults)
@@ -232,7 +233,8 @@ def _sequence(check: _Check) -> _Check:
     def sequence(value: Any, path: str, faults: _Faults) -> Any:
         if not isinstance(value, Sequence) or isinstance(value, (str, bytes, bytearray)):
             return faults.append((path, "must be a list"))
-        return [check(item, f"{path}[{index}]", faults) for index, item in enumerate(cast("Sequence[Any]", value))]
+        items: Sequence[Any] = value
+        return [check(item, f"{path}[{index}]", faults) for index, item in enumerate(items)]
 
     return sequence
 

@@ -2,15 +2,25 @@
 
 import datetime as dt
 import inspect
-from typing import TYPE_CHECKING, Annotated, Self, TypeVar, cast, dataclass_transform
+from collections.abc import Callable, Iterator
+from functools import cache
+from typing import (
+    TYPE_CHECKING,
+    Annotated,
+    Any,
+    Self,
+    TypeVar,
+    cast,
+    dataclass_transform,
+    get_args,
+    get_origin,
+    get_type_hints,
+)
 
 import attrs
 import msgspec
 
 from .links import Link, SelfLink
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 C = TypeVar("C", bound=type)
 

@@ -158,13 +158,15 @@ class _Turns(Generic[T]):
         try:
             while (walk := self._walk) is not None:
                 step = await self._step(walk)
-                ended = self._walk is None
-                if step.rows or (empty and ended):
+                if step.rows or (empty and self._is_ended()):
                     return self._rows, step.total
         except ClinikoError as error:
             error.cursor = error.cursor or self.cursor(len(self._rows))
             raise
         raise StopAsyncIteration
+
+    def _is_ended(self) -> bool:
+        return self._walk is None
 
     async def _step(self, walk: Walk) -> Step:
         try:

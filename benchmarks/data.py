@@ -1,0 +1,60 @@
+"""Pages of appointment types, made of the example of the API with other values in each record; the library has no part."""
+
+import datetime as dt
+import json
+from pathlib import Path
+from typing import Any
+
+ENVELOPE = "appointment_types"
+PAGE_SIZE = 100
+_EXAMPLE = Path(__file__).parent.parent / "tests/facts/examples/appointment_type.json"
+_NUMBER, _DAY = b"########", b"yyyy-mm-dd"
+_FIRST_DAY = dt.date(1990, 1, 1)
+_WORDS = ("Initial", "Standard", "Extended", "Review", "Group", "Home", "Telehealth", "Follow-up")
+_KINDS = ("Physiotherapy", "Osteopathy", "Podiatry", "Massage", "Psychology")
+
+
+class Template:
+    """A page with holes for its number: filling them in costs a server next to nothing."""
+
+    def __init__(self, size: int = PAGE_SIZE) -> None:
+        """Take how many records a page has."""
+        self.size = size
+        example = json.loads(_EXAMPLE.read_bytes())
+        records = [_vary(example, index) for index in range(size)]
+        self._records = json.dumps(records, separators=(",", ":")).encode()
+
+    def page(self, number: int, *, total: int, following: str | None) -> bytes:
+        """Give the body of a page, the first of which is 1; ids and times of creation rise from page to page."""
+        day = (_FIRST_DAY + dt.timedelta(days=number)).isoformat()
+        records = self._records.replace(_NUMBER, b"%08d" % number).replace(_DAY, day.encode())
+        end = json.dumps({"total_entries": total, "links": {"self": "", "next": following}})
+        return b'{"%s":%s,%s' % (ENVELOPE.encode(), records, end[1:].encode())
+
+
+def one_page() -> bytes:
+    """Give the body of a list that is one page."""
+    return Template().page(1, total=PAGE_SIZE, following=None)
+
+
+def page_behind(identity: str) -> int:
+    """Give the number of the page behind the one that has a record as its last, by the record's id."""
+    return int(identity[2:10]) + 1
+
+
+def _vary(example: dict[str, Any], index: int) -> dict[str, Any]:
+    identity = f"14{_NUMBER.decode()}{index:05d}1234"
+    text = json.dumps(example).replace(example["id"], identity)
+    record: dict[str, Any] = json.loads(text)
+    second = dt.timedelta(seconds=index * 8)
+    record["created_at"] = f"{_DAY.decode()}T{(dt.datetime.min + second).time()}Z"
+    record["name"] = f"{_WORDS[index % 8]} Consultation {index}"
+    record["category"] = _KINDS[index % 5]
+    record["color"] = f"#{index * 7919 % 0xFFFFFF:06X}"
+    record["duration_in_minutes"] = 15 + index % 6 * 15
+    record["deposit_price"] = None if index % 4 == 0 else f"{index % 90 + 10}.{index % 100:02d}"
+    record["description"] = f"{_WORDS[index % 7]} visit for {_KINDS[index % 3].lower()}, with assessment no. {index}."
+    record["show_in_online_bookings"] = index % 3 > 0
+    if index % 5 == 0:
+        record["archived_at"] = "2025-06-02T23:41:50Z"
+    return record

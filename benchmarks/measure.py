@@ -1,0 +1,82 @@
+"""Sides measured in turn, many times over: a machine that is busy for a moment is busy for all of them."""
+
+import gc
+import statistics
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Literal
+
+import attrs
+
+Verdict = Literal["holds", "over", ""]
+CLEARLY = 1.15
+"""How far over its budget a median has to be before it is no longer the noise of a shared machine."""
+
+
+@attrs.frozen(kw_only=True)
+class Line:
+    """One line of the table: a median of ours, one of theirs, and how the two may stand."""
+
+    what: str
+    against: str
+    ours: float
+    theirs: float
+    unit: str
+    budget: float | None = None
+
+    @property
+    def ratio(self) -> float:
+        """Ours to theirs."""
+        return self.ours / self.theirs
+
+    @property
+    def verdict(self) -> Verdict:
+        """Whether the ratio is within the budget, where there is one."""
+        if self.budget is None:
+            return ""
+        return "holds" if self.ratio <= self.budget else "over"
+
+    @property
+    def failed(self) -> bool:
+        """Whether the ratio is so far over that the run fails."""
+        return self.budget is not None and self.ratio > self.budget * CLEARLY
+
+
+@attrs.frozen
+class Side:
+    """One thing measured: what is run, and how many units of work one run is."""
+
+    run: Callable[[], object]
+    units: int = 1
+
+
+@attrs.frozen
+class AsyncSide:
+    """The same for what is awaited."""
+
+    run: Callable[[], Awaitable[object]]
+    units: int = 1
+
+
+def side_by_side(sides: Mapping[str, Side], rounds: int) -> dict[str, float]:
+    """Give the median CPU seconds a unit of each side; the first round warms up."""
+    taken: dict[str, list[float]] = {name: [] for name in sides}
+    for _ in range(rounds + 1):
+        for name, side in sides.items():
+            gc.collect()
+            begun = time.process_time()
+            side.run()
+            taken[name].append((time.process_time() - begun) / side.units)
+    return {name: statistics.median(seconds[1:]) for name, seconds in taken.items()}
+
+
+async def side_by_side_async(sides: Mapping[str, AsyncSide], rounds: int) -> dict[str, float]:
+    """Give the median CPU seconds a unit of each side that is awaited; the first round warms up."""
+    taken: dict[str, list[float]] = {name: [] for name in sides}
+    for _ in range(rounds + 1):
+        for name, side in sides.items():
+            gc.collect()
+            begun = time.process_time()
+            await side.run()
+            taken[name].append((time.process_time() - begun) / side.units)
+    return {name: statistics.median(seconds[1:]) for name, seconds in taken.items()}
