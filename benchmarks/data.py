@@ -1,4 +1,4 @@
-"""Pages of appointment types, made of the example of the API with other values in each record; the library has no part."""
+"""Pages of appointment types: the example of the API, with other values in each record."""
 
 import datetime as dt
 import json
@@ -7,7 +7,7 @@ from typing import Any
 
 ENVELOPE = "appointment_types"
 PAGE_SIZE = 100
-_EXAMPLE = Path(__file__).parent.parent / "tests/facts/examples/appointment_type.json"
+EXAMPLES = Path(__file__).parent.parent / "tests/facts/examples"
 _NUMBER, _DAY = b"########", b"yyyy-mm-dd"
 _FIRST_DAY = dt.date(1990, 1, 1)
 _WORDS = ("Initial", "Standard", "Extended", "Review", "Group", "Home", "Telehealth", "Follow-up")
@@ -20,7 +20,7 @@ class Template:
     def __init__(self, size: int = PAGE_SIZE) -> None:
         """Take how many records a page has."""
         self.size = size
-        example = json.loads(_EXAMPLE.read_bytes())
+        example = json.loads((EXAMPLES / "appointment_type.json").read_bytes())
         records = [_vary(example, index) for index in range(size)]
         self._records = json.dumps(records, separators=(",", ":")).encode()
 
@@ -46,14 +46,18 @@ def _vary(example: dict[str, Any], index: int) -> dict[str, Any]:
     identity = f"14{_NUMBER.decode()}{index:05d}1234"
     text = json.dumps(example).replace(example["id"], identity)
     record: dict[str, Any] = json.loads(text)
-    second = dt.timedelta(seconds=index * 8)
-    record["created_at"] = f"{_DAY.decode()}T{(dt.datetime.min + second).time()}Z"
+    second = index * 8
+    record["created_at"] = f"{_DAY.decode()}T{second // 3600:02d}:{second // 60 % 60:02d}:{second % 60:02d}Z"
     record["name"] = f"{_WORDS[index % 8]} Consultation {index}"
     record["category"] = _KINDS[index % 5]
     record["color"] = f"#{index * 7919 % 0xFFFFFF:06X}"
     record["duration_in_minutes"] = 15 + index % 6 * 15
     record["deposit_price"] = None if index % 4 == 0 else f"{index % 90 + 10}.{index % 100:02d}"
     record["description"] = f"{_WORDS[index % 7]} visit for {_KINDS[index % 3].lower()}, with assessment no. {index}."
+    if index % 2:
+        record |= {"product": None, "appointment_follow_up_template_ids": []}
+    if index % 3:
+        record |= {"treatment_note_template": None, "appointment_confirmation_template_ids": []}
     record["show_in_online_bookings"] = index % 3 > 0
     if index % 5 == 0:
         record["archived_at"] = "2025-06-02T23:41:50Z"

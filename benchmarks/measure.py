@@ -1,9 +1,10 @@
 """Sides measured in turn, many times over: a machine that is busy for a moment is busy for all of them."""
 
 import gc
+import random
 import statistics
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from typing import Literal
 
 import attrs
@@ -15,19 +16,19 @@ CLEARLY = 1.15
 
 @attrs.frozen(kw_only=True)
 class Line:
-    """One line of the table: a median of ours, one of theirs, and how the two may stand."""
+    """One line of the table: what ours and theirs took in each round, and how the two may stand."""
 
     what: str
     against: str
-    ours: float
-    theirs: float
+    ours: Sequence[float]
+    theirs: Sequence[float]
     unit: str
     budget: float | None = None
 
     @property
     def ratio(self) -> float:
-        """Ours to theirs."""
-        return self.ours / self.theirs
+        """Ours to theirs: the median of the ratios within a round, as the speed of a machine drifts between rounds."""
+        return statistics.median(ours / theirs for ours, theirs in zip(self.ours, self.theirs, strict=True))
 
     @property
     def verdict(self) -> Verdict:
@@ -58,25 +59,39 @@ class AsyncSide:
     units: int = 1
 
 
-def side_by_side(sides: Mapping[str, Side], rounds: int) -> dict[str, float]:
-    """Give the median CPU seconds a unit of each side; the first round warms up."""
+def side_by_side(sides: Mapping[str, Side], rounds: int) -> dict[str, Sequence[float]]:
+    """Give the CPU seconds a unit of each side in each round, behind one that warms up."""
     taken: dict[str, list[float]] = {name: [] for name in sides}
-    for _ in range(rounds + 1):
-        for name, side in sides.items():
-            gc.collect()
-            begun = time.process_time()
-            side.run()
-            taken[name].append((time.process_time() - begun) / side.units)
-    return {name: statistics.median(seconds[1:]) for name, seconds in taken.items()}
+    for name in _in_turn(sides, rounds + 1):
+        side = sides[name]
+        begun = time.process_time()
+        side.run()
+        taken[name].append((time.process_time() - begun) / side.units)
+    return {name: seconds[1:] for name, seconds in taken.items()}
 
 
-async def side_by_side_async(sides: Mapping[str, AsyncSide], rounds: int) -> dict[str, float]:
-    """Give the median CPU seconds a unit of each side that is awaited; the first round warms up."""
+async def side_by_side_async(sides: Mapping[str, AsyncSide], rounds: int) -> dict[str, Sequence[float]]:
+    """Give the same of sides that are awaited."""
     taken: dict[str, list[float]] = {name: [] for name in sides}
-    for _ in range(rounds + 1):
-        for name, side in sides.items():
-            gc.collect()
-            begun = time.process_time()
-            await side.run()
-            taken[name].append((time.process_time() - begun) / side.units)
-    return {name: statistics.median(seconds[1:]) for name, seconds in taken.items()}
+    for name in _in_turn(sides, rounds + 1):
+        side = sides[name]
+        begun = time.process_time()
+        await side.run()
+        taken[name].append((time.process_time() - begun) / side.units)
+    return {name: seconds[1:] for name, seconds in taken.items()}
+
+
+def _in_turn(sides: Mapping[str, object], rounds: int) -> Iterator[str]:
+    """Give the names in another order in each round, each with no garbage of the one before it."""
+    order, rng = list(sides), random.Random(1)
+    gc.collect()
+    # Modules and constants are no part of what is measured; looking through them each time would take minutes.
+    gc.freeze()
+    try:
+        for _ in range(rounds):
+            rng.shuffle(order)
+            for name in order:
+                gc.collect()
+                yield name
+    finally:
+        gc.unfreeze()

@@ -11,11 +11,9 @@ import sys
 import time
 from collections import deque
 
-from .data import PAGE_SIZE, Template, page_behind
+from .data import EXAMPLES, PAGE_SIZE, Template, page_behind
 
-TINY = b'{"id":"1","links":{"self":"https://api.au1.cliniko.com/v1/taxes/1"},"name":"GST","rate":"10.0",' + (
-    b'"created_at":"2025-03-11T02:14:09Z","updated_at":"2025-03-11T02:14:09Z"}'
-)
+TINY = (EXAMPLES / "tax.json").read_bytes()
 _PAGE = re.compile(rb"[?&]page=(\d+)")
 _LAST_ID = re.compile(rb"id%3A%3E(\d+)")
 _HEAD = b"HTTP/1.1 %d X\r\nContent-Type: application/json; charset=utf-8\r\nContent-Length: %d\r\n%s\r\n"

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from ._http import Request, Response
 from ._retry import RetryPolicy
-from ._tables import NAMES
+from ._tables import NAMES as _NAMES
 from .client import Cliniko
 from .errors import (
     BadRequestError,
@@ -44,9 +44,13 @@ from .pagination import Page, Paginator
 
 if TYPE_CHECKING:
     from ._converter import from_dict, to_dict, to_json
+    from .changes import Change, Changes
     from .resources._bookings import (
         Booking,
         BookingRepeatRule,
+        CancelFields,
+        Conflicts,
+        ConflictsFound,
         GroupAppointment,
         IndividualAppointment,
         UnavailableBlock,
@@ -72,7 +76,7 @@ if TYPE_CHECKING:
         AvailabilityBlockRepeatRuleFields,
         AvailabilityBlocks,
     )
-    from .resources.available_time import AvailableTime, AvailableTimes, NextAvailableTime
+    from .resources.available_time import AvailableTime, AvailableTimes, AvailableTimesOptions, NextAvailableTime
     from .resources.billable_item import BillableItem, BillableItemFields, BillableItems
     from .resources.booking import Bookings
     from .resources.business import Business, Businesses, BusinessFields
@@ -86,7 +90,6 @@ if TYPE_CHECKING:
     )
     from .resources.concession_price import ConcessionPrice, ConcessionPrices
     from .resources.concession_type import ConcessionType, ConcessionTypeFields, ConcessionTypes
-    from .resources.conflicts import Conflicts, ConflictsFound
     from .resources.contact import Contact, ContactFields, ContactPhoneNumber, ContactPhoneNumberFields, Contacts
     from .resources.daily_availability import DailyAvailabilities, DailyAvailability, DailyAvailabilityHours
     from .resources.group_appointment import (
@@ -284,14 +287,15 @@ __all__ = [
     "AppointmentTypeProduct", "AppointmentTypeProductCreateFields", "AppointmentTypeProductUpdateFields",
     "AppointmentTypeProducts", "AppointmentTypes", "AttachmentPresignedPost", "Attendee", "AttendeeCreateFields",
     "AttendeeUpdateFields", "Attendees", "AvailabilityBlock", "AvailabilityBlockFields", "AvailabilityBlockRepeatRule",
-    "AvailabilityBlockRepeatRuleFields", "AvailabilityBlocks", "AvailableTime", "AvailableTimes", "BadRequestError",
-    "BillableItem", "BillableItemFields", "BillableItems", "Booking", "BookingRepeatRule", "Bookings", "Business",
-    "BusinessFields", "Businesses", "Cliniko", "ClinikoError", "Communication", "CommunicationFields", "Communications",
-    "ConcessionPrice", "ConcessionPrices", "ConcessionType", "ConcessionTypeFields", "ConcessionTypes",
-    "ConfigurationError", "Conflicts", "ConflictsFound", "Contact", "ContactFields", "ContactPhoneNumber",
-    "ContactPhoneNumberFields", "Contacts", "DailyAvailabilities", "DailyAvailability", "DailyAvailabilityHours",
-    "DeadlineExceededError", "DecodingError", "EmailCommunication", "Filter", "ForbiddenError", "FullPatientExport",
-    "GroupAppointment", "GroupAppointmentCreateFields", "GroupAppointmentFields", "GroupAppointmentRepeatRuleFields",
+    "AvailabilityBlockRepeatRuleFields", "AvailabilityBlocks", "AvailableTime", "AvailableTimes",
+    "AvailableTimesOptions", "BadRequestError", "BillableItem", "BillableItemFields", "BillableItems", "Booking",
+    "BookingRepeatRule", "Bookings", "Business", "BusinessFields", "Businesses", "CancelFields", "Change", "Changes",
+    "Cliniko", "ClinikoError", "Communication", "CommunicationFields", "Communications", "ConcessionPrice",
+    "ConcessionPrices", "ConcessionType", "ConcessionTypeFields", "ConcessionTypes", "ConfigurationError", "Conflicts",
+    "ConflictsFound", "Contact", "ContactFields", "ContactPhoneNumber", "ContactPhoneNumberFields", "Contacts",
+    "DailyAvailabilities", "DailyAvailability", "DailyAvailabilityHours", "DeadlineExceededError", "DecodingError",
+    "EmailCommunication", "Filter", "ForbiddenError", "FullPatientExport", "GroupAppointment",
+    "GroupAppointmentCreateFields", "GroupAppointmentFields", "GroupAppointmentRepeatRuleFields",
     "GroupAppointmentUpdateFields", "GroupAppointments", "IndividualAppointment", "IndividualAppointmentCreateFields",
     "IndividualAppointmentFields", "IndividualAppointmentRepeatRuleFields", "IndividualAppointmentUpdateFields",
     "IndividualAppointments", "InvalidFieldsError", "Invoice", "InvoiceItem", "InvoiceItems", "Invoices", "Limits",
@@ -343,8 +347,9 @@ __all__ = [
     "UnprocessableError", "UploadedPatientAttachment", "UsageError", "User", "UserPhoneNumber", "Users", "from_dict",
     "to_dict", "to_json"]
 
-_late = {name: f".resources.{module}" for module, names in NAMES.items() for name in names}
+_late = {name: f".resources.{module}" for module, names in _NAMES.items() for name in names}
 _late |= dict.fromkeys(("from_dict", "to_dict", "to_json"), "._converter")
+_late |= dict.fromkeys(("Change", "Changes"), ".changes")
 
 if not TYPE_CHECKING:
 

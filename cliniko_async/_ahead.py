@@ -1,6 +1,7 @@
 """Requests of a walk, now or ahead of their turn. Knows the API and the URLs, never the walk, which may be dropped."""
 
 import asyncio
+import contextlib
 import itertools
 from collections.abc import Sequence
 from typing import Any
@@ -14,26 +15,28 @@ from ._walks import Answer
 class Ahead:
     """Asks for pages, and remembers in which order each was sent and had arrived."""
 
-    def __init__(self, api: Api, record: type[Any], envelope: str) -> None:
-        """Take what is asked for, and whom."""
+    def __init__(self, api: Api, record: type[Any], envelope: str, *, keeps: bool = False) -> None:
+        """Take what is asked for, and whom, and whether a request goes on when whoever waits for it is cancelled."""
         self._api = api
         self._record = record
         self._envelope = envelope
+        self._keeps = keeps
         self._turns = itertools.count()
         self._tasks: dict[str, asyncio.Task[Answer]] = {}
         self._loop: asyncio.AbstractEventLoop | None = None
 
     async def get(self, url: str) -> Answer:
         """Give the answer to a URL, whether it was asked for ahead or not."""
-        task = self._tasks.get(url)
-        if task is None:
+        if not self._keeps:
             return await self._fetch(url)
-        try:
+        if url not in self._tasks:
+            self._tasks[url] = self._start(url)
+        task = self._tasks[url]
+        if not task.done():
             # Whoever waits may be cancelled and come again: the request goes on.
-            return await asyncio.shield(task)
-        finally:
-            if task.done():
-                self._tasks.pop(url, None)
+            await asyncio.wait((task,))
+        del self._tasks[url]
+        return task.result()
 
     def ask(self, urls: Sequence[str]) -> None:
         """Ask for these ahead, and for no others any longer."""
@@ -43,18 +46,21 @@ class Ahead:
             if url not in self._tasks:
                 self._tasks[url] = self._start(url)
 
+    def rest(self) -> None:
+        """Give up what has not arrived yet."""
+        self.ask([url for url, task in self._tasks.items() if task.done()])
+
     def cancel(self) -> None:
         """Give up what was asked for ahead; from any thread, as the garbage collector may be the caller."""
-        if not self._tasks or self._loop is None or self._loop.is_closed():
-            return
         try:
-            here = asyncio.get_running_loop() is self._loop
+            here = asyncio.get_running_loop()
         except RuntimeError:
-            here = False
-        if here:
+            here = None
+        if here is self._loop:
             self.ask(())
-        else:
-            self._loop.call_soon_threadsafe(self.ask, ())
+        elif self._loop is not None:
+            with contextlib.suppress(RuntimeError):  # The loop is closed, and its tasks with it.
+                self._loop.call_soon_threadsafe(self.ask, ())
 
     def _start(self, url: str) -> asyncio.Task[Answer]:
         self._loop = asyncio.get_running_loop()

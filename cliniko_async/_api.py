@@ -2,9 +2,12 @@
 
 import asyncio
 from collections.abc import Coroutine
-from typing import Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from ._http import Request, Response, Server
+
+if TYPE_CHECKING:
+    from ._store import Store
 
 T = TypeVar("T")
 
@@ -25,6 +28,11 @@ class Api(Protocol):
     @property
     def unsortable(self) -> set[str]:
         """The lists that refused to be sorted by id."""
+        ...
+
+    @property
+    def store(self) -> "Store":
+        """The store that holds the files."""
         ...
 
     async def send(self, request: Request) -> Response:

@@ -13,6 +13,7 @@ import msgspec
 from cattrs.fns import identity
 from cattrs.gen import make_dict_structure_fn, make_dict_unstructure_fn, override
 
+from ._fields import id_text
 from ._record import DateTime, Part, as_object, attrs_classes, has_variants, telling_keys, wire_names
 from .errors import DecodingError
 from .links import Link, ListLink, SelfLink
@@ -31,7 +32,7 @@ _SCALARS: dict[Any, tuple[Any, str]] = {
     SelfLink: (SelfLink, "a link"),
 }
 
-
+_SHAPES = {str: "a text", list: "a list", dict: "an object"}
 _OPEN = (Any, object, list, dict, tuple)
 
 
@@ -45,9 +46,9 @@ def from_dict(cls: type[T], data: Any) -> T:
     Raises:
         DecodingError: a field does not fit.
     """
-    record, faults = structure(cls, data)
+    record, fault = structure(cls, data)
     if record is None:
-        raise DecodingError(faults)
+        raise DecodingError([fault])
     return record
 
 
@@ -62,14 +63,21 @@ def to_json(record: Any) -> bytes:
     return _encoder.encode(converter().unstructure(record))
 
 
-def structure(cls: type[T], data: Any) -> tuple[T | None, list[str]]:
-    """Give a record and no faults, or no record and a text for each field that does not fit."""
+def version_content(record: Any) -> bytes:
+    """Give what a record says, the same for the same content."""
+    return _sorting_encoder.encode(converter().unstructure(record))
+
+
+def structure(cls: type[T], data: Any, place: str = "the record") -> tuple[T | None, str]:
+    """Give a record, or None and a text that names it, or else its place, and each field that does not fit."""
     try:
-        return converter().structure(data, cls), []
+        return converter().structure(data, cls), ""
     except (cattrs.BaseValidationError, _ExpectedError) as error:
         texts = cattrs.transform_error(error, path="", format_exception=_explain)
     faults = (text.rpartition(" @ ") for text in texts)
-    return None, [f"{path.lstrip('.')} {fault}".strip() for fault, _, path in faults]
+    told = ", ".join(f"{path.lstrip('.')} {fault}".strip() for fault, _, path in faults)
+    key = id_text((as_object(data) or {}).get("id"))
+    return None, f"{f'record {key}' if key else place}: {told}"
 
 
 @cache
@@ -79,6 +87,8 @@ def converter() -> cattrs.Converter:
     for kind, (accepted, name) in _SCALARS.items():
         made.register_structure_hook(kind, _exactly(accepted, name))
     made.register_structure_hook_factory(attrs.has, partial(_structure_fn, made))
+    made.register_structure_hook_factory(_is_tuple, partial(_structure_tuple, made))
+    made.register_structure_hook_factory(_is_map, partial(_structure_map, made))
     made.register_structure_hook_factory(_is_mixed, partial(_structure_mixed, made))
     made.register_unstructure_hook_factory(_is_plain, _identity)
     made.register_unstructure_hook_factory(attrs.has, partial(_unstructure_fn, made))
@@ -89,7 +99,9 @@ def _exactly(kind: Any, name: str) -> Callable[[Any, Any], Any]:
     def structure(value: Any, _: Any) -> Any:
         # msgspec reads a scalar in the same way here as on the fast way.
         try:
-            return value if isinstance(value, Decimal) and kind is Decimal else msgspec.convert(value, kind)
+            found = value if isinstance(value, Decimal) and kind is Decimal else msgspec.convert(value, kind)
+            _encoder.encode(found)  # Half of a surrogate pair can be read here, and could not be written again.
+            return found
         except (msgspec.ValidationError, ValueError):
             pass
         raise _ExpectedError(name)
@@ -123,6 +135,38 @@ def _structure_variant(made: cattrs.Converter, cls: type[Any]) -> Callable[[Any,
     return structure
 
 
+def _is_tuple(kind: Any) -> bool:
+    return get_origin(kind) is tuple
+
+
+def _structure_tuple(made: cattrs.Converter, kind: Any) -> Callable[[Any, Any], Any]:
+    items: Any = list[get_args(kind)[0]]  # type: ignore[misc]
+
+    def structure(value: Any, _: Any) -> Any:
+        # Otherwise a text would be read as the list of its characters.
+        if not isinstance(value, list | tuple):
+            raise _ExpectedError("a list")
+        return tuple(made.structure(value, items))
+
+    return structure
+
+
+def _is_map(kind: Any) -> bool:
+    return get_origin(kind) is dict
+
+
+def _structure_map(made: cattrs.Converter, kind: Any) -> Callable[[Any, Any], Any]:
+    _, of = get_args(kind)
+
+    def structure(value: Any, _: Any) -> Any:
+        found = as_object(value)
+        if found is None:
+            raise _ExpectedError("an object")
+        return {made.structure(name, str): made.structure(item, of) for name, item in found.items()}
+
+    return structure
+
+
 def _is_mixed(kind: Any) -> bool:
     """Whether a type takes JSON of several shapes, such as a text or an object."""
     return get_origin(kind) in (Union, types.UnionType) and len(set(get_args(kind)) - {types.NoneType}) > 1
@@ -130,10 +174,11 @@ def _is_mixed(kind: Any) -> bool:
 
 def _structure_mixed(made: cattrs.Converter, kind: Any) -> Callable[[Any, Any], Any]:
     shapes = {_shape(member): member for member in get_args(kind)}
+    expected = " or ".join(_SHAPES[shape] for shape in shapes if shape in _SHAPES)
 
     def structure(value: Any, _: Any) -> Any:
         if type(value) not in shapes:
-            raise _ExpectedError("another kind of value")
+            raise _ExpectedError(expected)
         return made.structure(value, shapes[type(value)]) if value is not None else None
 
     return structure
@@ -158,8 +203,9 @@ def _unstructure_fn(made: cattrs.Converter, cls: type[Any]) -> Callable[[Any], d
     return make_dict_unstructure_fn(cls, made, **{field.name: how(field) for field in attrs.fields(cls)})
 
 
-def _as_number(value: Decimal | None) -> msgspec.Raw | None:
-    return value if value is None else msgspec.Raw(format(value, "f").encode())
+def _as_number(value: Decimal | None) -> Decimal | msgspec.Raw | None:
+    # JSON has no number for NaN, and what came as a text goes as one.
+    return value if value is None or not value.is_finite() else msgspec.Raw(str(value).encode())
 
 
 def _identity(_: Any) -> Callable[[Any], Any]:
@@ -191,3 +237,4 @@ def _cannot_write(value: object) -> NoReturn:
 
 
 _encoder = msgspec.json.Encoder(enc_hook=_cannot_write)
+_sorting_encoder = msgspec.json.Encoder(enc_hook=_cannot_write, order="sorted")

@@ -2,13 +2,14 @@
 
 import base64
 import hashlib
-from typing import Any, TypeAlias
+from typing import Annotated, Any, TypeAlias, TypeVar, cast
 
 import msgspec
 
 from .errors import ConfigurationError
 
 VERSION = 1
+_SEAL = 12
 
 
 class _Mark(msgspec.Struct, frozen=True, array_like=True, kw_only=True):
@@ -27,26 +28,51 @@ class AnchorMark(_Mark, frozen=True, tag="a"):
     later: tuple[tuple[int, int], ...] = ()
     """Ids handed out in later seconds, each with its second."""
     low: int | None = None
+    passed: int = 0
+    """How many rows without an id or a time of creation were passed from that second on."""
 
 
 class PlaceMark(_Mark, frozen=True, tag="p"):
-    """Behind a record at an index of a page."""
+    """Behind a record at a place in the whole list, the first of which is 1."""
 
-    page: int
-    index: int
+    place: int
     total: int | None
     last: str | None
+    check: int
+    """The sum of the ids on its page, up to it."""
+    per_page: int
     handed: int
+    drifted: bool = False
+    """Whether the list was seen to move before that."""
 
 
 class IdMark(_Mark, frozen=True, tag="i"):
     """Behind a record in the order of ids."""
 
     last: int
+    passed: int = 0
+    """How many rows without an id were passed behind it."""
+
+
+Second = Annotated[int, msgspec.Meta(ge=-62_135_596_800, le=253_402_300_799)]
+"""A second between the years 1 and 9999."""
+
+
+class ChangesMark(_Mark, frozen=True, tag="c"):
+    """Where a run over changes stands: its position, its low water, and the versions handed out behind that."""
+
+    second: Second | None
+    low: int | None
+    water: Second | None
+    digests: bytes
+    steps: tuple[int, ...]
+    """The second of the oldest version, then for each how much newer it is than the one before."""
 
 
 Mark: TypeAlias = StartMark | AnchorMark | PlaceMark | IdMark
-_marks: msgspec.msgpack.Decoder[Any] = msgspec.msgpack.Decoder(Mark)
+list_marks: "msgspec.msgpack.Decoder[Mark]" = msgspec.msgpack.Decoder(cast("Any", Mark))
+changes_marks = msgspec.msgpack.Decoder(ChangesMark)
+M = TypeVar("M")
 
 
 def fingerprint(*parts: object) -> bytes:
@@ -56,25 +82,28 @@ def fingerprint(*parts: object) -> bytes:
 
 def write_cursor(belongs_to: bytes, mark: object) -> str:
     """Give a mark as a text."""
-    return base64.urlsafe_b64encode(msgspec.msgpack.encode((VERSION, belongs_to, mark))).decode().rstrip("=")
+    raw = msgspec.msgpack.encode(mark)
+    return base64.urlsafe_b64encode(bytes([VERSION]) + _seal(belongs_to, raw) + raw).decode().rstrip("=")
 
 
-def read_cursor(text: str, belongs_to: bytes) -> Mark:
+def read_cursor(text: str, belongs_to: bytes, marks: "msgspec.msgpack.Decoder[M]") -> M:
     """Give the mark of a text.
 
     Raises:
-        ConfigurationError: it is no cursor, or one of another account or query.
+        ConfigurationError: it is no cursor, was changed, or is one of another account or query.
     """
     try:
         padded = text.encode("ascii") + b"=" * (-len(text) % 4)
-        version, owner, raw = msgspec.msgpack.decode(
-            base64.b64decode(padded, altchars=b"-_", validate=True), type=tuple[int, bytes, msgspec.Raw]
-        )
-        mark: Mark = _marks.decode(raw)
-    except (ValueError, AttributeError, TypeError, msgspec.MsgspecError, RecursionError):
-        raise ConfigurationError("this is no cursor of a list") from None
-    if version != VERSION:
-        raise ConfigurationError(f"this cursor is of version {version}, not {VERSION}")
-    if owner != belongs_to:
-        raise ConfigurationError("this cursor belongs to another account, list or query")
-    return mark
+        data = base64.b64decode(padded, altchars=b"-_", validate=True)
+    except (ValueError, AttributeError, TypeError):
+        raise ConfigurationError("this is no cursor") from None
+    if data[:1] != bytes([VERSION]):
+        raise ConfigurationError("this is no cursor, or one of another version of the library")
+    seal, raw = data[1 : _SEAL + 1], data[_SEAL + 1 :]
+    if seal != _seal(belongs_to, raw):
+        raise ConfigurationError("this cursor belongs to another account, list or query, or was changed")
+    return marks.decode(raw)
+
+
+def _seal(belongs_to: bytes, raw: bytes) -> bytes:
+    return hashlib.blake2b(raw, digest_size=_SEAL, key=belongs_to).digest()

@@ -14,7 +14,8 @@ from typing import Any, Generic, NoReturn, TypeVar
 import attrs
 import msgspec
 
-from ._http import Request, Response, is_id
+from ._fields import id_text
+from ._http import Request, Response
 from ._record import DateTime, as_object, has_variants, is_renamed, telling_keys
 from .errors import DecodingError
 
@@ -29,6 +30,8 @@ class Row:
 
     id: str | None
     created_at: dt.datetime | None
+    updated_at: dt.datetime | None
+    content: bytes
 
 
 @attrs.frozen(repr=False)
@@ -62,9 +65,9 @@ def decode_record(cls: type[T], request: Request, response: Response) -> T:
         pass  # Go on outside of the handler, so that no traceback shows a value.
     else:
         return found
-    record, faults = _structure(cls, _loads(request, response))
+    record, fault = _structure(cls, _loads(request, response))
     if record is None:
-        raise _error(faults, request, response)
+        raise _error([fault], request, response)
     return record
 
 
@@ -92,11 +95,10 @@ def _exact_page(cls: type[T], envelope: str, request: Request, response: Respons
     items: list[T] = []
     rows: list[Any] = []
     for index, raw in enumerate(data[envelope]):
-        record, found = _structure(cls, raw)
+        record, fault = _structure(cls, raw, f"record #{index}")
         if record is None:
-            row = _row(raw)
-            faults += [f"record {row.id or f'#{index}'}: {', '.join(found)}"]
-            rows.append(row)
+            faults.append(fault)
+            rows.append(_row(raw))
         else:
             items.append(record)
             rows.append(record)
@@ -121,25 +123,32 @@ def _page_faults(data: dict[str, Any], envelope: str) -> list[str]:
 def _row(raw: Any) -> Row:
     """Read of a record that does not fit what can be read of its place in a list."""
     found = as_object(raw) or {}
-    key = found.get("id")
+    return Row(
+        id=id_text(found.get("id")),
+        created_at=_moment(found.get("created_at")),
+        updated_at=_moment(found.get("updated_at")),
+        content=json.dumps(raw, sort_keys=True, default=str).encode(),
+    )
+
+
+def _moment(value: Any) -> dt.datetime | None:
     try:
-        created_at = msgspec.convert(found.get("created_at"), DateTime)
+        return msgspec.convert(value, DateTime)
     except (msgspec.ValidationError, ValueError):
-        created_at = None
-    return Row(key if isinstance(key, str) and is_id(key) else None, created_at)
+        return None
 
 
-def _structure(cls: type[T], data: Any) -> tuple[T | None, list[str]]:
+def _structure(cls: type[T], data: Any, place: str = "the record") -> tuple[T | None, str]:
     from ._converter import structure  # noqa: PLC0415  (cattrs takes a tenth of the whole import)
 
-    return structure(cls, data)
+    return structure(cls, data, place)
 
 
 def _loads(request: Request, response: Response) -> Any:
     try:
         # As floats, decimals would lose digits and be reported beside the real fault.
-        return json.loads(response.body, parse_float=Decimal)
-    except (ValueError, RecursionError):
+        return json.loads(response.body, parse_float=Decimal, parse_constant=_refuse)
+    except (*_REFUSED, ArithmeticError):
         pass
     raise _error(["is not JSON"], request, response)
 
@@ -191,5 +200,5 @@ def _fast_page(cls: Any, envelope: str) -> Callable[[bytes], Any]:
 
 
 def _refuse(_: Any) -> NoReturn:
-    """Leave a class with renamed fields to cattrs: msgspec would read it without them, and without complaint."""
+    """Refuse what is no JSON; and a class with renamed fields, which msgspec would read without them."""
     raise msgspec.DecodeError

@@ -1,4 +1,4 @@
-"""What may be sent: the rules in the annotations of a table, and the check that obeys them before a request is."""
+"""What may be sent: the rules in the annotations of a table, and the checks that obey them before a request is."""
 
 import datetime as dt
 import re
@@ -11,6 +11,7 @@ from typing import (
     Any,
     Literal,
     Protocol,
+    Required,
     TypeAlias,
     Union,
     get_args,
@@ -22,7 +23,7 @@ from typing import (
 import attrs
 import msgspec
 
-from ._http import is_id
+from ._http import is_id, is_unicode
 from .errors import InvalidFieldsError
 from .filters import format_utc
 
@@ -94,11 +95,11 @@ class Digits:
 
     def fault(self, value: str | int) -> str | None:
         """Say when it is no id."""
-        return None if is_id(str(value)) else "is no id"
+        return "is no id" if id_text(value) is None else None
 
-    def write(self, value: str | int) -> str:
+    def write(self, value: str | int) -> str | None:
         """Write it as the API does."""
-        return str(value)
+        return id_text(value)
 
 
 @attrs.frozen
@@ -106,8 +107,11 @@ class DecimalText:
     """A finite decimal number, sent as a text."""
 
     def fault(self, value: Decimal | int) -> str | None:
-        """Say when it is no finite number."""
-        return None if Decimal(value).is_finite() else "must be finite"
+        """Say when it is no finite number, or one that would take pages of zeros to write in full."""
+        exponent = Decimal(value).as_tuple().exponent
+        if not isinstance(exponent, int):
+            return "must be finite"
+        return None if abs(exponent) <= _MOST_ZEROS else f"has an exponent beyond {_MOST_ZEROS}"
 
     def write(self, value: Decimal | int) -> Any:
         """Write it in full, without an exponent."""
@@ -127,7 +131,25 @@ Id: TypeAlias = Annotated[str | int, Digits()]
 Money: TypeAlias = Annotated[Decimal | int, DecimalText()]
 
 _Faults: TypeAlias = list[tuple[str, str]]
-_Check: TypeAlias = Callable[[Any, str, _Faults], Any]
+_Writer: TypeAlias = Callable[[Any, str, _Faults], Any]
+
+_MOST_ZEROS = 30
+_FEW = 20
+
+
+@attrs.frozen
+class _Check:
+    """What kind of value is expected, which values are of it, and how one is written."""
+
+    expected: str
+    takes: Callable[[Any], bool]
+    write: _Writer
+
+    def __call__(self, value: Any, path: str, faults: _Faults) -> Any:
+        """Write a value, or add to the faults."""
+        if self.takes(value):
+            return self.write(value, path, faults)
+        return faults.append((path, f"must be {self.expected}"))
 
 
 def check_fields(fields_type: type, values: Mapping[str, Any]) -> dict[str, Any]:
@@ -148,24 +170,35 @@ def wire_name(attribute: str) -> str:
     return attribute.removesuffix("_")
 
 
+def id_text(value: object) -> str | None:
+    """Give an id, which may be an int, as the API writes it, or None for what is no id."""
+    if isinstance(value, int) and not isinstance(value, bool):
+        return str(int(value)) if 0 <= value < 10**19 else None
+    return str.__str__(value) if isinstance(value, str) and is_id(value) else None
+
+
 @cache
 def _mapping(fields_type: type) -> _Check:
-    checks = {name: _check(hint) for name, hint in get_type_hints(fields_type, include_extras=True).items()}
+    hints = get_type_hints(fields_type, include_extras=True)
+    checks = {name: _check(_unmarked(hint)) for name, hint in hints.items()}
+    needed: frozenset[str] = getattr(fields_type, "__required_keys__", frozenset())
 
-    def check(values: Any, path: str, faults: _Faults) -> Any:
-        if not isinstance(values, Mapping):
-            return faults.append((path, "must be a mapping of fields"))
+    def write(values: Mapping[Any, Any], path: str, faults: _Faults) -> dict[str, Any]:
         body: dict[str, Any] = {}
-        given: Mapping[Any, Any] = values
-        for name, value in given.items():
+        for name, value in values.items():
             where = f"{path}.{name}" if path else str(name)
             if name in checks:
                 body[wire_name(name)] = checks[name](value, where, faults)
             else:
                 faults.append((where, "is no field that can be sent"))
+        faults += [(f"{path}.{name}" if path else name, "is missing") for name in sorted(needed - values.keys())]
         return body
 
-    return check
+    return _Check("a mapping of fields", lambda values: isinstance(values, Mapping), write)
+
+
+def _unmarked(hint: Any) -> Any:
+    return get_args(hint)[0] if get_origin(hint) is Required else hint
 
 
 def _check(hint: Any) -> _Check:
@@ -174,7 +207,7 @@ def _check(hint: Any) -> _Check:
         base, *rules = get_args(hint)
         return _ruled(_check(base), rules)
     if origin in (Union, types.UnionType):
-        return _one_of(get_args(hint))
+        return _one_of([_check(member) for member in get_args(hint)])
     if origin is Literal:
         return _literal(get_args(hint))
     if origin is Sequence:
@@ -189,79 +222,77 @@ def _ruled(check: _Check, rules: list[Any]) -> _Check:
 
     def ruled(value: Any, path: str, faults: _Faults) -> Any:
         before = len(faults)
-        written = check(value, path, faults)
-        if value is None or len(faults) > before:
-            return written
+        written = check.write(value, path, faults)
+        if len(faults) > before:
+            return None
         fault = next((text for rule in rules if (text := rule.fault(value)) is not None), None)
         if fault is not None:
             return faults.append((path, fault))
         return write(value) if write else written
 
-    return ruled
+    return attrs.evolve(check, write=ruled)
 
 
-def _one_of(hints: tuple[Any, ...]) -> _Check:
-    """Take the first kind that finds no fault; of several, the faults of the last one are told."""
-    nullable = types.NoneType in hints
-    checks = [_check(hint) for hint in hints if hint is not types.NoneType]
+def _one_of(checks: list[_Check]) -> _Check:
+    """Leave a value to the check that takes its kind, of which there is one at most."""
 
-    def one_of(value: Any, path: str, faults: _Faults) -> Any:
-        if value is None and nullable:
-            return None
-        found: _Faults = []
-        for check in checks:
-            found = []
-            written = check(value, path, found)
-            if not found:
-                return written
-        return faults.extend(found)
+    def takes(value: Any) -> bool:
+        return any(check.takes(value) for check in checks)
 
-    return one_of
+    def write(value: Any, path: str, faults: _Faults) -> Any:
+        return next(check for check in checks if check.takes(value)).write(value, path, faults)
+
+    return _Check(" or ".join(check.expected for check in checks), takes, write)
 
 
 def _literal(allowed: tuple[Any, ...]) -> _Check:
-    def literal(value: Any, path: str, faults: _Faults) -> Any:
-        if any(value == one and type(value) is type(one) for one in allowed):
-            return value
-        shown = ", ".join(map(str, allowed)) if len(allowed) <= _FEW else "the values that the API knows"
-        return faults.append((path, f"must be one of {shown}"))
+    shown = ", ".join(map(repr, allowed)) if len(allowed) <= _FEW else "the values that the API knows"
 
-    return literal
+    def takes(value: Any) -> bool:
+        return any(type(value) is type(one) and value == one for one in allowed)
+
+    return _Check(f"one of {shown}", takes, _as_it_is)
 
 
 def _sequence(check: _Check) -> _Check:
-    def sequence(value: Any, path: str, faults: _Faults) -> Any:
-        if not isinstance(value, Sequence) or isinstance(value, (str, bytes, bytearray)):
-            return faults.append((path, "must be a list"))
-        items: Sequence[Any] = value
+    def takes(value: Any) -> bool:
+        return isinstance(value, Sequence) and not isinstance(value, str | bytes | bytearray)
+
+    def write(items: Sequence[Any], path: str, faults: _Faults) -> Any:
         return [check(item, f"{path}[{index}]", faults) for index, item in enumerate(items)]
 
-    return sequence
+    return _Check("a list", takes, write)
 
 
-def _scalar(kind: type | tuple[type, ...], text: str, write: Callable[[Any], Any] = lambda value: value) -> _Check:
-    def scalar(value: Any, path: str, faults: _Faults) -> Any:
+def _scalar(kind: type, expected: str, form: Callable[[Any], Any] | None = None) -> _Check:
+    def takes(value: Any) -> bool:
         # A bool is an int to Python, and a datetime a date.
-        wrong = isinstance(value, bool) is not (kind is bool) or (kind is dt.date and isinstance(value, dt.datetime))
-        if wrong or not isinstance(value, kind):
-            return faults.append((path, f"must be {text}"))
+        other = isinstance(value, bool) is not (kind is bool) or (kind is dt.date and isinstance(value, dt.datetime))
+        return isinstance(value, kind) and not other
+
+    def write(value: Any, path: str, faults: _Faults) -> Any:
         try:
-            return write(value)
+            return form(value) if form else value
         except ValueError as error:
             return faults.append((path, str(error)))
 
-    return scalar
+    return _Check(expected, takes, write)
 
 
-def _part(kind: type) -> _Check:
-    """Take a part of a record as it is, so that what was read can be sent again."""
-    return _scalar(kind, f"a mapping or a {kind.__name__}")
+def _part(kind: Any) -> _Check:
+    """Take a part of a record, so that what was read can be sent again, but for what no body accepts."""
+    unsent = {field.name: None for field in attrs.fields(kind) if field.metadata.get("read_only")}
+    return _scalar(kind, kind.__name__, (lambda part: attrs.evolve(part, **unsent)) if unsent else None)
+
+
+def _as_it_is(value: Any, _: str, __: _Faults) -> Any:
+    return value
 
 
 def _text(value: str) -> str:
-    if not value.isascii() and value != value.encode("utf-8", "replace").decode():
+    if not is_unicode(value):
         raise ValueError("holds a character that cannot be encoded")
-    return value
+    return str.__str__(value)
 
 
 def _utc(value: dt.datetime) -> str:
@@ -270,12 +301,12 @@ def _utc(value: dt.datetime) -> str:
     return format_utc(value)
 
 
-_FEW = 20
-_SCALARS: dict[Any, _Check] = {
+_SCALARS = {
+    types.NoneType: _scalar(types.NoneType, "None"),
     str: _scalar(str, "a str", _text),
-    int: _scalar(int, "an int"),
+    int: _scalar(int, "an int", int),
     bool: _scalar(bool, "True or False"),
-    Decimal: _scalar(Decimal, "a Decimal or an int"),
+    Decimal: _scalar(Decimal, "a Decimal"),
     dt.datetime: _scalar(dt.datetime, "a datetime", _utc),
-    dt.date: _scalar(dt.date, "a date", lambda value: value.isoformat()),
+    dt.date: _scalar(dt.date, "a date", dt.date.isoformat),
 }

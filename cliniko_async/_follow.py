@@ -23,17 +23,17 @@ _INACTIVE = {"practitioners": "/inactive"}
 
 async def follow_link(api: Api, link: Link[T]) -> T:
     """Give the record that a link leads to."""
-    url, resource = _find(api, link)
-    seen = visibilities(getattr(resource, "get", None))
-    path = _with_query(url, [f"q%5B%5D={name}_at%3A%2A" for name in seen])
-    request = Request("GET", path)
-    found: T = decode_record(resource.record, request, await api.send(request))
+    url, name = _find(api, link)
+    record, seen = _target(api, name)
+    request = Request("GET", _with_query(url, [f"q%5B%5D={each}_at%3A%2A" for each in seen]))
+    found: T = decode_record(record, request, await api.send(request))
     return found
 
 
 def follow_list(api: Api, link: ListLink[T]) -> Paginator[T]:
     """Give the list that a link leads to."""
-    url, resource = _find(api, link)
+    url, name = _find(api, link)
+    resource = _resource(api, name)
     path, mark, query = url.partition("?")
     sources: tuple[str, ...] = (url,)
     if resource.name in _INACTIVE:
@@ -48,8 +48,11 @@ async def resolve_links(api: Api, links: Iterable[Link[T] | None]) -> dict[str, 
     for link in links:
         if link is None:
             continue
-        _, resource = _find(api, link)
-        if link.id is None or "id" not in resource.where.fields():
+        if not isinstance(link, Link):
+            raise TypeError("only links to one record can be resolved")
+        _, name = _find(api, link)
+        resource = _resource(api, name)
+        if link.id is None or "id" not in resource.searchable():
             found |= await _singly(api, link)
         else:
             by_resource.setdefault(resource.name, (resource, {}))[1][link.id] = None
@@ -85,17 +88,30 @@ def _everything(resource: Resource[T], sources: tuple[str, ...], filters: Sequen
     return resource.paginate(sources, filters, dict.fromkeys(seen, "include"))
 
 
-def _find(api: Api, link: Link[T] | ListLink[T]) -> tuple[str, Resource[T]]:
-    """Give the URL of a link, which may come from anywhere, and the resource that it leads to."""
+def _find(api: Api, link: Link[Any] | ListLink[Any]) -> tuple[str, str]:
+    """Give the URL of a link, which may come from anywhere, and the name of what it leads to."""
     url = api.server.own(link.href)
     if url is None:
         raise ConfigurationError("a link leads away from the server that the key belongs to")
     path = url.partition("?")[0].removeprefix(api.server.base_url)
     name = next((word for word in reversed(path.split("/")) if word and not is_id(word)), "")
-    name = _SINGULAR.get(name, name)
+    return url, _SINGULAR.get(name, name)
+
+
+def _target(api: Api, name: str) -> tuple[type[Any], Sequence[str]]:
+    """Give the record that a link leads to, and what it has to be asked for so that it is found in any case."""
+    if name == "conflicts":
+        from .resources._bookings import Conflicts  # noqa: PLC0415  (tables are loaded when they are first used)
+
+        return Conflicts, ()
+    resource = _resource(api, name)
+    return resource.record, visibilities(getattr(resource, "get", None))
+
+
+def _resource(api: Api, name: str) -> Resource[Any]:
     if name not in RESOURCES:
         raise ConfigurationError(f"no operation answers a link to {name if name.isidentifier() else 'this'}")
-    return url, resource_class(name)(api)
+    return resource_class(name)(api)
 
 
 def _with_query(url: str, pairs: Sequence[str]) -> str:

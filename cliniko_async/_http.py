@@ -15,6 +15,7 @@ SHARD = re.compile(r"\w{2}\d{1,2}", re.IGNORECASE | re.ASCII)
 DEFAULT_SHARD = "au1"
 _EMAIL = re.compile(r"[^@\s()<>,;]+@[^@\s()<>,;]+\.[^@\s()<>,;]+")
 _ID = re.compile(r"\d{1,19}", re.ASCII)
+_REPEATABLE = {"GET", "HEAD", "OPTIONS", "PUT", "PATCH", "DELETE"}
 
 
 @attrs.frozen(repr=False)
@@ -33,20 +34,22 @@ class Request:
     @property
     def repeatable(self) -> bool:
         """Whether sending it twice leaves the account as sending it once does."""
-        if self.method == "POST":
-            return self.archives
         # Cancelling may notify patients, each time.
-        return not (self.method == "PATCH" and self.path.endswith("/cancel"))
+        cancels = self.method == "PATCH" and self._acts("/cancel")
+        return self.archives or (self.method in _REPEATABLE and not cancels)
 
     @property
     def archives(self) -> bool:
         """Whether it archives a record, by the path that the API has for it."""
-        return self.method == "POST" and self.path.endswith("/archive")
+        return self.method == "POST" and self._acts("/archive")
 
     @property
     def removes(self) -> bool:
         """Whether a second one finds nothing left to do and says so with a 404."""
         return self.method == "DELETE" or self.archives
+
+    def _acts(self, action: str) -> bool:
+        return self.path.rstrip("/").endswith(action)
 
     def __repr__(self) -> str:
         """Method and path; a query and a body may name a patient."""
@@ -60,6 +63,8 @@ class Response:
     status: int
     headers: Mapping[str, str]
     body: bytes
+    elapsed: float = attrs.field(default=0.0, kw_only=True)
+    """Seconds from the start of its request to the end of it."""
 
     def json(self) -> Any:
         """Give the body as JSON.
@@ -67,7 +72,10 @@ class Response:
         Raises:
             ValueError: the body is no JSON.
         """
-        return json.loads(self.body)
+        try:
+            return json.loads(self.body)
+        except RecursionError:
+            raise ValueError("the JSON is nested too deeply") from None
 
     def __repr__(self) -> str:
         """Status and size; the body may be about a patient."""
@@ -111,30 +119,39 @@ class Server:
         path = parts.raw_path
         if not same or parts.raw_user is not None or parts.raw_password is not None or _escapes(url):
             return None
-        if not path.startswith(base.raw_path.rstrip("/") + "/") or ".." in unquote(unquote(path)).split("/"):
+        if not path.startswith(base.raw_path.rstrip("/") + "/") or ".." in re.split(r"[/\\]", unquote(unquote(path))):
             return None
         return str(base.origin()) + parts.raw_path_qs
 
 
 def _escapes(url: str) -> bool:
-    """Whether a URL has signs that a parser on the way might read in another way."""
-    return not url.isascii() or not url.isprintable() or " " in url or "\\" in url
+    """Whether a URL has signs that a parser on the way might read in another way, or not send at all."""
+    return not url.isascii() or not url.isprintable() or any(sign in url for sign in " \\#")
 
 
 def shard_of(api_key: str) -> str:
     """Give the shard that a key names after its last hyphen, or the first one of all."""
-    suffix = api_key.rpartition("-")[2] if "-" in api_key else ""
-    return suffix.lower() if SHARD.fullmatch(suffix) else DEFAULT_SHARD
+    _, hyphen, suffix = api_key.rpartition("-")
+    return suffix.lower() if hyphen and SHARD.fullmatch(suffix) else DEFAULT_SHARD
 
 
 def is_email(text: str) -> bool:
     """Whether a text looks like an e-mail address."""
-    return text.isprintable() and _EMAIL.fullmatch(text) is not None
+    return text.isascii() and text.isprintable() and _EMAIL.fullmatch(text) is not None
 
 
 def is_id(value: str) -> bool:
     """Whether a text is an id as the API gives them: up to 19 digits."""
     return _ID.fullmatch(value) is not None
+
+
+def is_unicode(text: str) -> bool:
+    """Whether a text can be encoded: it holds no half of a surrogate pair."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def is_loopback(host: str) -> bool:

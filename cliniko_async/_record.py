@@ -34,8 +34,8 @@ def record(cls: C) -> C:
     return attrs.frozen(kw_only=True, repr=False)(cls)
 
 
-class Part:
-    """A piece of a record without an id of its own; leaves out every field that is None when written."""
+class Value:
+    """The base of what the API gives; without an id of its own, and with a null for each field that is None."""
 
     __slots__ = ()
 
@@ -43,8 +43,26 @@ class Part:
         """The name alone: values may be about a patient."""
         return f"{type(self).__name__}(…)"
 
+    @classmethod
+    def __get_pydantic_core_schema__(cls, _: Any, __: Any) -> Any:
+        from ._pydantic import schema_of  # noqa: PLC0415  (asked for by pydantic, where there is one)
 
-class Record:
+        return schema_of(cls)
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, _: Any, __: Any) -> dict[str, Any]:
+        from ._pydantic import json_schema_of  # noqa: PLC0415  (as above)
+
+        return json_schema_of(cls)
+
+
+class Part(Value):
+    """A piece of a record; leaves out every field that is None when written."""
+
+    __slots__ = ()
+
+
+class Record(Value):
     """The base of all records."""
 
     __slots__ = ()

@@ -1,22 +1,28 @@
 """What a resource can do: the operations that the API repeats from one to the next, each as a mixin."""
 
+import datetime as dt
+import math
 import warnings
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from functools import cache
-from typing import Any, ClassVar, Generic, Literal, TypedDict, TypeVar, Unpack, get_args, get_type_hints
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, TypedDict, TypeVar, Unpack, get_args, get_type_hints
 from urllib.parse import quote
 
 from ._api import Api
 from ._compat import deprecated
 from ._decode import decode_record
-from ._fields import Id, check_fields
-from ._http import Request, is_id
+from ._fields import Id, check_fields, id_text
+from ._http import Request, is_unicode
 from ._walks import Query
 from .errors import ConfigurationError
 from .filters import Column, Filter, Filterable, Filters, Sort, Sortable, Visibility
 from .pagination import Listing, Paginator
 
+if TYPE_CHECKING:
+    from .changes import Changes
+
 T = TypeVar("T")
+R = TypeVar("R")
 
 _DEFAULT_ORDERS = ((), ("created_at",), ("created_at:asc",))
 VISIBILITIES = ("archived", "cancelled", "deleted")
@@ -74,11 +80,17 @@ class Resource(Generic[T]):
     name: ClassVar[str]
     """The attribute of the client, the key of the records in a page, and the path."""
     record: type[T]
-    where: ClassVar[Filters]
 
     def __init__(self, api: Api) -> None:
         """Take the client that sends."""
         self._api = api
+
+    @classmethod
+    def searchable(cls) -> dict[str, Column]:
+        """Give the fields that its lists can be searched by: those of its `where`."""
+        # Each table has one of its own type; were it declared above, pyright would take that for the type of all.
+        where: Filters = getattr(cls, "where")  # noqa: B009
+        return where.fields()
 
     def __repr__(self) -> str:
         """The name."""
@@ -89,8 +101,8 @@ class Resource(Generic[T]):
 
     def _id(self, value: Id) -> str:
         """Give an id as it stands in a path, and let nothing else into one."""
-        text = str(value)
-        if isinstance(value, bool) or not is_id(text):
+        text = id_text(value)
+        if text is None:
             raise ConfigurationError(f"an id has up to 19 digits; this is none, for {self.name}")
         return text
 
@@ -105,22 +117,29 @@ class Resource(Generic[T]):
         self, sources: tuple[str, ...], filters: Sequence[Filterable], options: Mapping[str, Any]
     ) -> Paginator[T]:
         """Describe the list that one or several URLs make up."""
-        fields = self.where.fields()
+        return Paginator(self.listing(sources, filters, options), options.get("cursor"))
+
+    def listing(
+        self, sources: tuple[str, ...], filters: Sequence[Filterable], options: Mapping[str, Any]
+    ) -> Listing[T]:
+        """Give what such a list is asked for."""
+        fields = self.searchable()
         sort = _sort_texts(options.get("sort"))
+        visibility = {name: value for name, value in options.items() if name not in _OPTIONS}
         query = Query(
             server=self._api.server,
             sources=sources,
-            filters=(*self._filter_texts(filters), *self._visibility_texts(options)),
+            filters=(*self._filter_texts(filters), *self._visibility_texts(visibility)),
             sort=sort,
             per_page=_whole("per_page", options.get("per_page", _LARGEST_PAGE), most=_LARGEST_PAGE),
-            stable=bool(options.get("stable")),
+            stable=_yes_or_no("stable", options.get("stable", False)),
             anchored=sort in _DEFAULT_ORDERS and "created_at" in fields,
             dividable="id" in fields,
         )
         if query.stable and (sort or "id" not in fields):
             raise ConfigurationError("stable=True needs a list that can be filtered by id, and takes no sort of yours")
         limit = options.get("limit")
-        listing = Listing(
+        return Listing(
             api=self._api,
             record=self.record,
             envelope=self.name,
@@ -128,24 +147,24 @@ class Resource(Generic[T]):
             limit=None if limit is None else _whole("limit", limit),
             prefetch=_whole("prefetch", options.get("prefetch", 0), least=0),
         )
-        return Paginator(listing, options.get("cursor"))
 
     def _filter_texts(self, filters: Sequence[Filterable]) -> list[str]:
         texts: list[str] = []
         for one in filters:
             if not isinstance(one, Filter | str):
                 raise TypeError(f"{self.name}: a filter is made with `where`, or is a str such as 'category:=Osteo'")
-            if isinstance(one, Filter) and one.field not in self.where.fields():
+            if isinstance(one, Filter) and one.field not in self.searchable():
                 raise ConfigurationError(f"{self.name} cannot be filtered by {one.field}")
-            texts.append(one if isinstance(one, str) else one.text)
+            text = one if isinstance(one, str) else one.text
+            if not text or not is_unicode(text):
+                raise ConfigurationError(f"{self.name}: a filter is empty, or holds a character that cannot be encoded")
+            texts.append(text)
         return texts
 
-    def _visibility_texts(self, options: Mapping[str, Any]) -> list[str]:
+    def _visibility_texts(self, visibility: Mapping[str, Any]) -> list[str]:
         texts: list[str] = []
-        for name, value in options.items():
-            if name in _OPTIONS:
-                continue
-            if name not in VISIBILITIES or f"{name}_at" not in self.where.fields():
+        for name, value in visibility.items():
+            if name not in VISIBILITIES or f"{name}_at" not in self.searchable():
                 raise TypeError(f"{self.name} takes no {name}=")
             if value not in _OPERATORS:
                 raise ConfigurationError(f'{name} is one of "exclude", "include" and "only"')
@@ -156,7 +175,7 @@ class Resource(Generic[T]):
         query = "&".join(f"q%5B%5D={quote(text, '')}" for text in self._visibility_texts(visibility or {}))
         return await self._send_for_record("GET", f"{path}?{query}" if query else path)
 
-    def _sent_fields(self, operation: Literal["create", "update"]) -> type:
+    def _sent_fields(self, operation: Literal["create", "update", "cancel"]) -> type:
         return sent_fields(type(self), operation)  # type: ignore[arg-type]  # to mypy, classes are not hashable
 
     async def _create(self, fields: Mapping[str, Any], path: str | None = None) -> T:
@@ -167,6 +186,11 @@ class Resource(Generic[T]):
         body = check_fields(self._sent_fields("update"), fields)
         return await self._send_for_record("PATCH", self._member(id), body)
 
+    async def _read(self, record: type[R], path: str) -> R:
+        """Give what is no record of this resource."""
+        request = Request("GET", self._url(path))
+        return decode_record(record, request, await self._api.send(request))
+
     async def _send_for_record(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> T:
         request = Request(method, self._url(path), None if body is None else encode_body(body))
         return decode_record(self.record, request, await self._api.send(request))
@@ -175,7 +199,31 @@ class Resource(Generic[T]):
         await self._api.send(Request(method, self._url(path), None if body is None else encode_body(body)))
 
 
-class ListMixin(Resource[T]):
+class ChangesMixin(Resource[T]):
+    """Can be asked for what changed."""
+
+    def changes(
+        self, since: dt.datetime | str | None = None, *filters: Filterable, overlap: float = 60.0
+    ) -> "Changes[T]":
+        """Stream what changed since a moment, or since the cursor of an earlier run; archived and deleted ones too.
+
+        A version that becomes visible up to `overlap` seconds after its stamp comes in the next run.
+
+        Raises:
+            ConfigurationError: the list cannot be asked for by `updated_at`, or the cursor is not of this query.
+        """
+        from .changes import Changes  # noqa: PLC0415  (it brings cattrs along)
+
+        fields = self.searchable()
+        if "updated_at" not in fields:
+            raise ConfigurationError(f"{self.name} cannot be asked for by updated_at")
+        if isinstance(overlap, bool) or not isinstance(overlap, int | float) or not 0 <= overlap < math.inf:
+            raise ConfigurationError("overlap is a number of seconds from 0 on")
+        options = dict.fromkeys((name for name in VISIBILITIES if f"{name}_at" in fields), "include")
+        return Changes(self.listing((self._url(f"/{self.name}"),), filters, options), since, float(overlap))
+
+
+class ListMixin(ChangesMixin[T]):
     """Can be listed."""
 
     def list(self, *filters: Filterable, **options: Unpack[ListOptions]) -> Paginator[T]:
@@ -183,7 +231,7 @@ class ListMixin(Resource[T]):
         return self._list(f"/{self.name}", filters, options)
 
 
-class ArchivedListMixin(Resource[T]):
+class ArchivedListMixin(ChangesMixin[T]):
     """Can be listed, with archived ones too."""
 
     def list(self, *filters: Filterable, **options: Unpack[ArchivedListOptions]) -> Paginator[T]:
@@ -191,7 +239,7 @@ class ArchivedListMixin(Resource[T]):
         return self._list(f"/{self.name}", filters, options)
 
 
-class ArchivedDeletedListMixin(Resource[T]):
+class ArchivedDeletedListMixin(ChangesMixin[T]):
     """Can be listed, with archived and deleted ones too."""
 
     def list(self, *filters: Filterable, **options: Unpack[ArchivedDeletedListOptions]) -> Paginator[T]:
@@ -199,7 +247,7 @@ class ArchivedDeletedListMixin(Resource[T]):
         return self._list(f"/{self.name}", filters, options)
 
 
-class ArchivedCancelledDeletedListMixin(Resource[T]):
+class ArchivedCancelledDeletedListMixin(ChangesMixin[T]):
     """Can be listed, with archived, cancelled and deleted ones too."""
 
     def list(self, *filters: Filterable, **options: Unpack[ArchivedCancelledDeletedListOptions]) -> Paginator[T]:
@@ -274,7 +322,7 @@ class DeprecatedDeleteMixin(Resource[T]):
 
 
 @cache
-def sent_fields(resource: Hashable, operation: Literal["create", "update"]) -> type:
+def sent_fields(resource: Hashable, operation: Literal["create", "update", "cancel"]) -> type:
     """Give the TypedDict of what an operation sends, from its annotation."""
     fields: type
     (fields,) = get_args(get_type_hints(getattr(resource, operation))["fields"])
@@ -296,11 +344,21 @@ def encode_body(body: Mapping[str, Any]) -> bytes:
 
 
 def _sort_texts(sort: Any) -> tuple[str, ...]:
-    columns = (sort,) if isinstance(sort, str | Column | Sort) else tuple(sort or ())
-    texts = [one if isinstance(one, str) else one.name if isinstance(one, Column) else one.text for one in columns]
-    if any(not text for text in texts):
-        raise ConfigurationError("a column to sort by has a name")
-    return tuple(texts)
+    columns = [sort] if isinstance(sort, str | Column | Sort) else list(sort or ())
+    return tuple(map(_sort_text, columns))
+
+
+def _sort_text(column: object) -> str:
+    text = column.text if isinstance(column, Sort) else column.name if isinstance(column, Column) else column
+    if not isinstance(text, str) or not text or not is_unicode(text):
+        raise ConfigurationError("a column to sort by is one of `where`, or its name")
+    return text
+
+
+def _yes_or_no(name: str, value: object) -> bool:
+    if not isinstance(value, bool):
+        raise ConfigurationError(f"{name} is True or False")
+    return value
 
 
 def _whole(name: str, value: object, *, least: int = 1, most: int | None = None) -> int:

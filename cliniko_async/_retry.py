@@ -4,6 +4,7 @@ import asyncio
 import datetime as dt
 import email.utils
 import logging
+import math
 import random
 import time
 from collections.abc import Callable
@@ -32,9 +33,10 @@ Verdict = Literal["done", "again", "refused", "unknown", "unread"]
 _RESET_SLACK = 1.0
 
 
-def _positive(_: object, attribute: "attrs.Attribute[float]", value: float) -> None:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not value > 0:
-        raise ConfigurationError(f"{attribute.name} must be more than 0")
+def check_seconds(_: object, attribute: "attrs.Attribute[float]", value: float) -> None:
+    """Refuse what is no length of time."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < math.inf:
+        raise ConfigurationError(f"{attribute.name} is a number of seconds above 0")
 
 
 def _positive_int(_: object, attribute: "attrs.Attribute[int]", value: int) -> None:
@@ -50,8 +52,8 @@ class RetryPolicy:
     """
 
     attempts: int = attrs.field(default=5, validator=_positive_int)
-    wait_initial: float = attrs.field(default=0.5, validator=_positive)
-    wait_max: float = attrs.field(default=30.0, validator=_positive)
+    wait_initial: float = attrs.field(default=0.5, validator=check_seconds)
+    wait_max: float = attrs.field(default=30.0, validator=check_seconds)
 
     def bound(self, attempt: int) -> float:
         """Give the longest wait in seconds behind an attempt, the first of which is 1."""
@@ -115,8 +117,8 @@ class RateLimited:
     def _until_reset(self, response: Response) -> float | None:
         """Give the seconds until the server's reset, by the server's own clock where it tells it."""
         try:
-            reset = int(response.headers["X-RateLimit-Reset"])
-        except (KeyError, ValueError):
+            reset = float(int(response.headers["X-RateLimit-Reset"]))
+        except (KeyError, ValueError, OverflowError):
             return None
         now = _date(response)
         seconds = reset - (self._wall() if now is None else now)
@@ -127,7 +129,7 @@ class RateLimited:
 def _date(response: Response) -> float | None:
     try:
         date = email.utils.parsedate_to_datetime(response.headers["Date"])
-    except (KeyError, ValueError, TypeError, IndexError):
+    except (KeyError, ValueError, TypeError, IndexError, OverflowError):
         return None
     return (date if date.tzinfo else date.replace(tzinfo=dt.UTC)).timestamp()
 
@@ -167,10 +169,12 @@ class Retrying:
         closed = self._manager.closed
         when = "before the client was closed" if closed else "before the deadline"
         if call.sent and not call.request.repeatable:
-            return OutcomeUnknownError(_UNKNOWN.format(f"had no answer {when}"), request=call.request)
+            reason = _UNKNOWN.format(f"had no answer {when}")
+            return OutcomeUnknownError(reason, request=call.request, attempts=call.attempts)
         if closed:
             return UsageError(f"{call.request!r} was not done {when}")
-        return DeadlineExceededError(f"was not done {when}", request=call.request, sent=call.sent)
+        reason = f"was not done {when}"
+        return DeadlineExceededError(reason, request=call.request, attempts=call.attempts, sent=call.sent)
 
     async def _attempts(self, call: Call) -> Response:
         acted = False

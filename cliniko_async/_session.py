@@ -31,16 +31,23 @@ class SessionManager:
         self.unsortable: set[str] = set()
         self.closed = False
         self._session = session
-        self._loop: asyncio.AbstractEventLoop | None = None
+        self._loop: asyncio.AbstractEventLoop | None = getattr(session, "_loop", None)
         self._calls: set[asyncio.Timeout] = set()
+        self._idle = asyncio.Event()
         self._tasks: set[asyncio.Task[Any]] = set()
         if session is not None:
             _check_session(session)
 
     def session(self) -> aiohttp.ClientSession:
-        """Give the session, opened at the first request."""
+        """Give the session, opened at the first request.
+
+        Raises:
+            UsageError: it was closed.
+        """
         if self._session is None:
             self._session = open_session()
+        if self._session.closed:
+            raise UsageError("the session is closed")
         return self._session
 
     @asynccontextmanager
@@ -58,6 +65,8 @@ class SessionManager:
                 yield scope
         finally:
             self._calls.discard(scope)
+            if self.closed and not self._calls:
+                self._idle.set()
 
     def spawn(self, work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
         """Start a task that is known to the client until it is done."""
@@ -68,19 +77,25 @@ class SessionManager:
 
     async def close(self) -> None:
         """End what is under way, each with a `UsageError`, and close a session that was opened here."""
-        if self.closed:
-            return
-        if self._loop is not None:
-            self._check()
-        self.closed = True
+        if not self.closed:
+            if self._loop is not None:
+                self._check()
+            self.closed = True
+            self._expire_calls()
+        try:
+            if self._calls:
+                await self._idle.wait()
+            if self._tasks:
+                await asyncio.wait(self._tasks)
+        finally:
+            if self.owned and self._session is not None:
+                await self._session.close()
+
+    def _expire_calls(self) -> None:
         now = asyncio.get_running_loop().time()
-        for scope in tuple(self._calls):
+        for scope in self._calls:
             if not scope.expired():
                 scope.reschedule(now)
-        if self._tasks:
-            await asyncio.wait(self._tasks)
-        if self.owned and self._session is not None:
-            await self._session.close()
 
     def check_open(self) -> None:
         """Refuse to go on with a client that was closed."""

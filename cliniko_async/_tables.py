@@ -56,6 +56,9 @@ NAMES = {
     "_bookings": (
         "Booking",
         "BookingRepeatRule",
+        "CancelFields",
+        "Conflicts",
+        "ConflictsFound",
         "GroupAppointment",
         "IndividualAppointment",
         "UnavailableBlock",
@@ -93,6 +96,7 @@ NAMES = {
     "available_time": (
         "AvailableTime",
         "AvailableTimes",
+        "AvailableTimesOptions",
         "NextAvailableTime",
     ),
     "billable_item": (
@@ -122,10 +126,6 @@ NAMES = {
         "ConcessionType",
         "ConcessionTypeFields",
         "ConcessionTypes",
-    ),
-    "conflicts": (
-        "Conflicts",
-        "ConflictsFound",
     ),
     "contact": (
         "Contact",

@@ -1,6 +1,8 @@
 """The only place that calls aiohttp."""
 
+import asyncio
 import os
+import time
 from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Protocol
@@ -31,6 +33,8 @@ class Call:
     request: Request
     sent: bool = False
     """Whether the server may have seen the attempt under way."""
+    attempts: int = 0
+    """How often it was given to a connection, or was about to be."""
 
 
 class Transport(Protocol):
@@ -49,14 +53,14 @@ class _LostError(aiohttp.ClientError):
     """A connection that was lost, as an error that aiohttp does not answer by sending the request again."""
 
 
-async def _once(request: ClientRequest, handler: ClientHandlerType) -> ClientResponse:
+async def once(request: ClientRequest, handler: ClientHandlerType) -> ClientResponse:
     """Keep aiohttp from sending a request again by itself: each sending needs a permit of its own."""
     try:
         return await handler(request)
     except aiohttp.ClientConnectorError:
         raise
     except (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError) as error:
-        raise _LostError(_reason(error)) from None
+        raise _LostError(reason_of(error)) from None
 
 
 async def _headers_sent(_: aiohttp.ClientSession, context: SimpleNamespace, __: object) -> None:
@@ -87,63 +91,78 @@ class AiohttpTransport:
         """Take the session, the timeout of an attempt in seconds, and whether the session is one of `open_session`."""
         self._session = session
         self._headers = credentials.headers()
-        # Below the total one, so that a timeout while connecting is told from one in flight.
-        self._timeout = aiohttp.ClientTimeout(total=timeout, connect=timeout * _CONNECT_SHARE)
+        # The timer of aiohttp's total swallows a cancellation that comes with it, so that one is ours. That of
+        # connecting is shorter, so that a timeout while connecting is told from one in flight.
         self._seconds = timeout
+        self._timeout = aiohttp.ClientTimeout(total=None, connect=timeout * _CONNECT_SHARE)
         self._notes_sending = notes_sending
 
     async def send(self, call: Call) -> Response:
         """Send it once, follow no redirect, and read the answer to its end."""
+        session = self._session()
         call.sent = not self._notes_sending
+        call.attempts += 1
         status: list[int] = []
         try:
-            return await self._exchange(call, status)
+            async with asyncio.timeout(self._seconds):
+                return await self._exchange(session, call, status)
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             failure = self._failure(call, error, status[0] if status else None)
         # Raised here and not from it: the repr of an aiohttp error shows the Authorization header.
         raise failure
 
-    async def _exchange(self, call: Call, status: list[int]) -> Response:
-        request, session = call.request, self._session()
-        headers = self._headers if request.body is None else self._headers | {"Content-Type": "application/json"}
-        # Those given with a request replace the session's own.
-        middlewares = (*getattr(session, "_middlewares", ()), _once)
+    async def _exchange(self, session: aiohttp.ClientSession, call: Call, status: list[int]) -> Response:
+        request, started = call.request, time.monotonic()
         async with session.request(
             request.method,
             URL(request.url, encoded=True),
             data=request.body,
-            headers=headers,
+            # No local variable: a traceback that shows those would show the key.
+            headers=self._headers if request.body is None else self._headers | {"Content-Type": "application/json"},
+            # Without a body, aiohttp would call a POST an octet stream.
+            skip_auto_headers=("Content-Type",),
             timeout=self._timeout,
             allow_redirects=False,
+            auto_decompress=True,
             raise_for_status=False,
-            middlewares=middlewares,
-            trace_request_ctx=call,
+            # Those given with a request replace the session's own.
+            middlewares=(once, *getattr(session, "_middlewares", ())),
+            trace_request_ctx=call if self._notes_sending else None,
         ) as answer:
             status.append(answer.status)
-            return Response(answer.status, answer.headers.copy(), await self._read(answer, request))
-
-    async def _read(self, answer: ClientResponse, request: Request) -> bytes:
-        body = bytearray()
-        while chunk := await answer.content.readany():
-            body += chunk
-            if len(body) > LARGEST_ANSWER:
-                answer.close()
-                fault = f"is larger than {LARGEST_ANSWER} bytes"
-                raise DecodingError([fault], request=request, status=answer.status, written=request.method != "GET")
-        return bytes(body)
+            body = await _body(answer, request)
+            return Response(answer.status, answer.headers.copy(), body, elapsed=time.monotonic() - started)
 
     def _failure(self, call: Call, error: Exception, status: int | None) -> TransportError:
-        if isinstance(
-            error, aiohttp.ClientConnectorError | aiohttp.ConnectionTimeoutError | aiohttp.ClientHttpProxyError
-        ):
+        if isinstance(error, _NEVER_SENT):
             call.sent = False
-        kind, reason = TransportError, f"had no answer: {_reason(error)}"
-        if isinstance(error, TimeoutError):
+        kind, reason = TransportError, f"had no answer: {reason_of(error)}"
+        if isinstance(error, aiohttp.ConnectionTimeoutError):
+            kind, reason = TransportTimeoutError, f"had no connection within {self._timeout.connect:g} s"
+        elif isinstance(error, TimeoutError):
             kind, reason = TransportTimeoutError, f"had no answer within {self._seconds:g} s"
         return kind(reason, request=call.request, sent=call.sent, status=status)
 
 
-def _reason(error: Exception) -> str:
+async def _body(answer: ClientResponse, request: Request) -> bytes:
+    """Read an answer to its end, or as far as it is of use."""
+    body = bytearray()
+    try:
+        while (chunk := await answer.content.readany()) and len(body) <= LARGEST_ANSWER:
+            body += chunk
+    except (aiohttp.ClientError, OSError):
+        # All that a 429 has to say stands in its headers.
+        if answer.status != 429:
+            raise
+    if len(body) > LARGEST_ANSWER:
+        answer.close()
+        if 200 <= answer.status < 300:
+            fault = f"is larger than {LARGEST_ANSWER} bytes"
+            raise DecodingError([fault], request=request, status=answer.status, written=request.method != "GET")
+    return bytes(body[:LARGEST_ANSWER])
+
+
+def reason_of(error: Exception) -> str:
     """Say what went wrong by its kind alone: a text of aiohttp's may show a URL."""
     if isinstance(error, _LostError):
         return str(error)

@@ -15,7 +15,7 @@ from yarl import URL
 from ._follow import follow_link, follow_list, resolve_links
 from ._http import SHARD, Credentials, Request, Response, Server, is_email, is_loopback, shard_of
 from ._resource import Resource
-from ._retry import RateLimited, Retrying, RetryPolicy
+from ._retry import RateLimited, Retrying, RetryPolicy, check_seconds
 from ._session import SessionManager
 from ._tables import RESOURCES, resource_class
 from ._transport import AiohttpTransport
@@ -25,6 +25,7 @@ from .links import Link, ListLink
 from .pagination import Paginator
 
 if TYPE_CHECKING:
+    from ._store import Store
     from .resources.appointment_type import AppointmentTypes
     from .resources.appointment_type_billable_item import AppointmentTypeBillableItems
     from .resources.appointment_type_product import AppointmentTypeProducts
@@ -85,13 +86,6 @@ class ViewOptions(TypedDict, total=False):
     priority: Priority
 
 
-def _seconds(_: object, attribute: "attrs.Attribute[float]", value: float | None) -> None:
-    if value is None and attribute.name == "deadline":
-        return
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < float("inf"):
-        raise ConfigurationError(f"{attribute.name} is a number of seconds above 0")
-
-
 def _retry_policy(_: object, __: object, value: RetryPolicy) -> None:
     if not isinstance(value, RetryPolicy):
         raise ConfigurationError("retry is a RetryPolicy")
@@ -104,8 +98,8 @@ def _known_priority(_: object, __: object, value: object) -> None:
 
 @attrs.frozen
 class _Options:
-    timeout: float = attrs.field(validator=_seconds)
-    deadline: float | None = attrs.field(validator=_seconds)
+    timeout: float = attrs.field(validator=check_seconds)
+    deadline: float | None = attrs.field(validator=attrs.validators.optional(check_seconds))
     retry: RetryPolicy = attrs.field(validator=_retry_policy)
     priority: Priority = attrs.field(validator=_known_priority)
 
@@ -123,6 +117,13 @@ class _View:
         limited = RateLimited(transport, manager.limiter, options.priority)
         self.send = Retrying(limited, options.retry, manager, options.deadline).send
         self.spawn = manager.spawn
+
+    @property
+    def store(self) -> "Store":
+        from ._store import Store, StoreOptions  # noqa: PLC0415  (few programs send files)
+
+        options = self.options
+        return Store(self._manager, StoreOptions(options.timeout, options.deadline, options.retry, options.priority))
 
 
 class Cliniko:
@@ -199,7 +200,7 @@ class Cliniko:
         options = _Options(timeout, deadline, retry, priority)
         credentials = Credentials(_checked_key(api_key), _user_agent(app_name, contact_email))
         server = Server(_base_url(api_key, shard, base_url))
-        limiter = rate_limiter or shared_limiter(server.base_url, api_key)
+        limiter = shared_limiter(server.base_url, api_key) if rate_limiter is None else rate_limiter
         self._manager = SessionManager(server, credentials, limiter, session)
         self._view = _View(self._manager, options)
         self._owner = True
@@ -264,11 +265,11 @@ class Cliniko:
         """
         if not _METHOD.fullmatch(method.upper()):
             raise ConfigurationError("a method is a word such as GET")
-        absolute = "://" in path_or_url.partition("?")[0]
+        absolute = path_or_url.startswith("//") or "://" in path_or_url.partition("?")[0]
         url = path_or_url if absolute else self._view.server.url("/" + path_or_url.removeprefix("/"))
         own = self._view.server.own(_with_params(url, params))
         if own is None:
-            raise ConfigurationError("the URL leads away from the server that the key belongs to")
+            raise ConfigurationError("the URL leads away from the server of the key, or has signs to be encoded first")
         body = None if json is None else msgspec.json.encode(json)
         return await self._view.send(Request(method.upper(), own, body))
 

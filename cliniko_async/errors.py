@@ -81,8 +81,7 @@ class _RequestError(ClinikoError):
         self.attempts = attempts
 
     def __str__(self) -> str:
-        tries = f" ({self.attempts} attempts)" if self.attempts > 1 else ""
-        return f"{self.request!r} {self.args[0]}{tries}"
+        return f"{self.request!r} {self.args[0]} ({self.attempts} attempt{'' if self.attempts == 1 else 's'})"
 
 
 class TransportError(_RequestError):
@@ -216,7 +215,8 @@ class DecodingError(ClinikoError):
         self.status = status
         self.written = written
         shown = "; ".join(self.faults[:_SHOWN]) + ("; …" if len(self.faults) > _SHOWN else "")
-        source = f"{request!r} answered what" if request else "the data"
+        answered = "answered" if status is None else f"answered {status} with"
+        source = f"{request!r} {answered} what" if request else "the data"
         super().__init__(f"{source} does not fit: {shown}" + (" (the write was done)" if written else ""))
 
 

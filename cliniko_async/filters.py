@@ -1,6 +1,7 @@
 """What a list may be asked for: a field of each kind with the operators that the API has for it."""
 
 import datetime as dt
+import math
 import re
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, ClassVar, Generic, Literal, NoReturn, TypeVar
@@ -12,6 +13,7 @@ from .errors import ConfigurationError
 
 V = TypeVar("V")
 _DAY_PATTERN = re.compile(r"[\d*]{4}-[\d*]{2}-[\d*]{2}", re.ASCII)
+_LARGEST = 10**19
 
 Visibility = Literal["exclude", "include", "only"]
 
@@ -49,7 +51,7 @@ class Sort:
 
 
 class Column:
-    """A column that a list can be sorted by."""
+    """A column that a list can be sorted by, and by itself not searched."""
 
     kind: ClassVar[str] = ""
     name: str = ""
@@ -125,9 +127,10 @@ class _Ordered(_Encoded[V]):
 
 def _encode_int(column: Column, value: object) -> str:
     if isinstance(value, int) and not isinstance(value, bool):
-        return str(value)
-    if isinstance(value, str) and is_id(value.removeprefix("-")):
-        return value
+        if abs(value) < _LARGEST:
+            return str(int(value))
+    elif isinstance(value, str) and is_id(value.removeprefix("-")):
+        return str.__str__(value)
     raise ConfigurationError(f"the filter {column.name} takes an int, or its digits as a str")
 
 
@@ -141,7 +144,8 @@ class IntField(_Unequal[int | str], _Ordered[int | str], _Nullable):
 
     def is_in(self, values: Iterable[int | str]) -> Filter:
         """Only where it is one of several."""
-        listed = [] if isinstance(values, str) else [self._encode(value) for value in values]
+        # The parts of a text would be taken for ids: "12" for 1 and 2.
+        listed = [] if isinstance(values, str | bytes) else [self._encode(value) for value in values]
         if not listed:
             raise self._wrong("at least one value, in a list")
         return self._filter("=", ",".join(listed))
@@ -155,7 +159,7 @@ class StringField(_Unequal[str], _Nullable):
     def _encode(self, value: str, *, up: bool = False) -> str:  # noqa: ARG002
         if not isinstance(value, str):
             raise self._wrong("a str")
-        return value
+        return str.__str__(value)
 
     def contains(self, value: str) -> Filter:
         """Only where the text is part of it."""
@@ -176,7 +180,10 @@ class DateTimeField(_Ordered[dt.datetime], _Nullable):
             raise self._wrong("a datetime")
         if value.utcoffset() is None:
             raise self._wrong("a datetime with a zone (a naive one has none)")
-        return format_utc(value, up=up)
+        try:
+            return format_utc(value, up=up)
+        except ValueError:
+            raise self._wrong("a datetime between the years 1 and 9999 in UTC") from None
 
     def any(self) -> Filter:
         """Whether it is set or not: lifts the default that leaves archived, cancelled or deleted records out."""
@@ -234,9 +241,9 @@ class Filters:
 
     @classmethod
     def fields(cls) -> dict[str, Column]:
-        """Give the fields by their wire names."""
+        """Give the fields that can be searched by, under their wire names."""
         found = {name: value for base in reversed(cls.__mro__) for name, value in vars(base).items()}
-        return {value.name: value for value in found.values() if isinstance(value, Column)}
+        return {value.name: value for value in found.values() if isinstance(value, Column) and value.kind}
 
 
 Filterable = Filter | str
@@ -244,8 +251,26 @@ Sortable = str | Column | Sort
 
 
 def format_utc(moment: dt.datetime, *, up: bool = False) -> str:
-    """Write an aware moment as the API does: UTC in whole seconds, cut off or rounded up."""
-    utc = moment.astimezone(dt.UTC)
-    if up and utc.microsecond:
-        utc += dt.timedelta(seconds=1)
+    """Write an aware moment as the API does: UTC in whole seconds, cut off or rounded up.
+
+    Raises:
+        ValueError: in UTC it lies beyond the years that there are.
+    """
+    try:
+        utc = moment.astimezone(dt.UTC)
+        if up and utc.microsecond:
+            utc += dt.timedelta(seconds=1)
+    except OverflowError:
+        raise ValueError("must lie between the years 1 and 9999 in UTC") from None
     return utc.replace(microsecond=0, tzinfo=None).isoformat() + "Z"
+
+
+def epoch_of(moment: dt.datetime) -> int:
+    """Give the second of an aware moment.
+
+    Raises:
+        ConfigurationError: it has no zone.
+    """
+    if not isinstance(moment, dt.datetime) or moment.utcoffset() is None:
+        raise ConfigurationError("a moment is a datetime with a zone")
+    return math.floor(moment.timestamp())

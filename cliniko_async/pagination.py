@@ -11,7 +11,7 @@ import attrs
 
 from ._ahead import Ahead
 from ._api import Api
-from ._cursor import Mark, StartMark, fingerprint, read_cursor, write_cursor
+from ._cursor import Mark, StartMark, fingerprint, list_marks, read_cursor, write_cursor
 from ._decode import PageData, Row
 from ._walks import Answer, Query, Step, Walk, resume
 from .errors import BadRequestError, ClinikoError, DecodingError, PaginationDriftError, PaginationError
@@ -66,7 +66,7 @@ class Paginator(Generic[T]):
     def __init__(self, listing: Listing[T], cursor: str | None = None) -> None:
         """Take the listing, and where to go on in it."""
         if cursor is not None:
-            listing = attrs.evolve(listing, mark=read_cursor(cursor, listing.belongs_to()))
+            listing = attrs.evolve(listing, mark=read_cursor(cursor, listing.belongs_to(), list_marks))
         self._listing = listing
 
     def __aiter__(self) -> "RecordIterator[T]":
@@ -121,19 +121,19 @@ class _Turns(Generic[T]):
 
     def __init__(self, listing: Listing[T]) -> None:
         self._listing = listing
-        begun = self._begin()
+        begun = self._begin(listing.mark or StartMark())
         self._walk: Walk | None = begun
         self._taker = begun
         self._page: PageData[T] | None = None
         self._rows: Sequence[T] = ()
         self._left = listing.limit
-        self._ahead = Ahead(listing.api, listing.record, listing.envelope)
+        self._refused: str | None = None
+        self._ahead = Ahead(listing.api, listing.record, listing.envelope, keeps=listing.prefetch > 0)
         if listing.prefetch:
-            weakref.finalize(self, self._ahead.cancel)
+            weakref.finalize(self, self._ahead.cancel).atexit = False
 
-    def _begin(self) -> Walk:
+    def _begin(self, mark: Mark) -> Walk:
         listing = self._listing
-        mark = listing.mark or StartMark()
         walk = resume(listing.query, mark, ahead=listing.prefetch)
         refused = listing.query.sources[mark.source] in listing.api.unsortable
         return (walk.fallback() or walk) if refused else walk
@@ -162,6 +162,8 @@ class _Turns(Generic[T]):
                     return self._rows, step.total
         except ClinikoError as error:
             error.cursor = error.cursor or self.cursor(len(self._rows))
+            # Whoever keeps the error keeps the walk, and may never come back to it.
+            self._ahead.rest()
             raise
         raise StopAsyncIteration
 
@@ -175,9 +177,13 @@ class _Turns(Generic[T]):
             other = walk.fallback()
             if other is None:
                 raise
-            self._listing.api.unsortable.add(self._listing.query.sources[walk.source])
+            self._refused = self._listing.query.sources[walk.source]
             self._accept(walk, None, Step((), other))
             return Step((), other)
+        if self._refused is not None:
+            # The question without the sort was answered, so the sort it was.
+            self._listing.api.unsortable.add(self._refused)
+            self._refused = None
         step = self._checked(walk, answer)
         self._accept(walk, answer.page, step)
         return step
@@ -194,7 +200,7 @@ class _Turns(Generic[T]):
                 raise self._misfit(page, (), None) from None
             raise
         if any(isinstance(row, Row) for row in step.rows):
-            behind = write_cursor(self._listing.belongs_to(), walk.mark(page, step.rows))
+            behind = write_cursor(self._listing.belongs_to(), (step.taker or walk).mark(page, step.rows))
             raise self._misfit(page, step.rows, behind)
         return step
 
@@ -210,7 +216,7 @@ class _Turns(Generic[T]):
     def _accept(self, walk: Walk, page: PageData[T] | None, step: Step) -> None:
         following = step.walk or self._next_source(walk.source)
         if step.rows or following is None:
-            self._taker, self._page, self._rows = walk, page, step.rows[: self._left]
+            self._taker, self._page, self._rows = step.taker or walk, page, step.rows[: self._left]
         else:
             self._taker, self._page, self._rows = following, None, ()
         if self._left is not None:
@@ -219,17 +225,15 @@ class _Turns(Generic[T]):
         self._ask_ahead()
 
     def _next_source(self, source: int) -> Walk | None:
-        query = self._listing.query
-        if source + 1 == len(query.sources):
-            return None
-        return resume(query, StartMark(source=source + 1), ahead=self._listing.prefetch)
+        last = source + 1 == len(self._listing.query.sources)
+        return None if last else self._begin(StartMark(source=source + 1))
 
     def _ask_ahead(self) -> None:
         most = self._listing.prefetch
+        if not most:
+            return
         if self._left is not None:
             most = min(most, -(-self._left // self._listing.query.per_page))
-        if not self._listing.prefetch:
-            return
         try:
             self._ahead.ask(self._walk.ahead(most) if self._walk else ())
         except PaginationError:

@@ -16,15 +16,28 @@ NAME = "cliniko_async"
 FILES = sorted((ROOT / NAME).rglob("*.py"))
 
 LAYERS = (
-    {"_http", "_record", "links"},
+    {"_compat", "_http", "_record", "links"},
     {"errors"},
-    {"_fields", "filters"},
-    {"_converter", "_cursor", "_decode", "_transport", "_walks", "changes", "pagination"},
-    {"_retry", "limits"},
+    {"_api", "_fields", "filters"},
+    {
+        "_ahead",
+        "_converter",
+        "_cursor",
+        "_decode",
+        "_files",
+        "_multipart",
+        "_transport",
+        "_walks",
+        "changes",
+        "pagination",
+    },
+    {"limits"},
     {"_session"},
-    {"_resource"},
+    {"_download", "_retry"},
+    {"_pydantic", "_resource", "_store"},
     {"resources"},
     {"_tables"},
+    {"_follow"},
     {"client"},
     {""},
     {"cli", "integrations", "sandbox"},
@@ -33,7 +46,7 @@ RANKS = {room: rank for rank, layer in enumerate(LAYERS) for room in layer}
 OUTSIDE = LAYERS[-1]
 
 # Who imports upwards inside a function, when the caller asks for what lies there.
-LATE: set[tuple[str, str]] = set()
+LATE: set[tuple[str, str]] = {("_record", "_pydantic")}
 
 
 class Import(NamedTuple):

@@ -27,6 +27,6 @@ def resume(query: Query, mark: Mark, *, ahead: int = 0) -> Walk:
         case AnchorMark():
             return AnchorWalk.resumed(query, mark)
         case IdMark():
-            return IdWalk(query, mark.source, last=mark.last)
+            return IdWalk(query, mark.source, last=mark.last, passed=mark.passed)
         case PlaceMark():
-            return PageWalk(query, mark.source, number=mark.page, resumed=mark, depth=ahead)
+            return PageWalk.behind(query, mark, ahead)

@@ -1,20 +1,24 @@
 """What the walks share: the query, the answer to a request of it, and what a walk has to be able to do."""
 
-from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Any, Protocol
-from urllib.parse import quote
+import datetime as dt
+from collections.abc import Callable, Iterable, Sequence
+from itertools import islice
+from typing import Any, Protocol
+from urllib.parse import parse_qsl, quote
 
 import attrs
 
 from .._cursor import Mark
 from .._decode import PageData
 from .._http import Server
-
-if TYPE_CHECKING:
-    import datetime as dt
+from ..filters import format_utc
 
 FULL_PAGE = 100
 TRIES = 3
+_TOO_LONG = 20
+_EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
+_LAST_SECOND = 253_402_300_799
+"""No moment lies behind the year 9999."""
 
 
 @attrs.frozen
@@ -45,6 +49,21 @@ class Query:
         base = self.sources[source]
         return f"{base}{'&' if '?' in base else '?'}{query}"
 
+    def own(self, link: str, source: int) -> str | None:
+        """Give a link of the list with what was asked for and it left out, or None when it leads away."""
+        url = self.server.own(link)
+        if url is None:
+            return None
+        given = set(parse_qsl(url.partition("?")[2]))
+        names = {name for name, _ in given} - {"q[]"}
+        asked = parse_qsl(self.url(source).partition("?")[2])
+        missing = "&".join(
+            f"{quote(name, '')}={quote(value, '')}"
+            for name, value in asked
+            if name not in names and (name, value) not in given
+        )
+        return f"{url}{'&' if '?' in url else '?'}{missing}" if missing else url
+
 
 @attrs.frozen
 class Answer:
@@ -63,6 +82,8 @@ class Step:
     walk: "Walk | None"
     total: int | None = None
     """How many entries the whole list has, as far as this answer tells."""
+    taker: "Walk | None" = None
+    """The walk that can mark a place among the rows, when it is not the one that took them."""
 
 
 class Walk(Protocol):
@@ -108,9 +129,23 @@ def epoch(row: Any) -> int:
     return int(created_at.timestamp())
 
 
-def keyed(rows: Iterable[Any]) -> list[Any]:
-    """Give the rows that have both an id and a time of creation."""
-    return [row for row in rows if getattr(row, "id", None) and getattr(row, "created_at", None)]
+def number(row: Any) -> int | None:
+    """Give the id of a row as a number, when it has such a one."""
+    text: str | None = getattr(row, "id", None)
+    return int(text) if text and len(text) < _TOO_LONG and text.isdecimal() else None
+
+
+def is_keyed(row: Any) -> bool:
+    """Whether a row has both an id and a time of creation."""
+    return getattr(row, "created_at", None) is not None and number(row) is not None
+
+
+def unpassed(rows: Sequence[Any], has_key: Callable[[Any], object], passed: int) -> Sequence[Any]:
+    """Give all rows but the first ones without a key, which were passed before."""
+    if not passed:
+        return rows
+    dropped = set(islice((at for at, row in enumerate(rows) if not has_key(row)), passed))
+    return [row for at, row in enumerate(rows) if at not in dropped]
 
 
 def is_ascending(rows: Sequence[Any]) -> bool:
@@ -126,3 +161,8 @@ def is_whole(page: PageData[Any], per_page: int) -> bool:
     """
     total = page.total_entries
     return len(page.rows) < per_page and (total is None or total <= len(page.rows))
+
+
+def stamp_text(second: int) -> str:
+    """Write a second as a filter takes it."""
+    return format_utc(_EPOCH + dt.timedelta(seconds=min(second, _LAST_SECOND)))

@@ -10,7 +10,7 @@ from .._cursor import IdMark, Mark, StartMark
 from .._decode import PageData
 from ..errors import PaginationError
 from .anchored import AnchorWalk
-from .base import TRIES, Answer, Query, Step, Walk, is_whole
+from .base import TRIES, Answer, Query, Step, Walk, is_whole, number, unpassed
 
 
 @attrs.frozen
@@ -22,6 +22,8 @@ class IdWalk:
     last: int | None = None
     handed: int = 0
     tries: int = 0
+    passed: int = 0
+    """How many rows without an id were passed behind the last one."""
 
     def ask(self) -> str:
         """Ask for what follows the last id."""
@@ -34,24 +36,27 @@ class IdWalk:
 
     def take(self, answer: Answer) -> Step:
         """Hand out a page in the order of ids, or fall back when the server did not keep to it."""
-        rows = answer.page.rows
-        ids = [int(row.id or 0) for row in rows]
-        if any(after <= before for before, after in pairwise([self.last or -1, *ids])):
+        page = answer.page
+        ids = _numbers(page.rows)
+        if len(ids) < len(page.items) or any(after <= before for before, after in pairwise([self.last or -1, *ids])):
             return self._disobeyed()
-        total = answer.page.total_entries
-        total = None if total is None else total + self.handed
-        if is_whole(answer.page, self.query.per_page):
+        rows = unpassed(page.rows, _has_id, self.passed)
+        total = None if page.total_entries is None else page.total_entries + self.handed
+        if is_whole(page, self.query.per_page):
             return Step(rows, None, total)
-        if not rows:
-            if self.tries == TRIES:
-                raise PaginationError("the list has entries left and shows none of them")
-            return Step((), attrs.evolve(self, tries=self.tries + 1))
-        return Step(rows, attrs.evolve(self, last=ids[-1], handed=self.handed + len(rows), tries=0), total)
+        if not ids:
+            return Step((), self._again())
+        return Step(rows, IdWalk(self.query, self.source, ids[-1], self.handed + len(rows)), total)
+
+    def _again(self) -> "IdWalk":
+        if self.tries == TRIES:
+            raise PaginationError("the list has entries left and shows none of them")
+        return attrs.evolve(self, tries=self.tries + 1)
 
     def _disobeyed(self) -> Step:
         walk = self.fallback()
         if walk is None:
-            raise PaginationError("the server changed its mind about the order of ids")
+            raise PaginationError("the server did not keep to the order of ids")
         return Step((), walk)
 
     def fallback(self) -> Walk | None:
@@ -59,6 +64,19 @@ class IdWalk:
         return AnchorWalk(self.query, self.source) if self.last is None and self.query.anchored else None
 
     def mark(self, page: PageData[Any] | None, handed: Sequence[Any]) -> Mark:  # noqa: ARG002
-        """Mark the last id."""
-        last = int(handed[-1].id) if handed else self.last
-        return StartMark(source=self.source) if last is None else IdMark(source=self.source, last=last)
+        """Mark the last id, or one row more without an id behind it."""
+        ids = _numbers(handed)
+        if ids:
+            return IdMark(source=self.source, last=ids[-1])
+        passed = self.passed + len(handed)
+        if self.last is None and not passed:
+            return StartMark(source=self.source)
+        return IdMark(source=self.source, last=self.last or 0, passed=passed)
+
+
+def _has_id(row: Any) -> bool:
+    return number(row) is not None
+
+
+def _numbers(rows: Sequence[Any]) -> list[int]:
+    return [key for row in rows if (key := number(row)) is not None]

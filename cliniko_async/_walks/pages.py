@@ -1,7 +1,9 @@
 """The walk by links: follows them in the order of the list and watches for signs that it moved."""
 
+import datetime as dt
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import takewhile
 from typing import Any
 
 import attrs
@@ -10,10 +12,13 @@ from .._cursor import AnchorMark, Mark, PlaceMark, StartMark
 from .._decode import PageData
 from ..errors import PaginationDriftError, PaginationError
 from .anchored import AnchorWalk
-from .base import Answer, Query, Step, Walk, epoch, is_ascending, keyed
+from .base import Answer, Query, Step, Walk, epoch, is_ascending, is_keyed, number
+
+Stamps = dict[int, dt.datetime | None]
 
 _PAGE = re.compile(r"(?<=[?&]page=)\d{1,9}(?=&|$)")
 _MARKED_IDS = 100
+_BARREN = 100
 
 
 @attrs.frozen
@@ -21,11 +26,13 @@ class Taken:
     """A page that was taken: what is needed to know its rows again, and to go back behind it."""
 
     link: int
-    keys: Mapping[str, Any]
+    stamps: Stamps
+    """The ids handed out of it, each with its time of creation."""
     second: int | None
-    ids: frozenset[str]
-    """The ids handed out in that second, the last one, on this page and on those before."""
-    place: PlaceMark
+    """The second in which the last record until then was created."""
+    place: PlaceMark | None
+    handed: int
+    """How many records were handed out until then."""
     arrived: int
 
 
@@ -34,7 +41,19 @@ class Memory:
     """What a walk has met so far: one for the whole walk, written only when a page is behind it."""
 
     links: set[int] = attrs.field(factory=set[int])
-    ids: set[int] = attrs.field(factory=set[int])
+    ids: dict[int, int] = attrs.field(factory=dict[int, int])
+    """Ids, each with its second: from the last second of the oldest recent page on, or all when there is no order."""
+
+    def remember(self, recent: Sequence[Taken], *, ordered: bool) -> None:
+        """Take in the last of the recent pages."""
+        self.links.add(recent[-1].link)
+        if not ordered:
+            self.ids.update(dict.fromkeys(recent[-1].stamps, 0))
+            return
+        bound = recent[0].second or 0
+        for key in list(takewhile(lambda key: self.ids[key] < bound, self.ids)):
+            del self.ids[key]
+        self.ids.update(_since(bound, recent[-1].stamps))
 
 
 @attrs.frozen
@@ -44,30 +63,51 @@ class PageWalk:
     query: Query
     source: int = 0
     number: int = 1
-    link: str | None = None
+    link: str | None = ""
+    """The URL to follow; empty for the first page, None when it leads away."""
     ended: bool = False
     total: int | None = None
     handed: int = 0
     ordered: bool = False
     drifted: bool = False
+    barren: int = 0
+    """How many pages in a row had nothing new or came behind the total."""
     recent: tuple[Taken, ...] = ()
     memory: Memory = attrs.field(factory=Memory)
     resumed: PlaceMark | None = None
     depth: int = 0
     """How many pages are asked for ahead."""
 
+    @classmethod
+    def behind(cls, query: Query, mark: PlaceMark, depth: int) -> "PageWalk":
+        """Give the walk that goes on behind a mark."""
+        query = attrs.evolve(query, per_page=mark.per_page)  # On a page of another size it cannot be known again.
+        number = (mark.place - 1) // query.per_page + 1
+        link = query.url(mark.source, page=number)
+        return cls(
+            query,
+            mark.source,
+            number,
+            link,
+            total=mark.total,
+            handed=mark.handed,
+            drifted=mark.drifted,
+            resumed=mark,
+            depth=depth,
+        )
+
     def ask(self) -> str:
         """Follow the link, if it may be followed."""
         if self.ended:
             raise PaginationDriftError("the list moved while it was walked: records may be missing")
         if self.link is None:
-            return self.query.url(self.source, page=self.resumed.page if self.resumed else 0)
-        url = self.query.server.own(self.link)
-        if url is None:
             raise PaginationError("a link of the list leads away from the server it came from")
-        if hash(url) in self.memory.links or any(hash(url) == taken.link for taken in self.recent):
+        if self.barren > _BARREN:
+            raise PaginationError("the list goes on and on without anything new")
+        key = hash(self.link)
+        if key in self.memory.links or any(key == taken.link for taken in self.recent):
             raise PaginationError("a link of the list came twice")
-        return url
+        return self.link or self.query.url(self.source)
 
     def ahead(self, most: int) -> Sequence[str]:
         """Give the URLs of the pages to come, as far as the total goes and the link has a page number."""
@@ -81,142 +121,173 @@ class PageWalk:
 
     def take(self, answer: Answer) -> Step:
         """Hand out a page, or drop it and go on anchored."""
-        now = self._adopt(answer.page)
-        rows = now._unresumed(answer.page)
-        fresh = rows if now.ordered else now._unseen(rows)
-        moved = now._moved(answer.page, rows, fresh)
-        if moved and now.ordered:
+        now, page = self._adopt(answer.page), answer.page
+        rows = now._unresumed(page)
+        fresh, stamps = now._fresh(rows)
+        moved = len(fresh) < len(rows) or now._is_miscounted(page, len(fresh))
+        if now.ordered and (moved or now._is_disordered(page, stamps)):
             return Step((), now._anchor(answer.sent))
-        drifted = now.drifted or moved
-        return Step(fresh, now._behind(answer, fresh, drifted=drifted), answer.page.total_entries)
+        if moved and now.resumed:
+            # What was handed out before the cursor is not known any more, and might come again.
+            raise PaginationDriftError("the list moved while it was walked, and only its start is safe")
+        now = attrs.evolve(now, drifted=now.drifted or moved)
+        taken = now._taken(page, fresh, stamps, answer.arrived)
+        return Step(fresh, now._behind(page, taken), page.total_entries, now)
 
     def fallback(self) -> Walk | None:
         """Give none: a list that cannot be asked for cannot be walked."""
         return None
 
     def mark(self, page: PageData[Any] | None, handed: Sequence[Any]) -> Mark:
-        """Mark the second and the ids in it, or the place on the page where that is no help."""
+        """Mark the second and the ids in it, or the place in the list where that is no help."""
         if page is not None and handed:
             now = self._adopt(page)
-            return now._mark(now._taken(page, handed, 0))
-        if self.recent:
-            return self._mark(self.recent[-1])
+            return now._mark(now._taken(page, handed, _stamps(handed), 0))
+        return self._mark(self.recent[-1]) if self.recent else self._start()
+
+    def _start(self) -> Mark:
         return self.resumed or StartMark(source=self.source)
 
     def _adopt(self, page: PageData[Any]) -> "PageWalk":
         """At the first answer, settle what the others are held against."""
         if self.recent:
-            self._remember(self.recent[-1])
+            self.memory.remember(self.recent, ordered=self.ordered)
             return self
         if self.resumed:
-            return attrs.evolve(self, total=self.resumed.total, handed=self.resumed.handed)
-        ordered = self.query.anchored and len(keyed(page.items)) == len(page.items) and is_ascending(page.items)
+            return self
+        ordered = self.query.anchored and all(map(is_keyed, page.items)) and is_ascending(page.items)
         return attrs.evolve(self, total=page.total_entries, ordered=ordered)
-
-    def _remember(self, taken: Taken) -> None:
-        self.memory.links.add(taken.link)
-        if not self.ordered:
-            self.memory.ids.update(map(int, taken.keys))
 
     def _unresumed(self, page: PageData[Any]) -> Sequence[Any]:
         """Give the rows behind the place that a cursor named, when it is still there."""
         mark = self.resumed
         if mark is None or self.recent:
             return page.rows
-        there = page.rows[mark.index - 1 : mark.index]
-        if page.total_entries != mark.total or [row.id for row in there] != [mark.last]:
+        index = (mark.place - 1) % self.query.per_page + 1
+        there = page.rows[:index]
+        last = getattr(there[-1], "id", None) if len(there) == index else ""
+        if page.total_entries != mark.total or last != mark.last or _check(_stamps(there)) != mark.check:
             raise PaginationDriftError("the list moved since the cursor was taken, and only its start is safe")
-        return page.rows[mark.index :]
+        self.memory.ids.update(dict.fromkeys(_stamps(there), 0))
+        return page.rows[index:]
 
-    def _unseen(self, rows: Sequence[Any]) -> Sequence[Any]:
-        return [row for row in rows if (key := _id(row)) is None or int(key) not in self.memory.ids]
+    def _fresh(self, rows: Sequence[Any]) -> tuple[Sequence[Any], Stamps]:
+        """Give the rows that were not seen before, and the stamps of those that have an id."""
+        fresh: list[Any] = []
+        stamps: dict[int, dt.datetime | None] = {}
+        for row in rows:
+            key = number(row)
+            if key is not None:
+                if key in stamps or key in self.memory.ids:
+                    continue
+                stamps[key] = getattr(row, "created_at", None)
+            fresh.append(row)
+        return fresh, stamps
 
-    def _moved(self, page: PageData[Any], rows: Sequence[Any], fresh: Sequence[Any]) -> bool:
-        """Whether an answer shows that the list is not what it was at the first one."""
-        if page.total_entries != self.total or len(fresh) < len(rows):
+    def _is_miscounted(self, page: PageData[Any], fresh: int) -> bool:
+        """Whether the total is another than before, or than what there is."""
+        if page.total_entries != self.total:
             return True
-        if page.next is None and self.total is not None and self.handed + len(fresh) != self.total:
-            return True
-        keys = {row.id for row in rows if _id(row)}
-        if len(keys) < len(rows) - (len(page.rows) - len(page.items)) and hasattr(rows[0], "id"):
-            return True
-        if not self.recent:
-            return False
-        before = self.recent[-1]
-        if not keys.isdisjoint(before.keys) or not keys.isdisjoint(before.ids):
-            return True
-        return self.ordered and not self._follows(keyed(rows), before)
+        handed = self.handed + fresh
+        return self.total is not None and (handed > self.total or (page.next is None and handed < self.total))
 
-    def _follows(self, rows: Sequence[Any], before: Taken) -> bool:
-        return not rows or (is_ascending(rows) and epoch(rows[0]) >= (before.second or 0))
+    def _is_disordered(self, page: PageData[Any], stamps: Stamps) -> bool:
+        """Whether a record is out of order, or has no place in it."""
+        times = [stamp for stamp in stamps.values() if stamp is not None]
+        # Rows that do not fit are told of as such.
+        if times != sorted(times) or len(times) < len(page.items):
+            return True
+        before = self.recent[-1].second if self.recent else None
+        return before is not None and bool(times) and _second(times[0]) < before
 
     def _anchor(self, sent: int) -> AnchorWalk:
-        """Go back behind the last page that had arrived before the odd one was asked for.
+        """Go back behind the last page that had arrived, like all before it, when the odd one was asked for.
 
         With pages asked for ahead, one that was handed out since may be younger than the odd answer.
         """
-        known = next((taken for taken in reversed(self.recent) if taken.arrived < sent), None)
-        skip: dict[str, int] = {}
-        for taken in self.recent[self.recent.index(known) + 1 if known else 0 :]:
-            skip |= {key: int(stamp.timestamp()) for key, stamp in taken.keys.items()}
-        second = known.second if known else None
-        if known and second is not None:
-            skip |= dict.fromkeys(known.ids, second)
+        older = list(takewhile(lambda taken: taken.arrived < sent, self.recent))
+        second = older[-1].second if older else None
+        skip = {key: at for key, at in self.memory.ids.items() if second is None or at >= second}
         return AnchorWalk(self.query, self.source, second, skip, handed=self.handed)
 
-    def _behind(self, answer: Answer, fresh: Sequence[Any], *, drifted: bool) -> "PageWalk | None":
-        following = answer.page.next
-        if following is None and not drifted:
+    def _behind(self, page: PageData[Any], taken: Taken) -> "PageWalk | None":
+        exhausted = self.total is not None and self.handed >= self.total
+        ended = page.next is None or (exhausted and not page.rows)
+        if ended and not self.drifted:
             return None
-        found = _PAGE.search(following or "")
+        found = _PAGE.search(page.next or "")
         number = int(found[0]) if found else self.number + 1
-        if following and self.depth and self.link and number == self.number + 1:
-            following = _with_page(self.link, number)  # The form that pages were asked for ahead in.
         return attrs.evolve(
             self,
             number=number,
-            link=following,
-            ended=following is None,
-            handed=self.handed + len(fresh),
-            drifted=drifted,
-            recent=(*self.recent, self._taken(answer.page, fresh, answer.arrived))[-2 * self.depth - 1 :],
+            link=self._following(page.next or "", number),
+            ended=ended,
+            handed=taken.handed,
+            barren=self.barren + 1 if exhausted or taken.handed == self.handed else 0,
+            recent=(*self.recent, taken)[-2 * self.depth - 1 :],
         )
 
-    def _taken(self, page: PageData[Any], handed: Sequence[Any], arrived: int) -> Taken:
-        keys = {row.id: getattr(row, "created_at", None) for row in handed if _id(row)}
-        second, ids = self._second(handed) if self.ordered else (None, frozenset[str]())
-        last = handed[-1] if handed else None
-        index = next((at for at, row in enumerate(page.rows, 1) if row is last), 0)
-        place = PlaceMark(
-            source=self.source,
-            page=self.number,
-            index=index,
-            total=page.total_entries,
-            last=_id(last),
-            handed=self.handed + len(handed),
-        )
-        return Taken(hash(self.ask()), keys, second, ids, place, arrived)
+    def _following(self, link: str, number: int) -> str | None:
+        url = self.query.own(link, self.source) if link else None
+        if url and self.depth and self.link and number == self.number + 1:
+            return _with_page(self.link, number)  # The form that pages were asked for ahead in.
+        return url
 
-    def _second(self, handed: Sequence[Any]) -> tuple[int | None, frozenset[str]]:
-        """Give the last second of the rows handed out, and the ids in it."""
+    def _taken(self, page: PageData[Any], handed: Sequence[Any], stamps: Stamps, arrived: int) -> Taken:
         before = self.recent[-1] if self.recent else None
-        rows = keyed(handed)
-        if not rows and not handed:
-            return (before.second, before.ids) if before else (None, frozenset())
-        if len(rows) < len(handed):
-            return None, frozenset()  # A row without its key can only be passed by its place.
-        second = epoch(rows[-1])
-        ids = frozenset(row.id for row in rows if epoch(row) == second)
-        return second, ids | before.ids if before and before.second == second else ids
+        second, place = (before.second, before.place) if before else (None, self.resumed)
+        if handed:
+            second = _last_second(handed, stamps) if self.ordered else None
+            # More ids than a cursor holds can only share a second with a page that lies within it.
+            within = second is None or second == epoch(handed[0])
+            place = self._place(page, handed, stamps) if within else None
+        return Taken(hash(self.link), stamps, second, place, self.handed + len(handed), arrived)
+
+    def _place(self, page: PageData[Any], handed: Sequence[Any], stamps: Stamps) -> PlaceMark:
+        last = handed[-1]
+        index = next(at for at in range(len(page.rows), 0, -1) if page.rows[at - 1] is last)
+        return PlaceMark(
+            source=self.source,
+            place=(self.number - 1) * self.query.per_page + index,
+            total=page.total_entries,
+            last=getattr(last, "id", None),
+            check=_check(stamps if len(stamps) == index else _stamps(page.rows[:index])),
+            per_page=self.query.per_page,
+            handed=self.handed + len(handed),
+            drifted=self.drifted,
+        )
 
     def _mark(self, taken: Taken) -> Mark:
-        if taken.second is None or len(taken.ids) > _MARKED_IDS:
+        if taken.second is None:
+            return taken.place or self._start()
+        ids = {key for key, second in self.memory.ids.items() if second == taken.second}
+        ids |= dict(_since(taken.second, taken.stamps)).keys()
+        if len(ids) > _MARKED_IDS and taken.place:
             return taken.place
-        return AnchorMark(source=self.source, second=taken.second, ids=tuple(sorted(map(int, taken.ids))))
+        return AnchorMark(source=self.source, second=taken.second, ids=tuple(sorted(ids)))
 
 
-def _id(row: Any) -> str | None:
-    return getattr(row, "id", None)
+def _last_second(handed: Sequence[Any], stamps: Stamps) -> int | None:
+    """Give the second of the last record; none where a row has no key and can only be passed by its place."""
+    return None if None in stamps.values() or len(stamps) < len(handed) else epoch(handed[-1])
+
+
+def _check(ids: Iterable[int]) -> int:
+    return sum(ids) % 2**63
+
+
+def _stamps(rows: Sequence[Any]) -> Stamps:
+    return {key: getattr(row, "created_at", None) for row in rows if (key := number(row)) is not None}
+
+
+def _since(second: int, stamps: Stamps) -> Iterator[tuple[int, int]]:
+    """Give the ids from a second on, each with its own, in their order."""
+    backwards = ((key, _second(stamp)) for key, stamp in reversed(stamps.items()) if stamp)
+    return reversed(list(takewhile(lambda item: item[1] >= second, backwards)))
+
+
+def _second(stamp: dt.datetime) -> int:
+    return int(stamp.timestamp())
 
 
 def _with_page(url: str, number: int) -> str:

@@ -5,6 +5,8 @@ from bisect import bisect_right, insort
 from collections import OrderedDict
 from typing import TYPE_CHECKING, Generic, TypeVar
 
+from ._pauses import Pauses
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -19,7 +21,6 @@ PAD = 0.002
 """What every hold is longer than it need be, as a share of the period: no two clocks run at one rate."""
 GRACE = 0.05
 """How much later than it was given up a request may yet be counted, as a share of the period."""
-_FIRST_PAUSE = 0.25
 
 
 class Lane(Generic[W]):
@@ -59,12 +60,12 @@ class Lane(Generic[W]):
         return self.opens if self.held < self.cap else max(self.opens, self.release())
 
 
-class Window(Generic[W]):
+class Window(Pauses, Generic[W]):
     """All that is held, in its two lanes, and the pause after a 429."""
 
     def __init__(self, limit: int = LIMIT, period: float = PERIOD, bulk_share: float = BULK_SHARE) -> None:
+        super().__init__(period)
         self.limit = limit
-        self.period = period
         self.bulk_share = bulk_share
         self.hold = period * (1 + PAD)
         self.long_hold = period * (1 + GRACE + PAD)
@@ -73,9 +74,6 @@ class Window(Generic[W]):
         bulk_cap = max(1, int(bulk_share * limit + 1e-9))
         self.bulk = Lane[W](bulk_cap, period / (bulk_share * limit))
         self.lanes: dict[Priority, Lane[W]] = {"interactive": self.urgent, "bulk": self.bulk}
-        self.paused_until = -math.inf
-        self._guess = 0.0
-        self._guess_until = -math.inf
 
     @property
     def held(self) -> int:
@@ -118,23 +116,8 @@ class Window(Generic[W]):
             return opening
         return max(opening, min(self.urgent.release(), self.bulk.release()))
 
-    def pause(self, now: float, wait: float | None) -> float:
-        """Pause for so many seconds, or for a guess, and return how long the pause is still."""
-        seconds = self._next_guess(now) if wait is None else max(0.0, wait)
-        self.paused_until = max(self.paused_until, now + seconds)
-        return self.paused_until - now
-
-    def _next_guess(self, now: float) -> float:
-        # A request that was under way when the pause began does not say that the pause was too short.
-        if now >= self._guess_until:
-            in_a_row = now < self._guess_until + self.period
-            guess = 2 * self._guess if in_a_row else _FIRST_PAUSE * self.period
-            self._guess = min(guess, self.period)
-        self._guess_until = now + self._guess
-        return self._guess
-
     def fresh(self, now: float) -> bool:
         """Whether it is as good as a new one."""
         self.trim(now)
-        remembers_until = max(self.paused_until, self.bulk.opens, self._guess_until + self.period)
+        remembers_until = max(self.paused_until, self.bulk.opens, self.guess_until + self.period)
         return not self.held and not self.first() and remembers_until <= now

@@ -1,19 +1,43 @@
 """The records of bookings: what all share, and the three kinds."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal, Required, TypedDict
 
-from .._record import DateTime, Part, Record, record
+from .._record import DateTime, Part, Record, Value, record
 from ..links import Link, ListLink, SelfLink
 
 if TYPE_CHECKING:
     from .appointment_type import AppointmentType
     from .attendee import Attendee
     from .business import Business
-    from .conflicts import Conflicts
     from .patient import Patient
     from .patient_case import PatientCase
     from .practitioner import Practitioner
     from .unavailable_block_type import UnavailableBlockType
+
+
+@record
+class ConflictsFound(Part):
+    """Whether there are any."""
+
+    exist: bool | None = None
+
+
+@record
+class Conflicts(Value):
+    """Whether a booking overlaps with others of its practitioner."""
+
+    conflicts: ConflictsFound
+
+
+class CancelFields(TypedDict, total=False):
+    """What may be sent to cancel an appointment or an attendance; the reason must be.
+
+    The reasons: 10 feeling better, 20 condition worse, 30 sick, 40 away, 50 other, 60 work.
+    """
+
+    apply_to_repeats: bool
+    cancellation_note: str | None
+    cancellation_reason: Required[Literal[10, 20, 30, 40, 50, 60]]
 
 
 @record

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, TypedDict, Unpack
 from .._fields import Id, MaxLength, Money, Pattern, Range
 from .._record import DateTime, Record, record
 from .._resource import ArchivedGetMixin, ArchivedListMixin, ArchivedListOptions, ArchiveMixin, DeprecatedDeleteMixin
-from ..filters import ArrayField, BooleanField, DateTimeField, Filterable, Filters, IntField, StringField
+from ..filters import ArrayField, BooleanField, Column, DateTimeField, Filterable, Filters, IntField, StringField
 from ..links import Link, ListLink, SelfLink
 
 if TYPE_CHECKING:
@@ -88,6 +88,7 @@ class AppointmentTypeFilters(Filters):
     category = StringField()
     created_at = DateTimeField()
     id = IntField()
+    name = Column()
     online_payments_mode = StringField()
     show_in_online_bookings = BooleanField()
     updated_at = DateTimeField()

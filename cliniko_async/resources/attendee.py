@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING, TypedDict, Unpack
 
 from .._compat import deprecated
-from .._fields import Id
+from .._fields import Id, check_fields
 from .._record import DateTime, Record, record
 from .._resource import (
     ArchivedCancelledDeletedGetMixin,
@@ -14,6 +14,7 @@ from .._resource import (
 )
 from ..filters import DateTimeField, Filterable, Filters, IntField
 from ..links import Link, ListLink, SelfLink
+from ._bookings import CancelFields
 
 if TYPE_CHECKING:
     from ..pagination import Paginator
@@ -105,7 +106,7 @@ class Attendees(
     def list_for_group_appointment(
         self, group_appointment_id: Id, /, *filters: Filterable, **options: Unpack[ArchivedCancelledDeletedListOptions]
     ) -> "Paginator[Attendee]":
-        """Stream those who attend a group appointment."""
+        """Stream those who attend a group appointment; `list` with a filter on `booking_id` replaced it."""
         return self._list(f"/group_appointments/{self._id(group_appointment_id)}/attendees", filters, options)
 
     @deprecated("the API gives this path up: use list with a filter on booking_id")
@@ -116,14 +117,14 @@ class Attendees(
         *filters: Filterable,
         **options: Unpack[ArchivedCancelledDeletedListOptions],
     ) -> "Paginator[Attendee]":
-        """Stream who attends an individual appointment."""
+        """Stream who attends an individual appointment; `list` with a filter on `booking_id` replaced it."""
         return self._list(f"/individual_appointments/{self._id(individual_appointment_id)}/attendees", filters, options)
 
     @deprecated("the API gives this path up: use list with a filter on patient_case_id")
     def list_for_patient_case(
         self, patient_case_id: Id, /, *filters: Filterable, **options: Unpack[ArchivedCancelledDeletedListOptions]
     ) -> "Paginator[Attendee]":
-        """Stream the attendees of a patient case."""
+        """Stream the attendees of a patient case; `list` with a filter on `patient_case_id` replaced it."""
         return self._list(f"/patient_cases/{self._id(patient_case_id)}/attendees", filters, options)
 
     async def create(self, **fields: Unpack[AttendeeCreateFields]) -> Attendee:
@@ -133,3 +134,11 @@ class Attendees(
     async def update(self, id: Id, /, **fields: Unpack[AttendeeUpdateFields]) -> Attendee:
         """Change an attendee: a field left out stays as it is, None clears one."""
         return await self._update(id, fields)
+
+    async def cancel(self, id: Id, /, **fields: Unpack[CancelFields]) -> None:
+        """Cancel an attendance of a group appointment, which may notify the patient; never sent twice by itself.
+
+        Raises:
+            OutcomeUnknownError: no answer told whether it was done.
+        """
+        await self._act("PATCH", self._member(id, "/cancel"), check_fields(self._sent_fields("cancel"), fields))

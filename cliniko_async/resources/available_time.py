@@ -1,20 +1,34 @@
 """Available times: when an appointment could start."""
 
-from .._record import DateTime, Record, record
+import datetime as dt
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, TypedDict, Unpack
+
+from .._decode import decode_record
+from .._fields import Id
+from .._http import Request, Response
+from .._record import DateTime, Value, as_object, record
 from .._resource import Resource
+from ..errors import ConfigurationError
 from ..filters import Filters
 from ..links import SelfLink
 
+if TYPE_CHECKING:
+    from ..pagination import Paginator
+
+_LONGEST_SPAN = dt.timedelta(days=6)
+_DAY = dt.timedelta(days=1)
+
 
 @record
-class AvailableTime(Record):
+class AvailableTime(Value):
     """A moment at which an appointment could start."""
 
     appointment_start: DateTime
 
 
 @record
-class NextAvailableTime(Record):
+class NextAvailableTime(Value):
     """The first moment at which an appointment could start."""
 
     links: SelfLink
@@ -22,9 +36,88 @@ class NextAvailableTime(Record):
     total_entries: int | None = None
 
 
+class AvailableTimesOptions(TypedDict, total=False):
+    """How a list of available times is walked: it can be neither sorted nor filtered."""
+
+    per_page: int
+    limit: int | None
+    prefetch: int
+    cursor: str | None
+
+
 class AvailableTimes(Resource[AvailableTime]):
-    """The available times of an account."""
+    """When an appointment could start: of one type, with one practitioner, at one business."""
 
     name = "available_times"
     record = AvailableTime
     where = Filters()
+
+    def list(
+        self,
+        business_id: Id,
+        practitioner_id: Id,
+        appointment_type_id: Id,
+        /,
+        *,
+        from_: dt.date,
+        to: dt.date,
+        **options: Unpack[AvailableTimesOptions],
+    ) -> "Paginator[AvailableTime]":
+        """Stream the times from one day to another, both included, in the account's own zone.
+
+        A longer span than the API takes at once is asked for in parts. All three must be open to online bookings,
+        else the API answers 404, and 400 when the first day has passed.
+
+        Raises:
+            ConfigurationError: a day is no date, or the last one lies before the first.
+        """
+        if options.keys() - AvailableTimesOptions.__annotations__.keys():
+            raise TypeError("available times can be neither sorted nor filtered")
+        url = self._url(self._path(business_id, practitioner_id, appointment_type_id, "available_times"))
+        return self.paginate(tuple(f"{url}?{days}" for days in _spans(from_, to)), (), options)
+
+    async def get_next(
+        self, business_id: Id, practitioner_id: Id, appointment_type_id: Id, /, *, from_: dt.date, to: dt.date
+    ) -> NextAvailableTime | None:
+        """Give the first time from one day to another, both included, or None where all of them are taken.
+
+        Raises:
+            ConfigurationError: a day is no date, or the last one lies before the first.
+            NotFoundError: it is not open to online bookings.
+        """
+        path = self._path(business_id, practitioner_id, appointment_type_id, "next_available_time")
+        for days in _spans(from_, to):
+            request = Request("GET", self._url(f"{path}?{days}"))
+            response = await self._api.send(request)
+            if not _is_empty(response):
+                return decode_record(NextAvailableTime, request, response)
+        return None
+
+    def _path(self, business_id: Id, practitioner_id: Id, appointment_type_id: Id, last: str) -> str:
+        place = f"/businesses/{self._id(business_id)}/practitioners/{self._id(practitioner_id)}"
+        return f"{place}/appointment_types/{self._id(appointment_type_id)}/{last}"
+
+
+def _spans(first: dt.date, last: dt.date) -> Iterator[str]:
+    """Give a span of days as queries that the API takes, the earliest first."""
+    if any(not isinstance(day, dt.date) or isinstance(day, dt.datetime) for day in (first, last)):
+        raise ConfigurationError("from_ and to are dates, without a time")
+    if last < first:
+        raise ConfigurationError("to lies before from_")
+    return _cut(first, last)
+
+
+def _cut(first: dt.date, last: dt.date) -> Iterator[str]:
+    while (last - first) > _LONGEST_SPAN:
+        yield f"from={first}&to={first + _LONGEST_SPAN}"
+        first += _LONGEST_SPAN + _DAY
+    yield f"from={first}&to={last}"
+
+
+def _is_empty(response: Response) -> bool:
+    """Whether an answer says that there is no such time."""
+    try:
+        found = as_object(response.json())
+    except ValueError:
+        return False
+    return found is not None and found.get("appointment_start") is None

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, TypedDict, Unpack
 from .._fields import Id, MaxLength, Money, Range
 from .._record import DateTime, Record, record
 from .._resource import ArchivedGetMixin, ArchivedListMixin, ArchiveMixin, DeprecatedDeleteMixin
-from ..filters import DateTimeField, Filters, IntField
+from ..filters import Column, DateTimeField, Filters, IntField
 from ..links import Link, SelfLink
 
 if TYPE_CHECKING:
@@ -45,6 +45,7 @@ class BillableItemFilters(Filters):
     archived_at = DateTimeField()
     created_at = DateTimeField()
     id = IntField()
+    name = Column()
     tax_id = IntField()
     updated_at = DateTimeField()
 

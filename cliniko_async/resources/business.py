@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated, Never, TypedDict, Unpack
+from zoneinfo import ZoneInfo
 
 from .._fields import Id, MaxLength
 from .._record import DateTime, Record, record
@@ -15,6 +16,7 @@ from .._resource import (
 from ..filters import ArrayField, BooleanField, DateTimeField, Filters, IntField
 from ..links import ListLink, SelfLink
 from ._enums import TimeZone, TimeZoneIdentifier
+from ._zones import zone_of
 
 if TYPE_CHECKING:
     from .practitioner import Practitioner
@@ -54,6 +56,15 @@ class Business(Record):
     time_zone: str | None = None
     time_zone_identifier: str | None = None
     website_address: str | None = None
+
+    @property
+    def zone(self) -> ZoneInfo | None:
+        """The time zone, by its IANA name.
+
+        Raises:
+            zoneinfo.ZoneInfoNotFoundError: the time zone data of this Python do not have it.
+        """
+        return zone_of(self.time_zone_identifier)
 
 
 class BusinessFields(TypedDict, total=False):

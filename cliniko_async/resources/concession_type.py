@@ -5,7 +5,7 @@ from typing import Annotated, TypedDict, Unpack
 from .._fields import Id, MaxLength
 from .._record import DateTime, Record, record
 from .._resource import ArchivedGetMixin, ArchivedListMixin
-from ..filters import DateTimeField, Filters, IntField
+from ..filters import Column, DateTimeField, Filters, IntField
 from ..links import SelfLink
 
 
@@ -33,6 +33,7 @@ class ConcessionTypeFilters(Filters):
     archived_at = DateTimeField()
     created_at = DateTimeField()
     id = IntField()
+    name = Column()
     updated_at = DateTimeField()
 
 

@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from typing import Annotated, Literal, TypedDict, Unpack
 
+import attrs
+
 from .._fields import Id, MaxLength
 from .._record import DateTime, Part, Record, record
 from .._resource import ArchivedDeletedGetMixin, ArchivedDeletedListMixin, ArchiveMixin, DeprecatedDeleteMixin
@@ -14,7 +16,7 @@ from ..links import SelfLink
 class ContactPhoneNumber(Part):
     """A phone number and what kind it is."""
 
-    normalized_number: str | None = None
+    normalized_number: str | None = attrs.field(default=None, metadata={"read_only": True})
     number: str | None = None
     phone_type: str | None = None
 

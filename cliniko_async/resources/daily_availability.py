@@ -1,12 +1,15 @@
 """Daily availabilities: the usual hours of a practitioner on a day of the week."""
 
+import datetime as dt
 from typing import TYPE_CHECKING, Unpack
+from zoneinfo import ZoneInfo
 
 from .._fields import Id
 from .._record import DateTime, Part, Record, record
 from .._resource import GetMixin, ListMixin, ListOptions
 from ..filters import DateTimeField, Filterable, Filters, IntField
 from ..links import Link, SelfLink
+from ._zones import zone_of
 
 if TYPE_CHECKING:
     from ..pagination import Paginator
@@ -20,6 +23,16 @@ class DailyAvailabilityHours(Part):
 
     ends_at: str | None = None
     starts_at: str | None = None
+
+    @property
+    def start(self) -> dt.time | None:
+        """The time of day at which it starts, in the zone of the record that it is a part of."""
+        return _time_of(self.starts_at)
+
+    @property
+    def end(self) -> dt.time | None:
+        """The time of day at which it ends; one that ends with the day ends at 00:00."""
+        return _time_of(self.ends_at)
 
 
 @record
@@ -36,6 +49,20 @@ class DailyAvailability(Record):
     practitioner: Link["Practitioner"] | None = None
     time_zone: str | None = None
     time_zone_identifier: str | None = None
+
+    @property
+    def zone(self) -> ZoneInfo | None:
+        """The time zone, by its IANA name.
+
+        Raises:
+            zoneinfo.ZoneInfoNotFoundError: the time zone data of this Python do not have it.
+        """
+        return zone_of(self.time_zone_identifier)
+
+
+def _time_of(text: str | None) -> dt.time | None:
+    """Read a time of day; 24:00 is the midnight that a day ends with."""
+    return None if text is None else dt.time.fromisoformat("00:00" if text.startswith("24:00") else text)
 
 
 class DailyAvailabilityFilters(Filters):

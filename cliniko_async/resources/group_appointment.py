@@ -6,7 +6,7 @@ from typing import Annotated, Literal, TypedDict, Unpack
 from .._fields import Id, Range
 from .._resource import ArchivedDeletedGetMixin, ArchivedDeletedListMixin, ArchiveMixin, DeprecatedDeleteMixin
 from ..filters import ArrayField, DateTimeField, Filters, IntField
-from ._bookings import BookingRepeatRule, GroupAppointment
+from ._bookings import BookingRepeatRule, Conflicts, GroupAppointment
 
 
 class GroupAppointmentRepeatRuleFields(TypedDict, total=False):
@@ -77,3 +77,7 @@ class GroupAppointments(
     async def update(self, id: Id, /, **fields: Unpack[GroupAppointmentUpdateFields]) -> GroupAppointment:
         """Change a group appointment: a field left out stays as it is, None clears one."""
         return await self._update(id, fields)
+
+    async def conflicts(self, id: Id, /) -> Conflicts:
+        """Tell whether a group appointment overlaps with others."""
+        return await self._read(Conflicts, self._member(id, "/conflicts"))

@@ -3,7 +3,7 @@
 import datetime as dt
 from typing import Annotated, Literal, TypedDict, Unpack
 
-from .._fields import Id, Range
+from .._fields import Id, Range, check_fields
 from .._resource import (
     ArchivedCancelledDeletedGetMixin,
     ArchivedCancelledDeletedListMixin,
@@ -11,7 +11,7 @@ from .._resource import (
     DeprecatedDeleteMixin,
 )
 from ..filters import BooleanField, DateTimeField, Filters, IntField
-from ._bookings import BookingRepeatRule, IndividualAppointment
+from ._bookings import BookingRepeatRule, CancelFields, Conflicts, IndividualAppointment
 
 
 class IndividualAppointmentRepeatRuleFields(TypedDict, total=False):
@@ -85,3 +85,15 @@ class IndividualAppointments(
     async def update(self, id: Id, /, **fields: Unpack[IndividualAppointmentUpdateFields]) -> IndividualAppointment:
         """Change an individual appointment: a field left out stays as it is, None clears one."""
         return await self._update(id, fields)
+
+    async def cancel(self, id: Id, /, **fields: Unpack[CancelFields]) -> None:
+        """Cancel an individual appointment, which may notify the patient; never sent twice by itself.
+
+        Raises:
+            OutcomeUnknownError: no answer told whether it was done.
+        """
+        await self._act("PATCH", self._member(id, "/cancel"), check_fields(self._sent_fields("cancel"), fields))
+
+    async def conflicts(self, id: Id, /) -> Conflicts:
+        """Tell whether an individual appointment overlaps with others."""
+        return await self._read(Conflicts, self._member(id, "/conflicts"))

@@ -93,7 +93,7 @@ class Invoices(ArchivedDeletedListMixin[Invoice], ArchivedDeletedGetMixin[Invoic
     def list_for_attendee(
         self, attendee_id: Id, /, *filters: Filterable, **options: Unpack[ArchivedDeletedListOptions]
     ) -> "Paginator[Invoice]":
-        """Stream the invoices of an attendee."""
+        """Stream the invoices of an attendee; `list` with a filter on `attendee_id` replaced it."""
         return self._list(f"/attendees/{self._id(attendee_id)}/invoices", filters, options)
 
     def list_for_patient_case(
@@ -106,12 +106,12 @@ class Invoices(ArchivedDeletedListMixin[Invoice], ArchivedDeletedGetMixin[Invoic
     def list_for_patient(
         self, patient_id: Id, /, *filters: Filterable, **options: Unpack[ArchivedDeletedListOptions]
     ) -> "Paginator[Invoice]":
-        """Stream the invoices of a patient."""
+        """Stream the invoices of a patient; `list` with a filter on `patient_id` replaced it."""
         return self._list(f"/patients/{self._id(patient_id)}/invoices", filters, options)
 
     @deprecated("the API gives this path up: use list with a filter on practitioner_id")
     def list_for_practitioner(
         self, practitioner_id: Id, /, *filters: Filterable, **options: Unpack[ArchivedDeletedListOptions]
     ) -> "Paginator[Invoice]":
-        """Stream the invoices of a practitioner."""
+        """Stream the invoices of a practitioner; `list` with a filter on `practitioner_id` replaced it."""
         return self._list(f"/practitioners/{self._id(practitioner_id)}/invoices", filters, options)

@@ -9,7 +9,7 @@ from .._compat import deprecated
 from .._fields import Id
 from .._record import DateTime, Record, record
 from .._resource import ArchivedDeletedGetMixin, ArchivedDeletedListMixin, ArchivedDeletedListOptions
-from ..filters import DateTimeField, Filterable, Filters, IntField
+from ..filters import Column, DateTimeField, Filterable, Filters, IntField
 from ..links import Link, SelfLink
 
 if TYPE_CHECKING:
@@ -55,6 +55,7 @@ class InvoiceItemFilters(Filters):
     deleted_at = DateTimeField()
     id = IntField()
     invoice_id = IntField()
+    name = Column()
     source_item_id = IntField()
     updated_at = DateTimeField()
 
@@ -70,5 +71,5 @@ class InvoiceItems(ArchivedDeletedListMixin[InvoiceItem], ArchivedDeletedGetMixi
     def list_for_invoice(
         self, invoice_id: Id, /, *filters: Filterable, **options: Unpack[ArchivedDeletedListOptions]
     ) -> "Paginator[InvoiceItem]":
-        """Stream the items of an invoice."""
+        """Stream the items of an invoice; `list` with a filter on `invoice_id` replaced it."""
         return self._list(f"/invoices/{self._id(invoice_id)}/invoice_items", filters, options)

@@ -12,7 +12,7 @@ from .._resource import (
     ArchiveMixin,
     DeprecatedDeleteMixin,
 )
-from ..filters import DateTimeField, Filterable, Filters, IntField
+from ..filters import Column, DateTimeField, Filterable, Filters, IntField
 from ..links import Link, SelfLink
 
 if TYPE_CHECKING:
@@ -48,6 +48,7 @@ class MedicalAlertFilters(Filters):
     created_at = DateTimeField()
     deleted_at = DateTimeField()
     id = IntField()
+    name = Column()
     patient_id = IntField()
     updated_at = DateTimeField()
 
@@ -68,7 +69,7 @@ class MedicalAlerts(
     def list_for_patient(
         self, patient_id: Id, /, *filters: Filterable, **options: Unpack[ArchivedDeletedListOptions]
     ) -> "Paginator[MedicalAlert]":
-        """Stream the medical alerts of a patient."""
+        """Stream the medical alerts of a patient; `list` with a filter on `patient_id` replaced it."""
         return self._list(f"/patients/{self._id(patient_id)}/medical_alerts", filters, options)
 
     async def create(self, **fields: Unpack[MedicalAlertFields]) -> MedicalAlert:

@@ -2,7 +2,10 @@
 
 import datetime as dt
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Annotated, Literal, Never, TypedDict, Unpack
+from typing import TYPE_CHECKING, Annotated, Literal, Never, Required, TypedDict, Unpack
+from zoneinfo import ZoneInfo
+
+import attrs
 
 from .._fields import Id, MaxLength, Pattern
 from .._record import DateTime, Part, Record, record
@@ -10,6 +13,7 @@ from .._resource import ArchivedGetMixin, ArchivedListMixin, ArchiveMixin, Depre
 from ..filters import BooleanField, DateField, DateTimeField, Filters, IntField, StringField
 from ..links import Link, ListLink, SelfLink
 from ._enums import TimeZoneIdentifier
+from ._zones import zone_of
 
 if TYPE_CHECKING:
     from ._bookings import Booking
@@ -76,7 +80,7 @@ class PatientCustomFields(Part):
 class PatientPhoneNumber(Part):
     """A phone number and what kind it is."""
 
-    normalized_number: str | None = None
+    normalized_number: str | None = attrs.field(default=None, metadata={"read_only": True})
     number: str | None = None
     phone_type: str | None = None
 
@@ -154,6 +158,15 @@ class Patient(Record):
     time_zone: str | None = None
     title: str | None = None
 
+    @property
+    def zone(self) -> ZoneInfo | None:
+        """The time zone, by its IANA name.
+
+        Raises:
+            zoneinfo.ZoneInfoNotFoundError: the time zone data of this Python do not have it.
+        """
+        return zone_of(self.time_zone)
+
 
 class PatientCustomFieldOptionFields(TypedDict, total=False):
     """What may be sent of a custom field option."""
@@ -161,7 +174,7 @@ class PatientCustomFieldOptionFields(TypedDict, total=False):
     archived: bool | None
     name: str | None
     selected: bool
-    token: str
+    token: Required[str]
 
 
 class PatientCustomFieldOtherFields(TypedDict, total=False):
@@ -180,7 +193,7 @@ class PatientCustomFieldFields(TypedDict, total=False):
     name: str | None
     options: Sequence[PatientCustomFieldOptionFields | PatientCustomFieldOption]
     other: PatientCustomFieldOtherFields | PatientCustomFieldOther
-    token: str
+    token: Required[str]
     type: Literal["checkboxes", "date", "paragraph", "radiobuttons", "text"] | None
     value: dt.date | str
 
@@ -189,9 +202,9 @@ class PatientCustomFieldSectionFields(TypedDict, total=False):
     """What may be sent of a custom field section."""
 
     archived: bool | None
-    fields: Sequence[PatientCustomFieldFields | PatientCustomField]
+    fields: Required[Sequence[PatientCustomFieldFields | PatientCustomField]]
     name: str | None
-    token: str
+    token: Required[str]
 
 
 class PatientCustomFieldsFields(TypedDict, total=False):
@@ -203,11 +216,11 @@ class PatientCustomFieldsFields(TypedDict, total=False):
 class PatientPronounsFields(TypedDict, total=False):
     """What may be sent of the pronouns."""
 
-    accusative: Annotated[str, MaxLength(50)]
-    nominative: Annotated[str, MaxLength(50)]
-    predicative_possessive: Annotated[str, MaxLength(50)]
-    pronominal_possessive: Annotated[str, MaxLength(50)]
-    reflexive: Annotated[str, MaxLength(50)]
+    accusative: Required[Annotated[str, MaxLength(50)]]
+    nominative: Required[Annotated[str, MaxLength(50)]]
+    predicative_possessive: Required[Annotated[str, MaxLength(50)]]
+    pronominal_possessive: Required[Annotated[str, MaxLength(50)]]
+    reflexive: Required[Annotated[str, MaxLength(50)]]
 
 
 class PatientPhoneNumberFields(TypedDict, total=False):

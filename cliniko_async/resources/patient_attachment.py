@@ -1,10 +1,16 @@
 """Patient attachments: the files kept with a patient."""
 
+import asyncio
+import math
+from contextlib import asynccontextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Annotated, Never, TypedDict, Unpack
 
 from .._compat import deprecated
-from .._fields import Id, MaxLength
-from .._record import DateTime, Record, record
+from .._fields import Id, MaxLength, check_fields
+from .._files import FileSource, name_of, open_source
+from .._http import Request
+from .._record import DateTime, Record, Value, record
 from .._resource import (
     ArchivedGetMixin,
     ArchivedListMixin,
@@ -12,13 +18,20 @@ from .._resource import (
     ArchiveMixin,
     DeprecatedDeleteMixin,
 )
+from ..errors import ConfigurationError, DeadlineExceededError, DecodingError, InvalidFieldsError
 from ..filters import DateTimeField, Filterable, Filters, IntField, StringField
 from ..links import Link, SelfLink
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator
+
+    from .._download import Download
     from ..pagination import Paginator
     from .patient import Patient
     from .user import User
+
+_FIRST_WAIT = 0.5
+_LONGEST_WAIT = 15.0
 
 
 @record
@@ -60,7 +73,7 @@ class UploadedPatientAttachment(PatientAttachment):
 
 
 @record
-class AttachmentPresignedPost(Record):
+class AttachmentPresignedPost(Value):
     """Where a file can be uploaded to, and the form fields to send along with it."""
 
     fields: dict[str, str] | None = None
@@ -119,8 +132,88 @@ class PatientAttachments(
     def list_for_patient(
         self, patient_id: Id, /, *filters: Filterable, **options: Unpack[ArchivedListOptions]
     ) -> "Paginator[PatientAttachment]":
-        """Stream the attachments of a patient."""
+        """Stream the attachments of a patient; `list` with a filter on `patient_id` replaced it."""
         return self._list(f"/patients/{self._id(patient_id)}/patient_attachments", filters, options)
+
+    async def presigned_post(self, patient_id: Id, /) -> AttachmentPresignedPost:
+        """Give where a file for a patient can be posted to; `upload` does all the steps."""
+        return await self._read(AttachmentPresignedPost, f"/patients/{self._id(patient_id)}/attachment_presigned_post")
+
+    async def upload(
+        self,
+        patient_id: Id,
+        file: FileSource,
+        /,
+        *,
+        filename: str | None = None,
+        description: str | None = None,
+        size: int | None = None,
+        timeout: float = 300.0,  # noqa: ASYNC109  (of a work of the server, not of this one)
+    ) -> PatientAttachment:
+        """Upload a file for a patient and give its record, once the file was processed.
+
+        The file is a path, bytes, or an asynchronous stream of bytes, and is never whole in memory. A stream whose
+        `size` in bytes is given goes straight to the store and is sent once only; without it, the stream is written to
+        a temporary file first. What has no name of its own needs a `filename`. `timeout` is how many seconds the
+        processing may take; with 0 the record is given as it is before.
+
+        Raises:
+            InvalidFieldsError: the name or the description cannot be sent.
+            ConfigurationError: it is no file, or not of the given size.
+            ResponseError: the store or the API refused it.
+            OutcomeUnknownError: no answer told whether the record was created.
+            DeadlineExceededError: it was not processed in time; the request in it names the record.
+        """
+        if isinstance(timeout, bool) or not 0 <= timeout < math.inf:
+            raise ConfigurationError("timeout is a number of seconds")
+        name = filename or name_of(file) or ""
+        fields = PatientAttachmentCreateFields(patient_id=patient_id, filename=name)
+        if description is not None:
+            fields["description"] = description
+        check_fields(self._sent_fields("create"), fields)
+        if not name or not name.isprintable():
+            raise InvalidFieldsError({"filename": "is needed, and of characters that can be printed"})
+        async with open_source(file, size) as source:
+            fields["upload_url"] = await self._api.store.keep(partial(self._form, patient_id), name, source)
+        return await self._processed(await self.create(**fields), timeout)
+
+    async def _form(self, patient_id: Id) -> tuple[str, dict[str, str]]:
+        post = await self.presigned_post(patient_id)
+        if post.url is None or post.fields is None:
+            raise DecodingError(["url and fields are missing"])
+        return post.url, post.fields
+
+    async def _processed(self, attachment: PatientAttachment, seconds: float) -> PatientAttachment:
+        """Ask for a record, ever less often, until its file was processed."""
+        clock = asyncio.get_running_loop().time
+        end, wait = clock() + seconds, _FIRST_WAIT
+        while seconds and not attachment.processing_completed:
+            left = end - clock()
+            if left <= 0:
+                request = Request("GET", self._url(self._member(attachment.id)))
+                raise DeadlineExceededError(f"was not processed within {seconds:g} s", request=request)
+            await self._api.store.pause(min(wait, left))
+            wait = min(2 * wait, _LONGEST_WAIT)
+            attachment = await self.get(attachment.id, archived="include")
+        return attachment
+
+    @asynccontextmanager
+    async def download(self, attachment: PatientAttachment | Id, /) -> "AsyncGenerator[Download, None]":
+        """Open the file of an attachment: `async with …download(id) as file: async for piece in file`.
+
+        Where the API redirects to a store, the key stays behind.
+
+        Raises:
+            ConfigurationError: the link to the file leads away from the server of the key, or is not encrypted.
+            NotFoundError: it has no file, or none yet.
+        """
+        if not isinstance(attachment, PatientAttachment):
+            attachment = await self.get(attachment, archived="include")
+        url = self._api.server.own(attachment.content.href) if attachment.content else None
+        if url is None:
+            raise ConfigurationError("the attachment has no link to its file on the server of the key")
+        async with self._api.store.stream(url) as file:
+            yield file
 
     async def create(self, **fields: Unpack[PatientAttachmentCreateFields]) -> PatientAttachment:
         """Create a patient attachment."""

@@ -2,13 +2,13 @@
 
 import datetime as dt
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Annotated, Literal, TypedDict, Unpack
+from typing import TYPE_CHECKING, Annotated, Literal, Required, TypedDict, Unpack
 
 from .._compat import deprecated
 from .._fields import Id, MaxLength
 from .._record import DateTime, Part, Record, record
 from .._resource import ArchivedGetMixin, ArchivedListMixin, ArchivedListOptions, ArchiveMixin
-from ..filters import DateTimeField, Filterable, Filters, IntField
+from ..filters import Column, DateTimeField, Filterable, Filters, IntField
 from ..links import Link, SelfLink
 
 if TYPE_CHECKING:
@@ -154,8 +154,8 @@ class PatientFormReplyFields(TypedDict, total=False):
 class PatientFormReplyPhoneFields(TypedDict, total=False):
     """What may be sent of a reply phone."""
 
-    number: Annotated[str, MaxLength(100)]
-    phone_type: Literal["Fax", "Home", "Mobile", "Other", "Work"]
+    number: Required[Annotated[str, MaxLength(100)]]
+    phone_type: Required[Literal["Fax", "Home", "Mobile", "Other", "Work"]]
 
 
 class PatientFormAnswerFields(TypedDict, total=False):
@@ -192,13 +192,13 @@ class PatientFormQuestionFields(TypedDict, total=False):
         | Sequence[PatientFormReplyPhoneFields | PatientFormReplyPhone]
     )
     answers: Sequence[PatientFormAnswerFields | PatientFormAnswer]
-    name: Annotated[str, MaxLength(255)]
+    name: Required[Annotated[str, MaxLength(255)]]
     options: PatientFormOptionsFields | PatientFormOptions | Sequence[Annotated[str, MaxLength(255)]]
     other: PatientFormOtherFields | PatientFormOther
     patient_field_connection: Literal["address", "full_name", "phone", "pronouns", "gender_identity", "sex"]
     required: bool
     signature_id: Id
-    type: (
+    type: Required[
         Literal[
             "address",
             "checkboxes",
@@ -213,7 +213,7 @@ class PatientFormQuestionFields(TypedDict, total=False):
             "text",
         ]
         | None
-    )
+    ]
 
 
 class PatientFormSectionFields(TypedDict, total=False):
@@ -252,6 +252,7 @@ class PatientFormFilters(Filters):
     completed_at = DateTimeField()
     created_at = DateTimeField()
     id = IntField()
+    name = Column()
     patient_id = IntField()
     updated_at = DateTimeField()
 
@@ -267,7 +268,7 @@ class PatientForms(ArchivedListMixin[PatientForm], ArchivedGetMixin[PatientForm]
     def list_for_attendee(
         self, attendee_id: Id, /, *filters: Filterable, **options: Unpack[ArchivedListOptions]
     ) -> "Paginator[PatientForm]":
-        """Stream the patient forms of an attendee."""
+        """Stream the patient forms of an attendee; `list` with a filter on `attendee_id` replaced it."""
         return self._list(f"/attendees/{self._id(attendee_id)}/patient_forms", filters, options)
 
     async def create(self, **fields: Unpack[PatientFormFields]) -> PatientForm:

@@ -1,12 +1,12 @@
 """Patient form templates: the forms from which those for patients are made."""
 
 from collections.abc import Sequence
-from typing import Annotated, Literal, TypedDict, Unpack
+from typing import Annotated, Literal, Required, TypedDict, Unpack
 
 from .._fields import Id, MaxLength
 from .._record import DateTime, Part, Record, record
 from .._resource import ArchivedGetMixin, ArchivedListMixin, ArchiveMixin
-from ..filters import DateTimeField, Filters, IntField
+from ..filters import Column, DateTimeField, Filters, IntField
 from ..links import SelfLink
 
 
@@ -101,12 +101,12 @@ class PatientFormTemplateQuestionFields(TypedDict, total=False):
 
     answer: str
     answers: Sequence[PatientFormTemplateAnswerFields | PatientFormTemplateAnswer]
-    name: Annotated[str, MaxLength(255)]
+    name: Required[Annotated[str, MaxLength(255)]]
     options: PatientFormTemplateOptionsFields | PatientFormTemplateOptions
     other: PatientFormTemplateOtherFields | PatientFormTemplateOther
     patient_field_connection: Literal["address", "full_name", "phone", "pronouns", "gender_identity", "sex"]
     required: bool
-    type: (
+    type: Required[
         Literal[
             "address",
             "checkboxes",
@@ -121,7 +121,7 @@ class PatientFormTemplateQuestionFields(TypedDict, total=False):
             "text",
         ]
         | None
-    )
+    ]
 
 
 class PatientFormTemplateSectionFields(TypedDict, total=False):
@@ -153,6 +153,7 @@ class PatientFormTemplateFilters(Filters):
     archived_at = DateTimeField()
     created_at = DateTimeField()
     id = IntField()
+    name = Column()
     updated_at = DateTimeField()
 
 

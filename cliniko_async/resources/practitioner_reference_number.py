@@ -6,7 +6,7 @@ from .._compat import deprecated
 from .._fields import Id
 from .._record import DateTime, Record, record
 from .._resource import DeleteMixin, GetMixin, ListMixin, ListOptions
-from ..filters import DateTimeField, Filterable, Filters, IntField, StringField
+from ..filters import Column, DateTimeField, Filterable, Filters, IntField, StringField
 from ..links import Link, SelfLink
 
 if TYPE_CHECKING:
@@ -44,6 +44,7 @@ class PractitionerReferenceNumberFilters(Filters):
     business_id = IntField()
     created_at = DateTimeField()
     id = IntField()
+    name = Column()
     practitioner_id = IntField()
     reference_number = StringField()
     updated_at = DateTimeField()
@@ -64,7 +65,7 @@ class PractitionerReferenceNumbers(
     def list_for_practitioner(
         self, practitioner_id: Id, /, *filters: Filterable, **options: Unpack[ListOptions]
     ) -> "Paginator[PractitionerReferenceNumber]":
-        """Stream the reference numbers of a practitioner."""
+        """Stream the reference numbers of a practitioner; `list` with a filter on `practitioner_id` replaced it."""
         return self._list(
             f"/practitioners/{self._id(practitioner_id)}/practitioner_reference_numbers", filters, options
         )

@@ -1,12 +1,12 @@
 """Public settings: what every user may know of an account's settings."""
 
-from .._record import Part, Record, record
+from .._record import Part, Value, record
 from .._resource import Resource
 from ..filters import Filters
 
 
 @record
-class PublicSettingsAccount(Record):
+class PublicSettingsAccount(Value):
     """The account itself."""
 
     country: str | None = None
@@ -20,7 +20,7 @@ class PublicSettingsAccount(Record):
 
 
 @record
-class PublicSettingsCalendar(Record):
+class PublicSettingsCalendar(Value):
     """How the calendar is shown."""
 
     end_hour: int | None = None
@@ -32,7 +32,7 @@ class PublicSettingsCalendar(Record):
 
 
 @record
-class PublicSettingsDocumentsAndPrinting(Record):
+class PublicSettingsDocumentsAndPrinting(Value):
     """What documents look like."""
 
     logo_height: int | None = None
@@ -40,21 +40,21 @@ class PublicSettingsDocumentsAndPrinting(Record):
 
 
 @record
-class PublicSettingsMailChimp(Record):
+class PublicSettingsMailChimp(Value):
     """Whether Mailchimp is connected."""
 
     enabled: bool | None = None
 
 
 @record
-class PublicSettingsXero(Record):
+class PublicSettingsXero(Value):
     """Whether Xero is connected."""
 
     enabled: bool | None = None
 
 
 @record
-class PublicSettingsIntegrations(Record):
+class PublicSettingsIntegrations(Value):
     """The programs that the account is connected to."""
 
     mail_chimp: PublicSettingsMailChimp | None = None
@@ -62,7 +62,7 @@ class PublicSettingsIntegrations(Record):
 
 
 @record
-class PublicSettingsOnlineBookings(Record):
+class PublicSettingsOnlineBookings(Value):
     """How patients can book online."""
 
     allow_bookings_days_in_advance: int | None = None
@@ -91,7 +91,7 @@ class PublicSettingsOnlineBookings(Record):
 
 
 @record
-class PublicSettingsOnlinePayments(Record):
+class PublicSettingsOnlinePayments(Value):
     """Whether patients can pay online."""
 
     activated: bool | None = None
@@ -144,7 +144,7 @@ class PublicSettingsCustomFieldsDefinition(Part):
 
 
 @record
-class PublicSettingsPatientPrivacy(Record):
+class PublicSettingsPatientPrivacy(Value):
     """How patients' names and data are guarded."""
 
     browser_title_name_format: str | None = None
@@ -154,14 +154,14 @@ class PublicSettingsPatientPrivacy(Record):
 
 
 @record
-class PublicSettingsReminders(Record):
+class PublicSettingsReminders(Value):
     """How patients are reminded."""
 
     default_reminder_type: str | None = None
 
 
 @record
-class PublicSettingsSms(Record):
+class PublicSettingsSms(Value):
     """What text messages can be."""
 
     alphanumeric_source_number_required: bool | None = None
@@ -172,7 +172,7 @@ class PublicSettingsSms(Record):
 
 
 @record
-class PublicSettingsTerminology(Record):
+class PublicSettingsTerminology(Value):
     """The words that a clinic uses."""
 
     patient: str | None = None
@@ -180,14 +180,14 @@ class PublicSettingsTerminology(Record):
 
 
 @record
-class PublicSettingsWaitList(Record):
+class PublicSettingsWaitList(Value):
     """How the wait list works."""
 
     default_wait_list_expiry_period: int | None = None
 
 
 @record
-class PublicSettings(Record):
+class PublicSettings(Value):
     """The part of an account's settings that is open to every user."""
 
     account: PublicSettingsAccount | None = None
@@ -210,3 +210,7 @@ class PublicAccountSettings(Resource[PublicSettings]):
     name = "public_settings"
     record = PublicSettings
     where = Filters()
+
+    async def get(self) -> PublicSettings:
+        """Give the settings that every user may read."""
+        return await self._get("/settings/public")

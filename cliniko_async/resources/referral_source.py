@@ -1,10 +1,10 @@
 """Referral sources: how patients came to the clinic."""
 
-from typing import TYPE_CHECKING, TypedDict
+from typing import TYPE_CHECKING, TypedDict, Unpack
 
-from .._fields import Id
+from .._fields import Id, check_fields
 from .._record import DateTime, Record, record
-from .._resource import ArchivedListMixin
+from .._resource import Archived, ArchivedListMixin
 from ..filters import DateTimeField, Filters, IntField
 from ..links import Link, SelfLink
 
@@ -57,3 +57,19 @@ class ReferralSources(ArchivedListMixin[ReferralSource]):
     name = "referral_sources"
     record = ReferralSource
     where = ReferralSourceFilters()
+
+    async def get(self, patient_id: Id, /, **visibility: Unpack[Archived]) -> ReferralSource:
+        """Give the referral source of a patient.
+
+        Raises:
+            NotFoundError: the patient has none.
+        """
+        return await self._get(self._of(patient_id), visibility)
+
+    async def update(self, patient_id: Id, /, **fields: Unpack[ReferralSourceFields]) -> ReferralSource:
+        """Change the referral source of a patient: a field left out stays as it is, None clears one."""
+        body = check_fields(self._sent_fields("update"), fields)
+        return await self._send_for_record("PATCH", self._of(patient_id), body)
+
+    def _of(self, patient_id: Id) -> str:
+        return f"/patients/{self._id(patient_id)}/referral_source"

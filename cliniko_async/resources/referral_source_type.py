@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 from .._record import DateTime, Record, record
 from .._resource import ArchivedGetMixin, ArchivedListMixin
-from ..filters import DateTimeField, Filters, IntField
+from ..filters import Column, DateTimeField, Filters, IntField
 from ..links import ListLink, SelfLink
 
 if TYPE_CHECKING:
@@ -33,6 +33,7 @@ class ReferralSourceTypeFilters(Filters):
     archived_at = DateTimeField()
     created_at = DateTimeField()
     id = IntField()
+    name = Column()
     updated_at = DateTimeField()
 
 

@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING, Unpack
 
 from .._fields import Id
-from .._record import Record, record
+from .._record import Value, record
 from .._resource import ListMixin, ListOptions
 from ..filters import Filterable, Filters
 from ..links import Link
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 @record
-class Service(Record):
+class Service(Value):
     """An appointment type at a business, and who offers it there."""
 
     appointment_type: Link["AppointmentType"] | None = None

@@ -2,13 +2,13 @@
 
 import attrs
 
-from .._record import Part, Record, record
+from .._record import Part, Value, record
 from .._resource import Resource
 from ..filters import Filters
 
 
 @record
-class SettingsCompliance(Record):
+class SettingsCompliance(Value):
     """What stands in the way of a legal requirement."""
 
     has_hipaa_compliance_conflicts: bool | None = None
@@ -18,7 +18,7 @@ class SettingsCompliance(Record):
 
 
 @record
-class SettingsAccount(Record):
+class SettingsAccount(Value):
     """The account itself."""
 
     compliance: SettingsCompliance | None = None
@@ -36,7 +36,7 @@ class SettingsAccount(Record):
 
 
 @record
-class SettingsCalendar(Record):
+class SettingsCalendar(Value):
     """How the calendar is shown."""
 
     end_hour: int | None = None
@@ -48,7 +48,7 @@ class SettingsCalendar(Record):
 
 
 @record
-class SettingsDocumentsAndPrinting(Record):
+class SettingsDocumentsAndPrinting(Value):
     """What documents look like."""
 
     logo_height: int | None = None
@@ -56,28 +56,28 @@ class SettingsDocumentsAndPrinting(Record):
 
 
 @record
-class SettingsMailChimp(Record):
+class SettingsMailChimp(Value):
     """Whether Mailchimp is connected."""
 
     enabled: bool | None = None
 
 
 @record
-class SettingsMedipass(Record):
+class SettingsMedipass(Value):
     """Whether Medipass is connected."""
 
     enabled: bool | None = None
 
 
 @record
-class SettingsXero(Record):
+class SettingsXero(Value):
     """Whether Xero is connected."""
 
     enabled: bool | None = None
 
 
 @record
-class SettingsIntegrations(Record):
+class SettingsIntegrations(Value):
     """The programs that the account is connected to."""
 
     mail_chimp: SettingsMailChimp | None = None
@@ -86,7 +86,7 @@ class SettingsIntegrations(Record):
 
 
 @record
-class SettingsAdroll(Record):
+class SettingsAdroll(Value):
     """The account's names at AdRoll."""
 
     advertiser_id: str | None = None
@@ -94,21 +94,21 @@ class SettingsAdroll(Record):
 
 
 @record
-class SettingsGoogleAnalytics(Record):
+class SettingsGoogleAnalytics(Value):
     """The account's name at Google Analytics."""
 
     tracking_id: str | None = None
 
 
 @record
-class SettingsGoogleTagManager(Record):
+class SettingsGoogleTagManager(Value):
     """The account's name at Google Tag Manager."""
 
     container_id: str | None = None
 
 
 @record
-class SettingsOnlineBookings(Record):
+class SettingsOnlineBookings(Value):
     """How patients can book online."""
 
     adroll: SettingsAdroll | None = None
@@ -140,7 +140,7 @@ class SettingsOnlineBookings(Record):
 
 
 @record
-class SettingsOnlinePayments(Record):
+class SettingsOnlinePayments(Value):
     """Whether patients can pay online."""
 
     activated: bool | None = None
@@ -193,7 +193,7 @@ class SettingsCustomFieldsDefinition(Part):
 
 
 @record
-class SettingsPatientPrivacy(Record):
+class SettingsPatientPrivacy(Value):
     """How patients' names and data are guarded."""
 
     anonymise_appointments_on_deletion: bool | None = None
@@ -207,14 +207,14 @@ class SettingsPatientPrivacy(Record):
 
 
 @record
-class SettingsReminders(Record):
+class SettingsReminders(Value):
     """How patients are reminded."""
 
     default_reminder_type: str | None = None
 
 
 @record
-class SettingsSms(Record):
+class SettingsSms(Value):
     """What text messages can be."""
 
     alphanumeric_source_number_required: bool | None = None
@@ -225,7 +225,7 @@ class SettingsSms(Record):
 
 
 @record
-class SettingsTerminology(Record):
+class SettingsTerminology(Value):
     """The words that a clinic uses."""
 
     patient: str | None = None
@@ -233,14 +233,14 @@ class SettingsTerminology(Record):
 
 
 @record
-class SettingsWaitList(Record):
+class SettingsWaitList(Value):
     """How the wait list works."""
 
     default_wait_list_expiry_period: int | None = None
 
 
 @record
-class Settings(Record):
+class Settings(Value):
     """How an account is set up."""
 
     account: SettingsAccount | None = None
@@ -263,3 +263,11 @@ class AccountSettings(Resource[Settings]):
     name = "settings"
     record = Settings
     where = Filters()
+
+    async def get(self) -> Settings:
+        """Give the settings; only roles that may see them get an answer.
+
+        Raises:
+            ForbiddenError: the role of the key's user is no such role.
+        """
+        return await self._get("/settings")

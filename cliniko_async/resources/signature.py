@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING
 
+from .._fields import Id
 from .._record import DateTime, Record, record
 from .._resource import Resource
 from ..filters import Filters
@@ -29,3 +30,7 @@ class Signatures(Resource[Signature]):
     name = "signatures"
     record = Signature
     where = Filters()
+
+    async def get(self, patient_form_id: Id, id: Id, /) -> Signature:
+        """Give a signature, which is read below its patient form."""
+        return await self._get(f"/patient_forms/{self._id(patient_form_id)}/signatures/{self._id(id)}")

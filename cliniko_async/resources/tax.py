@@ -6,7 +6,7 @@ from typing import Annotated, TypedDict, Unpack
 from .._fields import Id, Money, Range
 from .._record import DateTime, Record, record
 from .._resource import DeleteMixin, GetMixin, ListMixin
-from ..filters import DateTimeField, Filters, IntField
+from ..filters import Column, DateTimeField, Filters, IntField
 from ..links import SelfLink
 
 
@@ -36,6 +36,7 @@ class TaxFilters(Filters):
 
     created_at = DateTimeField()
     id = IntField()
+    name = Column()
     updated_at = DateTimeField()
 
 

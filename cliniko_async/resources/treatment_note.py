@@ -2,7 +2,7 @@
 
 import datetime as dt
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Annotated, Literal, TypedDict, Unpack
+from typing import TYPE_CHECKING, Annotated, Literal, Required, TypedDict, Unpack
 
 from .._fields import Id, MaxLength
 from .._record import DateTime, Part, Record, record
@@ -115,9 +115,9 @@ class TreatmentNoteQuestionFields(TypedDict, total=False):
     answer: dt.date | str
     answers: Sequence[TreatmentNoteAnswerFields | TreatmentNoteAnswer]
     body_chart_ids: Sequence[Id]
-    name: Annotated[str, MaxLength(255)]
+    name: Required[Annotated[str, MaxLength(255)]]
     other: TreatmentNoteOtherFields | TreatmentNoteOther
-    type: Literal["bodycharts", "checkboxes", "date", "paragraph", "radiobuttons", "text"] | None
+    type: Required[Literal["bodycharts", "checkboxes", "date", "paragraph", "radiobuttons", "text"] | None]
 
 
 class TreatmentNoteSectionFields(TypedDict, total=False):

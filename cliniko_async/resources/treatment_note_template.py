@@ -1,12 +1,12 @@
 """Treatment note templates: the questions from which treatment notes are made."""
 
 from collections.abc import Sequence
-from typing import Annotated, Literal, TypedDict, Unpack
+from typing import Annotated, Literal, Required, TypedDict, Unpack
 
 from .._fields import Id, MaxLength
 from .._record import DateTime, Part, Record, record
 from .._resource import ArchivedDeletedGetMixin, ArchivedDeletedListMixin, ArchiveMixin, DeprecatedDeleteMixin
-from ..filters import DateTimeField, Filters, IntField
+from ..filters import Column, DateTimeField, Filters, IntField
 from ..links import SelfLink
 
 
@@ -95,9 +95,9 @@ class TreatmentNoteTemplateQuestionFields(TypedDict, total=False):
 
     answer: str
     answers: Sequence[TreatmentNoteTemplateAnswerFields | TreatmentNoteTemplateAnswer]
-    name: Annotated[str, MaxLength(255)]
+    name: Required[Annotated[str, MaxLength(255)]]
     other: TreatmentNoteTemplateOtherFields | TreatmentNoteTemplateOther
-    type: Literal["bodycharts", "checkboxes", "date", "paragraph", "radiobuttons", "text"] | None
+    type: Required[Literal["bodycharts", "checkboxes", "date", "paragraph", "radiobuttons", "text"] | None]
 
 
 class TreatmentNoteTemplateSectionFields(TypedDict, total=False):
@@ -140,6 +140,7 @@ class TreatmentNoteTemplateFilters(Filters):
     created_at = DateTimeField()
     deleted_at = DateTimeField()
     id = IntField()
+    name = Column()
     updated_at = DateTimeField()
 
 

@@ -6,7 +6,7 @@ from typing import Annotated, Literal, TypedDict, Unpack
 from .._fields import Id, Range
 from .._resource import ArchivedDeletedGetMixin, ArchivedDeletedListMixin, ArchiveMixin, DeprecatedDeleteMixin
 from ..filters import DateTimeField, Filters, IntField
-from ._bookings import BookingRepeatRule, UnavailableBlock
+from ._bookings import BookingRepeatRule, Conflicts, UnavailableBlock
 
 
 class UnavailableBlockRepeatRuleFields(TypedDict, total=False):
@@ -64,3 +64,7 @@ class UnavailableBlocks(
     async def update(self, id: Id, /, **fields: Unpack[UnavailableBlockFields]) -> UnavailableBlock:
         """Change an unavailable block: a field left out stays as it is, None clears one."""
         return await self._update(id, fields)
+
+    async def conflicts(self, id: Id, /) -> Conflicts:
+        """Tell whether an unavailable block overlaps with others."""
+        return await self._read(Conflicts, self._member(id, "/conflicts"))

@@ -5,7 +5,7 @@ from typing import Annotated, TypedDict, Unpack
 from .._fields import Id, MaxLength, Pattern, Range
 from .._record import DateTime, Record, record
 from .._resource import ArchivedGetMixin, ArchivedListMixin, ArchiveMixin
-from ..filters import DateTimeField, Filters, IntField
+from ..filters import Column, DateTimeField, Filters, IntField
 from ..links import SelfLink
 
 
@@ -38,6 +38,7 @@ class UnavailableBlockTypeFilters(Filters):
     archived_at = DateTimeField()
     created_at = DateTimeField()
     id = IntField()
+    name = Column()
     updated_at = DateTimeField()
 
 

@@ -1,9 +1,12 @@
 """Users: those who can log in to an account."""
 
+from zoneinfo import ZoneInfo
+
 from .._record import DateTime, Part, Record, record
 from .._resource import GetMixin, ListMixin
 from ..filters import DateTimeField, Filters, IntField
 from ..links import SelfLink
+from ._zones import zone_of
 
 
 @record
@@ -34,6 +37,15 @@ class User(Record):
     title: str | None = None
     user_active: bool | None = None
 
+    @property
+    def zone(self) -> ZoneInfo | None:
+        """The time zone, by its IANA name.
+
+        Raises:
+            zoneinfo.ZoneInfoNotFoundError: the time zone data of this Python do not have it.
+        """
+        return zone_of(self.time_zone_identifier)
+
 
 class UserFilters(Filters):
     """What users can be searched by."""
@@ -49,3 +61,7 @@ class Users(ListMixin[User], GetMixin[User]):
     name = "users"
     record = User
     where = UserFilters()
+
+    async def get_authenticated(self) -> User:
+        """Give the user whom the key belongs to."""
+        return await self._get("/user")

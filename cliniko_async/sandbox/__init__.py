@@ -14,19 +14,19 @@ nobody knows what Cliniko does stands in `docs/sandbox.md`.
 import importlib
 from typing import TYPE_CHECKING, Any
 
+_ROOMS = {"Fault": ".faults", "Faults": ".faults", "Sandbox": "._sandbox", "SandboxRequest": ".protocol"}
+
 if TYPE_CHECKING:
     from ._sandbox import Sandbox
     from .faults import Fault, Faults
     from .protocol import SandboxRequest
-
-__all__ = ["Fault", "Faults", "Sandbox", "SandboxRequest"]
-
-_ROOMS = {"Fault": ".faults", "Faults": ".faults", "Sandbox": "._sandbox", "SandboxRequest": ".protocol"}
-
-if not TYPE_CHECKING:
+else:
 
     def __getattr__(name: str) -> Any:
         # The pytest plugin lies in this package and is imported by every run of pytest: the server can wait.
         if name not in _ROOMS:
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
         return getattr(importlib.import_module(_ROOMS[name], __name__), name)
+
+
+__all__ = ["Fault", "Faults", "Sandbox", "SandboxRequest"]

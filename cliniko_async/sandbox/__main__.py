@@ -61,12 +61,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run it and give the exit status."""
     options = parsed(arguments)
     try:
-        asyncio.run(serve(options))
+        with contextlib.suppress(KeyboardInterrupt):
+            asyncio.run(serve(options))
     except OSError as error:
         sys.stderr.write(f"{options.host}:{options.port}: {error.strerror}\n")
         return 1
-    except KeyboardInterrupt:
-        pass
     return 0
 
 

@@ -13,8 +13,10 @@ from typing import Any, Self
 
 from aiohttp import web
 
+from .attachments import Attachments
 from .budget import Budget, Window
 from .faults import Faults
+from .file_store import FileStore
 from .operations import Api
 from .protocol import SandboxRequest
 from .routes import Routes
@@ -24,10 +26,30 @@ from .server import BASE_PATH, Server
 from .store import Ids, Store
 
 _tables = cache(load)
+# Seconds for answers under way when it closes; aiohttp takes 0 for no end.
+_LAST_MOMENT = 0.01
 
 
 class Sandbox:
-    """A whole Cliniko on loopback, with the rows of an invented clinic; `async with Sandbox() as sandbox:`."""
+    """A whole Cliniko on loopback, with the rows of an invented clinic; `async with Sandbox() as sandbox:`.
+
+    Args:
+        seed: of all that is invented; the same seed gives the same rows.
+        appointment_types: how many are there at the start.
+        limit: requests in a period.
+        period: in seconds.
+        window: how the limit is counted.
+        latency: seconds that every answer takes.
+        host: where to listen.
+        port: where to listen; 0 is any that is free.
+        api_key: the key that is right; one of its own by default.
+        ids: whether new records have larger ids than older ones.
+        unsortable: columns that `sort` refuses.
+        shuffle_ties: give records of one second in another order with each request.
+        archiving_touches: whether archiving moves `updated_at`.
+        clock: seconds, from anywhere.
+        wall: seconds since 1970.
+    """
 
     def __init__(
         self,
@@ -48,25 +70,6 @@ class Sandbox:
         clock: Callable[[], float] = time.monotonic,
         wall: Callable[[], float] = time.time,
     ) -> None:
-        """Take how it is to behave.
-
-        Args:
-            seed: of all that is invented; the same seed gives the same rows.
-            appointment_types: how many are there at the start.
-            limit: requests in a period.
-            period: in seconds.
-            window: how the limit is counted.
-            latency: seconds that every answer takes.
-            host: where to listen.
-            port: where to listen; 0 is any that is free.
-            api_key: the key that is right; one of its own by default.
-            ids: whether new records have larger ids than older ones.
-            unsortable: columns that `sort` refuses.
-            shuffle_ties: give records of one second in another order with each request.
-            archiving_touches: whether archiving moves `updated_at`.
-            clock: seconds, from anywhere.
-            wall: seconds since 1970.
-        """
         self.api_key = api_key or _new_key()
         self.faults = Faults()
         self.budget = Budget(limit, period, window, clock)
@@ -76,7 +79,10 @@ class Sandbox:
         rng = random.Random(f"sandbox {seed}")
         self._store = Store(_tables(), wall, rng, ids)
         api = Api(self._store, rng, frozenset(unsortable), shuffle_ties, archiving_touches)
-        self._server = Server(self.api_key, Routes(api), self.budget, self.faults, clock, wall, self._pause)
+        self.files = FileStore(wall, clock)
+        self.attachments = Attachments(api, self.files)
+        routes = Routes(api, self.attachments)
+        self._server = Server(self.api_key, routes, self.budget, self.faults, clock, wall, self._pause)
         self._runner: web.ServerRunner | None = None
 
     @property
@@ -95,12 +101,13 @@ class Sandbox:
         Raises:
             OSError: the port is taken.
         """
-        self._runner = web.ServerRunner(web.Server(self._server.handle, access_log=None), shutdown_timeout=0)
+        self._runner = web.ServerRunner(web.Server(self._server.handle, access_log=None), shutdown_timeout=_LAST_MOMENT)
         self._store.open()
         plant(self._store, self._seed, self._appointment_types)
         try:
             await self._runner.setup()
             await web.TCPSite(self._runner, self._host, self._port).start()
+            await self.files.start(self._host)
         except OSError:
             await self.close()
             raise
@@ -111,6 +118,8 @@ class Sandbox:
         """Close every connection and forget the rows; what was received stays in `requests`."""
         if self._runner is not None:
             await self._runner.cleanup()
+        await self._server.close()
+        await self.files.close()
         self._store.close()
 
     async def __aenter__(self) -> Self:

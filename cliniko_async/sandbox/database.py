@@ -86,10 +86,9 @@ class Database:
     def _make(self, table: Table) -> None:
         columns = [f"{quoted(name)} {kind.sql}" for name, kind in table.columns.items() if name != "id"]
         self._run({}, "CREATE TABLE", table.name, "( id INTEGER PRIMARY KEY,", ", ".join(columns), ")")
-        for stamp in ("created_at", "updated_at"):
-            if stamp in table.columns:
-                indexed = ", ".join((stamp, "id", *table.hiding))
-                self._run({}, "CREATE INDEX", f"{table.name}_{stamp}", "ON", table.name, "(", indexed, ")")
+        for stamp in table.stamps:
+            indexed = ", ".join((stamp, "id", *table.hiding))
+            self._run({}, "CREATE INDEX", f"{table.name}_{stamp}", "ON", table.name, "(", indexed, ")")
 
     def _make_view(self, table: Table) -> None:
         """Show the rows of several tables as if they were of one."""

@@ -13,7 +13,6 @@ import attrs
 from .protocol import Reply, SandboxRequest
 
 Moment = Literal["request", "answer", "headers", "body"]
-Proceed = Callable[[], Awaitable[Reply | None]]
 
 
 @attrs.frozen
@@ -21,8 +20,8 @@ class Exchange:
     """One request under way, for a fault to act on."""
 
     request: SandboxRequest
-    proceed: Proceed
-    """Goes on: to the next fault that stacks, or to the work itself; gives None when the connection was closed."""
+    proceed: Callable[[], Awaitable[Reply]]
+    """Does the work and gives the answer that it would have had."""
     write: Callable[[bytes], None]
     close: Callable[[], None]
     wall: Callable[[], float]
@@ -42,6 +41,8 @@ class When(TypedDict, total=False):
     """Let so many of these requests pass first."""
     times: int | None
     """For how many of them; None is for ever. One by default."""
+    delay: float
+    """Seconds that pass before it strikes."""
 
 
 @attrs.define(repr=False)
@@ -50,13 +51,19 @@ class Fault:
 
     name: str
     action: Action
-    stacks: bool
     method: str | None = None
     path: str | re.Pattern[str] = ""
     after: int = 0
     times: int | None = 1
+    delay: float = 0.0
     hits: int = 0
     """How many requests it has struck."""
+
+    async def strike(self, exchange: Exchange) -> Reply | None:
+        """Give the answer, or None when the connection was closed instead."""
+        if self.delay > 0:
+            await asyncio.sleep(self.delay)
+        return await self.action(exchange)
 
     def cancel(self) -> None:
         """Strike no more."""
@@ -89,11 +96,7 @@ class Fault:
 
 
 class Faults:
-    """The faults to come, tried in the order they were added.
-
-    Each request takes the first fault that is for it and not yet spent. `slow`, `between` and `edit` stack: they act,
-    and the request goes on to the next fault behind them.
-    """
+    """The faults to come, in the order they were added: each request takes the first that is for it."""
 
     def __init__(self) -> None:
         self._list: list[Fault] = []
@@ -107,15 +110,9 @@ class Faults:
         """The faults that have not struck as often as they are to."""
         return tuple(fault for fault in self._list if not fault.spent)
 
-    def take(self, request: SandboxRequest) -> list[Fault]:
-        """Give the faults that strike a request: any that stack, and at most one more, the last."""
-        struck: list[Fault] = []
-        for fault in self.pending:
-            if fault.strikes(request):
-                struck.append(fault)
-                if not fault.stacks:
-                    break
-        return struck
+    def take(self, request: SandboxRequest) -> Fault | None:
+        """Give the fault that strikes a request, if one does."""
+        return next((fault for fault in self.pending if fault.strikes(request)), None)
 
     def status(
         self,
@@ -179,7 +176,7 @@ class Faults:
     def slow(self, seconds: float, *, acted: bool = True, **when: Unpack[When]) -> Fault:
         """Answer only after so many seconds, having done the work at once, or with `acted=False` doing it only then."""
 
-        async def act(exchange: Exchange) -> Reply | None:
+        async def act(exchange: Exchange) -> Reply:
             if not acted:
                 await asyncio.sleep(seconds)
                 return await exchange.proceed()
@@ -187,12 +184,12 @@ class Faults:
             await asyncio.sleep(seconds)
             return reply
 
-        return self._add("slow", act, when, stacks=True)
+        return self._add("slow", act, when)
 
     def between(self, change: Callable[[], object], *, before: bool = False, **when: Unpack[When]) -> Fault:
         """Call `change` once the answer is made and before it leaves, or with `before=True` before the work is done."""
 
-        async def act(exchange: Exchange) -> Reply | None:
+        async def act(exchange: Exchange) -> Reply:
             if before:
                 change()
             reply = await exchange.proceed()
@@ -200,7 +197,7 @@ class Faults:
                 change()
             return reply
 
-        return self._add("between", act, when, stacks=True)
+        return self._add("between", act, when)
 
     def edit(self, change: Callable[[Any], Any], **when: Unpack[When]) -> Fault:
         """Send what `change` makes of the JSON that was to be sent.
@@ -208,14 +205,13 @@ class Faults:
         It may return another value, or bytes that are sent as they are, or change what it was given and return None.
         """
 
-        async def act(exchange: Exchange) -> Reply | None:
-            reply = await exchange.proceed()
-            return None if reply is None else _edited(reply, change)
+        async def act(exchange: Exchange) -> Reply:
+            return _edited(await exchange.proceed(), change)
 
-        return self._add("edit", act, when, stacks=True)
+        return self._add("edit", act, when)
 
-    def _add(self, name: str, action: Action, when: When, *, stacks: bool = False) -> Fault:
-        fault = Fault(name, action, stacks, **when)
+    def _add(self, name: str, action: Action, when: When) -> Fault:
+        fault = Fault(name, action, **when)
         self._list.append(fault)
         return fault
 

@@ -73,13 +73,13 @@ class Api:
 
     def create(self, call: Call, table: Table) -> Reply:
         """Create a record."""
-        values = self._values(call, table, create=True)
+        values = self._values(call, table, "create")
         return self._record(201, table, self.store.insert(table, values))
 
     def update(self, call: Call, table: Table) -> Reply:
         """Change the fields that were sent."""
         record_id = self._found(call, table)
-        self.store.change(table, record_id, self._values(call, table, create=False))
+        self.store.change(table, record_id, self._values(call, table, "update"))
         return self._record(200, table, record_id)
 
     def archive(self, call: Call, table: Table) -> Reply:
@@ -105,7 +105,8 @@ class Api:
     def cancel(self, call: Call, table: Table) -> Reply:
         """Cancel an appointment or an attendance."""
         record_id = self._found(call, table)
-        self.store.change(table, record_id, {"cancelled_at": self.store.now()})
+        values = {} if call.body is None else self._values(call, table, "cancel")
+        self.store.change(table, record_id, {**values, "cancelled_at": self.store.now()})
         return Reply(204)
 
     def _found(self, call: Call, table: Table) -> int:
@@ -118,11 +119,11 @@ class Api:
             raise Refused(NOT_FOUND)
         return call.ids[-1]
 
-    def _values(self, call: Call, table: Table, *, create: bool) -> dict[str, Any]:
+    def _values(self, call: Call, table: Table, operation: str) -> dict[str, Any]:
         body: Any = call.body
         if not isinstance(body, dict):
             raise Refused(json_reply(422, {"message": "must be an object"}))
-        checked = check_body(cast("dict[str, Any]", body), table, self.store, create=create)
+        checked = check_body(cast("dict[str, Any]", body), table, self.store, operation)
         if checked.errors:
             raise Refused(invalid(checked.errors))
         return checked.values

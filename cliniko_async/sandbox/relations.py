@@ -10,6 +10,7 @@ from .kinds import ID, IDS, Kind
 FIXED_LINKS = {
     ("appointment_types", "appointment_type_billable_items"): "/appointment_type_billable_items?appointment_type_id",
     ("appointment_types", "appointment_type_products"): "/appointment_type_products?appointment_type_id",
+    ("bookings", "conflicts"): "/bookings/{id}/conflicts",
     ("group_appointments", "conflicts"): "/group_appointments/{id}/conflicts",
     ("group_appointments", "repeats"): "/group_appointments?repeated_from_id",
     ("individual_appointments", "conflicts"): "/individual_appointments/{id}/conflicts",
@@ -27,6 +28,9 @@ FIXED_LINKS = {
 
 A field behind a `?` stands for a filter on it.
 """
+
+ELSEWHERE = {"referral_sources": {"get", "update"}}
+"""Operations whose path is not that of their resource."""
 
 MEMBERS = {"bookings": ("individual_appointments", "group_appointments", "unavailable_blocks")}
 """Resources whose records are those of others."""
@@ -121,6 +125,9 @@ SCOPES = {
     "patient_cases": Scope("closed", None, {"active": 0}),
     "practitioners": Scope("active", 1, {"inactive": 0}),
 }
+
+BELOW_PARENTS = {"referral_sources"}
+"""Resources of which one record is read and changed below the path of its parent."""
 
 _ENDINGS = (("y", "ies"), ("x", "xes"), ("ss", "sses"))
 

@@ -3,13 +3,12 @@
 import re
 from collections.abc import Callable, Iterator
 
+from .attachments import Attachments
+from .odd import Key, Operation, odd_operations
 from .operations import Api, Call
 from .protocol import Reply
-from .relations import plural
+from .relations import BELOW_PARENTS, plural
 from .schema import ParentList, Table
-
-Operation = Callable[[Call], Reply]
-Key = tuple[str, ...]
 
 _ID = re.compile(r"\d{1,19}", re.ASCII)
 _LARGEST_ID = 2**63 - 1
@@ -19,11 +18,13 @@ _ANY = "{id}"
 class Routes:
     """The operations of every table, found by method and path."""
 
-    def __init__(self, api: Api) -> None:
+    def __init__(self, api: Api, attachments: Attachments) -> None:
         self._operations: dict[Key, Operation] = {}
         for table in api.store.tables.values():
             self._operations |= dict(_lists(api, table))
             self._operations |= dict(_records(api, table))
+        self._operations |= odd_operations(api)
+        self._operations |= dict(attachments.operations(self._operations))
 
     def find(self, method: str, path: str) -> tuple[Operation, tuple[int, ...]] | None:
         """The operation behind a path below the base URL, with the ids in it."""
@@ -50,6 +51,8 @@ def _path_of(table: Table, asked: ParentList) -> Iterator[str]:
 
 
 def _records(api: Api, table: Table) -> Iterator[tuple[Key, Operation]]:
+    if table.name in BELOW_PARENTS:
+        return
     one = (table.name, _ANY)
     shapes: dict[str, tuple[Key, Callable[[Call, Table], Reply]]] = {
         "create": (("POST", table.name), api.create),

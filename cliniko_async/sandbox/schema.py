@@ -4,16 +4,16 @@ import re
 import types
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
-from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, Literal, Required, Union, get_args, get_origin, get_type_hints
 
 import attrs
 
 from .._tables import RESOURCES, resource_class
 from .kinds import DECIMAL, ID, IDS, MOMENT, OBJECT, OF_FILTER, OF_TYPE, Kind
-from .relations import FIXED_LINKS, HIDDEN, STAND_INS, plural, snake
+from .relations import ELSEWHERE, FIXED_LINKS, HIDDEN, STAND_INS, plural, snake
 
 _LIST = re.compile(r"list(?:_(active|inactive))?(?:_for_(\w+))?")
-_WRITES = ("create", "update", "archive", "unarchive", "delete", "cancel", "get")
+_OPERATIONS = ("create", "update", "archive", "unarchive", "delete", "cancel", "get")
 HIDING = ("archived_at", "cancelled_at", "deleted_at")
 
 
@@ -33,6 +33,8 @@ class Hint:
         if get_origin(annotation) is Annotated:
             inner = cls.of(get_args(annotation)[0])
             return attrs.evolve(inner, rules=inner.rules + get_args(annotation)[1:])
+        if get_origin(annotation) is Required:
+            return cls.of(get_args(annotation)[0])
         if get_origin(annotation) not in (Union, types.UnionType):
             return cls(annotation, (), nullable=False)
         members = [member for member in get_args(annotation) if member is not types.NoneType]
@@ -77,10 +79,15 @@ class Table:
     filters: Mapping[str, Kind]
     lists: tuple[ParentList, ...]
     operations: frozenset[str]
-    create_fields: Mapping[str, Any]
-    update_fields: Mapping[str, Any]
+    sent: Mapping[str, Mapping[str, Any]]
+    """What each operation takes: the annotations of its fields."""
     targets: Mapping[str, str]
     """The resource that a column of ids refers to."""
+
+    @property
+    def stamps(self) -> tuple[str, ...]:
+        """The columns that say when a record was written."""
+        return tuple(name for name in ("created_at", "updated_at") if name in self.columns)
 
     @property
     def hiding(self) -> tuple[str, ...]:
@@ -104,11 +111,12 @@ def load() -> dict[str, Table]:
 def _table(cls: Any, records: Mapping[str, str]) -> Table:
     fields = _record_fields(cls.record)
     links = {name: hint for name, hint in fields.items() if _is_link(hint)}
-    searchable: dict[str, Any] = cls.where.fields()
+    searchable: dict[str, Any] = cls.searchable()
     filters = {name: OF_FILTER[column.kind] for name, column in searchable.items()}
-    sent = {name: _sent(cls, name) for name in ("create", "update")}
-    columns = _columns(cls.name, fields, links, {**sent["create"], **sent["update"]}, filters)
-    targets = {f"{name}_id": _target(name, hint, records) for name, hint in links.items()}
+    sent = {name: _sent(cls, name) for name in ("create", "update", "cancel")}
+    columns = _columns(cls.name, fields, links, {**sent["create"], **sent["update"], **sent["cancel"]}, filters)
+    ones = {name: hint for name, hint in links.items() if _is_one(cls.name, name, hint)}
+    targets = {f"{name}_id": _target(name, hint, records) for name, hint in ones.items()}
     targets |= {name: _owner(name, links, records) for name in columns if name.endswith("_ids")}
     return Table(
         name=cls.name,
@@ -118,9 +126,8 @@ def _table(cls: Any, records: Mapping[str, str]) -> Table:
         json=_json(cls.name, fields, targets),
         filters=filters,
         lists=tuple(_lists(cls)),
-        operations=frozenset(name for name in _WRITES if hasattr(cls, name)),
-        create_fields=sent["create"],
-        update_fields=sent["update"],
+        operations=frozenset(name for name in _OPERATIONS if hasattr(cls, name)) - ELSEWHERE.get(cls.name, set()),
+        sent=sent,
         targets=targets,
     )
 

@@ -127,6 +127,7 @@ class _Garden(Plot):
             "max_attendees": service.attendees,
             "billable_item_id": next(item for item, sold in items if sold is service),
             "deposit_price": decimal_text(service.price // 2) if mode == "deposit_required" else None,
+            "product_id": self.rng.choice([*[None] * 5, self.planted["products"][0]]),
             "online_bookings_lead_time_hours": self.rng.choice(_LEAD_TIMES),
             "online_payments_mode": mode,
             "practitioner_ids": [one for one, person in people if service.category in person.categories],
@@ -236,11 +237,8 @@ def _practitioner(person: Person, user: int) -> dict[str, Any]:
 
 def _offers() -> Iterator[tuple[Service, str]]:
     """Services without end: first the plain ones, then each in the other ways."""
-    for scheme in SCHEMES:
-        yield from ((service, scheme) for service in SERVICES)
-    for number in itertools.count(2):
-        for scheme in SCHEMES:
-            yield from ((service, f"{scheme} {number}".strip()) for service in SERVICES)
+    rounds = itertools.chain([""], map(" {}".format, itertools.count(2)))
+    return ((service, f"{scheme}{one}".strip()) for one in rounds for scheme in SCHEMES for service in SERVICES)
 
 
 def _content(sections: tuple[str, ...]) -> dict[str, Any]:

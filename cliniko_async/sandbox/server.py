@@ -1,17 +1,18 @@
 """The server: takes a request through the checks, the budget and the faults to its operation, and sends the answer."""
 
+import asyncio
 import json
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable
 from decimal import Decimal
 from email.utils import formatdate
-from typing import Any, NoReturn
+from typing import Any, NoReturn, cast
 from urllib.parse import parse_qsl
 
 import attrs
 from aiohttp import web
 
 from .budget import Budget
-from .faults import Exchange, Fault, Faults, throttled
+from .faults import Exchange, Faults, throttled
 from .operations import Call
 from .protocol import NOT_FOUND, UNAUTHORIZED, Refused, Reply, SandboxRequest, header_fault, is_authorized, refusal
 from .routes import Routes
@@ -32,14 +33,33 @@ class Server:
     pause: Callable[[], Awaitable[None]]
     """Waited for before each answer is sent."""
     requests: list[SandboxRequest] = attrs.field(factory=list[SandboxRequest])
+    _under_way: set[asyncio.Task[Any]] = attrs.field(factory=set[asyncio.Task[Any]])
 
     async def handle(self, request: web.BaseRequest) -> web.Response:
         """Answer one request, or close its connection."""
+        # The server does not remember the requests of clients that have left.
+        task = cast("asyncio.Task[Any]", asyncio.current_task())
+        self._under_way.add(task)
+        try:
+            return await self._handle(request)
+        finally:
+            self._under_way.discard(task)
+
+    async def close(self) -> None:
+        """Give up what is under way."""
+        for task in self._under_way:
+            task.cancel()
+        await asyncio.gather(*self._under_way, return_exceptions=True)
+
+    async def _handle(self, request: web.BaseRequest) -> web.Response:
         received = self._received(request)
         self.requests.append(received)
         wait = self.budget.arrive() if received.authorized else None
-        visit = _Visit(self, request, received, wait, iter(self.faults.take(received)))
-        reply = await visit.proceed()
+        # Held here, as the request lets go of it when the client closes it; writing to it then does nothing.
+        connection = cast("asyncio.Transport", request.transport)
+        visit = _Visit(self, request, received, wait, connection)
+        fault = self.faults.take(received)
+        reply = await visit.proceed() if fault is None else await fault.strike(visit.exchange())
         if reply is None:
             # The connection is closed, so nothing of this is sent.
             return web.Response()
@@ -90,27 +110,20 @@ class Server:
 
 @attrs.frozen
 class _Visit:
-    """A request on its way through the faults that strike it."""
+    """A request on its way to its answer."""
 
     server: Server
     request: web.BaseRequest
     received: SandboxRequest
     wait: float | None
-    faults: Iterator[Fault]
+    connection: asyncio.Transport
 
-    async def proceed(self) -> Reply | None:
-        fault = next(self.faults, None)
-        if fault is None:
-            return await self.server.answer(self.request, self.received, self.wait)
-        return await fault.action(Exchange(self.received, self.proceed, self._write, self._close, self.server.wall))
+    async def proceed(self) -> Reply:
+        return await self.server.answer(self.request, self.received, self.wait)
 
-    def _write(self, data: bytes) -> None:
-        if self.request.transport is not None:
-            self.request.transport.write(data)
-
-    def _close(self) -> None:
-        if self.request.transport is not None:
-            self.request.transport.close()
+    def exchange(self) -> Exchange:
+        write, close = self.connection.write, self.connection.close
+        return Exchange(self.received, self.proceed, write, close, self.server.wall)
 
 
 def _pairs(request: web.BaseRequest) -> list[tuple[str, str]]:

@@ -62,8 +62,7 @@ class Store:
         given = _stored(table, values)
         record_id = int(given.get("id") or self._next_id(table))
         now = given.get("created_at", stored_moment(self.now()))
-        stamps = {name: now for name in ("created_at", "updated_at") if name in table.columns}
-        row: Row = {**table.blank, **stamps, **given, "id": record_id}
+        row: Row = {**table.blank, **dict.fromkeys(table.stamps, now), **given, "id": record_id}
         row |= self._derived(table, row, given)
         self.rows.insert(table, row)
         self._after(table, row, given)
@@ -75,7 +74,7 @@ class Store:
         if before is None:
             return False
         given = _stored(table, values)
-        touched = {"updated_at": stored_moment(self.now())} if touch and "updated_at" in table.columns else {}
+        touched = {"updated_at": stored_moment(self.now())} if touch and "updated_at" in table.stamps else {}
         row: Row = {**before, **touched, **given}
         row |= self._derived(table, row, given)
         self.rows.replace(table, row)

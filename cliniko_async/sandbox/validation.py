@@ -9,7 +9,7 @@ from typing import Any, Literal, cast, get_args, get_origin, get_type_hints, is_
 
 import attrs
 
-from .kinds import BOOLEAN, DAY, DECIMAL, ID, INTEGER, MOMENT, OBJECT, TEXT, decimal_text
+from .kinds import BOOLEAN, DAY, DECIMAL, ID, INTEGER, MOMENT, TEXT, decimal_text
 from .relations import REQUIRED
 from .schema import Hint, Table
 from .store import Store
@@ -39,9 +39,9 @@ class Body:
     errors: dict[str, str]
 
 
-def check_body(body: Mapping[str, Any], table: Table, store: Store, *, create: bool) -> Body:
+def check_body(body: Mapping[str, Any], table: Table, store: Store, operation: str) -> Body:
     """Hold a body against a table; fields that the table does not have are passed over."""
-    fields = table.create_fields if create else table.update_fields
+    fields = table.sent[operation]
     values: dict[str, Any] = {}
     errors: dict[str, str] = {}
     for name in [name for name in body if name in fields]:
@@ -51,7 +51,7 @@ def check_body(body: Mapping[str, Any], table: Table, store: Store, *, create: b
             errors[name] = str(wrong)
         else:
             errors |= _stray(name, values[name], table, store)
-    needed = [name for name in REQUIRED.get(table.name, ()) if create or name in body]
+    needed = [name for name in REQUIRED.get(table.name, ()) if operation == "create" or name in body]
     blank = {_internal(name): BLANK for name in needed if body.get(name) in (None, "", [])}
     return Body(values, {**errors, **blank})
 
@@ -106,10 +106,10 @@ def _base(hint: Hint) -> Check:
         return _literal(get_args(hint.base))
     if get_origin(hint.base) in (Sequence, tuple):
         return _list(_check(get_args(hint.base)[0]))
-    if is_typeddict(hint.base):
-        return _mapping(hint.base)
-    if hint.several and hint.kind is OBJECT:
-        return _any_of([_base(Hint.of(one)) for one in hint.several])
+    # Whether a program gave a mapping or a part of a record, the same comes over the wire.
+    shapes = [one for one in hint.several or (hint.base,) if is_typeddict(one)]
+    if shapes:
+        return _any_of([_mapping(one) for one in shapes])
     return _SCALARS.get(hint.kind.name, _object)
 
 

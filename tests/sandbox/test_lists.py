@@ -4,6 +4,7 @@ from decimal import Decimal
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
+
 from tests.sandbox.wire import running
 
 TYPES = "/appointment_types"
@@ -85,13 +86,13 @@ async def test_order_is_the_direction_of_columns_without_one():
 
 async def test_nothing_comes_last_and_decimals_are_sorted_as_numbers():
     async with running() as wire:
+        wire.sandbox.add("appointment_types", deposit_price="100.0")
         prices = [one["deposit_price"] for one in await wire.list(TYPES, sort="deposit_price")]
         known = [Decimal(price) for price in prices if price is not None]
         assert known == sorted(known)
         assert prices[len(known) :] == [None] * (len(prices) - len(known))
         downward = [one["deposit_price"] for one in await wire.list(TYPES, sort="deposit_price:desc")]
         assert downward[0] is None
-        assert {len(price) for price in map(str, known)} > {4}
 
 
 @pytest.mark.parametrize("sort", ["nothing", "name:up", "", "name,", "practitioners", "practitioner_ids", "name;drop"])

@@ -6,9 +6,9 @@ import time
 from email.utils import parsedate_to_datetime
 
 import pytest
-from tests.sandbox.wire import AGENT, running
 
 from cliniko_async.sandbox import Sandbox
+from tests.sandbox.wire import AGENT, running
 
 NOT_FOUND = {"status": "404", "error": "Not Found"}
 
@@ -74,6 +74,7 @@ async def test_an_accept_without_json_is_406():
         ("POST", "/practitioners"),
         ("GET", "/practitioners/1/appointment_types"),
         ("GET", "/users/"),
+        ("GET", "/referral_sources/1"),
     ],
 )
 async def test_what_is_not_there_is_404(method, path):

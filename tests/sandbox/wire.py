@@ -32,15 +32,15 @@ class Wire:
     sandbox: Sandbox
     session: aiohttp.ClientSession
 
+    def headers(self, key: str | None = None) -> dict[str, str]:
+        """What every request needs, with the right key or another."""
+        user = self.sandbox.api_key if key is None else key
+        basic = base64.b64encode(f"{user}:".encode()).decode()
+        return {"Authorization": f"Basic {basic}", "User-Agent": AGENT, "Accept": "application/json"}
+
     async def ask(self, method: str, path: str, *, key: str | None = None, **options: Any) -> Answer:
         """Send a request with the right headers, but for those given."""
-        user = self.sandbox.api_key if key is None else key
-        headers = {
-            "Authorization": f"Basic {base64.b64encode(f'{user}:'.encode()).decode()}",
-            "User-Agent": AGENT,
-            "Accept": "application/json",
-        }
-        headers |= options.pop("headers", {})
+        headers = self.headers(key) | options.pop("headers", {})
         url = path if path.startswith("http") else self.sandbox.base_url + path
         async with self.session.request(method, URL(url, encoded=True), headers=headers, **options) as answer:
             return Answer(answer.status, dict(answer.headers), await answer.read())

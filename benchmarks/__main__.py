@@ -1,0 +1,74 @@
+"""Measures the budgets and prints the table: `python -m benchmarks [--write] [part …]`.
+
+Fails when a part cannot be run, or when a ratio is so far over its budget that no noise explains it.
+"""
+
+import argparse
+import asyncio
+import sys
+import traceback
+from collections.abc import Awaitable, Callable, Iterable
+
+from . import calls, decoding, imports, listing, memory, report, waiting
+from .generated import generated_client
+from .measure import Line
+
+Part = Callable[[], Iterable[Line] | Awaitable[Iterable[Line]]]
+
+PARTS: dict[str, Part] = {
+    "decoding": decoding.measure_decoding,
+    "encoding": decoding.measure_encoding,
+    "calls": calls.measure_calls,
+    "steps": calls.measure_steps,
+    "permits": calls.measure_permits,
+    "listing": listing.measure_listing,
+    "ahead": waiting.measure_ahead,
+    "budget": waiting.measure_budget,
+    "kept": memory.measure_kept,
+    "streams": memory.measure_streams,
+    "imports": imports.measure_imports,
+}
+
+
+def main() -> int:
+    """Run the parts that were named, or all."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks")
+    parser.add_argument("parts", nargs="*", metavar="part", help=f"one of {', '.join(PARTS)}; all by default")
+    parser.add_argument("--write", action="store_true", help="write the table to RESULTS.md, too")
+    options = parser.parse_args()
+    if unknown := set(options.parts) - set(PARTS):
+        parser.error(f"there is no part {', '.join(sorted(unknown))}")
+    lines, broken = _run(options.parts or PARTS)
+    report.show(lines)
+    if options.write:
+        report.write(lines)
+    for fault in (faults := broken + report.faults(lines)):
+        print(fault, file=sys.stderr)
+    return 1 if faults else 0
+
+
+def _run(names: Iterable[str]) -> tuple[list[Line], list[str]]:
+    lines: list[Line] = []
+    broken: list[str] = []
+    with generated_client():
+        for name in names:
+            print(f"{name} …", file=sys.stderr, flush=True)
+            try:
+                lines += _measure(PARTS[name])
+            except Exception:  # noqa: BLE001  (the other parts are measured all the same)
+                traceback.print_exc()
+                broken.append(f"{name} could not be measured")
+    return lines, broken
+
+
+def _measure(part: Part) -> Iterable[Line]:
+    made = part()
+    return asyncio.run(_awaited(made)) if isinstance(made, Awaitable) else made
+
+
+async def _awaited(made: Awaitable[Iterable[Line]]) -> Iterable[Line]:
+    return await made
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,89 @@
+"""The table, on a terminal and as Markdown, and the machine it was measured on."""
+
+import os
+import platform
+from collections.abc import Iterable, Iterator, Sequence
+from importlib.metadata import version
+from pathlib import Path
+from statistics import median
+
+from rich.console import Console
+from rich.table import Table
+
+from .measure import CLEARLY, Line
+
+RESULTS = Path(__file__).parent / "RESULTS.md"
+_COLUMNS = ("what", "ours", "beside", "theirs", "ratio", "budget", "")
+_LIBRARIES = ("aiohttp", "attrs", "cattrs", "msgspec", "pydantic", "httpx", "orjson", "openapi-python-client")
+_SCALES = {"s": 1.0, "ms": 1e3, "µs": 1e6, "ns": 1e9, "kB": 1.0}
+_INTRODUCTION = f"""\
+Medians of many rounds in which the sides took turns; a ratio is the median of those within a round. Times are CPU time,
+but for the waits (pages of 200 ms, windows), which are wall time. Only ratios travel from one machine to another.
+A line holds when its ratio is within its budget; `make bench` fails at {CLEARLY:g} times the budget: that is no noise."""
+
+
+def show(lines: Sequence[Line]) -> None:
+    """Print the table and the machine."""
+    console = Console(width=None if Console().is_terminal else 150)
+    table = Table(_COLUMNS[0], header_style="bold")
+    for name in _COLUMNS[1:]:
+        table.add_column(name, justify="left" if name in ("beside", "") else "right")
+    last = ""
+    for line in lines:
+        if line.what != last and last:
+            table.add_section()
+        colour = {"over": "red", "holds": "green"}.get(line.verdict, "dim")
+        cells = _cells(line)
+        table.add_row(cells[0] if line.what != last else "", *cells[1:-1], f"[{colour}]{cells[-1]}[/]")
+        last = line.what
+    console.print(table)
+    console.print(", ".join(machine()), style="dim")
+
+
+def write(lines: Sequence[Line]) -> None:
+    """Write the table and the machine as Markdown."""
+    rows = [_COLUMNS, ("---", "--:", "---", "--:", "--:", "--:", "---"), *map(_cells, lines)]
+    table = "\n".join(f"| {' | '.join(row)} |" for row in rows)
+    RESULTS.write_text(f"# Speed\n\n{_INTRODUCTION}\n\n{table}\n\nMeasured on {', '.join(machine())}.\n")
+
+
+def machine() -> Iterator[str]:
+    """Tell the processor and the versions."""
+    yield f"{_processor()}, {os.cpu_count()} cores"
+    yield f"{platform.python_implementation()} {platform.python_version()}"
+    for name in _LIBRARIES:
+        yield f"{name} {version(name)}"
+
+
+def faults(lines: Iterable[Line]) -> list[str]:
+    """Say what is so far over that the run fails."""
+    return [
+        f"{line.what}: {line.ratio:.2f} x {line.against}, the budget is {line.budget:.2f}"
+        for line in lines
+        if line.budget is not None and line.failed
+    ]
+
+
+def _cells(line: Line) -> tuple[str, ...]:
+    scale = _SCALES[line.unit]
+    return (
+        line.what,
+        f"{_rounded(median(line.ours) * scale)} {line.unit}",
+        line.against,
+        f"{_rounded(median(line.theirs) * scale)} {line.unit}",
+        f"{line.ratio:.2f}",
+        "" if line.budget is None else f"{line.budget:.2f}",
+        line.verdict,
+    )
+
+
+def _rounded(number: float) -> str:
+    return f"{number:,.0f}" if number >= 100 else f"{number:.3g}"
+
+
+def _processor() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return platform.processor() or platform.machine()
+    return next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), platform.machine())

@@ -1,0 +1,72 @@
+"""Wall time where waiting is the cost: pages asked for ahead, and a budget that runs out."""
+
+import asyncio
+import math
+import time
+from collections.abc import Awaitable, Callable, Sequence
+
+from cliniko_async import Cliniko, SlidingWindowLimiter
+
+from .measure import Line
+from .serving import client, counted, serving
+
+_PAGES = 100
+_LATENCY = 0.2
+_AHEAD = {1: (1, 1.04), 8: (3, 1.08), 32: (7, 1.08)}
+"""Pages ahead: how many rounds, and the budget."""
+
+_LIMIT = 200
+_PAGES_LIMITED, _PERIOD_OF_PAGES = 1000, 5.0
+_AT_ONCE, _PERIOD_AT_ONCE = 300, 6.0
+
+
+async def measure_ahead() -> Sequence[Line]:
+    """Measure 100 pages of 200 ms each beside the ideal, latency x (1 + ⌈99/n⌉)."""
+    lines = []
+    with serving(pages=_PAGES, latency=_LATENCY) as base_url:
+        for ahead, (rounds, budget) in _AHEAD.items():
+            taken = [await _walked(base_url, ahead) for _ in range(rounds)]
+            ideal = _LATENCY * (1 + math.ceil((_PAGES - 1) / ahead))
+            what = f"100 pages of 200 ms, prefetch={ahead}"
+            lines.append(_beside_ideal(what, taken, ideal, budget))
+    return lines
+
+
+async def measure_budget() -> Sequence[Line]:
+    """Measure more requests than a window holds: a minute is some seconds here, and the server's window slides."""
+    windows = (_PAGES_LIMITED - 1) // _LIMIT
+    return [
+        await _within(_walk_all, "1,000 pages, 200 in a window, no 429", windows, _PERIOD_OF_PAGES),
+        await _within(_ask_at_once, "300 requests at once, 200 in a window, no 429", 1, _PERIOD_AT_ONCE),
+    ]
+
+
+async def _within(use: Callable[[Cliniko], Awaitable[None]], what: str, windows: int, period: float) -> Line:
+    with serving(pages=_PAGES_LIMITED, size=1, limit=_LIMIT, period=period, kept=0) as base_url:
+        async with client(base_url, SlidingWindowLimiter(_LIMIT, period)) as cliniko:
+            begun = time.monotonic()
+            await use(cliniko)
+            taken = time.monotonic() - begun
+        refused = counted(base_url)["refused"]
+    assert not refused, f"{refused} answers of 429"
+    return _beside_ideal(what, [taken], windows * period, budget=1.03)
+
+
+def _beside_ideal(what: str, taken: Sequence[float], ideal: float, budget: float) -> Line:
+    return Line(what=what, against="the ideal", ours=taken, theirs=[ideal] * len(taken), unit="s", budget=budget)
+
+
+async def _walked(base_url: str, ahead: int) -> float:
+    async with client(base_url) as cliniko:
+        begun = time.monotonic()
+        count = len(await cliniko.appointment_types.list(prefetch=ahead).collect())
+        assert count == _PAGES * 100
+        return time.monotonic() - begun
+
+
+async def _walk_all(cliniko: Cliniko) -> None:
+    assert len(await cliniko.appointment_types.list(per_page=1).collect()) == _PAGES_LIMITED
+
+
+async def _ask_at_once(cliniko: Cliniko) -> None:
+    await asyncio.gather(*(cliniko.request("GET", "/taxes/1") for _ in range(_AT_ONCE)))

@@ -1,0 +1,167 @@
+"""Files to be sent, read piece by piece: from a path, from bytes, or from a stream."""
+
+import asyncio
+import io
+import os
+import stat
+import tempfile
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator
+from contextlib import asynccontextmanager
+from typing import BinaryIO, Protocol, Self, TypeAlias, cast, runtime_checkable
+
+import attrs
+
+from .errors import ConfigurationError
+
+CHUNK = 256 * 1024
+"""The most that is read from a disk at once, in bytes."""
+
+
+@runtime_checkable
+class AsyncReader(Protocol):
+    """A stream that gives at most so many bytes at a time, and none at its end."""
+
+    async def read(self, n: int, /) -> bytes:
+        """Give what is there, at least one byte unless it is the end."""
+        ...
+
+
+FileSource: TypeAlias = str | os.PathLike[str] | bytes | bytearray | memoryview | AsyncReader | AsyncIterable[bytes]
+"""A file to be sent: its path, its bytes, or a stream of them."""
+
+
+class Source(Protocol):
+    """A file that is being sent."""
+
+    @property
+    def size(self) -> int:
+        """How many bytes it has."""
+        ...
+
+    @property
+    def again(self) -> bool:
+        """Whether it can be read more than once."""
+        ...
+
+    async def start(self) -> None:
+        """Go to its first byte."""
+        ...
+
+    async def read(self) -> bytes:
+        """Give its next piece, or nothing at its end."""
+        ...
+
+
+@attrs.define(repr=False)
+class Bytes:
+    """What is in memory already."""
+
+    data: bytes
+    place: int = 0
+    again: bool = True
+
+    @property
+    def size(self) -> int:
+        """How many bytes it has."""
+        return len(self.data)
+
+    async def start(self) -> None:
+        """Go to its first byte."""
+        self.place = 0
+
+    async def read(self) -> bytes:
+        """Give its next piece."""
+        start, self.place = self.place, self.place + CHUNK
+        return self.data[start : self.place]
+
+
+@attrs.define(repr=False)
+class Disk:
+    """What lies on a disk, read by other threads than the loop's."""
+
+    file: BinaryIO
+    size: int
+    again: bool = True
+
+    async def start(self) -> None:
+        """Go to its first byte."""
+        await asyncio.to_thread(self.file.seek, 0)
+
+    async def read(self) -> bytes:
+        """Give its next piece."""
+        return await asyncio.to_thread(self.file.read, CHUNK)
+
+
+@attrs.define(repr=False)
+class Stream:
+    """What comes only once, and whose size was told."""
+
+    pieces: AsyncIterator[bytes]
+    size: int
+    again: bool = False
+
+    async def start(self) -> None:
+        """Begin with what comes first."""
+
+    async def read(self) -> bytes:
+        """Give its next piece."""
+        async for piece in self.pieces:
+            if piece:
+                return piece
+        return b""
+
+
+@attrs.define(repr=False)
+class _Pieces:
+    """The pieces of a stream that can be read; its own iterator gives lines, which may be of any length."""
+
+    stream: AsyncReader
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> bytes:
+        if piece := await self.stream.read(CHUNK):
+            return piece
+        raise StopAsyncIteration
+
+
+def _pieces_of(stream: AsyncReader | AsyncIterable[bytes]) -> AsyncIterator[bytes]:
+    return _Pieces(stream) if isinstance(stream, AsyncReader) else aiter(stream)
+
+
+def name_of(file: FileSource) -> str | None:
+    """Give the name that a file has on its disk."""
+    return os.path.basename(file) if isinstance(file, str | os.PathLike) else None  # noqa: PTH119  (also of a PathLike)
+
+
+@asynccontextmanager
+async def open_source(file: FileSource, size: int | None) -> AsyncGenerator[Source, None]:
+    """Open a file for as long as it is being sent; a stream of unknown size is first written to a temporary file.
+
+    Raises:
+        ConfigurationError: it is no file.
+        OSError: it cannot be read.
+    """
+    if isinstance(file, bytes | bytearray | memoryview):
+        yield Bytes(bytes(file))
+    elif isinstance(file, str | os.PathLike):
+        with await asyncio.to_thread(open, file, "rb") as opened:
+            yield await _disk(opened)
+    elif isinstance(file, io.IOBase) or not isinstance(file, AsyncReader | AsyncIterable):
+        raise ConfigurationError("a file is a path, bytes, or an asynchronous stream of bytes")
+    elif size is not None:
+        yield Stream(_pieces_of(file), size)
+    else:
+        with await asyncio.to_thread(tempfile.TemporaryFile) as spool:
+            async for piece in _pieces_of(file):
+                await asyncio.to_thread(spool.write, piece)
+            yield await _disk(cast("BinaryIO", spool))
+
+
+async def _disk(file: BinaryIO) -> Disk:
+    await asyncio.to_thread(file.flush)
+    found = await asyncio.to_thread(os.fstat, file.fileno())
+    if not stat.S_ISREG(found.st_mode):
+        raise ConfigurationError("the path leads to what is no file")
+    return Disk(file, found.st_size)

@@ -1,0 +1,276 @@
+"""The store that holds the files of patients: it lies outside of the API, and gets neither the key nor who asks."""
+
+import asyncio
+import random
+import re
+from collections.abc import AsyncGenerator, AsyncIterable, Awaitable, Callable, Mapping
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from typing import TypeAlias
+from urllib.parse import urljoin
+
+import aiohttp
+import attrs
+from yarl import URL
+
+from ._download import Download
+from ._files import Source
+from ._http import Request, Response, is_loopback
+from ._multipart import Multipart
+from ._retry import RateLimited, Retrying, RetryPolicy
+from ._session import SessionManager
+from ._transport import Call, Transport, once, reason_of
+from .errors import (
+    ConfigurationError,
+    DeadlineExceededError,
+    DecodingError,
+    ResponseError,
+    TransportError,
+    TransportTimeoutError,
+    UsageError,
+    error_for,
+)
+from .limits import Priority
+
+Form: TypeAlias = tuple[str, Mapping[str, str]]
+"""Where to post a file to, and the fields that go with it."""
+
+_AGENT = "cliniko-async"
+_CONNECT_SHARE = 0.75
+_LARGEST_RECEIPT = 64 * 1024
+_KEY = re.compile(rb"<Key>([^<]*)</Key>")
+_ENTITIES = (("&lt;", "<"), ("&gt;", ">"), ("&quot;", '"'), ("&apos;", "'"), ("&amp;", "&"))
+_MOST_REDIRECTS = 5
+_REDIRECTS = (301, 302, 303, 307, 308)
+
+
+@attrs.frozen
+class StoreOptions:
+    """What of a view's options the store goes by: seconds, and who goes first."""
+
+    timeout: float
+    deadline: float | None
+    retry: RetryPolicy
+    priority: Priority
+
+
+class Store:
+    """Keeps files, and gives them back."""
+
+    def __init__(self, manager: SessionManager, options: StoreOptions) -> None:
+        """Take the client's session, and how patient it is."""
+        self._manager = manager
+        self._options = options
+
+    async def keep(self, form: Callable[[], Awaitable[Form]], filename: str, source: Source) -> str:
+        """Post a file, each time with a new form, and give the URL under which the API finds it.
+
+        Raises:
+            ResponseError: the store refused it.
+            TransportError: the store gave no answer.
+        """
+        attempt = 0
+        while True:
+            attempt += 1
+            url, fields = await form()
+            request = Request("POST", self._checked(url))
+            await source.start()
+            outcome = await self._posted(request, Multipart(fields, filename, source))
+            if isinstance(outcome, Response) and 200 <= outcome.status < 300:
+                return _joined(url, _key(request, outcome))
+            if attempt == self._options.retry.attempts or not source.again or not _is_passing(outcome):
+                raise _failed(request, outcome, attempt)
+            await self.pause(random.uniform(0, self._options.retry.bound(attempt)))
+
+    async def pause(self, seconds: float) -> None:
+        """Wait, unless the client is closed meanwhile.
+
+        Raises:
+            UsageError: it was.
+        """
+        try:
+            async with self._manager.call(None):
+                await asyncio.sleep(seconds)
+        except TimeoutError:
+            pass
+        self._manager.check_open()
+
+    @asynccontextmanager
+    async def stream(self, url: str) -> AsyncGenerator[Download, None]:
+        """Open what a URL of the API leads to, whether it gives the file or a redirect to where it is.
+
+        Raises:
+            ResponseError: it is not given.
+            TransportError: no answer came.
+        """
+        request = Request("GET", url)
+        async with AsyncExitStack() as stack:
+            for _ in range(_MOST_REDIRECTS):
+                keyed = self._manager.server.own(request.url) is not None
+                opening = _Opening(self._ask, stack, self._options.timeout, keyed=keyed)
+                try:
+                    await self._sender(opening).send(request)
+                except ResponseError as error:
+                    request = Request("GET", self._target(error))
+                else:
+                    yield Download(self._manager, request, opening.answered, self._options.timeout)
+                    return
+            raise DecodingError(["leads from one redirect to the next"], request=request)
+
+    def _sender(self, opening: "_Opening") -> Retrying:
+        options = self._options
+        # The store has no part in the rate limit of the API.
+        inner: Transport = opening
+        if opening.keyed:
+            inner = RateLimited(opening, self._manager.limiter, options.priority)
+        return Retrying(inner, options.retry, self._manager, options.deadline)
+
+    def _target(self, error: ResponseError) -> str:
+        """Give the URL of a redirect, or raise the error that is none."""
+        location = error.response.headers.get("Location")
+        if error.status not in _REDIRECTS or not location:
+            raise error
+        url = urljoin(error.request.url, location)
+        return self._manager.server.own(url) or self._checked(url)
+
+    def _checked(self, url: str) -> str:
+        """Give a URL of the store, if a file may go there.
+
+        Raises:
+            ConfigurationError: it is not encrypted, and not on this machine with the API.
+        """
+        try:
+            parts = URL(url, encoded=True)
+            own = URL(self._manager.server.base_url, encoded=True).host or ""
+        except ValueError:
+            raise ConfigurationError("the API gave what is no URL for a file") from None
+        local = parts.scheme == "http" and is_loopback(parts.host or "") and is_loopback(own)
+        if not parts.host or parts.user is not None or not (parts.scheme == "https" or local):
+            raise ConfigurationError("the API gave a URL for a file that does not start with https")
+        return url
+
+    async def _posted(self, request: Request, body: Multipart) -> Response | TransportError:
+        call = Call(request, sent=not self._manager.owned)
+        scope: asyncio.Timeout | None = None
+        try:
+            async with self._manager.call(self._options.deadline) as scope, body.guarded(self._options.timeout):
+                return await self._exchange(call, body)
+        except TimeoutError:
+            kind: type[TransportError] = TransportTimeoutError
+            reason = f"made no headway for {self._options.timeout:g} s"
+        except (aiohttp.ClientError, OSError) as error:
+            kind, reason = TransportError, f"had no answer: {reason_of(error)}"
+        # Raised here, as what aiohttp makes of them shows their text.
+        if body.failure is not None:
+            raise body.failure
+        if scope is not None and scope.expired():
+            raise self._cut_short(request)
+        return kind(reason, request=request, sent=call.sent)
+
+    def _cut_short(self, request: Request) -> UsageError | DeadlineExceededError:
+        if self._manager.closed:
+            return UsageError(f"{request!r} was not done before the client was closed")
+        return DeadlineExceededError("was not done before the deadline", request=request)
+
+    async def _exchange(self, call: Call, body: Multipart) -> Response:
+        headers = {"Content-Type": body.content_type, "Content-Length": str(body.size), "Accept": "*/*"}
+        async with self._ask(call, headers, body) as answer:
+            read = bytearray()
+            while len(read) < _LARGEST_RECEIPT and (piece := await answer.content.read(_LARGEST_RECEIPT - len(read))):
+                read += piece
+            return Response(answer.status, answer.headers.copy(), bytes(read))
+
+    def _ask(
+        self, call: Call, headers: Mapping[str, str] | None, data: AsyncIterable[bytes] | None = None
+    ) -> AbstractAsyncContextManager[aiohttp.ClientResponse]:
+        """Send a request of these headers, or with the key where there are none."""
+        session, timeout = self._manager.session(), self._options.timeout
+        connect = timeout * _CONNECT_SHARE
+        return session.request(
+            call.request.method,
+            URL(call.request.url, encoded=True),
+            data=data,
+            # A session that was given may have headers of its own; no local variable, as it would hold the key.
+            headers=self._manager.credentials.headers() if headers is None else {"User-Agent": _AGENT, **headers},
+            # Nothing is timed as a whole: a file takes as long as it takes.
+            timeout=aiohttp.ClientTimeout(total=None, connect=connect, sock_read=None if data else timeout),
+            allow_redirects=False,
+            raise_for_status=False,
+            # A middleware of the user's may know a key of its own.
+            middlewares=(once,),
+            trace_request_ctx=call if self._manager.owned else None,
+        )
+
+
+class _Opening:
+    """Sends once, and leaves the body of a success to be read."""
+
+    answered: aiohttp.ClientResponse
+
+    def __init__(
+        self,
+        ask: Callable[[Call, Mapping[str, str] | None], AbstractAsyncContextManager[aiohttp.ClientResponse]],
+        stack: AsyncExitStack,
+        timeout: float,
+        *,
+        keyed: bool,
+    ) -> None:
+        self._ask = ask
+        self._stack = stack
+        self._timeout = timeout
+        self.keyed = keyed
+
+    async def send(self, call: Call) -> Response:
+        """Send it once and give status and headers, with the body of what is no success."""
+        call.sent = True
+        call.attempts += 1
+        try:
+            return await self._open(call)
+        except TimeoutError:
+            failure: TransportError = TransportTimeoutError(
+                f"had no answer within {self._timeout:g} s", request=call.request
+            )
+        except (aiohttp.ClientError, OSError) as error:
+            failure = TransportError(f"had no answer: {reason_of(error)}", request=call.request)
+        raise failure
+
+    async def _open(self, call: Call) -> Response:
+        headers = None if self.keyed else {"Accept": "*/*"}
+        async with AsyncExitStack() as stack:
+            answer = await stack.enter_async_context(self._ask(call, headers))
+            body = b""
+            if 200 <= answer.status < 300:
+                self.answered = answer
+                self._stack.push_async_exit(stack.pop_all())
+            else:
+                body = await answer.content.read(_LARGEST_RECEIPT)
+            return Response(answer.status, answer.headers.copy(), body)
+
+
+def _key(request: Request, response: Response) -> str:
+    """Give the key of a file off the store's receipt, as it stands there."""
+    found = _KEY.search(response.body)
+    try:
+        key = found[1].decode() if found else ""
+    except UnicodeDecodeError:
+        key = ""
+    if not key:
+        raise DecodingError(["Key is missing"], request=request, status=response.status)
+    for entity, sign in _ENTITIES:
+        key = key.replace(entity, sign)
+    return key
+
+
+def _joined(url: str, key: str) -> str:
+    return url + key if url.endswith("/") or key.startswith("/") else f"{url}/{key}"
+
+
+def _is_passing(outcome: Response | TransportError) -> bool:
+    """Whether it may go well the next time; what was kept in vain is forgotten by the store."""
+    return isinstance(outcome, TransportError) or outcome.status >= 500 or outcome.status in (408, 429)
+
+
+def _failed(request: Request, outcome: Response | TransportError, attempts: int) -> ResponseError | TransportError:
+    if isinstance(outcome, Response):
+        return error_for(request, outcome, attempts)
+    outcome.attempts = attempts
+    return outcome

@@ -1,0 +1,8 @@
+"""Time zones by their names."""
+
+from zoneinfo import ZoneInfo
+
+
+def zone_of(name: str | None) -> ZoneInfo | None:
+    """Give the zone of an IANA name, or None where there is no name."""
+    return ZoneInfo(name) if name else None

@@ -1,0 +1,271 @@
+"""What the sandbox does when it is told to fail."""
+
+import asyncio
+import re
+
+import aiohttp
+import pytest
+
+from cliniko_async.sandbox import Fault
+from tests.sandbox.wire import running
+from tests.support.virtual import run
+
+USERS = "/users"
+TYPES = "/appointment_types"
+
+
+async def statuses(wire, *paths):
+    return [(await wire.get(path)).status for path in paths]
+
+
+async def test_a_status_is_answered_as_often_as_told():
+    async with running() as wire:
+        fault = wire.sandbox.faults.status(503, times=2)
+        assert await statuses(wire, USERS, USERS, USERS) == [503, 503, 200]
+        assert (fault.hits, fault.spent) == (2, True)
+        assert wire.sandbox.faults.pending == ()
+        assert repr(fault) == "Fault(status 503, hits=2)"
+        assert isinstance(fault, Fault)
+
+
+async def test_a_status_comes_with_the_body_and_headers_given():
+    async with running() as wire:
+        wire.sandbox.faults.status(502, body="<h1>Bad gateway</h1>", headers={"X-Proxy": "p"})
+        answer = await wire.get(USERS)
+        assert (answer.status, answer.body, answer.headers["X-Proxy"]) == (502, b"<h1>Bad gateway</h1>", "p")
+        assert answer.headers["Content-Type"].startswith("text/html")
+        wire.sandbox.faults.status(403, content_type="text/plain")
+        answer = await wire.get(USERS)
+        assert (answer.status, answer.body) == (403, b"")
+
+
+async def test_a_status_can_be_answered_after_the_work_was_done():
+    async with running() as wire:
+        before = len(wire.sandbox.all("taxes"))
+        wire.sandbox.faults.status(502)
+        wire.sandbox.faults.status(504, acted=True)
+        assert (await wire.post("/taxes", {"name": "VAT"})).status == 502
+        assert len(wire.sandbox.all("taxes")) == before
+        assert (await wire.post("/taxes", {"name": "VAT"})).status == 504
+        assert len(wire.sandbox.all("taxes")) == before + 1
+
+
+async def test_faults_without_an_end_strike_until_they_are_cancelled_or_cleared():
+    async with running() as wire:
+        fault = wire.sandbox.faults.status(500, times=None)
+        assert await statuses(wire, USERS, USERS) == [500, 500]
+        fault.cancel()
+        wire.sandbox.faults.status(500, times=None)
+        assert await statuses(wire, USERS) == [500]
+        wire.sandbox.faults.clear()
+        assert await statuses(wire, USERS) == [200]
+
+
+async def test_faults_strike_in_the_order_they_were_added():
+    async with running() as wire:
+        for status in (500, 502, 503):
+            wire.sandbox.faults.status(status)
+        assert await statuses(wire, USERS, USERS, USERS, USERS) == [500, 502, 503, 200]
+
+
+async def test_a_fault_waits_until_so_many_of_its_requests_have_passed():
+    async with running() as wire:
+        wire.sandbox.faults.status(503, path="/users", after=2)
+        assert await statuses(wire, USERS, TYPES, USERS, USERS, USERS) == [200, 200, 200, 503, 200]
+
+
+async def test_a_fault_is_for_a_method_a_text_in_the_url_or_a_pattern():
+    async with running() as wire:
+        wire.sandbox.faults.status(500, method="post", times=None)
+        wire.sandbox.faults.status(502, path="page=2", times=None)
+        wire.sandbox.faults.status(503, path=re.compile(r"/users/\d+$"), times=None)
+        assert (await wire.post("/taxes", {"name": "VAT"})).status == 500
+        paths = (USERS, f"{TYPES}?page=2", f"{TYPES}?page=1", "/users/12", "/users/12/x")
+        assert await statuses(wire, *paths) == [200, 502, 200, 503, 404]
+
+
+def test_a_429_says_when_the_limit_resets_in_whole_seconds_and_has_no_body():
+    async def main():
+        async with running(wall=lambda: 1_000.25) as wire:
+            wire.sandbox.faults.throttle(5.0)
+            answer = await wire.get(USERS)
+            assert (answer.status, answer.headers["X-RateLimit-Reset"], answer.body) == (429, "1006", b"")
+            wire.sandbox.faults.throttle(None)
+            answer = await wire.get(USERS)
+            assert (answer.status, "X-RateLimit-Reset" in answer.headers) == (429, False)
+
+    run(main())
+
+
+@pytest.mark.parametrize(
+    ("moment", "error", "acted"),
+    [
+        ("request", aiohttp.ServerDisconnectedError, 0),
+        ("answer", aiohttp.ServerDisconnectedError, 1),
+        ("headers", aiohttp.ServerDisconnectedError, 1),
+        ("body", aiohttp.ClientPayloadError, 1),
+    ],
+)
+async def test_a_connection_is_dropped_before_or_after_the_work_or_amid_the_answer(moment, error, acted):
+    async with running() as wire:
+        before = len(wire.sandbox.all("taxes"))
+        wire.sandbox.faults.drop(moment)
+        with pytest.raises(error):
+            await wire.post("/taxes", {"name": "VAT"})
+        assert len(wire.sandbox.all("taxes")) == before + acted
+        (one,) = wire.sandbox.requests
+        assert one.status is None
+        assert (one.body is None) is (moment == "request")
+        assert (await wire.get(USERS)).status == 200
+
+
+async def test_a_dropped_delete_is_seen_once_for_each_time_it_was_sent():
+    """What aiohttp repeats by itself is a request like any other."""
+    async with running() as wire:
+        wire.sandbox.faults.drop()
+        path = f"/taxes/{wire.sandbox.all('taxes')[0]['id']}"
+        assert (await wire.delete(path)).status == 204
+        assert [one.method for one in wire.sandbox.requests] == ["DELETE", "DELETE"]
+
+
+async def test_a_body_is_cut_shorter_than_its_length_says():
+    async with running() as wire:
+        whole = len((await wire.get(USERS)).body)
+        wire.sandbox.faults.cut(keep=0.25)
+        async with wire.session.get(wire.sandbox.base_url + USERS, headers=wire.headers()) as answer:
+            assert (answer.status, answer.content_length) == (200, whole)
+            with pytest.raises(aiohttp.ClientPayloadError):
+                await answer.read()
+
+
+async def test_bytes_are_sent_as_they_are():
+    async with running() as wire:
+        wire.sandbox.faults.raw(b"HTTP/1.1 204 No Content\r\n\r\n")
+        wire.sandbox.faults.raw(b"SSH-2.0-OpenSSH_9.6\r\n")
+        assert (await wire.get(USERS)).status == 204
+        with pytest.raises(aiohttp.ClientResponseError):
+            await wire.get(USERS)
+
+
+def test_a_slow_answer_comes_late_to_work_that_was_done_at_once():
+    async def main():
+        loop = asyncio.get_running_loop()
+        async with running(timeout=100) as wire:
+            wire.sandbox.faults.slow(30.0)
+            task = asyncio.create_task(wire.post("/taxes", {"name": "VAT"}))
+            await asyncio.sleep(1)
+            assert wire.sandbox.all("taxes")[-1]["name"] == "VAT"
+            started = loop.time()
+            assert (await task).status == 201
+            assert 28 < loop.time() - started < 31
+
+    run(main())
+
+
+def test_a_slow_answer_can_put_off_the_work_too():
+    async def main():
+        async with running(timeout=100) as wire:
+            wire.sandbox.faults.slow(30.0, acted=False)
+            task = asyncio.create_task(wire.post("/taxes", {"name": "VAT"}))
+            await asyncio.sleep(1)
+            assert wire.sandbox.all("taxes")[-1]["name"] != "VAT"
+            assert (await task).status == 201
+
+    run(main())
+
+
+def test_a_slow_answer_does_not_hold_up_the_end():
+    async def main():
+        loop = asyncio.get_running_loop()
+        async with running(timeout=3) as wire:
+            wire.sandbox.faults.slow(1000.0)
+            with pytest.raises(TimeoutError):
+                await wire.get(USERS)
+        assert loop.time() < 1100
+
+    run(main())
+
+
+def test_latency_delays_every_answer():
+    async def main():
+        loop = asyncio.get_running_loop()
+        async with running(latency=0.2) as wire:
+            started = loop.time()
+            await wire.get(USERS)
+            await wire.get("/nothing")
+            assert 0.39 < loop.time() - started < 0.5
+
+    run(main())
+
+
+async def test_something_happens_between_two_pages():
+    async with running() as wire:
+        first = (await wire.get(TYPES, per_page=5)).json
+        gone = first["appointment_types"][0]["id"]
+        wire.sandbox.faults.between(lambda: wire.sandbox.archive("appointment_types", gone))
+        assert (await wire.get(TYPES, per_page=5)).json == first
+        later = (await wire.get(TYPES, per_page=5)).json
+        assert later["total_entries"] == first["total_entries"] - 1
+
+
+async def test_something_happens_just_before_the_work():
+    async with running() as wire:
+        gone = wire.sandbox.all("taxes")[0]["id"]
+        wire.sandbox.faults.between(lambda: wire.sandbox.remove("taxes", gone), before=True)
+        assert gone not in {one["id"] for one in await wire.list("/taxes")}
+
+
+async def test_an_answer_is_edited_in_place_or_replaced():
+    async with running() as wire:
+        faults = wire.sandbox.faults
+        faults.edit(lambda page: page.update(total_entries=7))
+        faults.edit(lambda page: page["users"])
+        faults.edit(lambda page: b"no JSON")
+        faults.edit(lambda page: {**page, "users": []})
+        assert (await wire.get(USERS)).json["total_entries"] == 7
+        assert isinstance((await wire.get(USERS)).json, list)
+        assert (await wire.get(USERS)).body == b"no JSON"
+        assert (await wire.get(USERS)).json["users"] == []
+        assert wire.sandbox.all("users")
+
+
+async def test_editing_an_answer_without_a_body_gives_it_one():
+    async with running() as wire:
+        wire.sandbox.faults.edit(lambda nothing: {"was": nothing}, method="POST")
+        path = f"{TYPES}/{(await wire.list(TYPES))[0]['id']}/archive"
+        assert (await wire.post(path)).status == 204
+
+
+def test_a_fault_may_strike_late():
+    async def main():
+        loop = asyncio.get_running_loop()
+        async with running(timeout=100) as wire:
+            wire.sandbox.faults.status(503, delay=20.0)
+            wire.sandbox.faults.edit(lambda page: page["users"].clear(), delay=20.0)
+            assert [(await wire.get(USERS)).status, (await wire.get(USERS)).json["users"]] == [503, []]
+            assert 39 < loop.time() - 1000 < 41
+
+    run(main())
+
+
+async def test_a_request_that_is_refused_meets_the_faults_too():
+    async with running() as wire:
+        wire.sandbox.faults.status(503)
+        assert (await wire.ask("GET", USERS, key="wrong")).status == 503
+
+
+def test_a_client_that_left_is_no_trouble():
+    """A fault that writes or closes may find the connection closed already."""
+
+    async def main():
+        async with running(timeout=1) as wire:
+            wire.sandbox.faults.drop("body", delay=5)
+            wire.sandbox.faults.status(503, delay=5)
+            for _ in range(2):
+                with pytest.raises(TimeoutError):
+                    await wire.post("/taxes", {"name": "VAT"})
+            await asyncio.sleep(10)
+            assert [one.status for one in wire.sandbox.requests] == [None, 503]
+            assert (await wire.get(USERS)).status == 200
+
+    run(main())

@@ -1,0 +1,118 @@
+"""The sandbox as a program of its own, and as fixtures of pytest."""
+
+import base64
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import urllib.request
+
+import pytest
+
+from cliniko_async.sandbox import pytest_plugin
+from cliniko_async.sandbox.__main__ import main, parsed
+
+RUN = [sys.executable, "-m", "cliniko_async.sandbox"]
+
+
+def started(*arguments):
+    return subprocess.Popen(
+        [*RUN, "--port", "0", *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+
+
+def told(process):
+    """What the program says before it waits."""
+    lines = []
+    while not lines or not lines[-1].startswith("Ctrl-C"):
+        lines.append(process.stdout.readline())
+        assert lines[-1], process.stderr.read()
+    return "".join(lines)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_the_program_says_where_it_is_and_ends_cleanly(number):
+    with started("--appointment-types", "3") as process:
+        text = told(process)
+        process.send_signal(number)
+        rest, errors = process.communicate(timeout=20)
+    assert (process.returncode, rest, errors) == (0, "", "")
+    assert re.search(r"^base URL  http://127\.0\.0\.1:\d+/v1$", text, re.MULTILINE)
+    assert "curl -u " in text
+
+
+def test_what_the_program_says_to_try_works():
+    with started("--appointment-types", "3", "--limit", "9", "--period", "5", "--latency", "0.001") as process:
+        text = told(process)
+        user, agent, accept, url = re.findall(r"'([^']+)'", text)
+        name, _, value = accept.partition(": ")
+        basic = base64.b64encode(user.encode()).decode()
+        headers = {"Authorization": f"Basic {basic}", "User-Agent": agent, name: value}
+        with urllib.request.urlopen(urllib.request.Request(url, headers=headers), timeout=20) as answer:
+            page = json.load(answer)
+        process.send_signal(signal.SIGINT)
+        process.communicate(timeout=20)
+    assert len(page["appointment_types"]) == 2
+
+
+def test_a_port_that_is_taken_ends_the_program_with_a_line(capsys):
+    with started() as process:
+        port = re.search(r":(\d+)/v1", told(process))[1]
+        assert main(["--port", port]) == 1
+        process.send_signal(signal.SIGINT)
+        process.communicate(timeout=20)
+    assert re.fullmatch(rf"127\.0\.0\.1:{port}: .*address already in use.*\n", capsys.readouterr().err)
+
+
+def test_the_program_has_a_port_of_its_own():
+    assert parsed([]).port == 8321
+
+
+SCOPE = ("-o", "asyncio_default_fixture_loop_scope=function")
+TESTS = """
+async def test_records(cliniko, cliniko_sandbox):
+    first = await cliniko.appointment_types.list().first()
+    assert first.name
+    assert len(cliniko_sandbox.requests) == 1
+
+async def test_no_request_of_another_test(cliniko_sandbox):
+    assert cliniko_sandbox.requests == []
+"""
+
+
+def test_the_fixtures_give_a_sandbox_and_a_client_of_it(tmp_path):
+    (tmp_path / "test_mine.py").write_text(TESTS, encoding="utf-8")
+    plugins = ["-p", "pytest_asyncio.plugin", "-p", "cliniko_async.sandbox.pytest_plugin", "-p", "no:cacheprovider"]
+    arguments = [
+        "-q",
+        "-o",
+        "asyncio_mode=auto",
+        *SCOPE,
+        "-W",
+        "error",
+        *plugins,
+        f"--rootdir={tmp_path}",
+        str(tmp_path),
+    ]
+    # Without the entry point of an installed package, which would be the same plugin again.
+    environment = {**os.environ, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "PYTEST_ADDOPTS": ""}
+    command = [sys.executable, "-m", "pytest", *arguments]
+    ended = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=60, check=False)
+    assert "2 passed" in ended.stdout, ended.stdout + ended.stderr
+
+
+def test_loading_the_plugin_does_not_load_the_server():
+    code = "import sys, cliniko_async.sandbox.pytest_plugin; print('cliniko_async.sandbox.server' in sys.modules)"
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
+    assert ended.stdout == "False\n"
+
+
+def test_without_pytest_asyncio_the_fixtures_are_those_of_pytest(monkeypatch):
+    monkeypatch.setitem(sys.modules, "pytest_asyncio", None)
+
+    async def given():
+        yield
+
+    assert type(pytest_plugin._fixture("given")(given)) is type(pytest.fixture(given))

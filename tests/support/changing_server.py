@@ -1,0 +1,236 @@
+"""A list on a virtual clock whose records change while it is asked for, and a reader of its changes."""
+
+import datetime as dt
+import math
+from collections.abc import Callable, Iterable, Sequence
+from email.utils import formatdate
+from typing import Any
+from urllib.parse import parse_qsl
+
+import attrs
+
+from cliniko_async._cursor import changes_marks, fingerprint, read_cursor, write_cursor
+from cliniko_async._decode import PageData
+from cliniko_async._http import Request, Response
+from cliniko_async._walks.changed import ChangedStep, ChangedWalk, Moment, Version, version_digest
+
+from .model_server import LARGEST_ID, START, RefusedError, Source, query_of
+
+OWNER = fingerprint("changes", "the account", "the query")
+HOUR = 3600.0
+PAUSES = (0.0, 0.1, 0.4, 1.0, 2.6, 20.0)
+DELAYS = (0.0, 0.3, 0.9, 1.0, 1.0)
+KINDS = ("update", "update", "create", "bulk", "late create", "late update", "late bulk", "delete")
+GARBAGE = ("", "yesterday", "Mon, 99 Foo 2023 25:61:61 GMT", "0", "Tue, 14 Nov 2023 22:13:20")
+_MOST_REQUESTS = 3000
+
+
+@attrs.frozen
+class Shown:
+    """A record as it is shown: its stamp without the fraction."""
+
+    id: str
+    updated_at: dt.datetime
+    content: str
+
+
+@attrs.define
+class Stored:
+    """A record as it is kept."""
+
+    id: int
+    updated: float
+    content: int
+
+    def shown(self) -> Shown:
+        return Shown(str(self.id), dt.datetime.fromtimestamp(int(self.updated), dt.UTC), str(self.content))
+
+
+@attrs.define
+class ChangingServer:
+    """The records, the clock, and what changes before, amid and behind each request."""
+
+    choices: Source
+    overlap: float = 60.0
+    late: float = 60.0
+    """How many seconds after its stamp a version may become visible."""
+    date: str = "right"
+    """Whether answers have a `Date`: right, off, missing, garbage or now and then."""
+    off: float = 0.0
+    sortable: bool = True
+    torn: bool = False
+    """Whether the count and the rows of an answer may come from two moments."""
+    changes: int = 2
+    """How many there are at the most at each turn."""
+    kinds: tuple[str, ...] = KINDS
+    calm: bool = False
+    now: float = START + 0.5
+    versions: int = 0
+    rows: dict[int, Stored] = attrs.field(factory=dict)
+    log: list[str] = attrs.field(factory=list)
+
+    def grow(self, most: int) -> None:
+        """Let records come, many of them in one second."""
+        for _ in range(self.choices.pick(most + 1)):
+            self.now += PAUSES[self.choices.pick(4)] if self.choices.pick(3) == 2 else 0.0
+            self._put(1 + self.choices.pick(LARGEST_ID), self.now)
+        self.now += (0.0, 5.0, 200.0)[self.choices.pick(3)]
+
+    def final(self) -> dict[str, Shown]:
+        return {str(row.id): row.shown() for row in self.rows.values()}
+
+    def live(self) -> None:
+        """Let time pass, and things happen."""
+        if self.calm:
+            return
+        for _ in range(self.choices.pick(self.changes + 1)):
+            self.now += PAUSES[self.choices.pick(len(PAUSES))]
+            kind = self.kinds[self.choices.pick(len(self.kinds))]
+            delay = self.late * DELAYS[self.choices.pick(len(DELAYS))] if kind.startswith("late") else 0.0
+            self._change(kind.removeprefix("late "), self.now - delay)
+
+    def _change(self, kind: str, stamp: float) -> None:
+        if kind == "create":
+            self._put(1 + self.choices.pick(LARGEST_ID), stamp)
+            return
+        keys = sorted(self.rows)
+        if kind == "bulk":
+            for key in keys[self.choices.pick(len(keys) + 1) :]:
+                self._put(key, stamp)
+        elif keys:
+            key = keys[self.choices.pick(len(keys))]
+            if kind == "update":
+                self._put(key, stamp)
+            else:
+                del self.rows[key]
+                self.log.append(f"delete {key}")
+
+    def _put(self, key: int, stamp: float) -> None:
+        """Write a record; the next version of a record waits for the one before, so its stamp is no smaller."""
+        before = self.rows.get(key)
+        self.versions += 1
+        self.rows[key] = Stored(key, stamp if before is None else max(stamp, before.updated), self.versions)
+        self.log.append(f"{self.now - START:.1f} s: {key} is {self.versions} of {self.rows[key].updated - START:.1f} s")
+
+    def answer(self, url: str) -> PageData[Shown]:
+        """Answer a request.
+
+        Raises:
+            RefusedError: by a sort that it does not have.
+        """
+        sent = self.now
+        self.live()
+        pairs = parse_qsl(url.partition("?")[2])
+        given, test = dict(pairs), test_of(value for name, value in pairs if name == "q[]")
+        total = sum(map(test, self.rows.values()))
+        if self.torn:
+            self.live()
+        chosen = sorted(filter(test, self.rows.values()), key=self._order(given.get("sort")))
+        shown = tuple(row.shown() for row in chosen[: int(given["per_page"])])
+        self.live()
+        headers = self._headers()
+        self.now += PAUSES[self.choices.pick(2)]
+        self.log.append(f"{self.now - START:.1f} s: {url.partition('?')[2]} -> {[row.id for row in shown]} of {total}")
+        response = Response(200, headers, b"", elapsed=self.now - sent)
+        return PageData(shown, shown, total, None, Request("GET", url), response)
+
+    def _headers(self) -> dict[str, str]:
+        date = self.date
+        if date == "now and then":
+            date = ("right", "missing")[self.choices.pick(2)]
+        if date == "missing":
+            return {}
+        if date == "garbage":
+            return {"Date": GARBAGE[self.choices.pick(4)]}
+        return {"Date": formatdate(int(self.now + self.off), usegmt=True)}
+
+    def _order(self, sort: str | None) -> Callable[[Stored], Any]:
+        salt = 1 + self.choices.pick(LARGEST_ID)
+        if sort is None:
+            return lambda row: row.id * salt % (LARGEST_ID + 1)
+        if sort != "updated_at" or not self.sortable:
+            raise RefusedError
+        return lambda row: (int(row.updated), row.id * salt % (LARGEST_ID + 1))
+
+
+def test_of(filters: Iterable[str]) -> Callable[[Stored], bool]:
+    """What a record must fulfil: it is the stored stamp that is compared."""
+    bounds = {"id>": -math.inf, "id<=": math.inf, "updated_at>=": -math.inf, "updated_at<": math.inf}
+    for text in filters:
+        field, _, rest = text.partition(":")
+        operator = rest.rstrip("0123456789TZ:-")
+        value = rest.removeprefix(operator)
+        bound = float(value) if field == "id" else dt.datetime.fromisoformat(value).timestamp()
+        assert field + operator in bounds
+        bounds[field + operator] = bound
+    above, up_to, since, before = bounds.values()
+    return lambda row: above < row.id <= up_to and since <= row.updated < before
+
+
+@attrs.define
+class Reader:
+    """Reads the changes in runs, any of them broken off, with nothing kept between two runs but the cursor."""
+
+    server: ChangingServer
+    per_page: int = 100
+    full_page: int = 100
+    room: int = 1000
+    cursor: str | None = None
+    got: list[Shown] = attrs.field(factory=list)
+    requests: int = 0
+    """Of the last run."""
+    missed: set[Shown] = attrs.field(factory=set)
+    """What was there all through the last run that reached its end, and never came."""
+    crowd: int = 0
+    """How many versions were ever to be remembered at once."""
+
+    def start(self) -> ChangedWalk:
+        query = query_of(per_page=self.per_page)
+        overlap = self.server.overlap
+        walk = ChangedWalk(query, overlap, digest)
+        if self.cursor is not None:
+            walk = ChangedWalk.resumed(query, overlap, digest, read_cursor(self.cursor, OWNER, changes_marks))
+        return attrs.evolve(walk, full_page=self.full_page, room=self.room)
+
+    def run(self, stop: Callable[[], bool] = lambda: False) -> bool:
+        """Read until the end, or until told to stop, and say whether it was the end."""
+        walk, there = self.start(), self.server.final()
+        self.requests = 0
+        while True:
+            step = self._step(walk)
+            for count, version in enumerate(step.versions, 1):
+                self.got.append(version.row)
+                if stop():
+                    self._keep(step, step.versions[:count])
+                    return False
+            self._keep(step, step.versions)
+            if step.ended:
+                self.missed = set(there.values()) & set(self.server.final().values()) - set(self.got)
+                return True
+            walk = step.walk
+
+    def _step(self, walk: ChangedWalk) -> ChangedStep:
+        self.requests += 1
+        assert self.requests < _MOST_REQUESTS, "the run does not end"
+        try:
+            page = self.server.answer(walk.ask())
+        except RefusedError:
+            other = walk.fallback()
+            assert other is not None
+            return ChangedStep((), walk, other)
+        return walk.take(page, Moment.of(page))
+
+    def _keep(self, step: ChangedStep, handed: Sequence[Version]) -> None:
+        mark = step.walk.mark() if len(handed) == len(step.versions) else step.taker.mark(handed)
+        self.cursor = write_cursor(OWNER, mark)
+        low = min((at for at in (mark.second, mark.water) if at is not None), default=0)
+        self.crowd = max(self.crowd, len({row for row in self.got if row.updated_at.timestamp() >= low}))
+
+    def lost(self) -> list[Shown]:
+        """What is there and was not the last that came of its record."""
+        last = {row.id: row for row in self.got}
+        return [row for key, row in self.server.final().items() if last.get(key) != row]
+
+
+def digest(row: Any) -> int:
+    return version_digest(row, row.content.encode())

@@ -1,0 +1,88 @@
+"""Clients for the tests: of a server that is given, with a limiter that remembers what became of each permit."""
+
+import asyncio
+import functools
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+import attrs
+
+from cliniko_async import Cliniko, RetryPolicy
+from cliniko_async.limits import Limits, Permit, Priority, RateLimiter, SlidingWindowLimiter
+
+from .virtual import run
+
+KEY = "MS0xLWl4SzYYc2VjcmV0-au2"
+WHO = {"app_name": "Tests", "contact_email": "it@example.com"}
+ONCE = RetryPolicy(attempts=1)
+QUICK = RetryPolicy(attempts=3, wait_initial=0.01, wait_max=0.01)
+
+
+@attrs.define
+class RecordingPermit:
+    """A permit that remembers what was first said of it."""
+
+    inner: Permit
+    fate: str | None = None
+
+    def answered(self) -> None:
+        self.fate = self.fate or "answered"
+        self.inner.answered()
+
+    def given_up(self) -> None:
+        self.fate = self.fate or "given up"
+        self.inner.given_up()
+
+    def unsent(self) -> None:
+        self.fate = self.fate or "unsent"
+        self.inner.unsent()
+
+
+class RecordingLimiter:
+    """A limiter on the time of the running loop that remembers the permits it gave and the pauses it was told."""
+
+    def __init__(self, inner: RateLimiter | None = None) -> None:
+        clock = asyncio.get_running_loop().time
+        self.inner = inner or SlidingWindowLimiter(clock=clock)
+        self.permits: list[RecordingPermit] = []
+        self.waits: list[float | None] = []
+        self.before: Callable[[], Coroutine[Any, Any, None]] | None = None
+
+    @property
+    def period(self) -> float:
+        return self.inner.period
+
+    @property
+    def fates(self) -> list[str | None]:
+        return [permit.fate for permit in self.permits]
+
+    async def acquire(self, priority: Priority) -> Permit:
+        if self.before is not None:
+            await self.before()
+        permit = RecordingPermit(await self.inner.acquire(priority))
+        self.permits.append(permit)
+        return permit
+
+    def throttled(self, wait: float | None) -> float:
+        self.waits.append(wait)
+        return self.inner.throttled(wait)
+
+    async def limits(self) -> Limits:
+        return await self.inner.limits()
+
+
+def client_of(server: Any, **options: Any) -> Cliniko:
+    """A client of a server, with a limiter of its own."""
+    key = getattr(server, "api_key", KEY)
+    limiter = options.pop("rate_limiter", None) or RecordingLimiter()
+    return Cliniko(key, base_url=server.base_url, rate_limiter=limiter, **{**WHO, **options})
+
+
+def virtually(test: Callable[..., Coroutine[Any, Any, None]]) -> Callable[..., None]:
+    """Run a test on virtual time."""
+
+    @functools.wraps(test)
+    def wrapped(*args: Any, **kwargs: Any) -> None:
+        run(test(*args, **kwargs))
+
+    return wrapped

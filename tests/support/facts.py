@@ -1,0 +1,58 @@
+"""The facts about the API, and the tables that are held against them."""
+
+import types
+from pathlib import Path
+from typing import Any, Union, get_args, get_origin
+
+import yaml
+
+from cliniko_async._tables import RESOURCES as TABLE_OF
+from cliniko_async._tables import resource_class
+
+FACTS = yaml.load(
+    (Path(__file__).parent.parent / "facts" / "cliniko-v1.yaml").read_text(encoding="utf-8"),
+    Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader),
+)
+RESOURCES: dict[str, Any] = FACTS["resources"]
+SCHEMAS: dict[str, Any] = FACTS["schemas"]
+ENUMS: dict[str, Any] = FACTS["enums"]
+UNIONS = [name for name, facts in RESOURCES.items() if facts["kind"] == "union"]
+VARIANTS = [(name, variant) for name in UNIONS for variant in RESOURCES[name]["variants"]]
+BODIES = [
+    (name, operation["kind"])
+    for name, facts in RESOURCES.items()
+    for operation in facts["operations"].values()
+    if operation.get("body")
+]
+OPERATIONS = [(name, key) for name, facts in RESOURCES.items() for key in facts["operations"]]
+
+ALWAYS = {"id", "links", "created_at", "updated_at"}
+
+
+def camel(name: str) -> str:
+    return "".join(word.title() for word in name.split("_"))
+
+
+TABLES = {module: resource for resource, (module, _) in TABLE_OF.items()}
+
+
+def table(name: str) -> Any:
+    """The resource class of a table."""
+    return resource_class(TABLES[name])
+
+
+def kinds(schemas: list[str]) -> list[dict[str, Any]]:
+    """All kinds of a question or custom field, of which the facts' own lists name the common ones."""
+    family = schemas[0].rpartition("_")[0] + "_"
+    names = {
+        name for name in SCHEMAS if name.startswith(family) and "_definition_" not in name.removeprefix(family[:-1])
+    }
+    return [SCHEMAS[name] for name in sorted(names | set(schemas))]
+
+
+def alternatives(hint: Any) -> tuple[Any, ...]:
+    return get_args(hint) if get_origin(hint) in (Union, types.UnionType) else (hint,)
+
+
+def allowed(spec: dict[str, Any]) -> list[Any] | None:
+    return ENUMS[spec["enum_ref"]]["values"] if "enum_ref" in spec else spec.get("enum")

@@ -1,0 +1,61 @@
+"""Sandboxes with a list that a test knows record for record, and clients of them."""
+
+import asyncio
+import datetime as dt
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
+from typing import Any
+
+from cliniko_async import AppointmentType, Cliniko
+from cliniko_async.sandbox import Sandbox
+
+from .clients import ONCE, client_of
+
+EPOCH = dt.datetime(2024, 1, 1, tzinfo=dt.UTC)
+TYPES = "appointment_types"
+
+
+@asynccontextmanager
+async def listed(
+    count: int = 10, *, seconds: Iterable[float] | None = None, client: dict[str, Any] | None = None, **options: Any
+) -> AsyncIterator[tuple[Sandbox, Cliniko]]:
+    """Give a sandbox with appointment types a, b, c, … of one second each, and a client that sends once."""
+    async with Sandbox(appointment_types=0, **options) as sandbox:
+        for number, second in enumerate(range(count) if seconds is None else seconds):
+            add(sandbox, number, second)
+        async with client_of(sandbox, **{"retry": ONCE, **(client or {})}) as cliniko:
+            yield sandbox, cliniko
+
+
+def add(sandbox: Sandbox, number: int, second: float) -> str:
+    """Add the record of that number."""
+    return sandbox.add(TYPES, name=name_of(number), created_at=EPOCH + dt.timedelta(seconds=second))
+
+
+def name_of(number: int) -> str:
+    return chr(ord("a") + number) if number < 26 else f"z{number:03}"
+
+
+def names(records: Iterable[AppointmentType]) -> str:
+    """The names of records as one word."""
+    return "".join(record.name for record in records)
+
+
+def id_of(sandbox: Sandbox, name: str) -> str:
+    return next(record["id"] for record in sandbox.all(TYPES) if record["name"] == name)
+
+
+def pages_asked(sandbox: Sandbox) -> list[int]:
+    """The numbers of the pages that were asked for, in the order they came."""
+    return [int(request.query.get("page", ["1"])[0]) for request in sandbox.requests]
+
+
+async def settle(turns: int = 1) -> None:
+    for _ in range(turns):
+        await asyncio.sleep(0)
+
+
+def other_tasks() -> set[asyncio.Task[Any]]:
+    """The tasks of the client; those in which the sandbox serves a connection are not its."""
+    others = asyncio.all_tasks() - {asyncio.current_task()}
+    return {task for task in others if "RequestHandler" not in repr(task.get_coro())}

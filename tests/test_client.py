@@ -1,0 +1,697 @@
+"""What a client is made of, what goes out, and the way out for what is not modelled."""
+
+import asyncio
+import gc
+import json
+import warnings
+from pathlib import Path
+
+import aiohttp
+import pytest
+import yaml
+
+from cliniko_async import Cliniko, ConfigurationError, RetryPolicy, UsageError
+from cliniko_async.errors import NotFoundError, ResponseError, ServerError
+from cliniko_async.limits import SlidingWindowLimiter, shared_limiter
+from tests.support.clients import KEY, ONCE, WHO, RecordingLimiter, client_of, virtually
+from tests.support.raw_server import RawServer, answer
+
+FACTS = Path(__file__).parent / "facts"
+RECORD = json.loads((FACTS / "examples" / "appointment_type.json").read_text())
+EMPTY = {"appointment_types": [], "total_entries": 0, "links": {"self": "https://api.au2.cliniko.com/v1/x"}}
+
+
+@pytest.fixture(scope="session")
+def protocol():
+    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+    return yaml.load((FACTS / "cliniko-v1.yaml").read_text(), Loader=loader)["protocol"]
+
+
+def base_url_of(client: Cliniko) -> str:
+    return client._manager.server.base_url
+
+
+class TestTheKey:
+    @pytest.mark.parametrize(
+        "key", ["", "a b", "a\n", "a\r\nX: y", "a:b", "clé", "a\x00b", "\u0661", " abcdef", None, 5, b"key"]
+    )
+    def test_a_key_that_no_key_looks_like_is_refused_and_not_shown(self, key):
+        with pytest.raises(ConfigurationError) as raised:
+            Cliniko(key, **WHO)
+        if isinstance(key, str) and len(key) > 3:
+            assert key not in str(raised.value)
+
+    @pytest.mark.parametrize(
+        ("key", "shard"),
+        [
+            ("abc", "au1"),
+            ("abc-au2", "au2"),
+            ("abc-UK1", "uk1"),
+            ("abc-eu12", "eu12"),
+            ("a-b-ca1", "ca1"),
+            ("abc-au2x", "au1"),
+            ("abc-", "au1"),
+            ("abc-sydney", "au1"),
+            ("abc-au123", "au1"),
+            ("au2", "au1"),
+            ("abc-au2-", "au1"),
+            ("abc-evil.example/", "au1"),
+        ],
+    )
+    def test_the_shard_is_what_stands_after_the_last_hyphen_when_it_looks_like_one(self, key, shard):
+        assert base_url_of(Cliniko(key, **WHO)) == f"https://api.{shard}.cliniko.com/v1"
+
+    def test_an_explicit_shard_comes_before_that_of_the_key(self):
+        assert base_url_of(Cliniko("abc-au2", shard="UK2", **WHO)) == "https://api.uk2.cliniko.com/v1"
+
+    @pytest.mark.parametrize("shard", ["", "au", "sydney", "au1.evil", "au1/", "aü1", "au\u0661", "au1\n", 1])
+    def test_a_shard_that_is_none_is_refused(self, shard):
+        with pytest.raises(ConfigurationError, match="shard"):
+            Cliniko(KEY, shard=shard, **WHO)
+
+    def test_a_shard_and_a_base_url_together_are_refused(self):
+        with pytest.raises(ConfigurationError, match="not both"):
+            Cliniko(KEY, shard="au1", base_url="https://proxy.example/v1", **WHO)
+
+
+class TestWhoAsks:
+    @pytest.mark.parametrize("name", ["", "  ", "a\r\nX-Evil: 1", "a\nb", "Pr\u00e4xis", "a\x00", None, 5])
+    def test_an_app_name_that_cannot_stand_in_a_header_is_refused(self, name):
+        with pytest.raises(ConfigurationError, match="app_name"):
+            Cliniko(KEY, app_name=name, contact_email="it@example.com")
+
+    @pytest.mark.parametrize(
+        "email",
+        [
+            *("", "nobody", "a@b", "@example.com", "a b@example.com", "a@example.com\r\nX: 1", "a@b@example.com"),
+            *("a@example.com)", "(a@example.com", "j\u00fcrgen@example.com", "it@ex\u00e4mple.com", "a@example."),
+            *(None, 5),
+        ],
+    )
+    def test_a_contact_that_is_no_e_mail_address_is_refused(self, email):
+        with pytest.raises(ConfigurationError, match="contact_email"):
+            Cliniko(KEY, app_name="Tests", contact_email=email)
+
+    @pytest.mark.parametrize("missing", ["app_name", "contact_email"])
+    def test_both_are_required(self, missing):
+        with pytest.raises(TypeError, match=missing):
+            Cliniko(KEY, **{name: value for name, value in WHO.items() if name != missing})
+
+
+class TestTheBaseUrl:
+    @pytest.mark.parametrize(
+        ("given", "used"),
+        [
+            ("https://proxy.example/cliniko/v1", "https://proxy.example/cliniko/v1"),
+            ("https://proxy.example/v1/", "https://proxy.example/v1"),
+            ("https://proxy.example", "https://proxy.example"),
+            ("HTTPS://Proxy.Example:8443/v1", "https://proxy.example:8443/v1"),
+            ("http://localhost:8000/v1", "http://localhost:8000/v1"),
+            ("http://127.0.0.1:8000/v1", "http://127.0.0.1:8000/v1"),
+            ("http://127.8.9.1/v1", "http://127.8.9.1/v1"),
+            ("http://[::1]:8000/v1", "http://[::1]:8000/v1"),
+        ],
+    )
+    def test_https_anywhere_and_http_on_this_machine_are_taken(self, given, used):
+        assert base_url_of(Cliniko(KEY, base_url=given, **WHO)) == used
+
+    @pytest.mark.parametrize(
+        "url",
+        [
+            "http://api.au1.cliniko.com/v1",
+            "http://localhost.evil.example/v1",
+            "http://127.0.0.1.evil.example/v1",
+            "http://10.0.0.1/v1",
+            "http://[2001:db8::1]/v1",
+            "http://0.0.0.0/v1",
+            "ftp://localhost/v1",
+            "file:///etc",
+            "/v1",
+            "",
+            "api.au1.cliniko.com",
+            "https:///v1",
+            "https://user@proxy.example/v1",
+            "https://user:word@proxy.example/v1",
+            "https://proxy.example/v1?x=1",
+            "https://proxy.example/v1#x",
+            "https://proxy.example:99999/v1",
+            "https://[::1/v1",
+            5,
+        ],
+    )
+    def test_anything_else_is_refused(self, url):
+        with pytest.raises(ConfigurationError, match="base_url"):
+            Cliniko(KEY, base_url=url, **WHO)
+
+
+class TestTheOtherOptions:
+    @pytest.mark.parametrize("seconds", [0, -1, float("nan"), float("inf"), True, "40", None])
+    def test_a_timeout_is_a_number_of_seconds_above_0(self, seconds):
+        with pytest.raises(ConfigurationError, match="timeout is a number of seconds"):
+            Cliniko(KEY, timeout=seconds, **WHO)
+
+    @pytest.mark.parametrize("seconds", [0, -1, float("nan"), float("inf"), True, "40"])
+    def test_a_deadline_is_a_number_of_seconds_above_0_or_none(self, seconds):
+        Cliniko(KEY, deadline=None, **WHO)
+        with pytest.raises(ConfigurationError, match="deadline is a number of seconds"):
+            Cliniko(KEY, deadline=seconds, **WHO)
+
+    @pytest.mark.parametrize("retry", [None, 5, "often", {"attempts": 3}])
+    def test_retry_is_a_policy(self, retry):
+        with pytest.raises(ConfigurationError, match="RetryPolicy"):
+            Cliniko(KEY, retry=retry, **WHO)
+
+    @pytest.mark.parametrize("priority", [None, "", "urgent", 1])
+    def test_priority_is_one_of_two_words(self, priority):
+        with pytest.raises(ConfigurationError, match="interactive"):
+            Cliniko(KEY, priority=priority, **WHO)
+
+    def test_the_limiter_is_shared_by_all_clients_of_one_server_and_key(self):
+        one, two = Cliniko(KEY, **WHO), Cliniko(KEY, **WHO)
+        other = Cliniko(KEY, base_url="https://proxy.example/v1", **WHO)
+        assert one._manager.limiter is two._manager.limiter is shared_limiter("https://api.au2.cliniko.com/v1", KEY)
+        assert other._manager.limiter is not one._manager.limiter
+
+    def test_a_limiter_that_is_given_is_used_even_if_it_counts_as_false(self):
+        class Falsy(SlidingWindowLimiter):
+            def __len__(self) -> int:
+                return 0
+
+        limiter = Falsy()
+        assert Cliniko(KEY, rate_limiter=limiter, **WHO)._manager.limiter is limiter
+
+    async def test_limits_tells_how_the_limiter_stands(self):
+        limits = await Cliniko(KEY, rate_limiter=SlidingWindowLimiter(7), **WHO).limits()
+        assert (limits.limit, limits.used, limits.remaining) == (7, 0, 7)
+
+
+class TestFromEnv:
+    @pytest.fixture(autouse=True)
+    def environment(self, monkeypatch):
+        for name, value in {"API_KEY": "abc-uk1", "APP_NAME": "Env", "CONTACT_EMAIL": "env@example.com"}.items():
+            monkeypatch.setenv(f"CLINIKO_{name}", value)
+        monkeypatch.delenv("CLINIKO_BASE_URL", raising=False)
+
+    def test_it_takes_key_and_names_from_the_environment(self):
+        client = Cliniko.from_env()
+        assert base_url_of(client) == "https://api.uk1.cliniko.com/v1"
+        assert client._manager.credentials.user_agent == "Env (env@example.com)"
+
+    @pytest.mark.parametrize("missing", ["CLINIKO_API_KEY", "CLINIKO_APP_NAME", "CLINIKO_CONTACT_EMAIL"])
+    @pytest.mark.parametrize("empty", [True, False])
+    def test_a_missing_or_empty_variable_is_named(self, monkeypatch, missing, empty):
+        monkeypatch.setenv(missing, "") if empty else monkeypatch.delenv(missing)
+        with pytest.raises(ConfigurationError, match=missing):
+            Cliniko.from_env()
+
+    def test_an_option_comes_before_its_variable(self, monkeypatch):
+        monkeypatch.delenv("CLINIKO_APP_NAME")
+        client = Cliniko.from_env(api_key="xyz-ca1", app_name="Mine", timeout=3)
+        assert base_url_of(client) == "https://api.ca1.cliniko.com/v1"
+        assert client._manager.credentials.user_agent == "Mine (env@example.com)"
+        assert client._view.options.timeout == 3
+
+    def test_the_base_url_may_come_from_the_environment(self, monkeypatch):
+        monkeypatch.setenv("CLINIKO_BASE_URL", "http://localhost:1/v1")
+        assert base_url_of(Cliniko.from_env()) == "http://localhost:1/v1"
+        assert base_url_of(Cliniko.from_env(base_url="http://localhost:2/v1")) == "http://localhost:2/v1"
+        assert base_url_of(Cliniko.from_env(shard="au3")) == "https://api.au3.cliniko.com/v1"
+
+    def test_a_base_url_that_cannot_work_is_refused(self, monkeypatch):
+        monkeypatch.setenv("CLINIKO_BASE_URL", "http://elsewhere.example/v1")
+        with pytest.raises(ConfigurationError, match="base_url"):
+            Cliniko.from_env()
+
+
+class TestViews:
+    def test_a_view_has_its_own_options_and_shares_the_rest(self):
+        client = Cliniko(KEY, timeout=7, **WHO)
+        view = client.with_options(deadline=3, priority="bulk", retry=ONCE)
+        assert (view._view.options.timeout, view._view.options.deadline) == (7, 3)
+        assert (view._view.options.priority, view._view.options.retry) == ("bulk", ONCE)
+        assert (client._view.options.deadline, client._view.options.priority) == (None, "interactive")
+        assert view._manager is client._manager
+        assert view.appointment_types is not client.appointment_types
+
+    @pytest.mark.parametrize("option", ["api_key", "session", "shard", "rate_limiter", "app_name", "unknown"])
+    def test_an_option_that_a_view_cannot_have_is_refused(self, option):
+        with pytest.raises(ConfigurationError, match="a view may have another"):
+            Cliniko(KEY, **WHO).with_options(**{option: "x"})
+
+    @pytest.mark.parametrize("options", [{"timeout": 0}, {"deadline": -1}, {"retry": 3}, {"priority": "high"}])
+    def test_its_options_are_checked_as_those_of_a_client(self, options):
+        with pytest.raises(ConfigurationError):
+            Cliniko(KEY, **WHO).with_options(**options)
+
+    @virtually
+    async def test_closing_a_view_closes_nothing(self):
+        async with RawServer(answer(200, RECORD)) as server, client_of(server) as client:
+            async with client.with_options(timeout=3) as view:
+                await view.appointment_types.get("1")
+            await view.aclose()
+            await client.appointment_types.get("1")
+            assert {request.connection for request in server.requests} == {1}
+
+    @virtually
+    async def test_a_view_of_a_closed_client_is_closed(self):
+        async with RawServer() as server:
+            client = client_of(server)
+            view = client.with_options(timeout=3)
+            await client.aclose()
+            with pytest.raises(UsageError, match="closed"):
+                await view.appointment_types.get("1")
+            with pytest.raises(UsageError, match="closed"):
+                await view.__aenter__()
+
+    @virtually
+    async def test_a_view_takes_its_permits_at_its_own_priority(self):
+        async with RawServer(answer(200, RECORD)) as server:
+            limiter = RecordingLimiter(SlidingWindowLimiter(10, 60, 0.5, clock=asyncio.get_running_loop().time))
+            async with client_of(server, rate_limiter=limiter) as client:
+                view = client.with_options(priority="bulk")
+                began = asyncio.get_running_loop().time()
+                for _ in range(3):
+                    await view.appointment_types.get("1")
+                assert asyncio.get_running_loop().time() - began >= 24
+
+
+class TestTheObject:
+    def test_its_repr_names_the_server_and_not_the_key(self):
+        assert repr(Cliniko(KEY, **WHO)) == "Cliniko('https://api.au2.cliniko.com/v1')"
+
+    def test_it_has_an_attribute_for_each_resource_and_no_other(self):
+        client = Cliniko(KEY, **WHO)
+        assert client.patients is client.patients
+        assert {"patients", "settings", "request"} <= set(dir(client))
+        with pytest.raises(AttributeError, match="Cliniko has no 'patient'"):
+            client.patient  # noqa: B018
+
+    def test_a_plain_with_says_async_with(self):
+        with pytest.raises(TypeError, match="async with"), Cliniko(KEY, **WHO):
+            pass
+
+    def test_its_exit_alone_does_nothing(self):
+        assert Cliniko(KEY, **WHO).__exit__(None, None, None) is None
+
+    def test_a_link_that_is_none_cannot_be_followed(self):
+        with pytest.raises(TypeError, match="a link is"):
+            Cliniko(KEY, **WHO).follow("https://api.au2.cliniko.com/v1/patients/1")
+
+    @virtually
+    async def test_links_can_be_followed_and_resolved(self):
+        body = {**EMPTY, "appointment_types": [RECORD], "total_entries": 1}
+        async with RawServer() as server, client_of(server) as client:
+            url = f"{server.base_url}/appointment_types/{RECORD['id']}"
+            record = json.loads(json.dumps(RECORD))
+            record["links"]["self"] = url
+            server.turns.extend([answer(200, record)] * 2)
+            server.turns.popleft()
+            kind = await client.appointment_types.get(RECORD["id"])
+            assert await client.follow(kind.link) == kind
+            server.turns.extend([answer(200, body)] * 2)
+            server.turns.popleft()
+            assert list(await client.resolve([kind.link, None])) == [kind.id]
+            assert kind.practitioners is not None
+            with pytest.raises(ConfigurationError):
+                client.follow(kind.practitioners)
+
+
+class TestWhatGoesOut:
+    @virtually
+    async def test_the_key_goes_out_as_in_the_official_example(self):
+        facts = {"key": "MxJrZXkiOiI1Njd1amJmZTQ1NyJ9-au2"}
+        expected = "Basic TXhKclpYa2lPaUkxTmpkMWFtSm1aVFExTnlKOS1hdTI6"
+        async with RawServer(answer(200, RECORD)) as server:
+            server.api_key = facts["key"]
+            async with client_of(server) as client:
+                await client.appointment_types.get("1")
+        assert server.requests[0].headers["authorization"] == expected
+
+    def test_that_example_is_the_one_of_the_facts(self, protocol):
+        example = protocol["authentication"]["official_example"]
+        assert example["key"] == "MxJrZXkiOiI1Njd1amJmZTQ1NyJ9-au2"
+        assert example["header_value"] == "Basic TXhKclpYa2lPaUkxTmpkMWFtSm1aVFExTnlKOS1hdTI6"
+
+    @virtually
+    async def test_every_request_says_who_asks_and_what_it_accepts(self):
+        async with RawServer(answer(200, RECORD)) as server, client_of(server, app_name=" Rosters ") as client:
+            await client.appointment_types.get("1")
+            await client.appointment_types.archive("1")
+        for request in server.requests:
+            assert request.headers["user-agent"] == "Rosters (it@example.com)"
+            assert request.headers["accept"] == "application/json"
+
+    @virtually
+    async def test_a_content_type_goes_with_a_body_only(self):
+        async with RawServer(answer(200, RECORD)) as server, client_of(server) as client:
+            await client.appointment_types.get("1")
+            await client.taxes.delete("1")
+            await client.appointment_types.archive("1")
+            await client.appointment_types.update("1", name="Review", description=None)
+        get, delete, archive, update = server.requests
+        assert "content-type" not in get.headers | delete.headers | archive.headers
+        assert update.headers["content-type"] == "application/json"
+        assert json.loads(update.body) == {"name": "Review", "description": None}
+        assert get.body == delete.body == archive.body == b""
+
+    @virtually
+    async def test_each_operation_goes_to_its_own_path(self):
+        body = {**RECORD, "id": "1"}
+        async with RawServer(answer(200, body)) as server, client_of(server) as client:
+            types = client.appointment_types
+            await types.get(1, archived="include")
+            await types.create(name="First visit")
+            await types.update("1", name="Review")
+            await types.archive("1")
+            with pytest.warns(DeprecationWarning, match="archive"):
+                await types.delete("1")
+            await client.taxes.delete("1")
+            server.turns = type(server.turns)([answer(200, EMPTY)])
+            assert await types.list().collect() == []
+            assert await types.list_for_practitioner("5").count() == 0
+        assert [f"{one.method} {one.target}" for one in server.requests] == [
+            "GET /v1/appointment_types/1?q%5B%5D=archived_at%3A%2A",
+            "POST /v1/appointment_types",
+            "PATCH /v1/appointment_types/1",
+            "POST /v1/appointment_types/1/archive",
+            "POST /v1/appointment_types/1/archive",
+            "DELETE /v1/taxes/1",
+            "GET /v1/appointment_types?per_page=100",
+            "GET /v1/practitioners/5/appointment_types?per_page=1",
+        ]
+
+    def test_filters_are_encoded_as_in_the_examples_of_the_facts(self, protocol):
+        examples = protocol["filters"]["serialised_examples"]
+        assert len(examples) >= 8
+
+        @virtually
+        async def check():
+            async with RawServer(answer(200, EMPTY)) as server, client_of(server) as client:
+                for example in examples:
+                    text = example["plain"].removeprefix("q[]=")
+                    await client.appointment_types.list(text)
+                    assert example["encoded"] in server.requests[-1].query.split("&")
+                    await client.request("GET", "/appointment_types", params={"q[]": [text]})
+                    assert server.requests[-1].query == example["encoded"]
+
+        check()
+
+    @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+    @virtually
+    async def test_a_redirect_is_never_followed(self, status):
+        async with RawServer() as other, RawServer() as server, client_of(server, retry=ONCE) as client:
+            location = {"Location": f"{other.base_url}/appointment_types/2"}
+            server.turns = type(server.turns)([answer(status, b"", location)])
+            with pytest.raises(ResponseError, match=f"answered {status}") as raised:
+                await client.appointment_types.get("1")
+            assert type(raised.value) is ResponseError
+            assert (len(server.requests), other.requests) == (1, [])
+
+    @virtually
+    async def test_cookies_are_not_kept(self):
+        turn = answer(200, RECORD, {"Set-Cookie": "session=1; Path=/"})
+        async with RawServer(turn) as server, client_of(server) as client:
+            await client.appointment_types.get("1")
+            await client.appointment_types.get("1")
+        assert "cookie" not in server.requests[1].headers
+
+    @virtually
+    async def test_an_id_that_is_none_never_reaches_a_path(self):
+        async with RawServer() as server, client_of(server) as client:
+            for odd in ["1/archive", "..", "", "1?x=1", "%2e%2e", "\u0661", "-1", True, "1" * 20]:
+                with pytest.raises(ConfigurationError, match="id"):
+                    await client.appointment_types.get(odd)
+        assert server.requests == []
+
+
+class TestRequest:
+    @virtually
+    async def test_it_gives_status_headers_body_and_json(self):
+        async with RawServer(answer(201, b'{"a": [1]}', {"X-Thing": "yes"})) as server, client_of(server) as client:
+            response = await client.request("post", "things", json={"name": "x"})
+        assert (response.status, response.headers["x-thing"], response.body) == (201, "yes", b'{"a": [1]}')
+        assert response.json() == {"a": [1]}
+        assert repr(response) == "Response(201, 10 bytes)"
+        (sent,) = server.requests
+        assert (sent.method, sent.target, sent.body) == ("POST", "/v1/things", b'{"name":"x"}')
+        assert sent.headers["content-type"] == "application/json"
+
+    @virtually
+    async def test_params_are_encoded_one_by_one(self):
+        async with RawServer() as server, client_of(server) as client:
+            await client.request(
+                "GET",
+                "/things?x=1",
+                params={"q[]": ["name:=Zoë & Co", "id:>1"], "flag": True, "n": 5, "r": 0.5, "t": "a+b/c"},
+            )
+            await client.request("GET", f"{server.base_url}/things", params={})
+        first, second = (request.target for request in server.requests)
+        assert first.startswith("/v1/things?x=1&q%5B%5D=name%3A%3DZo%C3%AB%20%26%20Co&q%5B%5D=id%3A%3E1&flag=true&n=5&")
+        assert first.endswith("&r=0.5&t=a%2Bb%2Fc")
+        assert second == "/v1/things"
+
+    @pytest.mark.parametrize(
+        "path",
+        [
+            "/../admin",
+            "/things/../../admin",
+            "/%2e%2e/admin",
+            "/things/%2E%2E/%2e%2e/x",
+            "/%252e%252e/admin",
+            "/..%2fadmin",
+            "/..%5cadmin",
+            "/..\\admin",
+            "/things\\x",
+            "//evil.example/v1/things",
+            "//evil.example",
+            "/thin gs",
+            "/things\r\nX-Evil: 1",
+            "/things\t",
+            "/thïngs",
+            "/things?q[]=name:=Zoë",
+            "/things#part",
+            "https://evil.example/v1/things",
+            "ftp://127.0.0.1/v1/things",
+            "http://[::1/v1/things",
+            "http://127.0.0.1:99999/v1/things",
+        ],
+    )
+    @virtually
+    async def test_what_leads_off_the_base_path_is_refused_before_anything_is_sent(self, path):
+        async with RawServer() as server, client_of(server) as client:
+            with pytest.raises(ConfigurationError, match="leads away"):
+                await client.request("GET", path)
+            assert server.requests == []
+
+    @pytest.mark.parametrize(
+        "url",
+        [
+            "https://127.0.0.1:{port}/v1/things",
+            "http://127.0.0.1:{other}/v1/things",
+            "http://127.0.0.1/v1/things",
+            "http://localhost:{port}/v1/things",
+            "http://127.0.0.1:{port}/v2/things",
+            "http://127.0.0.1:{port}/v10/things",
+            "http://127.0.0.1:{port}/v1",
+            "http://127.0.0.1:{port}/",
+            "http://user@127.0.0.1:{port}/v1/things",
+            "http://user:word@127.0.0.1:{port}/v1/things",
+            "http://127.0.0.1:{port}@evil.example/v1/things",
+            "http://evil.example\\@127.0.0.1:{port}/v1/things",
+            "http://127.0.0.1.:{port}/v1/things",
+            "http://①27.0.0.1:{port}/v1/things",
+            "http://127.0.0.1:{port}/v1/../v2/things",
+        ],
+    )
+    @virtually
+    async def test_only_our_own_scheme_host_port_and_base_path_are_asked(self, url):
+        async with RawServer() as server, client_of(server) as client:
+            with pytest.raises(ConfigurationError, match="leads away"):
+                await client.request("GET", url.format(port=server.port, other=server.port + 1))
+            assert server.requests == []
+
+    @virtually
+    async def test_a_url_of_our_own_is_asked_as_it_stands(self):
+        async with RawServer() as server, client_of(server) as client:
+            await client.request(
+                "GET", f"HTTP://127.0.0.1:{server.port}/v1/a%2Fb?q%5B%5D=x%3A%3D1&next=https://x.example"
+            )
+        assert server.requests[0].target == "/v1/a%2Fb?q%5B%5D=x%3A%3D1&next=https://x.example"
+
+    @virtually
+    async def test_its_errors_are_those_of_every_call(self):
+        async with RawServer(answer(404), answer(500)) as server, client_of(server, retry=ONCE) as client:
+            with pytest.raises(NotFoundError):
+                await client.request("GET", "/things/1")
+            with pytest.raises(ServerError):
+                await client.request("GET", "/things/1")
+
+    @pytest.mark.parametrize("method", ["", "G", "GET /", "GET\r\nX: 1", "GÉT", "G3T", "CONNECTIONS"])
+    @virtually
+    async def test_a_method_is_a_word(self, method):
+        async with RawServer() as server, client_of(server) as client:
+            with pytest.raises(ConfigurationError, match="method"):
+                await client.request(method, "/things")
+            assert server.requests == []
+
+    @virtually
+    async def test_it_takes_a_permit_and_is_sent_again_like_any_other(self):
+        limiter = RecordingLimiter()
+        async with RawServer(answer(503), answer(200)) as server, client_of(server, rate_limiter=limiter) as client:
+            assert (await client.request("GET", "/things")).status == 200
+        assert limiter.fates == ["answered"] * len(server.requests) == ["answered"] * 2
+
+
+class TestLife:
+    def test_it_may_be_made_outside_of_a_loop_and_opens_nothing_before_the_first_request(self):
+        client = Cliniko(KEY, **WHO)
+        assert client._manager._session is None
+
+        @virtually
+        async def use():
+            async with client:
+                assert client._manager._session is None
+
+        use()
+
+    @virtually
+    async def test_it_works_without_a_with_and_may_be_closed_twice(self):
+        async with RawServer(answer(200, RECORD)) as server:
+            client = client_of(server)
+            await client.appointment_types.get("1")
+            session = client._manager.session()
+            await client.aclose()
+            await client.aclose()
+            assert session.closed
+
+    @virtually
+    async def test_what_was_closed_says_so(self):
+        async with RawServer() as server:
+            client = client_of(server)
+            async with client:
+                pass
+            with pytest.raises(UsageError, match="the client is closed"):
+                await client.appointment_types.get("1")
+            with pytest.raises(UsageError, match="the client is closed"):
+                await client.appointment_types.list()
+            with pytest.raises(UsageError, match="the client is closed"):
+                async with client:
+                    pass
+
+    def test_a_second_event_loop_is_refused_and_told_so(self):
+        client = Cliniko(KEY, base_url="http://127.0.0.1:9/v1", retry=RetryPolicy(attempts=1), **WHO)
+
+        async def ask():
+            with pytest.raises(Exception, match="ClientConnectorError"):
+                await client.request("GET", "/things")
+
+        async def ask_again():
+            with pytest.raises(UsageError, match="another event loop"):
+                await client.request("GET", "/things")
+            with pytest.raises(UsageError, match="another event loop"):
+                await client.aclose()
+
+        with asyncio.Runner() as first:
+            first.run(ask())
+            asyncio.run(ask_again())
+            first.run(client.aclose())
+
+    @virtually
+    async def test_a_session_of_its_own_is_closed_and_nothing_is_left_to_warn_of(self):
+        async with RawServer(answer(200, RECORD)) as server:
+            with warnings.catch_warnings():
+                warnings.simplefilter("error", ResourceWarning)
+                async with client_of(server) as client:
+                    await client.appointment_types.get("1")
+                session = client._manager.session
+                with pytest.raises(UsageError, match="closed"):
+                    session()
+                del client
+                gc.collect()
+            await asyncio.sleep(1)
+            assert server.open == 0
+
+
+class TestBorrowedSessions:
+    @virtually
+    async def test_one_with_credentials_a_base_url_or_closed_is_refused(self):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)  # of newer versions of aiohttp
+            with_auth = aiohttp.ClientSession(auth=aiohttp.BasicAuth("a", "b"))
+        others = [
+            aiohttp.ClientSession(headers={"authorization": "Basic x"}),
+            aiohttp.ClientSession("https://api.au1.cliniko.com/v1/"),
+        ]
+        for session in (with_auth, *others):
+            with pytest.raises(ConfigurationError, match="of its own"):
+                Cliniko(KEY, session=session, **WHO)
+            await session.close()
+        closed = aiohttp.ClientSession()
+        await closed.close()
+        with pytest.raises(ConfigurationError, match="closed"):
+            Cliniko(KEY, session=closed, **WHO)
+
+    @virtually
+    async def test_one_is_used_as_it_is_and_left_open_and_unchanged(self):
+        def snapshot():
+            return {name: value for name, value in vars(session).items() if name != "_connector"}
+
+        async with RawServer(answer(200, RECORD)) as server, aiohttp.ClientSession(headers={"X-Mine": "1"}) as session:
+            before = dict(snapshot())
+            async with client_of(server, session=session) as client:
+                await client.appointment_types.get("1")
+            assert not session.closed
+            assert snapshot() == before
+            assert dict(session.headers) == {"X-Mine": "1"}
+            async with session.get(f"{server.base_url}/x") as own:
+                assert own.status == 200
+        ours, theirs = server.requests
+        assert ours.headers["x-mine"] == "1"
+        assert "authorization" not in theirs.headers
+        assert theirs.connection == ours.connection
+
+    @virtually
+    async def test_its_own_settings_change_nothing_of_ours(self):
+        """One that raises for a status, does not decompress and traces its requests works like any other."""
+        seen = []
+        trace = aiohttp.TraceConfig()
+
+        async def note(_, context, __):
+            seen.append(context.trace_request_ctx)
+
+        trace.on_request_headers_sent.append(note)
+        session = aiohttp.ClientSession(raise_for_status=True, auto_decompress=False, trace_configs=[trace])
+        import gzip
+
+        body = gzip.compress(json.dumps(RECORD).encode())
+        turns = answer(404), answer(200, body, {"Content-Encoding": "gzip"})
+        async with session, RawServer(*turns) as server, client_of(server, session=session) as client:
+            with pytest.raises(NotFoundError):
+                await client.appointment_types.get("1")
+            assert (await client.appointment_types.get("1")).id == RECORD["id"]
+        assert seen == [None, None]
+
+    @virtually
+    async def test_one_that_is_closed_meanwhile_is_told(self):
+        limiter = RecordingLimiter()
+        async with RawServer() as server, aiohttp.ClientSession() as session:
+            client = client_of(server, session=session, rate_limiter=limiter)
+            await session.close()
+            with pytest.raises(UsageError, match="the session is closed"):
+                await client.appointment_types.get("1")
+            assert limiter.fates == ["unsent"]
+
+    def test_one_of_another_loop_is_told(self):
+        async def make():
+            return aiohttp.ClientSession()
+
+        with asyncio.Runner() as runner:
+            session = runner.run(make())
+            client = Cliniko(KEY, session=session, **WHO)
+
+            async def ask():
+                with pytest.raises(UsageError, match="another event loop"):
+                    await client.appointment_types.get("1")
+
+            asyncio.run(ask())
+            runner.run(session.close())

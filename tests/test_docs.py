@@ -1,0 +1,225 @@
+"""The documents are true: their code runs, the tests they name exist, and what is made from the code is current."""
+
+import ast
+import asyncio
+import inspect
+import json
+import re
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from types import CodeType
+from typing import Any
+
+import attrs
+import pytest
+
+from cliniko_async import Cliniko, SlidingWindowLimiter
+from cliniko_async.sandbox import Sandbox
+from tests.support import virtual
+from tools import docs
+
+ROOT = Path(__file__).parent.parent
+SHOWN = ("README.md", "docs/guide.md", "docs/sandbox.md")
+GUARANTEES = ROOT / "docs" / "guarantees.md"
+BLOCK = re.compile(r"^```python(?P<mark>[^\n]*)\n(?P<code>.*?)^```$", re.MULTILINE | re.DOTALL)
+NAMED = re.compile(r"`(tests/[\w/]+\.py)::(\w+)`")
+
+
+@attrs.frozen
+class Block:
+    """A piece of Python in a document, and where it stands."""
+
+    page: str
+    line: int
+    code: str
+    runs: bool
+
+    def __str__(self) -> str:
+        return f"{self.page}:{self.line + 1}"
+
+
+def blocks() -> list[Block]:
+    """All of them; one that is marked `no-run` needs more than a sandbox."""
+    found: list[Block] = []
+    for page in SHOWN:
+        path = ROOT / page
+        text = path.read_text(encoding="utf-8") if path.is_file() else ""
+        for match in BLOCK.finditer(text):
+            line = text.count("\n", 0, match.start("code"))
+            found.append(Block(page, line, match["code"], match["mark"].strip() != "no-run"))
+    return found
+
+
+class OnTheSandbox(ast.NodeTransformer):
+    """Sends every client that a document makes to the sandbox, as a document shows a real key and a real server."""
+
+    def visit_Call(self, node: ast.Call) -> ast.Call:
+        self.generic_visit(node)
+        if ast.unparse(node.func) == "Cliniko" and "base_url" not in {each.arg for each in node.keywords}:
+            node.args = [ast.parse("sandbox.api_key", mode="eval").body]
+            node.keywords.append(ast.keyword("base_url", ast.parse("sandbox.base_url", mode="eval").body))
+        return node
+
+
+def compiled(block: Block) -> CodeType:
+    # The lines of a traceback are those of the document.
+    tree = OnTheSandbox().visit(ast.parse("\n" * block.line + block.code, block.page))
+    code: CodeType = compile(ast.fix_missing_locations(tree), block.page, "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
+    return code
+
+
+async def play(block: Block, names: dict[str, Any]) -> None:
+    """Run a block; one that starts a loop of its own does so in a thread, as a program would."""
+    code = compiled(block)
+    if code.co_flags & inspect.CO_COROUTINE:
+        await eval(code, names)
+    else:
+        await asyncio.to_thread(eval, code, names)
+    for test in [names[name] for name in names if name.startswith("test_")]:
+        await test(**{each: names[each] for each in inspect.signature(test).parameters})
+
+
+@asynccontextmanager
+async def taken_for_granted(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[dict[str, Any]]:
+    """The names that a document does not explain again: a sandbox, and an open client of it."""
+    clock = asyncio.get_running_loop().time
+    limiter, begun = SlidingWindowLimiter(clock=clock), time.time() - clock()
+    async with Sandbox(clock=clock, wall=lambda: begun + clock()) as sandbox:
+        options = {"base_url": sandbox.base_url, "app_name": "Docs", "contact_email": "docs@example.com"}
+        for name, value in {**options, "api_key": sandbox.api_key}.items():
+            monkeypatch.setenv(f"CLINIKO_{name.upper()}", value)
+        async with Cliniko(sandbox.api_key, rate_limiter=limiter, **options) as cliniko:
+            names = {"cliniko": cliniko, "types": cliniko.appointment_types}
+            yield {"sandbox": sandbox, "cliniko_sandbox": sandbox, "__name__": "shown", **names}
+
+
+def needs(block: Block) -> None:
+    if "fastapi" in block.code:
+        pytest.importorskip("fastapi")
+
+
+@pytest.mark.parametrize("block", blocks(), ids=str)
+def test_the_code_in_the_documents_runs(block: Block, monkeypatch: pytest.MonkeyPatch):
+    needs(block)
+
+    async def main() -> None:
+        async with taken_for_granted(monkeypatch) as names:
+            await play(block, names)
+
+    if block.runs:
+        virtual.run(main())
+    else:
+        compiled(block)
+
+
+def test_the_guide_looks_for_what_a_broken_connection_left_open(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    (block,) = (each for each in blocks() if "except OutcomeUnknownError" in each.code)
+
+    async def main() -> None:
+        async with taken_for_granted(monkeypatch) as names:
+            names["sandbox"].faults.drop("answer", method="POST")
+            await play(block, names)
+
+    virtual.run(main())
+    assert capsys.readouterr().out == "True\n"
+
+
+async def test_the_web_backend_of_the_guide_answers(monkeypatch: pytest.MonkeyPatch):
+    (block,) = (each for each in blocks() if "FastAPI(" in each.code)
+    needs(block)
+    async with taken_for_granted(monkeypatch) as names:
+        await play(block, names)
+        kind = names["sandbox"].all("appointment_types")[0]
+        async with names["app"].router.lifespan_context(names["app"]):
+            status, body = await served(names["app"], f"/appointment-types/{kind['id']}")
+            assert (status, json.loads(body)["name"]) == (200, kind["name"])
+            assert (await served(names["app"], "/appointment-types/1"))[0] == 404
+
+
+async def served(app: Any, path: str) -> tuple[int, bytes]:
+    """What an application answers, without a server in between."""
+    messages: list[Any] = []
+
+    async def receive() -> Any:
+        return {"type": "http.request", "body": b""}
+
+    async def send(message: Any) -> None:
+        messages.append(message)
+
+    scope = {"type": "http", "method": "GET", "path": path, "query_string": b"", "headers": []}
+    await app(scope, receive, send)
+    return messages[0]["status"], b"".join(each.get("body", b"") for each in messages[1:])
+
+
+def promises() -> list[tuple[str, str]]:
+    return NAMED.findall(GUARANTEES.read_text(encoding="utf-8"))
+
+
+def names_of_tests(path: Path) -> set[str]:
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    functions = (each for each in ast.walk(tree) if isinstance(each, ast.FunctionDef | ast.AsyncFunctionDef))
+    return {each.name for each in functions if each.name.startswith("test_")}
+
+
+@pytest.mark.parametrize("path", sorted({path for path, _ in promises()}))
+def test_every_promise_names_tests_that_exist(path: str):
+    assert {name for where, name in promises() if where == path} <= names_of_tests(ROOT / path)
+
+
+def test_every_promise_names_a_test():
+    """Every line of the tables of promises does; what cannot be promised stands in no table."""
+    rows = [line for line in GUARANTEES.read_text(encoding="utf-8").splitlines() if line.startswith("| ")]
+    assert rows
+    assert [row for row in rows if not NAMED.search(row) and "---" not in row and not row.startswith("| promise")] == []
+
+
+LINK = re.compile(r"\]\((?!https?:)([^)#\s]+)?(?:#([^)\s]+))?\)")
+PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")])
+
+
+def anchors(page: Path) -> set[str]:
+    heads = re.findall(r"^#+ (.*)$", page.read_text(encoding="utf-8"), re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", head.lower()).replace(" ", "-") for head in heads}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_between_the_documents_lead_somewhere(page: Path):
+    lost: list[str] = []
+    for target, anchor in LINK.findall(page.read_text(encoding="utf-8")):
+        found = page.parent / target if target else page
+        if not found.exists() or (anchor and anchor not in anchors(found)):
+            lost.append(f"{target}#{anchor}")
+    assert lost == []
+
+
+async def test_the_pages_made_from_the_code_are_current():
+    assert docs.stale(ROOT, await docs.pages(ROOT)) == []
+
+
+@pytest.fixture
+def copy(tmp_path: Path) -> Path:
+    """A place with a README that has room for the table, and no reference yet."""
+    (tmp_path / "docs").mkdir()
+    (tmp_path / "README.md").write_text(f"before\n{docs.START}\nold\n{docs.END}\nafter\n", encoding="utf-8")
+    return tmp_path
+
+
+def test_the_tool_writes_what_the_check_then_finds_current(copy: Path, capsys: pytest.CaptureFixture[str]):
+    assert docs.main(["--check"], copy) == 1
+    assert "docs/reference.md is stale" in capsys.readouterr().err
+    assert docs.main([], copy) == 0
+    assert docs.main(["--check"], copy) == 0
+    readme = (copy / "README.md").read_text(encoding="utf-8")
+    assert readme.startswith("before\n")
+    assert readme.endswith("after\n")
+    assert "old" not in readme
+
+
+def test_a_readme_without_a_place_for_the_table_is_named(copy: Path, capsys: pytest.CaptureFixture[str]):
+    (copy / "README.md").write_text("nothing\n", encoding="utf-8")
+    assert docs.main(["--check"], copy) == 1
+    assert docs.START in capsys.readouterr().err

@@ -1,0 +1,270 @@
+"""Files on their way back, through a link that gives the file or a redirect to where it is."""
+
+import asyncio
+import tracemalloc
+from typing import Any
+
+import aiohttp
+import pytest
+
+from cliniko_async import (
+    ConfigurationError,
+    DecodingError,
+    NotFoundError,
+    PatientAttachment,
+    ServerError,
+    TransportError,
+    TransportTimeoutError,
+    UsageError,
+    from_dict,
+    to_dict,
+)
+from tests.support.attachments import Clinic, clinic, pieces
+from tests.support.clients import ONCE, client_of, virtually
+
+PDF = b"%PDF-1.7 \r\n--x\r\n" * 40_000
+
+
+async def kept(at: Clinic, content: bytes = PDF) -> PatientAttachment:
+    """An attachment with a file, and nothing of its upload in the ledgers."""
+    record = await at.cliniko.patient_attachments.upload(at.patient_id, content, filename="a.pdf")
+    at.sandbox.requests.clear()
+    at.sandbox.files.requests.clear()
+    return record
+
+
+@pytest.mark.parametrize("redirects", [True, False])
+def test_the_file_comes_back_whether_the_link_gives_it_or_a_redirect(redirects: bool):
+    @virtually
+    async def test():
+        async with clinic() as at:
+            at.sandbox.attachments.redirects = redirects
+            record = await kept(at)
+            for attachment in (record, record.id, int(record.id)):
+                async with at.cliniko.patient_attachments.download(attachment) as file:
+                    assert b"".join([piece async for piece in file]) == PDF
+                    assert (file.size, file.content_type) == (len(PDF), "application/octet-stream")
+                    assert repr(file) == f"Download({len(PDF)} bytes)"
+            assert len(at.sandbox.files.requests) == 3 * redirects
+
+    test()
+
+
+@virtually
+async def test_the_file_can_be_read_at_once():
+    async with clinic() as at, at.cliniko.patient_attachments.download(await kept(at)) as file:
+        assert await file.read() == PDF
+
+
+@virtually
+async def test_the_key_and_the_contact_stay_behind_when_the_link_leads_to_a_store():
+    async with clinic() as at:
+        async with at.cliniko.patient_attachments.download(await kept(at)):
+            (request,) = at.sandbox.files.requests
+        assert [one.authorized for one in at.sandbox.requests] == [True]
+        assert not request.authorized
+        assert request.headers["user-agent"] == "cliniko-async"
+
+
+@virtually
+async def test_a_redirect_within_the_api_is_asked_with_the_key():
+    async with clinic() as at:
+        at.sandbox.attachments.redirects = False
+        record = await kept(at)
+        location = record.content.href.removeprefix(at.sandbox.base_url.removesuffix("/v1"))  # type: ignore[union-attr]
+        at.sandbox.faults.status(302, headers={"Location": location + "?again=1"})
+        async with at.cliniko.patient_attachments.download(record) as file:
+            assert await file.read() == PDF
+        assert [one.authorized for one in at.sandbox.requests] == [True, True]
+        assert at.limiter.fates == ["answered"] * len(at.limiter.fates)
+
+
+@pytest.mark.parametrize("location", ["http://store.example.com/a", "ftp://127.0.0.1/a", "http://me:x@127.0.0.1/a"])
+def test_a_redirect_that_is_not_encrypted_is_followed_on_this_machine_alone(location: str):
+    @virtually
+    async def test():
+        async with clinic() as at:
+            record = await kept(at)
+            at.sandbox.faults.status(302, headers={"Location": location})
+            with pytest.raises(ConfigurationError, match="https"):
+                async with at.cliniko.patient_attachments.download(record):
+                    pass
+
+    test()
+
+
+@virtually
+async def test_redirects_in_a_circle_come_to_an_end():
+    async with clinic() as at:
+        record = await kept(at)
+        at.sandbox.faults.status(302, headers={"Location": record.content.href}, times=None)  # type: ignore[union-attr]
+        with pytest.raises(DecodingError, match="redirect"):
+            async with at.cliniko.patient_attachments.download(record):
+                pass
+        assert len(at.sandbox.requests) == 5
+
+
+@virtually
+async def test_an_attachment_of_another_server_is_not_asked_for():
+    async with clinic() as at:
+        data = to_dict(await kept(at))
+        for content in ({"links": {"self": "https://elsewhere.example.com/v1/patient_attachments/1/content"}}, None):
+            record = from_dict(PatientAttachment, {**data, "content": content})
+            with pytest.raises(ConfigurationError, match="no link"):
+                async with at.cliniko.patient_attachments.download(record):
+                    pass
+        assert at.sandbox.requests == []
+
+
+@virtually
+async def test_a_file_that_is_not_there_yet_is_not_found():
+    async with clinic() as at:
+        at.sandbox.attachments.processing = 1000.0
+        record = await at.cliniko.patient_attachments.upload(at.patient_id, PDF, filename="a.pdf", timeout=0)
+        with pytest.raises(NotFoundError):
+            async with at.cliniko.patient_attachments.download(record):
+                pass
+
+
+@pytest.mark.parametrize("where", ["api", "store"])
+def test_a_file_that_breaks_off_is_an_error(where: str):
+    @virtually
+    async def test():
+        async with clinic() as at:
+            record = await kept(at)
+            at.sandbox.attachments.redirects = where == "store"
+            (at.sandbox.files if where == "store" else at.sandbox).faults.cut()
+            with pytest.raises(TransportError) as caught:
+                async with at.cliniko.patient_attachments.download(record) as file:
+                    await file.read()
+            assert caught.value.status == 200
+            assert "X-Amz" not in str(caught.value)
+
+    test()
+
+
+@pytest.mark.parametrize("where", ["api", "store"])
+@pytest.mark.parametrize("moment", ["request", "answer", "headers"])
+def test_what_is_cut_off_before_the_file_begins_is_asked_again(where: str, moment: Any):
+    @virtually
+    async def test():
+        async with clinic() as at:
+            record = await kept(at)
+            (at.sandbox.files if where == "store" else at.sandbox).faults.drop(moment)
+            async with at.cliniko.patient_attachments.download(record) as file:
+                assert await file.read() == PDF
+            assert len(at.sandbox.files.requests) == 1 + (where == "store")
+            assert len(at.sandbox.requests) == 1 + (where == "api")
+
+    test()
+
+
+@virtually
+async def test_a_429_of_the_api_is_waited_out_and_counted():
+    async with clinic() as at:
+        record = await kept(at)
+        at.sandbox.faults.throttle(30.0)
+        async with at.cliniko.patient_attachments.download(record) as file:
+            assert await file.read() == PDF
+        assert len(at.limiter.waits) == 1
+        first, second = at.sandbox.requests
+        assert second.time - first.time >= 29.0
+
+
+@virtually
+async def test_a_store_that_is_out_of_order_is_asked_as_often_as_the_policy_says():
+    async with clinic() as at:
+        record = await kept(at)
+        at.sandbox.files.faults.status(503, times=None)
+        with pytest.raises(ServerError):
+            async with at.cliniko.patient_attachments.download(record):
+                pass
+        assert (len(at.sandbox.files.requests), len(at.sandbox.requests)) == (3, 1)
+
+
+@pytest.mark.parametrize("where", ["api", "store"])
+def test_no_answer_in_time_is_a_timeout(where: str):
+    @virtually
+    async def test():
+        async with clinic(timeout=5.0, retry=ONCE) as at:
+            record = await kept(at)
+            (at.sandbox.files if where == "store" else at.sandbox).faults.slow(1000.0)
+            with pytest.raises(TransportTimeoutError, match="within 5 s"):
+                async with at.cliniko.patient_attachments.download(record):
+                    pass
+
+    test()
+
+
+@virtually
+async def test_leaving_in_the_middle_of_a_file_leaves_nothing_behind():
+    """Tasks left would fail the run, and a connection amid a file is not used again."""
+    async with clinic() as at:
+        record = await kept(at, PDF * 20)
+        async with at.cliniko.patient_attachments.download(record) as file:
+            async for _ in file:
+                break
+        assert await at.cliniko.patients.get(at.patient_id)
+
+
+@virtually
+async def test_a_client_that_was_closed_reads_no_further():
+    async with clinic() as at:
+        record = await kept(at, PDF * 20)
+        async with at.cliniko.patient_attachments.download(record) as file:
+            await anext(file)
+            await at.cliniko.aclose()
+            with pytest.raises(UsageError):
+                await file.read()
+
+
+@virtually
+async def test_a_given_session_downloads_as_well():
+    async with clinic() as at, aiohttp.ClientSession(headers={"User-Agent": "Mine (me@example.com)"}) as session:
+        record = await kept(at)
+        cliniko = client_of(at.sandbox, session=session)
+        async with cliniko, cliniko.patient_attachments.download(record) as file:
+            assert await file.read() == PDF
+        assert at.sandbox.files.requests[0].headers["user-agent"] == "cliniko-async"
+
+
+@virtually
+async def test_a_download_that_is_cancelled_leaves_nothing_behind():
+    async with clinic() as at:
+        record = await kept(at)
+        at.sandbox.files.faults.slow(1000.0)
+
+        async def read() -> bytes:
+            async with at.cliniko.patient_attachments.download(record) as file:
+                return await file.read()
+
+        task = asyncio.create_task(read())
+        await asyncio.sleep(5.0)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        assert await at.cliniko.patients.get(at.patient_id)
+
+
+@virtually
+async def test_a_file_is_read_piece_by_piece():
+    """The sandbox holds it whole, in the buffer of its transport; nothing else does."""
+    content = bytes(16 * 1024 * 1024)
+    async with clinic() as at:
+        record = await at.cliniko.patient_attachments.upload(at.patient_id, pieces(content), filename="a")
+        tracemalloc.start()
+        try:
+            async with at.cliniko.patient_attachments.download(record) as file:
+                left = len(content)
+                while left > len(content) // 2:
+                    left -= len(await anext(file))
+                snapshot = tracemalloc.take_snapshot()
+                assert left - sum([len(piece) async for piece in file]) == 0
+        finally:
+            tracemalloc.stop()
+        held = [
+            trace.size
+            for trace in snapshot.statistics("filename")
+            if not trace.traceback[0].filename.endswith(("selector_events.py", "file_store.py", "tempfile.py"))
+        ]
+        assert sum(held) < 2 * 1024 * 1024

@@ -1,0 +1,337 @@
+"""The tree of errors, what they say, and that they travel."""
+
+import asyncio
+import copy
+import datetime as dt
+import inspect
+import json
+import pickle
+from pathlib import Path
+
+import pytest
+
+from cliniko_async import _http, errors
+from cliniko_async.errors import (
+    BadRequestError,
+    ClinikoError,
+    ConfigurationError,
+    DeadlineExceededError,
+    DecodingError,
+    ForbiddenError,
+    InvalidFieldsError,
+    NotFoundError,
+    OutcomeUnknownError,
+    PaginationDriftError,
+    PaginationError,
+    RateLimitedError,
+    ResponseError,
+    ServerError,
+    TransportError,
+    TransportTimeoutError,
+    UnauthorizedError,
+    UnprocessableError,
+    UsageError,
+    error_for,
+)
+from cliniko_async.pagination import Page
+from tests.support.clients import KEY, ONCE, QUICK, client_of, virtually
+from tests.support.raw_server import RawServer, answer, close, cut, free_port, raw, silence
+
+REQUEST = _http.Request("POST", "https://api.au1.cliniko.com/v1/patients?q=Secretperson", b'{"first_name": "Zoe"}')
+RECORD = json.loads((Path(__file__).parent / "facts" / "examples" / "appointment_type.json").read_text())
+DEEP = b"[" * 100_000 + b"]" * 100_000
+
+
+def response(status=422, body=b"", headers=None):
+    return _http.Response(status, headers or {}, body)
+
+
+def error(status=422, body=b"", headers=None):
+    return error_for(REQUEST, response(status, body, headers), 1)
+
+
+ERRORS = [
+    ClinikoError("text"),
+    ConfigurationError("text"),
+    UsageError("text"),
+    InvalidFieldsError({"name": "is too long", "color": "is no color"}),
+    TransportError("had no answer", request=REQUEST, attempts=5, sent=False, status=200),
+    TransportTimeoutError("had no answer within 4 s", request=REQUEST, attempts=2),
+    DeadlineExceededError("was not done before the deadline", request=REQUEST, attempts=3),
+    OutcomeUnknownError("answered 503: it may have been done", request=REQUEST, status=503),
+    *(
+        error(status, b'{"errors": {"name": null}}', {"X-RateLimit-Reset": "1700000000"})
+        for status in (302, 400, 401, 403, 404, 409, 422, 429, 500, 503)
+    ),
+    DecodingError(["record 1: name expected str"], request=REQUEST, status=201, written=True),
+    DecodingError(["name expected str"]),
+    PaginationError("a link came twice"),
+    PaginationDriftError("the list moved"),
+]
+
+
+class TestTheTree:
+    @pytest.mark.parametrize(
+        ("cls", "bases"),
+        [
+            (ConfigurationError, (ClinikoError, ValueError)),
+            (UsageError, (ClinikoError, RuntimeError)),
+            (InvalidFieldsError, (ClinikoError, ValueError)),
+            (TransportError, (ClinikoError,)),
+            (TransportTimeoutError, (TransportError, TimeoutError)),
+            (DeadlineExceededError, (TransportError, TimeoutError)),
+            (OutcomeUnknownError, (TransportError,)),
+            (ResponseError, (ClinikoError,)),
+            (BadRequestError, (ResponseError,)),
+            (UnauthorizedError, (ResponseError,)),
+            (ForbiddenError, (ResponseError,)),
+            (NotFoundError, (ResponseError,)),
+            (UnprocessableError, (ResponseError,)),
+            (RateLimitedError, (ResponseError,)),
+            (ServerError, (ResponseError,)),
+            (DecodingError, (ClinikoError,)),
+            (PaginationError, (ClinikoError,)),
+            (PaginationDriftError, (PaginationError,)),
+        ],
+    )
+    def test_every_error_is_what_the_tree_says(self, cls, bases):
+        assert issubclass(cls, bases)
+        assert all(issubclass(cls, base) for base in bases)
+
+    def test_the_tree_in_the_docstring_names_every_error_and_no_other(self):
+        public = {
+            name
+            for name, value in vars(errors).items()
+            if inspect.isclass(value) and issubclass(value, ClinikoError) and not name.startswith("_")
+        }
+        assert {word for word in (errors.__doc__ or "").split() if word.endswith("Error")} >= public - {"ClinikoError"}
+
+    def test_an_outcome_unknown_is_no_timeout_that_a_retry_would_catch(self):
+        assert not issubclass(OutcomeUnknownError, TimeoutError)
+
+    @pytest.mark.parametrize(
+        ("status", "cls"),
+        [
+            (400, BadRequestError),
+            (401, UnauthorizedError),
+            (403, ForbiddenError),
+            (404, NotFoundError),
+            (422, UnprocessableError),
+            (429, RateLimitedError),
+            (500, ServerError),
+            (502, ServerError),
+            (599, ServerError),
+            (300, ResponseError),
+            (302, ResponseError),
+            (408, ResponseError),
+            (409, ResponseError),
+            (418, ResponseError),
+        ],
+    )
+    @pytest.mark.parametrize("body", [b"", b"<html>no</html>", b'{"errors": [1]}', b"\xff\xfe", b"null", DEEP])
+    def test_the_status_says_the_class_whatever_the_body(self, status, cls, body):
+        found = error(status, body)
+        assert type(found) is cls
+        assert (found.status, found.response.body, found.request) == (status, body, REQUEST)
+
+    @pytest.mark.parametrize(
+        ("status", "body"),
+        [
+            (401, b"HTTP Basic: Access denied.\n"),
+            (403, b""),
+            (404, b'{"status":"404","error":"Not Found"}'),
+            (404, b""),
+            (404, b"<!DOCTYPE html><html></html>"),
+            (500, b"<html>"),
+        ],
+    )
+    @virtually
+    async def test_the_answers_on_record_come_out_as_their_class(self, status, body):
+        async with RawServer(answer(status, body)) as server, client_of(server, retry=ONCE) as client:
+            with pytest.raises(ResponseError) as raised:
+                await client.patients.get("1")
+            assert type(raised.value) is type(error(status))
+            assert raised.value.response.body == body
+
+
+class TestUnprocessable:
+    @pytest.mark.parametrize(
+        ("body", "expected"),
+        [
+            (
+                {"errors": {"first_name": "can\u2019t be blank", "last_name": "x"}},
+                {"first_name": "can\u2019t be blank", "last_name": "x"},
+            ),
+            (
+                {"errors": {"name": "can\u2019t be blank", "content": None}},
+                {"name": "can\u2019t be blank", "content": None},
+            ),
+            ({"errors": {"base": "Case has been archived."}}, {"base": "Case has been archived."}),
+            ({"errors": {"name": ["is a", "is b"]}}, {"name": "['is a', 'is b']"}),
+            ({"errors": {"name": 5}}, {"name": "5"}),
+            ({"errors": {}}, {}),
+            ({"errors": None}, {}),
+            ({"errors": []}, {}),
+            ({"errors": ["name"]}, {}),
+            ({"errors": "no"}, {}),
+            ({"message": "must be an object"}, {}),
+            ([], {}),
+            ("no", {}),
+            (5, {}),
+            (None, {}),
+        ],
+    )
+    def test_errors_gives_each_field_its_text_or_none(self, body, expected):
+        assert error(422, json.dumps(body).encode()).errors == expected
+
+    @pytest.mark.parametrize("body", [b"", b"{", b"<html>", b"\xff", DEEP, b'{"errors": ' + DEEP + b"}"])
+    def test_a_body_that_is_no_json_has_none(self, body):
+        assert error(422, body).errors == {}
+
+    def test_texts_are_read_as_utf_8(self):
+        assert error(422, '{"errors": {"name": "can\u2019t"}}'.encode()).errors == {"name": "can\u2019t"}
+
+    def test_its_text_names_the_fields_and_none_of_the_values(self):
+        found = error(422, b'{"errors": {"name": "Zoe is taken", "a b": "x", "patient.phone_numbers[0]": null}}')
+        assert str(found) == "POST /v1/patients answered 422 for name, patient.phone_numbers[0] (1 attempt)"
+
+
+class TestRateLimited:
+    @pytest.mark.parametrize(
+        ("headers", "expected"),
+        [
+            ({"X-RateLimit-Reset": "1700000000"}, dt.datetime(2023, 11, 14, 22, 13, 20, tzinfo=dt.UTC)),
+            ({"X-RateLimit-Reset": "0"}, dt.datetime(1970, 1, 1, tzinfo=dt.UTC)),
+            ({}, None),
+            *(
+                ({"X-RateLimit-Reset": odd}, None)
+                for odd in ("", "soon", "nan", "1e9", "9" * 30, "9" * 400, "9" * 6000)
+            ),
+        ],
+    )
+    def test_retry_at_is_the_servers_moment_or_none(self, headers, expected):
+        assert error(429, b"", headers).retry_at == expected
+
+    @virtually
+    async def test_the_header_is_found_whatever_its_case(self):
+        turn = answer(429, b"", {"x-ratelimit-RESET": "1700000000"})
+        async with RawServer(turn) as server, client_of(server, retry=ONCE) as client:
+            with pytest.raises(RateLimitedError) as raised:
+                await client.patients.get("1")
+            assert raised.value.retry_at == dt.datetime(2023, 11, 14, 22, 13, 20, tzinfo=dt.UTC)
+
+
+class TestTexts:
+    @pytest.mark.parametrize(
+        ("found", "text"),
+        [
+            (error(404), "POST /v1/patients answered 404 (1 attempt)"),
+            (ERRORS[4], "POST /v1/patients had no answer (5 attempts)"),
+            (ERRORS[3], "name: is too long; color: is no color"),
+            (
+                DecodingError(["a", "b"], request=REQUEST, status=201, written=True),
+                "POST /v1/patients answered 201 with what does not fit: a; b (the write was done)",
+            ),
+            (DecodingError(["a"], request=REQUEST), "POST /v1/patients answered what does not fit: a"),
+            (DecodingError([*"abcdefg"]), "the data does not fit: a; b; c; d; e; …"),
+        ],
+    )
+    def test_a_text_says_what_happened_to_which_request_and_how_often_it_was_tried(self, found, text):
+        assert str(found) == text
+
+    @pytest.mark.parametrize("found", ERRORS, ids=lambda found: f"{type(found).__name__}")
+    def test_no_text_shows_a_query_or_a_body(self, found):
+        shown = f"{found} {found!r} {found.args}"
+        assert "Secretperson" not in shown
+        assert "Zoe" not in shown
+
+    def test_a_request_shows_its_method_and_path_and_an_answer_its_size(self):
+        assert repr(REQUEST) == "POST /v1/patients"
+        assert repr(response(200, b'{"first_name": "Zoe"}')) == "Response(200, 21 bytes)"
+
+    @virtually
+    async def test_nothing_of_aiohttp_is_chained_to_an_error_or_kept_on_it(self):
+        endings = [answer(404), answer(503), close(), cut(), raw(b"HTTP/1.1 \r\n\r\n"), silence(), answer(200, b"x")]
+        async with RawServer() as server, client_of(server, retry=QUICK, timeout=2.0) as client:
+            for ending in endings:
+                for send in (client.patients.get("1"), client.patients.create(first_name="Zoe")):
+                    server.turns.append(ending)
+                    if len(server.turns) > 1:
+                        server.turns.popleft()
+                    with pytest.raises(ClinikoError) as raised:
+                        await send
+                    assert_ours_alone(raised.value)
+        server.port = free_port()
+        async with client_of(server, retry=QUICK) as client:
+            with pytest.raises(TransportError) as raised:
+                await client.patients.get("1")
+            assert_ours_alone(raised.value)
+
+    @virtually
+    async def test_nor_to_one_of_a_deadline_or_a_closed_client(self):
+        async with RawServer(silence()) as server:
+            client = client_of(server, deadline=3)
+            with pytest.raises(DeadlineExceededError) as raised:
+                await client.patients.get("1")
+            assert_ours_alone(raised.value)
+            task = asyncio.create_task(client.patients.get("1"))
+            await server.read(2)
+            await client.aclose()
+            with pytest.raises(UsageError) as closed:
+                await task
+            assert_ours_alone(closed.value)
+
+
+def assert_ours_alone(found: BaseException) -> None:
+    assert found.__cause__ is None
+    assert found.__context__ is None
+    for value in vars(found).values():
+        assert "aiohttp" not in type(value).__module__
+
+
+class TestTravelling:
+    @pytest.mark.parametrize("found", ERRORS, ids=lambda found: f"{type(found).__name__}")
+    @pytest.mark.parametrize("protocol", range(2, pickle.HIGHEST_PROTOCOL + 1))
+    def test_every_error_can_be_pickled_with_all_that_it_holds(self, found, protocol):
+        found.cursor = "abc"
+        back = pickle.loads(pickle.dumps(found, protocol))
+        assert type(back) is type(found)
+        assert (str(back), repr(back), back.args) == (str(found), repr(found), found.args)
+        assert vars(back) == vars(found)
+        assert back.cursor == "abc"
+
+    @pytest.mark.parametrize("found", ERRORS, ids=lambda found: f"{type(found).__name__}")
+    def test_and_copied(self, found):
+        for back in (copy.copy(found), copy.deepcopy(found)):
+            assert (type(back), str(back), vars(back)) == (type(found), str(found), vars(found))
+
+    def test_every_class_of_the_tree_is_among_those(self):
+        def family(cls):
+            return {cls}.union(*map(family, cls.__subclasses__()))
+
+        public = {cls for cls in family(ClinikoError) if not cls.__name__.startswith("_")}
+        assert {type(found) for found in ERRORS} == {cls for cls in public if cls.__module__ == errors.__name__}
+
+    def test_a_page_travels_with_its_error(self):
+        found = DecodingError(["record 2: name is missing"], request=REQUEST, status=200)
+        found.page = Page(("one",), 7, None, "cursor", b'{"a": 1}')
+        back = pickle.loads(pickle.dumps(found))
+        assert (back.page, back.page.raw, back.faults) == (found.page, {"a": 1}, found.faults)
+
+    @virtually
+    async def test_those_that_were_really_raised_travel_too(self):
+        bad = {"appointment_types": [RECORD, {**RECORD, "id": "2", "name": None}], "total_entries": 2, "links": {}}
+        endings = [answer(422, {"errors": {"name": None}}, {"X-A": "b"}), answer(503), close(), answer(200, bad)]
+        async with RawServer() as server, client_of(server, retry=ONCE) as client:
+            for ending in endings:
+                server.turns.append(ending)
+                server.turns.popleft()
+                with pytest.raises(ClinikoError) as raised:
+                    await client.appointment_types.list("name:=Secretperson").collect()
+                back = pickle.loads(pickle.dumps(raised.value))
+                assert (type(back), str(back)) == (type(raised.value), str(raised.value))
+                assert back.cursor == raised.value.cursor is not None
+                assert KEY.encode() not in pickle.dumps(raised.value)
+        assert isinstance(back, DecodingError)
+        assert [kind.id for kind in back.page.items] == [RECORD["id"]]
+        assert back.page == raised.value.page

@@ -1,0 +1,288 @@
+"""Lists in all their shapes: records, pages, the first page, the first record, everything, a count, a limit."""
+
+import asyncio
+import pickle
+
+import pytest
+
+from cliniko_async.errors import ConfigurationError, PaginationError, ServerError
+from tests.support.clients import virtually
+from tests.support.listed import TYPES, add, listed, names, pages_asked, settle
+
+
+@virtually
+async def test_records_come_in_order_page_by_page():
+    async with listed(5) as (sandbox, cliniko):
+        assert "".join([kind.name async for kind in cliniko.appointment_types.list(per_page=2)]) == "abcde"
+        assert pages_asked(sandbox) == [1, 2, 3]
+
+
+@virtually
+async def test_pages_hold_what_the_answer_said():
+    async with listed(5) as (sandbox, cliniko):
+        pages = [page async for page in cliniko.appointment_types.list(per_page=2).pages()]
+        assert [names(page.items) for page in pages] == ["ab", "cd", "e"]
+        assert [page.total_entries for page in pages] == [5, 5, 5]
+        assert [page.next and page.next.rpartition("=")[2] for page in pages] == ["2", "3", None]
+        assert pages[0].raw["total_entries"] == 5
+        assert [raw["name"] for raw in pages[0].raw[TYPES]] == ["a", "b"]
+        assert len({page.cursor for page in pages}) == 3
+
+
+@virtually
+async def test_the_raw_page_is_read_anew_and_cannot_spoil_the_next_reading():
+    async with listed(1) as (_, cliniko):
+        page = await cliniko.appointment_types.list()
+        page.raw.clear()
+        assert page.raw["total_entries"] == 1
+
+
+@virtually
+async def test_a_page_shows_sizes_and_no_records_and_can_be_pickled():
+    async with listed(3) as (_, cliniko):
+        page = await cliniko.appointment_types.list(per_page=2)
+        assert repr(page) == "Page(2 of 3)"
+        assert pickle.loads(pickle.dumps(page)) == page
+
+
+@virtually
+async def test_awaiting_a_list_gives_its_first_page_by_one_request():
+    async with listed(5) as (sandbox, cliniko):
+        assert names((await cliniko.appointment_types.list(per_page=2, prefetch=8)).items) == "ab"
+        await settle(20)
+        assert pages_asked(sandbox) == [1]
+
+
+@virtually
+async def test_the_first_page_of_an_empty_list_is_an_empty_page():
+    async with listed(0) as (sandbox, cliniko):
+        types = cliniko.appointment_types
+        page = await types.list()
+        assert (page.items, page.total_entries, page.next) == ((), 0, None)
+        assert [one.items async for one in types.list().pages()] == [()]
+        assert await types.list(cursor=page.cursor).collect() == []
+        assert len(sandbox.requests) == 3
+
+
+@pytest.mark.parametrize("options", [{}, {"sort": "name"}, {"stable": True}])
+@virtually
+async def test_an_empty_list_has_no_records_in_any_order(options):
+    async with listed(0) as (sandbox, cliniko):
+        assert await cliniko.appointment_types.list(**options).collect() == []
+        assert len(sandbox.requests) == 1
+
+
+@virtually
+async def test_the_first_record_costs_one_small_request_or_is_none():
+    async with listed(3) as (sandbox, cliniko):
+        types = cliniko.appointment_types
+        first = await types.list(sort="name:desc", prefetch=8).first()
+        assert first is not None
+        assert first.name == "c"
+        assert await types.list("id:=1").first() is None
+        assert [request.query["per_page"] for request in sandbox.requests] == [["1"], ["1"]]
+
+
+@virtually
+async def test_first_behind_a_cursor_is_the_next_record_whatever_the_order():
+    async with listed(8) as (_, cliniko):
+        for options in ({}, {"sort": "name"}, {"stable": True}):
+            walk = aiter(cliniko.appointment_types.list(per_page=3, **options))
+            for name in "abcdefg":
+                assert (await anext(walk)).name == name
+                following = await cliniko.appointment_types.list(cursor=walk.cursor, per_page=3, **options).first()
+                assert following is not None
+                assert following.name == chr(ord(name) + 1)
+
+
+@virtually
+async def test_collect_gives_a_list_as_long_as_the_limit():
+    async with listed(7) as (sandbox, cliniko):
+        types = cliniko.appointment_types
+        assert names(await types.list(per_page=2, limit=3).collect()) == "abc"
+        assert pages_asked(sandbox) == [1, 2]
+        assert names(await types.list(per_page=2, limit=100).collect()) == "abcdefg"
+        assert [names(page.items) async for page in types.list(per_page=2, limit=3).pages()] == ["ab", "c"]
+
+
+@virtually
+async def test_a_count_is_one_small_request_that_minds_the_filters():
+    async with listed(7) as (sandbox, cliniko):
+        types = cliniko.appointment_types
+        assert await types.list(prefetch=8).count() == 7
+        assert await types.list("id:=1").count() == 0
+        assert [request.query["per_page"] for request in sandbox.requests] == [["1"], ["1"]]
+
+
+@virtually
+async def test_a_count_of_a_list_that_does_not_tell_is_an_error():
+    async with listed(7) as (sandbox, cliniko):
+        sandbox.faults.edit(lambda page: {TYPES: page[TYPES]})
+        with pytest.raises(PaginationError, match="how many"):
+            await cliniko.appointment_types.list().count()
+
+
+@virtually
+async def test_nothing_is_sent_before_a_list_is_used():
+    async with listed(3) as (sandbox, cliniko):
+        listing = cliniko.appointment_types.list(prefetch=8)
+        aiter(listing)
+        listing.pages()
+        aiter(listing).cursor  # noqa: B018
+        await settle(20)
+        assert not sandbox.requests
+
+
+@virtually
+async def test_each_use_of_a_list_asks_anew():
+    async with listed(3) as (sandbox, cliniko):
+        listing = cliniko.appointment_types.list()
+        assert names(await listing.collect()) == "abc"
+        add(sandbox, 3, 3)
+        assert names(await listing.collect()) == "abcd"
+        assert len(sandbox.requests) == 2
+
+
+@virtually
+async def test_a_plain_for_says_async_for():
+    async with listed(1) as (sandbox, cliniko):
+        with pytest.raises(TypeError, match="async for"):
+            list(cliniko.appointment_types.list())
+        assert not sandbox.requests
+
+
+@virtually
+async def test_a_walk_goes_on_where_a_loop_left_it():
+    async with listed(5) as (sandbox, cliniko):
+        walk = aiter(cliniko.appointment_types.list(per_page=2))
+        async for kind in walk:
+            if kind.name == "c":
+                break
+        assert [kind.name async for kind in walk] == ["d", "e"]
+        assert [kind.name async for kind in walk] == []
+        assert pages_asked(sandbox) == [1, 2, 3]
+
+
+@virtually
+async def test_a_walk_by_pages_goes_on_where_a_loop_left_it():
+    async with listed(5) as (_, cliniko):
+        walk = cliniko.appointment_types.list(per_page=2).pages()
+        async for page in walk:
+            assert names(page.items) == "ab"
+            break
+        assert walk.cursor == page.cursor
+        assert [names(page.items) async for page in walk] == ["cd", "e"]
+
+
+@pytest.mark.parametrize("prefetch", [0, 1, 8])
+@virtually
+async def test_two_consumers_share_a_walk_without_a_record_twice_or_a_page_twice(prefetch):
+    async with listed(9, latency=0.1) as (sandbox, cliniko):
+        walk = aiter(cliniko.appointment_types.list(per_page=2, prefetch=prefetch))
+
+        async def consume():
+            return [kind.name async for kind in walk]
+
+        shares = await asyncio.gather(consume(), consume(), consume())
+        assert sorted(sum(shares, [])) == list("abcdefghi")
+        assert sorted(pages_asked(sandbox)) == [1, 2, 3, 4, 5]
+
+
+@pytest.mark.parametrize(
+    ("option", "text"),
+    [
+        ({"limit": 0}, "limit"),
+        ({"per_page": 101}, "per_page"),
+        ({"prefetch": -1}, "prefetch"),
+        ({"limit": True}, "int"),
+    ],
+)
+@virtually
+async def test_options_that_cannot_work_are_refused_before_anything_is_sent(option, text):
+    async with listed(1) as (sandbox, cliniko):
+        with pytest.raises(ConfigurationError, match=text):
+            cliniko.appointment_types.list(**option)
+        assert not sandbox.requests
+
+
+@virtually
+async def test_a_stable_walk_with_a_sort_or_without_ids_is_refused_before_anything_is_sent():
+    async with listed(1) as (sandbox, cliniko):
+        with pytest.raises(ConfigurationError, match="stable"):
+            cliniko.appointment_types.list(stable=True, sort="name")
+        with pytest.raises(ConfigurationError, match="stable"):
+            cliniko.services.list_for_business(1, stable=True)
+        assert not sandbox.requests
+
+
+@pytest.mark.parametrize("options", [{}, {"sort": "name"}, {"stable": True}])
+@virtually
+async def test_a_new_client_goes_on_behind_each_record_by_its_cursor(options):
+    async with listed(7, seconds=[0, 1, 1, 1, 1, 2, 3]) as (_, cliniko):
+        listing = cliniko.appointment_types.list(per_page=3, **options)
+        walk = aiter(listing)
+        whole = [walk.cursor]
+        async for _ in walk:
+            whole.append(walk.cursor)
+        for place, cursor in enumerate(whole):
+            rest = cliniko.with_options().appointment_types.list(per_page=3, cursor=cursor, **options)
+            assert names(await rest.collect()) == "abcdefg"[place:]
+
+
+@pytest.mark.parametrize("options", [{}, {"sort": "name"}, {"stable": True}])
+@virtually
+async def test_the_cursor_of_each_page_leads_behind_it(options):
+    async with listed(7) as (_, cliniko):
+        done = 0
+        async for page in cliniko.appointment_types.list(per_page=3, **options).pages():
+            done += len(page.items)
+            rest = cliniko.appointment_types.list(per_page=3, cursor=page.cursor, **options)
+            assert names(await rest.collect()) == "abcdefg"[done:]
+
+
+@virtually
+async def test_a_limit_counts_from_the_resumption():
+    async with listed(7) as (_, cliniko):
+        walk = aiter(cliniko.appointment_types.list(limit=2))
+        assert [kind.name async for kind in walk] == ["a", "b"]
+        assert names(await cliniko.appointment_types.list(limit=2, cursor=walk.cursor).collect()) == "cd"
+
+
+@virtually
+async def test_after_an_error_the_next_step_asks_for_the_same_page_again():
+    async with listed(6) as (sandbox, cliniko):
+        sandbox.faults.status(503, after=1, times=2)
+        walk, got = aiter(cliniko.appointment_types.list(per_page=2)), []
+        for _ in range(3):
+            try:
+                async for kind in walk:
+                    got.append(kind.name)
+            except ServerError as error:
+                rest = cliniko.appointment_types.list(cursor=error.cursor)
+                assert error.cursor == walk.cursor
+        assert got == list("abcdef")
+        assert pages_asked(sandbox) == [1, 2, 2, 2, 3]
+        assert names(await rest.collect()) == "cdef"
+
+
+@virtually
+async def test_an_error_on_the_first_page_has_the_cursor_of_the_start():
+    async with listed(3) as (sandbox, cliniko):
+        sandbox.faults.status(503)
+        walk = cliniko.appointment_types.list().pages()
+        with pytest.raises(ServerError) as caught:
+            await anext(walk)
+        assert names(await cliniko.appointment_types.list(cursor=caught.value.cursor).collect()) == "abc"
+        assert names((await anext(walk)).items) == "abc"
+
+
+@virtually
+async def test_two_lists_that_make_up_one_are_walked_one_after_the_other():
+    async with listed(0) as (sandbox, cliniko):
+        people = [sandbox.add("practitioners", active=active) for active in (True, False, True, False)]
+        kind = await cliniko.appointment_types.get(sandbox.add(TYPES, name="a", practitioner_ids=people))
+        assert kind.practitioners is not None
+        listing = cliniko.follow(kind.practitioners)
+        assert [one.id async for one in listing] == [people[0], people[2], people[1], people[3]]
+        assert await listing.count() == 4
+        assert [len(page.items) async for page in listing.pages()] == [2, 2]

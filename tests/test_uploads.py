@@ -1,0 +1,501 @@
+"""Files on their way to the store, and what becomes of them."""
+
+import asyncio
+import itertools
+import tracemalloc
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+
+from cliniko_async import (
+    ConfigurationError,
+    DeadlineExceededError,
+    DecodingError,
+    ForbiddenError,
+    InvalidFieldsError,
+    OutcomeUnknownError,
+    ResponseError,
+    ServerError,
+    TransportError,
+    TransportTimeoutError,
+    UnprocessableError,
+    UsageError,
+)
+from tests.support.attachments import clinic, pieces
+from tests.support.clients import ONCE, client_of, virtually
+
+PDF = b"%PDF-1.7 \r\n--x\r\n" * 40_000
+STEPS = ["GET patients", "POST patient_attachments", "GET patient_attachments"]
+
+
+@virtually
+async def test_bytes_become_a_record_whose_file_was_processed():
+    async with clinic() as at:
+        sent = at.cliniko.patient_attachments.upload(at.patient_id, PDF, filename="scan.pdf", description="Scan")
+        record = await sent
+        assert (record.filename, record.size, record.description) == ("scan.pdf", len(PDF), "Scan")
+        assert (record.processing_completed, record.content_type) == (True, "application/pdf")
+        assert at.asked == STEPS
+        assert at.content() == PDF
+
+
+@pytest.mark.parametrize("kind", [str, Path])
+def test_a_path_is_read_and_its_name_is_the_files_name(kind: Any, tmp_path: Path):
+    (tmp_path / "letter.txt").write_bytes(PDF)
+
+    @virtually
+    async def test():
+        async with clinic() as at:
+            record = await at.cliniko.patient_attachments.upload(at.patient_id, kind(tmp_path / "letter.txt"))
+            assert (record.filename, at.content()) == ("letter.txt", PDF)
+
+    test()
+
+
+@pytest.mark.parametrize("size", [None, len(PDF)])
+def test_a_stream_is_sent_with_and_without_its_size(size: int | None):
+    @virtually
+    async def test():
+        async with clinic() as at:
+            stream = pieces(PDF[:100], b"", PDF[100:])
+            await at.cliniko.patient_attachments.upload(at.patient_id, stream, filename="a.pdf", size=size)
+            assert at.content() == PDF
+
+    test()
+
+
+@virtually
+async def test_a_stream_reader_is_read_by_bytes_and_not_by_lines():
+    """Its own iterator would give lines, and fail at one that is too long."""
+    async with clinic() as at:
+        reader = asyncio.StreamReader()
+        reader.feed_data(bytes(200_000))
+        reader.feed_eof()
+        await at.cliniko.patient_attachments.upload(at.patient_id, reader, filename="zeros")
+        assert at.content() == bytes(200_000)
+
+
+@virtually
+async def test_an_empty_file_is_sent():
+    async with clinic() as at:
+        record = await at.cliniko.patient_attachments.upload(at.patient_id, b"", filename="empty.txt")
+        assert (record.size, at.content()) == (0, b"")
+
+
+@virtually
+async def test_every_field_of_the_form_is_sent_back_and_the_file_comes_last():
+    """The store of the sandbox refuses anything else, so the ledger shows what it took."""
+    async with clinic() as at:
+        await at.cliniko.patient_attachments.upload(at.patient_id, PDF, filename="a.pdf")
+        (post,) = at.posts
+        assert list(post.body) == list(at.sandbox.files.new_form()["fields"])
+        assert post.body["key"].endswith("/${filename}")
+
+
+@pytest.mark.parametrize("name", ["a b+c%20.pdf", "Müller & Söhne <1>.pdf", "it's 100% 'x'.pdf", 'the "x".pdf'])
+def test_the_key_is_given_to_the_api_as_it_stands_in_the_receipt(name: str):
+    """Neither the encoded location nor a key that was decoded once more: the sandbox takes the exact one."""
+
+    @virtually
+    async def test():
+        async with clinic() as at:
+            record = await at.cliniko.patient_attachments.upload(at.patient_id, PDF, filename=name)
+            created = next(one for one in at.sandbox.requests if one.method == "POST")
+            (key,) = at.sandbox.files.files
+            assert created.body["upload_url"] == f"{at.sandbox.files.url}/{key}"
+            assert (record.filename, created.body["filename"]) == (name, name)
+
+    test()
+
+
+@virtually
+async def test_neither_the_key_nor_the_contact_goes_to_the_store():
+    async with clinic() as at:
+        await at.cliniko.patient_attachments.upload(at.patient_id, PDF, filename="a.pdf")
+        (post,) = at.posts
+        assert not post.authorized
+        assert at.sandbox.api_key not in str(post.headers)
+        assert "example.com" not in str(post.headers)
+        assert post.headers["user-agent"] == "cliniko-async"
+
+
+@virtually
+async def test_what_a_given_session_says_of_itself_is_not_told_to_the_store():
+    async with clinic() as at, aiohttp.ClientSession(headers={"User-Agent": "Rosters (me@example.com)"}) as session:
+        async with client_of(at.sandbox, session=session) as cliniko:
+            await cliniko.patient_attachments.upload(at.patient_id, PDF, filename="a.pdf")
+        assert at.posts[0].headers["user-agent"] == "cliniko-async"
+
+
+@virtually
+async def test_the_store_has_no_part_in_the_rate_limit():
+    async with clinic() as at:
+        await at.cliniko.patient_attachments.upload(at.patient_id, PDF, filename="a.pdf")
+        assert at.limiter.fates == ["answered"] * len(at.sandbox.requests)
+
+
+@virtually
+async def test_a_redirect_of_the_store_is_not_followed():
+    async with clinic() as at:
+        at.sandbox.files.faults.status(307, headers={"Location": at.sandbox.files.url + "/elsewhere"})
+        with pytest.raises(ResponseError) as caught:
+            await at.cliniko.patient_attachments.upload(at.patient_id, PDF, filename="a.pdf")
+        assert (caught.value.status, len(at.sandbox.files.requests), at.records) == (307, 1, [])
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["http://store.example.com/x", "ftp://127.0.0.1/x", "https://me:secret@store.example.com", "//x", "https://["],
+)
+def test_a_file_goes_nowhere_but_over_https_or_within_this_machine(url: str):
+    @virtually
+    async def test():
+        async with clinic() as at:
+            at.sandbox.faults.edit(lambda form: {**form, "url": url}, path="presigned")
+            with pytest.raises(ConfigurationError):
+                await at.cliniko.patient_attachments.upload(at.patient_id, PDF, filename="a.pdf")
+            assert (at.sandbox.files.requests, at.asked) == ([], STEPS[:1])
+
+    test()
+
+
+@pytest.mark.parametrize(
+    "receipt",
+    [
+        b"",
+        b"<PostResponse><Key></Key></PostResponse>",
+        b'<!DOCTYPE x [<!ENTITY a "b">]><PostResponse><Bucket>a</Bucket></PostResponse>',
+        b"<Key>\xff</Key>",
+        b" " * 1_000_000 + b"<Key>too late</Key>",
+    ],
+)
+def test_a_receipt_without_a_key_is_a_decoding_error(receipt: bytes):
+    """It is read as far as a receipt may be long, and nothing in it is expanded."""
+
+    @virtually
+    async def test():
+        async with clinic() as at:
+            at.sandbox.files.faults.status(201, body=receipt)
+            with pytest.raises(DecodingError, match="Key is missing"):
+                await at.cliniko.patient_attachments.upload(at.patient_id, PDF, filename="a.pdf")
+            assert at.records == []
+
+    test()
+
+
+@virtually
+async def test_a_form_without_url_or_fields_is_a_decoding_error():
+    async with clinic() as at:
+        at.sandbox.faults.edit(lambda _: {"url": None, "fields": None}, path="presigned")
+        with pytest.raises(DecodingError):
+            await at.cliniko.patient_attachments.upload(at.patient_id, PDF, filename="a.pdf")
+
+
+def test_64_megabytes_are_never_whole_in_memory():
+    piece, count = bytes(64 * 1024), 1024
+
+    async def stream():
+        for _ in range(count):
+            yield piece
+
+    @virtually
+    async def test():
+        async with clinic() as at:
+            await at.cliniko.patient_attachments.upload(at.patient_id, b"x", filename="a")
+            tracemalloc.start()
+            try:
+                size = count * len(piece)
+                sent = at.cliniko.patient_attachments.upload(at.patient_id, stream(), filename="b", size=size)
+                assert (await sent).size == size
+                assert tracemalloc.get_traced_memory()[1] < 8 * 1024 * 1024
+            finally:
+                tracemalloc.stop()
+
+    test()
+
+
+# What goes wrong on the way
+
+
+@virtually
+async def test_a_form_that_was_cut_off_is_asked_for_again():
+    async with clinic() as at:
+        at.sandbox.faults.cut(path="presigned")
+        await at.cliniko.patient_attachments.upload(at.patient_id, PDF, filename="a.pdf")
+        assert at.asked == ["GET patients", *STEPS]
+
+
+@pytest.mark.parametrize("moment", ["request", "answer", "headers", "body"])
+def test_a_file_cut_off_on_its_way_is_posted_again_with_a_new_form(moment: Any):
+    @virtually
+    async def test():
+        async with clinic() as at:
+            at.sandbox.files.faults.drop(moment)
+            await at.cliniko.patient_attachments.upload(at.patient_id, PDF, filename="a.pdf")
+            assert at.asked == ["GET patients", *STEPS]
+            assert len(at.posts) == 2
+            assert at.posts[0].body is None or at.posts[0].body["key"] != at.posts[1].body["key"]
+
+    test()
+
+
+@virtually
+async def test_a_store_that_is_out_of_order_is_tried_again_as_often_as_the_policy_says():
+    async with clinic() as at:
+        at.sandbox.files.faults.status(503, times=None)
+        with pytest.raises(ServerError) as caught:
+            await at.cliniko.patient_attachments.upload(at.patient_id, PDF, filename="a.pdf")
+        assert (caught.value.attempts, len(at.posts), at.records) == (3, 3, [])
+
+
+@virtually
+async def test_what_the_store_refuses_is_not_sent_again():
+    async with clinic() as at:
+        at.sandbox.files.faults.status(403, body="<Error><Code>AccessDenied</Code></Error>")
+        with pytest.raises(ForbiddenError) as caught:
+            await at.cliniko.patient_attachments.upload(at.patient_id, PDF, filename="a.pdf")
+        assert (len(at.posts), at.asked) == (1, STEPS[:1])
+        assert str(caught.value).startswith("POST /patient-files answered 403")
+
+
+@virtually
+async def test_a_stream_that_goes_straight_through_is_sent_once():
+    async with clinic() as at:
+        at.sandbox.files.faults.drop("answer")
+        with pytest.raises(TransportError) as caught:
+            await at.cliniko.patient_attachments.upload(at.patient_id, pieces(PDF), filename="a", size=len(PDF))
+        assert (len(at.posts), at.records, type(caught.value)) == (1, [], TransportError)
+
+
+@virtually
+async def test_a_stream_in_a_temporary_file_is_sent_again():
+    async with clinic() as at:
+        at.sandbox.files.faults.drop("answer")
+        await at.cliniko.patient_attachments.upload(at.patient_id, pieces(PDF), filename="a")
+        assert len(at.posts) == 2
+        assert {file.size for file in at.sandbox.files.files.values()} == {len(PDF)}
+
+
+@pytest.mark.parametrize("size", [len(PDF) - 1, len(PDF) + 1, 0])
+def test_a_stream_of_another_size_than_was_said_is_no_file(size: int):
+    @virtually
+    async def test():
+        async with clinic() as at:
+            with pytest.raises(ConfigurationError, match="size"):
+                await at.cliniko.patient_attachments.upload(at.patient_id, pieces(PDF), filename="a", size=size)
+            assert at.records == []
+
+    test()
+
+
+@pytest.mark.parametrize("size", [None, 100])
+def test_an_error_of_the_stream_itself_is_raised_as_it_is(size: int | None):
+    async def broken():
+        yield b"x"
+        raise LookupError("mine")
+
+    @virtually
+    async def test():
+        async with clinic() as at:
+            with pytest.raises(LookupError, match="mine"):
+                await at.cliniko.patient_attachments.upload(at.patient_id, broken(), filename="a", size=size)
+            assert at.records == []
+
+    test()
+
+
+@virtually
+async def test_a_record_that_may_have_been_created_is_not_created_again():
+    async with clinic() as at:
+        at.sandbox.faults.drop("answer", method="POST")
+        with pytest.raises(OutcomeUnknownError):
+            await at.cliniko.patient_attachments.upload(at.patient_id, PDF, filename="a.pdf")
+        assert (len(at.posts), len(at.records), at.asked) == (1, 1, STEPS[:2])
+
+
+@virtually
+async def test_a_record_that_was_refused_is_told_as_such():
+    async with clinic() as at:
+        at.sandbox.faults.between(at.sandbox.files.forget, before=True, method="POST")
+        with pytest.raises(UnprocessableError) as caught:
+            await at.cliniko.patient_attachments.upload(at.patient_id, PDF, filename="a.pdf")
+        assert caught.value.errors == {"temp_attachment_url": "is invalid"}
+
+
+@virtually
+async def test_a_question_for_the_processing_that_was_cut_off_is_asked_again():
+    async with clinic() as at:
+        at.sandbox.faults.drop("answer", path="/patient_attachments/")
+        await at.cliniko.patient_attachments.upload(at.patient_id, PDF, filename="a.pdf")
+        assert at.asked == [*STEPS, STEPS[-1]]
+
+
+@virtually
+async def test_a_store_that_makes_no_headway_is_given_up():
+    async with clinic(timeout=7.0, retry=ONCE) as at:
+        at.sandbox.files.faults.slow(1000.0)
+        before = asyncio.get_running_loop().time()
+        with pytest.raises(TransportTimeoutError, match="no headway for 7 s"):
+            await at.cliniko.patient_attachments.upload(at.patient_id, PDF, filename="a.pdf")
+        assert asyncio.get_running_loop().time() - before == pytest.approx(7.0, abs=0.5)
+
+
+@virtually
+async def test_a_file_may_take_longer_than_the_timeout_as_long_as_it_moves():
+    async def slowly():
+        for _ in range(10):
+            await asyncio.sleep(3.0)
+            yield b"x"
+
+    async with clinic(timeout=5.0) as at:
+        record = await at.cliniko.patient_attachments.upload(at.patient_id, slowly(), filename="a", size=10)
+        assert record.size == 10
+
+
+@virtually
+async def test_the_deadline_holds_for_the_post_of_the_file():
+    async with clinic(deadline=3.0, timeout=100.0) as at:
+        at.sandbox.files.faults.slow(1000.0)
+        with pytest.raises(DeadlineExceededError):
+            await at.cliniko.patient_attachments.upload(at.patient_id, PDF, filename="a.pdf")
+
+
+@virtually
+async def test_a_client_that_is_closed_ends_an_upload_with_a_usage_error():
+    async with clinic() as at:
+        at.sandbox.files.faults.slow(1000.0)
+        upload = asyncio.create_task(at.cliniko.patient_attachments.upload(at.patient_id, PDF, filename="a.pdf"))
+        await asyncio.sleep(5.0)
+        await at.cliniko.aclose()
+        with pytest.raises(UsageError):
+            await upload
+
+
+@virtually
+async def test_a_client_that_is_closed_ends_the_wait_for_the_processing():
+    async with clinic() as at:
+        at.sandbox.attachments.processing = 1000.0
+        upload = asyncio.create_task(at.cliniko.patient_attachments.upload(at.patient_id, PDF, filename="a.pdf"))
+        await asyncio.sleep(100.0)
+        before = asyncio.get_running_loop().time()
+        await at.cliniko.aclose()
+        with pytest.raises(UsageError):
+            await upload
+        assert asyncio.get_running_loop().time() - before < 1.0
+
+
+@pytest.mark.parametrize("where", ["store", "processing", "stream"])
+def test_a_cancelled_upload_leaves_nothing_behind(where: str, tmp_path: Path):
+    """No task, no open file, and no record that was not made before; tasks left would fail the run."""
+    (tmp_path / "a.pdf").write_bytes(PDF)
+
+    async def endless():
+        while True:
+            await asyncio.sleep(1.0)
+            yield b"x"
+
+    @virtually
+    async def test():
+        async with clinic() as at:
+            if where == "store":
+                at.sandbox.files.faults.slow(1000.0, acted=False)
+            at.sandbox.attachments.processing = 1000.0
+            file: Any = endless() if where == "stream" else tmp_path / "a.pdf"
+            size = 10_000 if where == "stream" else None
+            work = at.cliniko.patient_attachments.upload(at.patient_id, file, filename="a.pdf", size=size)
+            upload = asyncio.create_task(work)
+            await asyncio.sleep(20.0)
+            upload.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await upload
+            assert len(at.records) == (where == "processing")
+            # The client can go on.
+            assert await at.cliniko.patients.get(at.patient_id)
+
+    test()
+
+
+# What is asked before anything is sent, and the wait behind it
+
+
+@pytest.mark.parametrize("name", [None, "", "a\r\nb.pdf", "a\0.pdf"])
+def test_a_file_without_a_name_that_can_be_printed_is_refused(name: Any):
+    @virtually
+    async def test():
+        async with clinic() as at:
+            with pytest.raises(InvalidFieldsError, match="filename"):
+                await at.cliniko.patient_attachments.upload(at.patient_id, PDF, filename=name)
+            assert at.asked == []
+
+    test()
+
+
+@virtually
+async def test_a_description_that_is_too_long_is_refused_before_anything_is_sent():
+    async with clinic() as at:
+        with pytest.raises(InvalidFieldsError, match="description"):
+            await at.cliniko.patient_attachments.upload(at.patient_id, PDF, filename="a", description="x" * 256)
+        assert at.asked == []
+
+
+@pytest.mark.parametrize("timeout", [-1, True, float("nan"), float("inf")])
+def test_a_timeout_that_is_no_time_is_refused(timeout: Any):
+    @virtually
+    async def test():
+        async with clinic() as at:
+            with pytest.raises(ConfigurationError, match="timeout"):
+                await at.cliniko.patient_attachments.upload(at.patient_id, PDF, filename="a", timeout=timeout)
+
+    test()
+
+
+def test_what_is_no_file_is_refused(tmp_path: Path):
+    (tmp_path / "a").write_bytes(b"x")
+
+    @virtually
+    async def test():
+        async with clinic() as at:
+            with (tmp_path / "a").open("rb") as opened:
+                for file in (7, None, opened, [b"x"]):
+                    with pytest.raises(ConfigurationError, match="a file is"):
+                        await at.cliniko.patient_attachments.upload(at.patient_id, file, filename="a")  # type: ignore[arg-type]
+            with pytest.raises(FileNotFoundError):
+                await at.cliniko.patient_attachments.upload(at.patient_id, tmp_path / "b")
+            with pytest.raises(OSError, match="directory"):
+                await at.cliniko.patient_attachments.upload(at.patient_id, tmp_path)
+            with pytest.raises(ConfigurationError, match="no file"):
+                await at.cliniko.patient_attachments.upload(at.patient_id, "/dev/null", filename="a")
+            assert at.asked == []
+
+    test()
+
+
+@virtually
+async def test_the_processing_is_asked_for_ever_less_often():
+    async with clinic() as at:
+        at.sandbox.attachments.processing = 60.0
+        record = await at.cliniko.patient_attachments.upload(at.patient_id, PDF, filename="a.pdf")
+        times = [one.time for one in at.sandbox.requests[1:]]
+        waits = [after - before for before, after in itertools.pairwise(times)]
+        assert waits == pytest.approx([0.5, 1, 2, 4, 8, 15, 15, 15], abs=0.2)
+        assert record.processing_completed
+
+
+@virtually
+async def test_a_processing_that_takes_too_long_names_the_record():
+    async with clinic() as at:
+        at.sandbox.attachments.processing = 1000.0
+        with pytest.raises(DeadlineExceededError, match="not processed within 20 s") as caught:
+            await at.cliniko.patient_attachments.upload(at.patient_id, PDF, filename="a.pdf", timeout=20.0)
+        (record,) = at.records
+        assert caught.value.request.path == f"/v1/patient_attachments/{record['id']}"
+
+
+@virtually
+async def test_a_timeout_of_0_does_not_wait_for_the_processing():
+    async with clinic() as at:
+        record = await at.cliniko.patient_attachments.upload(at.patient_id, PDF, filename="a.pdf", timeout=0)
+        assert (record.processing_completed, record.filename) == (False, None)
+        assert at.asked == STEPS[:2]

@@ -1,0 +1,250 @@
+"""A list that moves under a walk, seen from outside: what is recovered, what is said, and what it costs."""
+
+import contextlib
+
+import pytest
+
+from cliniko_async.errors import PaginationDriftError, PaginationError
+from tests.support.clients import virtually
+from tests.support.listed import TYPES, add, id_of, listed, names, pages_asked
+
+
+def anchored(sandbox):
+    """The requests that went from a second of creation on."""
+    return [request for request in sandbox.requests if "created_at" in request.url]
+
+
+@virtually
+async def test_a_record_archived_on_a_page_that_was_read_loses_none_behind_it():
+    async with listed(9) as (sandbox, cliniko):
+        sandbox.faults.between(lambda: sandbox.archive(TYPES, id_of(sandbox, "a")))
+        walk = cliniko.appointment_types.list(per_page=3)
+        assert names(await walk.collect()) == "abcdefghi"
+        assert len(anchored(sandbox)) == 4
+
+
+@virtually
+async def test_a_record_that_comes_late_on_a_page_that_was_read_repeats_none():
+    async with listed(9) as (sandbox, cliniko):
+        sandbox.faults.between(lambda: add(sandbox, 25, 0.5))
+        assert names(await cliniko.appointment_types.list(per_page=3).collect()) == "abcdefghi"
+
+
+@virtually
+async def test_a_record_that_is_created_at_the_end_comes_too():
+    async with listed(6) as (sandbox, cliniko):
+        sandbox.faults.between(lambda: add(sandbox, 6, 60))
+        assert names(await cliniko.appointment_types.list(per_page=4).collect()) == "abcdefg"
+
+
+@virtually
+async def test_pages_know_the_total_of_the_list_before_and_behind_the_drift():
+    async with listed(9) as (sandbox, cliniko):
+        sandbox.faults.between(lambda: sandbox.archive(TYPES, id_of(sandbox, "a")), times=1)
+        pages = [page async for page in cliniko.appointment_types.list(per_page=3).pages()]
+        assert [(names(page.items), page.total_entries) for page in pages] == [
+            ("abc", 9),
+            ("de", 9),
+            ("fg", 9),
+            ("hi", 9),
+        ]
+
+
+@pytest.mark.parametrize("prefetch", [1, 2, 8])
+@virtually
+async def test_pages_asked_for_ahead_are_thrown_away_at_the_sign(prefetch):
+    async with listed(24) as (sandbox, cliniko):
+        sandbox.faults.between(lambda: sandbox.archive(TYPES, id_of(sandbox, "a")))
+        got = names(await cliniko.appointment_types.list(per_page=3, prefetch=prefetch).collect())
+        assert got == "abcdefghijklmnopqrstuvwx"
+
+
+@pytest.mark.parametrize("prefetch", [0, 3])
+@virtually
+async def test_another_order_hands_out_what_it_sees_and_says_at_the_end_that_the_list_moved(prefetch):
+    async with listed(9) as (sandbox, cliniko):
+        sandbox.faults.between(lambda: sandbox.archive(TYPES, id_of(sandbox, "a")))
+        walk, got = aiter(cliniko.appointment_types.list(per_page=3, sort="name", prefetch=prefetch)), []
+        with pytest.raises(PaginationDriftError, match="moved"):
+            async for kind in walk:
+                got.append(kind.name)
+        assert "".join(got) == "abcefghi"
+        assert not anchored(sandbox)
+        sent = len(sandbox.requests)
+        with pytest.raises(PaginationDriftError):
+            await anext(walk)
+        assert len(sandbox.requests) == sent
+
+
+@virtually
+async def test_a_resumed_walk_of_another_order_remembers_that_the_list_had_moved():
+    async with listed(9) as (sandbox, cliniko):
+        sandbox.faults.between(lambda: sandbox.archive(TYPES, id_of(sandbox, "a")))
+        walk = aiter(cliniko.appointment_types.list(per_page=3, sort="name"))
+        assert [(await anext(walk)).name for _ in range(5)] == ["a", "b", "c", "e", "f"]
+        rest = []
+        with pytest.raises(PaginationDriftError):
+            async for kind in cliniko.appointment_types.list(per_page=3, sort="name", cursor=walk.cursor):
+                rest.append(kind.name)
+        assert rest == ["g", "h", "i"]
+
+
+@virtually
+async def test_a_cursor_of_another_order_is_refused_once_its_page_shows_something_else():
+    async with listed(9) as (sandbox, cliniko):
+        walk = aiter(cliniko.appointment_types.list(per_page=3, sort="name"))
+        for _ in range(5):
+            await anext(walk)
+        sandbox.archive(TYPES, id_of(sandbox, "a"))
+        with pytest.raises(PaginationDriftError) as caught:
+            await cliniko.appointment_types.list(per_page=3, sort="name", cursor=walk.cursor).first()
+        assert caught.value.cursor == walk.cursor
+
+
+@virtually
+async def test_a_resumed_walk_of_another_order_stops_at_the_sign_as_it_cannot_know_what_came_before():
+    async with listed(9) as (sandbox, cliniko):
+        walk = aiter(cliniko.appointment_types.list(per_page=3, sort="name"))
+        for _ in range(4):
+            await anext(walk)
+        sandbox.faults.between(lambda: add(sandbox, 0, 100))
+        rest = []
+        with pytest.raises(PaginationDriftError):
+            async for kind in cliniko.appointment_types.list(per_page=3, sort="name", cursor=walk.cursor):
+                rest.append(kind.name)
+        assert rest == ["e", "f"]
+
+
+@virtually
+async def test_a_cursor_may_be_taken_to_a_page_of_another_size():
+    async with listed(9) as (_, cliniko):
+        for options in ({}, {"sort": "name"}, {"stable": True}):
+            walk = aiter(cliniko.appointment_types.list(per_page=4, **options))
+            for _ in range(5):
+                await anext(walk)
+            rest = cliniko.appointment_types.list(per_page=2, cursor=walk.cursor, **options)
+            assert names(await rest.collect()) == "fghi"
+
+
+@virtually
+async def test_behind_a_hundred_records_of_one_second_a_cursor_names_a_place():
+    async with listed(250, seconds=[0.001 * number for number in range(250)]) as (sandbox, cliniko):
+        listing = cliniko.appointment_types.list()
+        walk = aiter(listing)
+        got = [(await anext(walk)).id for _ in range(150)]
+        assert len(walk.cursor) < 200
+        rest = await cliniko.appointment_types.list(cursor=walk.cursor).collect()
+        assert len({*got, *(kind.id for kind in rest)}) == 250
+        assert pages_asked(sandbox) == [1, 2, 2, 3]
+        sandbox.archive(TYPES, got[0])
+        with pytest.raises(PaginationDriftError):
+            await cliniko.appointment_types.list(cursor=walk.cursor).collect()
+
+
+@virtually
+async def test_a_second_with_more_records_than_a_page_is_divided_after_a_drift():
+    async with listed(250, seconds=[0.001 * number for number in range(250)]) as (sandbox, cliniko):
+        sandbox.faults.between(lambda: sandbox.archive(TYPES, id_of(sandbox, "a")))
+        got = [kind.id async for kind in cliniko.appointment_types.list()]
+        assert len(got) == len(set(got)) == 250
+        assert any("id%3A%3E" in request.url for request in sandbox.requests)
+
+
+@pytest.mark.parametrize("options", [{}, {"sort": "name"}])
+@virtually
+async def test_a_record_that_comes_twice_on_one_page_is_a_sign_too(options):
+    async with listed(4) as (sandbox, cliniko):
+        sandbox.faults.edit(lambda page: page[TYPES].insert(0, page[TYPES][0]))
+        walk, got = aiter(cliniko.appointment_types.list(**options)), []
+        try:
+            async for kind in walk:
+                got.append(kind.name)
+        except PaginationDriftError:
+            assert options
+        assert got == list("abcd")
+
+
+@virtually
+async def test_a_total_that_is_too_high_is_an_error_behind_the_last_record():
+    async with listed(5) as (sandbox, cliniko):
+        sandbox.faults.edit(lambda page: page.update(total_entries=50), times=None)
+        got = []
+        with pytest.raises(PaginationError):
+            async for kind in cliniko.appointment_types.list(per_page=2):
+                got.append(kind.name)
+        assert got == list("abcde")
+        assert len(sandbox.requests) < 20
+
+
+@pytest.mark.parametrize("total", [0, 1, 2, 3])
+@virtually
+async def test_a_total_that_is_too_low_hides_nothing(total):
+    async with listed(7) as (sandbox, cliniko):
+        sandbox.faults.edit(lambda page: page.update(total_entries=total), times=None)
+        walk, got = aiter(cliniko.appointment_types.list(per_page=2)), []
+        # Behind the last record it is too high.
+        with pytest.raises(PaginationError) if total > 1 else contextlib.nullcontext():
+            async for kind in walk:
+                got.append(kind.name)
+        assert got == list("abcdefg")
+
+
+@virtually
+async def test_a_total_that_is_too_low_is_drift_in_another_order():
+    async with listed(7) as (sandbox, cliniko):
+        sandbox.faults.edit(lambda page: page.update(total_entries=3), times=None)
+        got = []
+        with pytest.raises(PaginationDriftError):
+            async for kind in cliniko.appointment_types.list(per_page=2, sort="name"):
+                got.append(kind.name)
+        assert got == list("abcdefg")
+
+
+@pytest.mark.parametrize("options", [{}, {"sort": "name"}, {"prefetch": 3}, {"stable": True}])
+@pytest.mark.parametrize("edit", [lambda page: page.pop("total_entries"), lambda page: page.update(total_entries=None)])
+@virtually
+async def test_without_a_total_the_links_lead_to_the_end(options, edit):
+    async with listed(7) as (sandbox, cliniko):
+        sandbox.faults.edit(lambda page: (edit(page), None)[1], times=None)
+        pages = [page async for page in cliniko.appointment_types.list(per_page=2, **options).pages()]
+        assert "".join(names(page.items) for page in pages) == "abcdefg"
+        assert {page.total_entries for page in pages} == {None}
+
+
+@virtually
+async def test_links_that_are_missing_are_made_good_in_the_default_order():
+    async with listed(7) as (sandbox, cliniko):
+        sandbox.faults.edit(lambda page: (page.pop("links"), None)[1], times=None)
+        assert names(await cliniko.appointment_types.list(per_page=2).collect()) == "abcdefg"
+        with pytest.raises(PaginationDriftError):
+            await cliniko.appointment_types.list(per_page=2, sort="name").collect()
+
+
+@virtually
+async def test_a_server_that_ignores_the_anchor_is_found_out():
+    async with listed(6) as (sandbox, cliniko):
+        first = {}
+        sandbox.faults.edit(lambda page: first.update(page) if not first else None, times=1)
+        sandbox.faults.between(lambda: sandbox.archive(TYPES, id_of(sandbox, "a")))
+        sandbox.faults.edit(lambda page: first, path="created_at", times=None)
+        with pytest.raises(PaginationError, match="created_at") as caught:
+            await cliniko.appointment_types.list(per_page=2).collect()
+        assert caught.value.cursor
+
+
+@virtually
+async def test_a_default_order_that_is_not_by_creation_is_walked_by_links_alone():
+    async with listed(6) as (sandbox, cliniko):
+        sandbox.faults.edit(lambda page: page[TYPES].reverse(), times=None)
+        assert names(await cliniko.appointment_types.list(per_page=2).collect()) == "badcfe"
+        assert pages_asked(sandbox) == [1, 2, 3]
+
+
+@virtually
+async def test_an_order_that_is_lost_on_the_way_is_found_again_or_refused():
+    async with listed(6) as (sandbox, cliniko):
+        sandbox.faults.edit(lambda page: page[TYPES].reverse(), after=1)
+        assert names(await cliniko.appointment_types.list(per_page=2).collect()) == "abcdef"
+        sandbox.faults.edit(lambda page: page[TYPES].reverse(), after=1, times=None)
+        with pytest.raises(PaginationError, match="order of created_at"):
+            await cliniko.appointment_types.list(per_page=2).collect()

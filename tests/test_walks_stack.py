@@ -1,0 +1,121 @@
+"""Walks as a user has them, over a list that changes: errors, cancellations and new beginnings anywhere in them."""
+
+import asyncio
+import contextlib
+
+from hypothesis import currently_in_test_context, given, note, settings
+from hypothesis import strategies as st
+
+from cliniko_async.errors import PaginationDriftError, TransportError
+from tests.support.model_api import ModelApi, things
+from tests.support.model_server import ADDING, REMOVING, Dice, Model, Tape, twice
+
+CHOICES = st.one_of(st.binary(max_size=400).map(Tape), st.integers(0, 2**63).map(Dice))
+PER_PAGE = st.integers(1, 4)
+PREFETCH = st.sampled_from([0, 1, 2, 8])
+
+
+class Reader:
+    """A program that walks, is interrupted, and goes on in one of the ways there are."""
+
+    def __init__(self, api, **options):
+        self.api, self.options = api, options
+        self.got = []
+        self.cursor = None
+
+    async def read(self):
+        walk = aiter(things(self.api, **self.options))
+        while True:
+            try:
+                self.got.append((await self.next(walk)).id)
+            except StopAsyncIteration:
+                return
+            except TransportError as error:
+                walk = self.go_on(walk, error.cursor)
+            except asyncio.CancelledError:
+                walk = self.go_on(walk, walk.cursor)
+
+    async def next(self, walk):
+        """Ask for the next record, and perhaps lose patience."""
+        task = asyncio.ensure_future(anext(walk))
+        for _ in range(20 * self.api.model.choices.pick(3) or 1000):
+            if task.done():
+                break
+            await asyncio.sleep(0)
+            if self.api.model.choices.pick(9) == 8:
+                task.cancel()
+        return await task
+
+    def go_on(self, walk, cursor):
+        if self.api.model.choices.pick(2):
+            return walk
+        return aiter(things(self.api, cursor, **self.options))
+
+
+def read(model, *, failures=6, **options):
+    async def main():
+        reader = Reader(ModelApi(model, failures), **options)
+        try:
+            await reader.read()
+        finally:
+            if currently_in_test_context():
+                for line in model.log:
+                    note(line)
+                note(f"handed out: {reader.got}")
+        for _ in range(3):
+            await asyncio.sleep(0)
+        assert len(asyncio.all_tasks()) == 1
+        return reader.got
+
+    return asyncio.run(main())
+
+
+@settings(max_examples=2 * settings().max_examples)
+@given(CHOICES, PER_PAGE, PREFETCH, st.sampled_from([ADDING, REMOVING]))
+def test_a_plain_walk_survives_errors_cancellations_and_resumptions(choices, per_page, prefetch, kinds):
+    # An answer that is lost may have been the only one to show a change that another one undoes.
+    model = Model.grown(choices, kinds=kinds)
+    got = read(model, per_page=per_page, prefetch=prefetch)
+    assert not list(twice(got))
+    assert model.always <= set(got)
+
+
+@settings(max_examples=2 * settings().max_examples)
+@given(CHOICES, PER_PAGE, PREFETCH, st.booleans())
+def test_a_stable_walk_survives_errors_cancellations_and_resumptions(choices, per_page, prefetch, sortable):
+    model = Model.grown(choices, changes=3, sortable=sortable)
+    got = read(model, per_page=per_page, prefetch=prefetch, stable=True)
+    assert not list(twice(got))
+    assert model.always <= set(got)
+
+
+@given(CHOICES, PER_PAGE, PREFETCH)
+def test_a_walk_of_another_order_is_whole_or_says_that_the_list_moved(choices, per_page, prefetch):
+    model, got = Model.grown(choices), []
+
+    async def main():
+        with contextlib.suppress(PaginationDriftError):
+            async for row in things(ModelApi(model), per_page=per_page, prefetch=prefetch, sort=("name",)):
+                got.append(row.id)
+            assert model.always <= set(got)
+
+    asyncio.run(main())
+    assert not list(twice(got))
+
+
+@given(CHOICES, PER_PAGE, PREFETCH, st.integers(1, 12))
+def test_a_limit_counts_records_and_nothing_is_asked_for_beyond_it(choices, per_page, prefetch, limit):
+    model = Model.grown(choices, changes=0)
+
+    async def main():
+        api = ModelApi(model)
+        got = await things(api, per_page=per_page, prefetch=prefetch, limit=limit).collect()
+        return api.sent, [row.id for row in got]
+
+    sent, got = asyncio.run(main())
+    whole = read(Model(Tape(b""), rows=model.rows), failures=0)
+    assert len(got) == min(limit, len(model.matching()))
+    assert set(got) <= set(whole)
+    # A list may still turn out to be in another order than it was asked ahead in.
+    if model.seconds > 1 and len({int(row.created) for row in model.rows.values()}) == len(model.rows):
+        assert len(sent) <= max(1, -(-limit // per_page))

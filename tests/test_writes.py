@@ -1,0 +1,415 @@
+"""Whether a write happened, for each way in which it may end; counted by a server that only reads and answers."""
+
+import asyncio
+import json
+from pathlib import Path
+
+import aiohttp
+import pytest
+
+from cliniko_async.errors import (
+    BadRequestError,
+    DecodingError,
+    ForbiddenError,
+    NotFoundError,
+    OutcomeUnknownError,
+    ResponseError,
+    ServerError,
+    TransportError,
+    TransportTimeoutError,
+    UnauthorizedError,
+    UnprocessableError,
+)
+from tests.support.clients import ONCE, QUICK, RecordingLimiter, client_of, virtually
+from tests.support.raw_server import (
+    RawServer,
+    answer,
+    close,
+    cut,
+    deaf_port,
+    free_port,
+    raw,
+    reset,
+    silence,
+    stall,
+)
+
+EXAMPLES = Path(__file__).parent / "facts" / "examples"
+TAX = json.loads((EXAMPLES / "tax.json").read_text())
+PATIENT = json.loads((EXAMPLES / "patient.json").read_text())
+
+
+def create(client):
+    return client.taxes.create(name="GST", rate=10)
+
+
+def unarchive(client):
+    return client.patients.unarchive("1")
+
+
+def cancel(client):
+    return client.individual_appointments.cancel("1", cancellation_reason=50)
+
+
+def post(client):
+    return client.request("POST", "/things", json={})
+
+
+def archive(client):
+    return client.patients.archive("1")
+
+
+def delete(client):
+    return client.taxes.delete("1")
+
+
+def update(client):
+    return client.taxes.update("1", name="GST")
+
+
+def get(client):
+    return client.taxes.get("1")
+
+
+NEVER_TWICE = [create, unarchive, cancel, post]
+MAY_BE_REPEATED = [archive, delete, update, get]
+REMOVE = [archive, delete]
+
+UNKNOWN = {
+    "408": answer(408),
+    "500": answer(500, b"<html>"),
+    "502": answer(502),
+    "503": answer(503),
+    "504": answer(504),
+    "closed": close(),
+    "reset": reset(),
+    "cut head": raw(b"HTTP/1.1 201 Created\r\nContent-Le"),
+    "no http": raw(b"\x16\x03\x01"),
+    "no chunk": raw(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n"),
+    "cut 500": cut(500),
+    "cut 422": cut(422, b'{"errors": {"na'),
+    "stalled 400": stall(400),
+    "silent": silence(),
+}
+REDIRECTS_AFTER_SUCCESS = {"302": answer(302, b"", {"Location": "/v1/x"}), "303": answer(303)}
+WRITTEN = {
+    "cut": cut(201),
+    "cut before the body": cut(200, b""),
+    "stalled": stall(201),
+    "reset in the body": cut(200, b'{"id": "1", "na'),
+    "not gzip": answer(200, b"abc", {"Content-Encoding": "gzip"}),
+}
+
+
+def named(turns):
+    return [pytest.param(turn, id=name) for name, turn in turns.items()]
+
+
+@pytest.fixture(params=["own session", "borrowed session"])
+def options(request):
+    """What a client is made with: nothing, or a session."""
+
+    async def make():
+        return {} if request.param == "own session" else {"session": aiohttp.ClientSession()}
+
+    return make
+
+
+class Bench:
+    """A client and a raw server, with all that is counted."""
+
+    def __init__(self, options, *turns, **more):
+        self.server = RawServer(*turns)
+        self.options = options
+        self.more = {"retry": QUICK, "timeout": 4.0, **more}
+
+    async def __aenter__(self):
+        self.limiter = RecordingLimiter()
+        made = await self.options()
+        self.session = made.get("session")
+        await self.server.start()
+        self.client = client_of(self.server, rate_limiter=self.limiter, **made, **self.more)
+        return self
+
+    async def __aexit__(self, *_):
+        await self.client.aclose()
+        if self.session is not None:
+            await self.session.close()
+        await self.server.stop()
+        assert len(self.server.requests) == len([fate for fate in self.limiter.fates if fate != "unsent"])
+        assert None not in self.limiter.fates
+
+    @property
+    def arrived(self):
+        return len(self.server.requests)
+
+
+@pytest.mark.parametrize("ending", named(UNKNOWN | REDIRECTS_AFTER_SUCCESS))
+@pytest.mark.parametrize("send", NEVER_TWICE)
+@virtually
+async def test_a_write_that_may_not_be_repeated_arrives_once_and_its_outcome_is_said_to_be_unknown(
+    options, send, ending
+):
+    async with Bench(options, ending) as bench:
+        with pytest.raises(OutcomeUnknownError, match=r"may have been done, so look .* \(1 attempt\)") as raised:
+            await send(bench.client)
+        assert bench.arrived == 1
+        assert raised.value.request.method == bench.server.requests[0].method
+        assert raised.value.request.url.endswith(bench.server.requests[0].target)
+
+
+@pytest.mark.parametrize("ending", named(UNKNOWN))
+@pytest.mark.parametrize("send", MAY_BE_REPEATED)
+@virtually
+async def test_what_may_be_repeated_is_sent_as_often_as_the_policy_says(options, send, ending):
+    async with Bench(options, ending) as bench:
+        with pytest.raises((TransportError, ServerError, ResponseError), match=r"\(3 attempts\)") as raised:
+            await send(bench.client)
+        assert not isinstance(raised.value, OutcomeUnknownError)
+        assert bench.arrived == 3
+
+
+@pytest.mark.parametrize("ending", named(UNKNOWN))
+@pytest.mark.parametrize("send", MAY_BE_REPEATED)
+@virtually
+async def test_what_may_be_repeated_succeeds_in_the_end(options, send, ending):
+    async with Bench(options, ending, answer(200, PATIENT if send is archive else TAX)) as bench:
+        await send(bench.client)
+        assert bench.arrived == 2
+
+
+@pytest.mark.parametrize("status", [301, 307, 308])
+@pytest.mark.parametrize("send", [*NEVER_TWICE, *MAY_BE_REPEATED])
+@virtually
+async def test_a_redirect_that_stands_for_nothing_done_is_an_ordinary_refusal(options, send, status):
+    async with Bench(options, answer(status, b"", {"Location": "/v1/elsewhere"})) as bench:
+        with pytest.raises(ResponseError, match=f"answered {status}") as raised:
+            await send(bench.client)
+        assert (raised.value.status, bench.arrived) == (status, 1)
+
+
+@pytest.mark.parametrize("status", [302, 303])
+@pytest.mark.parametrize("send", MAY_BE_REPEATED)
+@virtually
+async def test_a_redirect_after_what_may_be_repeated_is_an_ordinary_refusal(options, send, status):
+    async with Bench(options, answer(status)) as bench:
+        with pytest.raises(ResponseError, match=f"answered {status}"):
+            await send(bench.client)
+        assert bench.arrived == 1
+
+
+@pytest.mark.parametrize(
+    ("status", "error"),
+    [
+        (400, BadRequestError),
+        (401, UnauthorizedError),
+        (403, ForbiddenError),
+        (404, NotFoundError),
+        (409, ResponseError),
+        (422, UnprocessableError),
+    ],
+)
+@pytest.mark.parametrize("send", [*NEVER_TWICE, *MAY_BE_REPEATED])
+@virtually
+async def test_a_complete_4xx_is_raised_as_it_is_after_one_request(options, send, status, error):
+    async with Bench(options, answer(status)) as bench:
+        with pytest.raises(error) as raised:
+            await send(bench.client)
+        assert type(raised.value) is error
+        assert bench.arrived == 1
+
+
+@pytest.mark.parametrize("send", [*NEVER_TWICE, *MAY_BE_REPEATED])
+@virtually
+async def test_everything_is_sent_again_after_a_429(options, send):
+    success = answer(200, PATIENT if send in (archive, unarchive) else TAX)
+    if send is cancel:
+        success = answer(204)
+    async with Bench(options, answer(429), success) as bench:
+        await send(bench.client)
+        assert bench.arrived == 2
+
+
+@pytest.mark.parametrize("ending", named(WRITTEN))
+@pytest.mark.parametrize("send", [*NEVER_TWICE, archive, delete, update])
+@virtually
+async def test_a_write_whose_success_is_cut_off_was_done_and_is_not_repeated(options, send, ending):
+    async with Bench(options, ending) as bench:
+        with pytest.raises(DecodingError, match=r"cut off \(the write was done\)") as raised:
+            await send(bench.client)
+        assert raised.value.written
+        assert raised.value.status in (200, 201)
+        assert bench.arrived == 1
+
+
+@pytest.mark.parametrize("ending", named(WRITTEN))
+@virtually
+async def test_a_read_whose_answer_is_cut_off_is_asked_for_again(options, ending):
+    async with Bench(options, ending, answer(200, TAX)) as bench:
+        assert (await get(bench.client)).id == TAX["id"]
+        assert bench.arrived == 2
+
+
+@pytest.mark.parametrize("body", [b"", b"<html>done</html>", b'{"id": "1"', b"[]", b'{"id": 1}', b"null", b"\xff"])
+@pytest.mark.parametrize("send", [create, unarchive, update])
+@virtually
+async def test_a_write_whose_answer_is_no_record_was_done(options, send, body):
+    async with Bench(options, answer(201, body)) as bench:
+        with pytest.raises(DecodingError, match="the write was done") as raised:
+            await send(bench.client)
+        assert raised.value.written
+        assert bench.arrived == 1
+
+
+@virtually
+async def test_a_read_whose_answer_is_no_record_wrote_nothing(options):
+    async with Bench(options, answer(200, b"<html>")) as bench:
+        with pytest.raises(DecodingError) as raised:
+            await get(bench.client)
+        assert not raised.value.written
+        assert bench.arrived == 1
+
+
+@pytest.mark.parametrize("ending", named(UNKNOWN))
+@pytest.mark.parametrize("send", REMOVE)
+@virtually
+async def test_a_repeated_delete_or_archive_that_finds_nothing_succeeded(options, send, ending):
+    async with Bench(options, ending, answer(404)) as bench:
+        assert await send(bench.client) is None
+        assert bench.arrived == 2
+
+
+@pytest.mark.parametrize("send", REMOVE)
+@virtually
+async def test_one_that_was_not_begun_before_and_finds_nothing_did_not(options, send):
+    """Nothing was done by an attempt that was answered 429, or that found no server."""
+    async with Bench(options, answer(429), answer(404)) as bench:
+        with pytest.raises(NotFoundError, match=r"\(2 attempts\)"):
+            await send(bench.client)
+    async with Bench(options, answer(404)) as bench:
+        with pytest.raises(NotFoundError, match=r"\(1 attempt\)"):
+            await send(bench.client)
+
+
+@virtually
+async def test_a_repeated_update_that_finds_nothing_is_told(options):
+    async with Bench(options, answer(503), answer(404)) as bench:
+        with pytest.raises(NotFoundError):
+            await update(bench.client)
+
+
+@pytest.mark.parametrize("send", [*NEVER_TWICE, *MAY_BE_REPEATED])
+@virtually
+async def test_what_found_no_server_is_sent_when_there_is_one(options, send):
+    success = answer(200, PATIENT if send in (archive, unarchive) else TAX)
+    if send is cancel:
+        success = answer(204)
+    async with Bench(options, success) as bench:
+        await bench.server.stop()
+        attempts = []
+
+        async def before():
+            attempts.append(1)
+            if len(attempts) == 3:
+                await bench.server.start(bench.server.port)
+
+        bench.limiter.before = before
+        await send(bench.client)
+        assert bench.limiter.fates == ["unsent", "unsent", "answered"]
+        assert bench.arrived == 1
+
+
+@pytest.mark.parametrize("send", [create, cancel, delete, get])
+@virtually
+async def test_what_found_no_server_at_all_was_certainly_not_done(options, send):
+    async with Bench(options) as bench:
+        await bench.server.stop()
+        with pytest.raises(TransportError, match=r"Connection refused \(3 attempts\)") as raised:
+            await send(bench.client)
+        assert type(raised.value) is TransportError
+        assert (await bench.limiter.limits()).used == 0
+
+
+@pytest.mark.parametrize("send", [create, cancel, delete, get])
+@virtually
+async def test_what_got_no_connection_in_time_was_certainly_not_done(options, send):
+    with deaf_port() as port:
+        async with Bench(options) as bench:
+            deaf = RawServer()
+            deaf.port = port
+            client = client_of(deaf, rate_limiter=bench.limiter, retry=QUICK, timeout=4.0, **await options())
+            with pytest.raises(TransportTimeoutError, match=r"had no connection within 3 s \(3 attempts\)"):
+                await send(client)
+            assert bench.limiter.fates == ["unsent"] * 3
+            assert (await bench.limiter.limits()).used == 0
+            await client._manager.session().close()
+            await client.aclose()
+
+
+@virtually
+async def test_what_waits_for_a_place_in_the_pool_was_not_sent():
+    async with (
+        RawServer(silence()) as server,
+        aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=1)) as session,
+        client_of(server, session=session, retry=ONCE) as client,
+    ):
+        first = asyncio.create_task(post(client))
+        await asyncio.sleep(1)
+        limiter = RecordingLimiter()
+        other = client_of(server, session=session, rate_limiter=limiter, timeout=4.0, retry=QUICK)
+        with pytest.raises(TransportTimeoutError, match="had no connection"):
+            await create(other)
+        assert limiter.fates == ["unsent"] * 3
+        with pytest.raises(OutcomeUnknownError):
+            await first
+        assert server.arrived == ["POST /things"]
+
+
+@virtually
+async def test_a_name_that_cannot_be_resolved_is_no_server_either():
+    server = RawServer()
+    server.port = free_port()
+    limiter = RecordingLimiter()
+    client = client_of(server, rate_limiter=limiter, retry=QUICK)
+    resolver = aiohttp.TCPConnector(resolver=Nowhere(), use_dns_cache=False)
+    client._manager._session = aiohttp.ClientSession(connector=resolver)
+    object.__setattr__(client._view.server, "base_url", f"http://localhost:{server.port}/v1")
+    async with client:
+        with pytest.raises(TransportError, match=r"ClientConnectorDNSError.*\(3 attempts\)"):
+            await post(client)
+    assert limiter.fates == ["unsent"] * 3
+
+
+class Nowhere(aiohttp.abc.AbstractResolver):
+    """A resolver that knows no name."""
+
+    async def resolve(self, host, port=0, family=0):
+        raise OSError(None, "no such host")
+
+    async def close(self):
+        pass
+
+
+@pytest.mark.parametrize("send", [create, cancel, update, delete])
+@virtually
+async def test_a_write_that_is_cancelled_passes_the_cancellation_on(options, send):
+    async with Bench(options, silence()) as bench:
+        task = asyncio.create_task(send(bench.client))
+        await bench.server.read()
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        assert bench.limiter.fates == ["given up"]
+        assert bench.arrived == 1
+
+
+@pytest.mark.parametrize("send", NEVER_TWICE)
+@virtually
+async def test_a_connection_that_the_server_closed_meanwhile_leaves_the_outcome_open(options, send):
+    """A kept connection that breaks under a write may have carried it."""
+    async with Bench(options, answer(200, TAX), close()) as bench:
+        await get(bench.client)
+        with pytest.raises(OutcomeUnknownError):
+            await send(bench.client)
+        assert bench.arrived == 2
+        assert bench.server.requests[1].connection == 1

@@ -1,1 +1,0 @@
-"""What has to compile: placeholders until the typed examples are here."""

@@ -1,0 +1,199 @@
+"""The reference: every resource with its operations, fields, filters and what may be sent, as Markdown."""
+
+import sys
+import textwrap
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, get_type_hints, is_typeddict
+
+import attrs
+
+from cliniko_async import filters
+from cliniko_async._fields import wire_name
+from cliniko_async._record import has_variants
+from cliniko_async._resource import ListOptions
+from cliniko_async._tables import RESOURCES, resource_class
+
+from .operations import Operation, Table, record_of
+from .wording import code, in_words, may_be_none, parts_of, table
+
+_HEAD = """\
+# Reference
+
+Every resource is an attribute of the client: `cliniko.appointment_types`. This page lists what each can do, what its
+records hold, what a list of it can be filtered by, and what may be sent. It is made from the code by `make docs`.
+
+- An **operation** is shown with the request that it sends. A `Paginator` sends nothing before it is used.
+- A **field** is `None` at times where the table says so. `Link` and `ListLink` are followed with `cliniko.follow`.
+- A **filter** is an attribute of `where`, as `cliniko.patients.where.email`; it has the operators of its row, and
+  `asc()` and `desc()` to sort by.
+- What is **sent** is a keyword argument; one that is left out stays as it is. An id may be a `str` or an `int`.
+- `archived=`, `cancelled=` and `deleted=` are `"exclude"` (the default), `"include"` or `"only"`.
+"""
+_OPERATORS = {"__eq__": "==", "__ne__": "!=", "__lt__": "<", "__le__": "<=", "__gt__": ">", "__ge__": ">="}
+_ORDERS = {"asc", "desc"}
+_KINDS = {
+    "": "to sort by, only",
+    "int64": "number or id",
+    "string": "text",
+    "date-time": "moment",
+    "date": "day",
+    "boolean": "yes or no",
+    "array": "list of ids",
+}
+
+
+def reference(offered: dict[str, list[Operation]]) -> str:
+    """Give the whole page."""
+    anchors = record_anchors()
+    lines = [_HEAD, *_list_options(), "", "## Resources", "", *_contents()]
+    for name in RESOURCES:
+        lines += _section(name, resource_class(name), offered[name], anchors)
+    return "\n".join(lines) + "\n"
+
+
+def record_anchors() -> dict[str, str]:
+    """Give for each record the section that it is described in; variants stand with the resource of their own."""
+    return {record_of(resource_class(name)).__name__: name for name in RESOURCES}
+
+
+def _list_options() -> list[str]:
+    shown = ", ".join(code(f"{name}=") for name in get_type_hints(ListOptions))
+    text = f"Every `**options` of a list stands for {shown}; [the guide](guide.md) says what they do."
+    return textwrap.wrap(text, 120)
+
+
+def _contents() -> Iterator[str]:
+    return (f"- [{name}](#{name})" for name in RESOURCES)
+
+
+def _section(name: str, resource: Table, offered: list[Operation], anchors: dict[str, str]) -> list[str]:
+    blocks = [
+        [f"## {name}"],
+        [resource.__doc__ or ""],
+        _operations(offered),
+        *_records(record_of(resource), anchors),
+        *(block for kind in _given(offered) for block in _records(kind, anchors)),
+        *_filters(resource),
+        *_sent(offered, anchors),
+    ]
+    return ["", *_spaced(blocks)]
+
+
+def _spaced(blocks: Iterable[Sequence[str]]) -> list[str]:
+    """Put an empty line between blocks."""
+    lines: list[str] = []
+    for block in blocks:
+        lines += ["", *block] if lines else block
+    return lines
+
+
+def _operations(offered: list[Operation]) -> list[str]:
+    if not offered:
+        return ["It has no method; `cliniko.request` sends what is not modelled."]
+    return table(("operation", "request", ""), (_operation(each) for each in offered))
+
+
+def _operation(operation: Operation) -> tuple[str, str, str]:
+    what = f"**Deprecated**: {operation.deprecated}." if operation.deprecated else operation.sentence
+    request = code(" ".join(operation.request)) if operation.request else "several"
+    return code(operation.signature), request, what
+
+
+def _given(offered: list[Operation]) -> list[type]:
+    return list(dict.fromkeys(kind for each in offered for kind in each.gives))
+
+
+def _records(record: type, anchors: dict[str, str]) -> Iterator[list[str]]:
+    """Give the fields of a record, of its variants what each has beyond them, and of the parts."""
+    hints = get_type_hints(record, include_extras=True)
+    yield [f"Fields of {code(record.__name__)}:"]
+    yield _fields(record, hints, anchors)
+    shown = dict(hints)
+    for variant in _variants(record):
+        own = {
+            name: hint for name, hint in get_type_hints(variant, include_extras=True).items() if hint != hints.get(name)
+        }
+        if own:
+            yield [f"Fields that {code(variant.__name__)} has of its own:"]
+            yield _fields(variant, own, anchors)
+        else:
+            yield [f"{code(variant.__name__)} has no fields of its own."]
+        shown |= {f"{variant.__name__}.{name}": hint for name, hint in own.items()}
+    for part in parts_of(shown.values()).values():
+        if part.__name__ != "SelfLink":
+            yield [f"Fields of {code(part.__name__)}, a part:"]
+            yield _fields(part, get_type_hints(part, include_extras=True), anchors)
+
+
+def _variants(record: type) -> list[type]:
+    """Give the kinds of a record; attrs leaves a second class of the same name behind until it is collected."""
+    kinds: list[type] = record.__subclasses__() if has_variants(record) else []
+    return [kind for kind in kinds if getattr(sys.modules[kind.__module__], kind.__name__) is kind]
+
+
+def _fields(cls: type, hints: dict[str, Any], anchors: dict[str, str]) -> list[str]:
+    wires = {field.name: field.metadata.get("wire") for field in attrs.fields(cls)}
+    return table(
+        ("field", "type", "may be None"),
+        (
+            (_named(name, wires[name] or name), in_words(hint, anchors), "yes" if may_be_none(hint) else "")
+            for name, hint in hints.items()
+        ),
+    )
+
+
+def _named(attribute: str, wire: str) -> str:
+    return code(attribute) if attribute == wire else f"{code(attribute)} (the API's {code(wire)})"
+
+
+def _filters(resource: Table) -> Iterator[list[str]]:
+    by_kind: dict[type, list[str]] = {}
+    for base in type(vars(resource)["where"]).__mro__:
+        for column in vars(base).values():
+            if isinstance(column, filters.Column):
+                by_kind.setdefault(type(column), []).append(column.name)
+    if by_kind:
+        yield ["Filters:"]
+        yield table(("of", "fields", "operators"), (_filter_row(kind, names) for kind, names in by_kind.items()))
+
+
+def _filter_row(kind: type, names: list[str]) -> tuple[str, str, str]:
+    listed = ", ".join(map(code, sorted(names)))
+    return _KINDS[getattr(kind, "kind", "")], listed, " ".join(map(code, operators(kind)))
+
+
+def operators(kind: type) -> Iterator[str]:
+    """Give the operators of a kind of filter: those that it does not inherit from what has none."""
+    refused = vars(filters.Column)
+    yield from (sign for name, sign in _OPERATORS.items() if getattr(kind, name) is not refused.get(name))
+    methods = (name for name in dir(kind) if not name.startswith("_") and callable(getattr(kind, name)))
+    yield from (f"{name}()" for name in methods if name not in _ORDERS)
+
+
+def _sent(offered: list[Operation], anchors: dict[str, str]) -> Iterator[list[str]]:
+    bodies = {each.name: each.sends for each in offered if each.sends is not None}
+    if not bodies:
+        return
+    hints = {name: get_type_hints(fields, include_extras=True) for name, fields in bodies.items()}
+    yield ["May be sent:"]
+    yield table(("field", "type", *bodies), _sent_rows(bodies, hints, anchors))
+    nested = parts_of(hint for each in hints.values() for hint in each.values())
+    for part in filter(is_typeddict, nested.values()):
+        yield [f"In {code(part.__name__)}:"]
+        yield table(
+            ("field", "type", ""), _sent_rows({"": part}, {"": get_type_hints(part, include_extras=True)}, anchors)
+        )
+
+
+def _sent_rows(bodies: dict[str, type], hints: dict[str, dict[str, Any]], anchors: dict[str, str]) -> list[list[str]]:
+    """Give one row for each field, and one more where an operation takes another type."""
+    rows: dict[tuple[str, str], dict[str, str]] = {}
+    for operation, fields in hints.items():
+        required: frozenset[str] = getattr(bodies[operation], "__required_keys__", frozenset())
+        for name, hint in fields.items():
+            taken = ("required" if name in required else "yes") + (" or None" if may_be_none(hint) else "")
+            rows.setdefault((name, in_words(hint, anchors)), {})[operation] = taken
+    return [
+        [_named(name, wire_name(name)), kind, *(taken.get(operation, "") for operation in bodies)]
+        for (name, kind), taken in sorted(rows.items())
+    ]

@@ -1,0 +1,130 @@
+"""Types and rules in words, for the tables of the reference."""
+
+import datetime as dt
+import types
+from collections.abc import Iterable, Iterator, Sequence
+from decimal import Decimal
+from typing import Annotated, Any, Literal, Never, Required, Union, get_args, get_origin, get_type_hints, is_typeddict
+
+import attrs
+
+from cliniko_async._fields import DecimalNumber, DecimalText, Digits, MaxLength, MinLength, Pattern, Range
+from cliniko_async._record import DateTime
+from cliniko_async.links import Link, ListLink
+
+_FEW = 20
+
+
+def code(text: object) -> str:
+    """Give a text as code."""
+    return f"`` {text} ``" if "`" in str(text) else f"`{text}`"
+
+
+def table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
+    """Give the lines of a table."""
+    lines = [list(heads), ["---"] * len(heads), *rows]
+    return ["| " + " | ".join(cell.replace("|", r"\|") for cell in line) + " |" for line in lines]
+
+
+def alternatives(hint: object) -> list[object]:
+    """Give the members of a union, without None."""
+    members = get_args(hint) if get_origin(hint) in (Union, types.UnionType) else (hint,)
+    return [each for each in members if each is not types.NoneType]
+
+
+def may_be_none(hint: object) -> bool:
+    """Whether None is one of the members of a type."""
+    return types.NoneType in get_args(hint)
+
+
+def in_words(hint: object, anchors: dict[str, str]) -> str:
+    """Give the type of a field, but for None; a link with what it leads to."""
+    return " or ".join(dict.fromkeys(_one(each, anchors) for each in alternatives(hint)))
+
+
+def _one(hint: object, anchors: dict[str, str]) -> str:
+    arguments = get_args(hint)
+    if get_origin(hint) is Required:
+        return in_words(arguments[0], anchors)
+    if get_origin(hint) is Annotated and hint != DateTime:
+        return _annotated(arguments, anchors)
+    if get_origin(hint) in (tuple, Sequence):
+        kind = "tuple" if get_origin(hint) is tuple else "list"
+        return f"{kind} of {in_words(arguments[0], anchors)}"
+    if get_origin(hint) is Literal:
+        return _literal(arguments)
+    return code(_NAMES.get(hint) or (hint if arguments else getattr(hint, "__name__", hint)))
+
+
+_NAMES: dict[object, str] = {DateTime: "datetime"}
+
+
+def _annotated(arguments: tuple[Any, ...], anchors: dict[str, str]) -> str:
+    base, *rules = arguments
+    if base in (Link, ListLink):
+        return f"{code(base.__name__)} to {_target(rules[0], anchors)}"
+    if any(isinstance(rule, Digits) for rule in rules):
+        return "id"
+    decimals = any(isinstance(rule, DecimalText) for rule in rules)
+    kind = f"{code(Decimal.__name__)} or `int`" if decimals else in_words(base, anchors)
+    limits = [text for rule in rules for text in _rule(rule)]
+    return ", ".join([kind, *limits])
+
+
+def _target(target: object, anchors: dict[str, str]) -> str:
+    if target is Never:
+        return "what no operation answers"
+    names = str(target).split(" | ")
+    return " or ".join(f"[{name}](#{anchors[name]})" if name in anchors else code(name) for name in names)
+
+
+def _rule(rule: object) -> Iterator[str]:
+    match rule:
+        case MaxLength(most=most):
+            yield f"at most {most} characters"
+        case MinLength(least=least):
+            yield f"at least {least} characters"
+        case Pattern(regex=regex):
+            yield f"matching {code(regex)}"
+        case Range():
+            yield _range(rule)
+        case DecimalNumber():
+            yield "sent as a number"
+        case _:
+            pass
+
+
+def _range(rule: Range) -> str:
+    low = f"more than {rule.low}" if rule.low_excluded else f"at least {rule.low}"
+    high = f"less than {rule.high}" if rule.high_excluded else f"at most {rule.high}"
+    return low if rule.high is None else f"{low} and {high}"
+
+
+def _literal(values: tuple[Any, ...]) -> str:
+    if len(values) == 1:
+        return code(_value(values[0]))
+    if len(values) <= _FEW:
+        return "one of " + ", ".join(code(_value(value)) for value in values)
+    return f"one of {len(values)} names, from {code(_value(values[0]))} to {code(_value(values[-1]))}"
+
+
+def _value(value: object) -> str:
+    return f'"{value}"' if isinstance(value, str) else str(value)
+
+
+def parts_of(hints: Iterable[object]) -> dict[str, type]:
+    """Give the parts of records and the nested TypedDicts within types, at any depth, by name."""
+    found: dict[str, type] = {}
+    for hint in hints:
+        for kind in _classes(hint):
+            if kind.__name__ not in found:
+                found[kind.__name__] = kind
+                found |= parts_of(get_type_hints(kind, include_extras=True).values())
+    return found
+
+
+def _classes(hint: object) -> Iterator[type]:
+    if isinstance(hint, type) and hint not in (Link, ListLink, dt.date) and (attrs.has(hint) or is_typeddict(hint)):
+        yield hint
+    for argument in get_args(hint):
+        yield from _classes(argument)
