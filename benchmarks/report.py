@@ -19,7 +19,7 @@ _SCALES = {"s": 1.0, "ms": 1e3, "µs": 1e6, "ns": 1e9, "kB": 1.0}
 _INTRODUCTION = f"""\
 Medians of many rounds in which the sides took turns; a ratio is the median of those within a round. Times are CPU time,
 but for the waits (pages of 200 ms, windows), which are wall time. Only ratios travel from one machine to another.
-A line holds when its ratio is within its budget; `make bench` fails at {CLEARLY:g} times the budget: that is no noise."""
+A line holds while its ratio is within the budget; `make bench` fails at {CLEARLY:g} times that, which is no noise."""
 
 
 def show(lines: Sequence[Line]) -> None:

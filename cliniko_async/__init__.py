@@ -44,7 +44,10 @@ from .pagination import Page, Paginator
 
 if TYPE_CHECKING:
     from ._converter import from_dict, to_dict, to_json
+    from ._download import Download
+    from ._files import FileSource
     from .changes import Change, Changes
+    from .limits import LimiterUnavailableError, RedisLimiter, SqliteLimiter
     from .resources._bookings import (
         Booking,
         BookingRepeatRule,
@@ -54,6 +57,26 @@ if TYPE_CHECKING:
         GroupAppointment,
         IndividualAppointment,
         UnavailableBlock,
+    )
+    from .resources._settings import (
+        PublicSettingsAccount,
+        PublicSettingsIntegrations,
+        PublicSettingsOnlineBookings,
+        PublicSettingsPatientPrivacy,
+        SettingsCalendar,
+        SettingsCustomField,
+        SettingsCustomFieldOption,
+        SettingsCustomFieldOther,
+        SettingsCustomFieldsDefinition,
+        SettingsCustomFieldSection,
+        SettingsDocumentsAndPrinting,
+        SettingsMailChimp,
+        SettingsOnlinePayments,
+        SettingsReminders,
+        SettingsSms,
+        SettingsTerminology,
+        SettingsWaitList,
+        SettingsXero,
     )
     from .resources.appointment_type import AppointmentType, AppointmentTypeFields, AppointmentTypes
     from .resources.appointment_type_billable_item import (
@@ -184,28 +207,7 @@ if TYPE_CHECKING:
     )
     from .resources.product import Product, ProductFields, Products
     from .resources.product_supplier import ProductSupplier, ProductSupplierFields, ProductSuppliers
-    from .resources.public_settings import (
-        PublicAccountSettings,
-        PublicSettings,
-        PublicSettingsAccount,
-        PublicSettingsCalendar,
-        PublicSettingsCustomField,
-        PublicSettingsCustomFieldOption,
-        PublicSettingsCustomFieldOther,
-        PublicSettingsCustomFieldsDefinition,
-        PublicSettingsCustomFieldSection,
-        PublicSettingsDocumentsAndPrinting,
-        PublicSettingsIntegrations,
-        PublicSettingsMailChimp,
-        PublicSettingsOnlineBookings,
-        PublicSettingsOnlinePayments,
-        PublicSettingsPatientPrivacy,
-        PublicSettingsReminders,
-        PublicSettingsSms,
-        PublicSettingsTerminology,
-        PublicSettingsWaitList,
-        PublicSettingsXero,
-    )
+    from .resources.public_settings import PublicAccountSettings, PublicSettings
     from .resources.referral_source import ReferralSource, ReferralSourceFields, ReferralSources
     from .resources.referral_source_type import ReferralSourceType, ReferralSourceTypes
     from .resources.relationship import Relationship, RelationshipFields, Relationships
@@ -215,27 +217,13 @@ if TYPE_CHECKING:
         Settings,
         SettingsAccount,
         SettingsAdroll,
-        SettingsCalendar,
         SettingsCompliance,
-        SettingsCustomField,
-        SettingsCustomFieldOption,
-        SettingsCustomFieldOther,
-        SettingsCustomFieldsDefinition,
-        SettingsCustomFieldSection,
-        SettingsDocumentsAndPrinting,
         SettingsGoogleAnalytics,
         SettingsGoogleTagManager,
         SettingsIntegrations,
-        SettingsMailChimp,
         SettingsMedipass,
         SettingsOnlineBookings,
-        SettingsOnlinePayments,
         SettingsPatientPrivacy,
-        SettingsReminders,
-        SettingsSms,
-        SettingsTerminology,
-        SettingsWaitList,
-        SettingsXero,
     )
     from .resources.signature import Signature, Signatures
     from .resources.stock_adjustment import StockAdjustment, StockAdjustmentFields, StockAdjustments
@@ -294,20 +282,20 @@ __all__ = [
     "ConcessionPrices", "ConcessionType", "ConcessionTypeFields", "ConcessionTypes", "ConfigurationError", "Conflicts",
     "ConflictsFound", "Contact", "ContactFields", "ContactPhoneNumber", "ContactPhoneNumberFields", "Contacts",
     "DailyAvailabilities", "DailyAvailability", "DailyAvailabilityHours", "DeadlineExceededError", "DecodingError",
-    "EmailCommunication", "Filter", "ForbiddenError", "FullPatientExport", "GroupAppointment",
+    "Download", "EmailCommunication", "FileSource", "Filter", "ForbiddenError", "FullPatientExport", "GroupAppointment",
     "GroupAppointmentCreateFields", "GroupAppointmentFields", "GroupAppointmentRepeatRuleFields",
     "GroupAppointmentUpdateFields", "GroupAppointments", "IndividualAppointment", "IndividualAppointmentCreateFields",
     "IndividualAppointmentFields", "IndividualAppointmentRepeatRuleFields", "IndividualAppointmentUpdateFields",
-    "IndividualAppointments", "InvalidFieldsError", "Invoice", "InvoiceItem", "InvoiceItems", "Invoices", "Limits",
-    "Link", "ListLink", "MedicalAlert", "MedicalAlertFields", "MedicalAlerts", "MemoCommunication", "NextAvailableTime",
-    "NotFoundError", "OutcomeUnknownError", "Page", "PaginationDriftError", "PaginationError", "Paginator", "Patient",
-    "PatientAttachment", "PatientAttachmentCreateFields", "PatientAttachmentUpdateFields", "PatientAttachments",
-    "PatientCase", "PatientCaseFields", "PatientCases", "PatientCustomField", "PatientCustomFieldFields",
-    "PatientCustomFieldOption", "PatientCustomFieldOptionFields", "PatientCustomFieldOther",
-    "PatientCustomFieldOtherFields", "PatientCustomFieldSection", "PatientCustomFieldSectionFields",
-    "PatientCustomFields", "PatientCustomFieldsFields", "PatientFields", "PatientForm", "PatientFormAnswer",
-    "PatientFormAnswerFields", "PatientFormContent", "PatientFormContentFields", "PatientFormFields",
-    "PatientFormOptions", "PatientFormOptionsFields", "PatientFormOther", "PatientFormOtherFields",
+    "IndividualAppointments", "InvalidFieldsError", "Invoice", "InvoiceItem", "InvoiceItems", "Invoices",
+    "LimiterUnavailableError", "Limits", "Link", "ListLink", "MedicalAlert", "MedicalAlertFields", "MedicalAlerts",
+    "MemoCommunication", "NextAvailableTime", "NotFoundError", "OutcomeUnknownError", "Page", "PaginationDriftError",
+    "PaginationError", "Paginator", "Patient", "PatientAttachment", "PatientAttachmentCreateFields",
+    "PatientAttachmentUpdateFields", "PatientAttachments", "PatientCase", "PatientCaseFields", "PatientCases",
+    "PatientCustomField", "PatientCustomFieldFields", "PatientCustomFieldOption", "PatientCustomFieldOptionFields",
+    "PatientCustomFieldOther", "PatientCustomFieldOtherFields", "PatientCustomFieldSection",
+    "PatientCustomFieldSectionFields", "PatientCustomFields", "PatientCustomFieldsFields", "PatientFields",
+    "PatientForm", "PatientFormAnswer", "PatientFormAnswerFields", "PatientFormContent", "PatientFormContentFields",
+    "PatientFormFields", "PatientFormOptions", "PatientFormOptionsFields", "PatientFormOther", "PatientFormOtherFields",
     "PatientFormQuestion", "PatientFormQuestionFields", "PatientFormReply", "PatientFormReplyFields",
     "PatientFormReplyPhone", "PatientFormReplyPhoneFields", "PatientFormSection", "PatientFormSectionFields",
     "PatientFormTemplate", "PatientFormTemplateAnswer", "PatientFormTemplateAnswerFields", "PatientFormTemplateContent",
@@ -318,12 +306,8 @@ __all__ = [
     "PatientPhoneNumberFields", "PatientPronouns", "PatientPronounsFields", "Patients", "Permit", "Practitioner",
     "PractitionerReferenceNumber", "PractitionerReferenceNumberFields", "PractitionerReferenceNumbers", "Practitioners",
     "Product", "ProductFields", "ProductSupplier", "ProductSupplierFields", "ProductSuppliers", "Products",
-    "PublicAccountSettings", "PublicSettings", "PublicSettingsAccount", "PublicSettingsCalendar",
-    "PublicSettingsCustomField", "PublicSettingsCustomFieldOption", "PublicSettingsCustomFieldOther",
-    "PublicSettingsCustomFieldSection", "PublicSettingsCustomFieldsDefinition", "PublicSettingsDocumentsAndPrinting",
-    "PublicSettingsIntegrations", "PublicSettingsMailChimp", "PublicSettingsOnlineBookings",
-    "PublicSettingsOnlinePayments", "PublicSettingsPatientPrivacy", "PublicSettingsReminders", "PublicSettingsSms",
-    "PublicSettingsTerminology", "PublicSettingsWaitList", "PublicSettingsXero", "RateLimitedError", "RateLimiter",
+    "PublicAccountSettings", "PublicSettings", "PublicSettingsAccount", "PublicSettingsIntegrations",
+    "PublicSettingsOnlineBookings", "PublicSettingsPatientPrivacy", "RateLimitedError", "RateLimiter", "RedisLimiter",
     "ReferralSource", "ReferralSourceFields", "ReferralSourceType", "ReferralSourceTypes", "ReferralSources",
     "Relationship", "RelationshipFields", "Relationships", "Request", "Response", "ResponseError", "RetryPolicy",
     "ServerError", "Service", "Services", "Settings", "SettingsAccount", "SettingsAdroll", "SettingsCalendar",
@@ -332,14 +316,14 @@ __all__ = [
     "SettingsGoogleAnalytics", "SettingsGoogleTagManager", "SettingsIntegrations", "SettingsMailChimp",
     "SettingsMedipass", "SettingsOnlineBookings", "SettingsOnlinePayments", "SettingsPatientPrivacy",
     "SettingsReminders", "SettingsSms", "SettingsTerminology", "SettingsWaitList", "SettingsXero", "Signature",
-    "Signatures", "SlidingWindowLimiter", "SmsCommunication", "Sort", "StockAdjustment", "StockAdjustmentFields",
-    "StockAdjustments", "Tax", "TaxFields", "Taxes", "TransportError", "TransportTimeoutError", "TreatmentNote",
-    "TreatmentNoteAnswer", "TreatmentNoteAnswerFields", "TreatmentNoteContent", "TreatmentNoteContentFields",
-    "TreatmentNoteFields", "TreatmentNoteOther", "TreatmentNoteOtherFields", "TreatmentNoteQuestion",
-    "TreatmentNoteQuestionFields", "TreatmentNoteSection", "TreatmentNoteSectionFields", "TreatmentNoteTemplate",
-    "TreatmentNoteTemplateAnswer", "TreatmentNoteTemplateAnswerFields", "TreatmentNoteTemplateContent",
-    "TreatmentNoteTemplateContentFields", "TreatmentNoteTemplateFields", "TreatmentNoteTemplateOther",
-    "TreatmentNoteTemplateOtherFields", "TreatmentNoteTemplatePrintSettings",
+    "Signatures", "SlidingWindowLimiter", "SmsCommunication", "Sort", "SqliteLimiter", "StockAdjustment",
+    "StockAdjustmentFields", "StockAdjustments", "Tax", "TaxFields", "Taxes", "TransportError", "TransportTimeoutError",
+    "TreatmentNote", "TreatmentNoteAnswer", "TreatmentNoteAnswerFields", "TreatmentNoteContent",
+    "TreatmentNoteContentFields", "TreatmentNoteFields", "TreatmentNoteOther", "TreatmentNoteOtherFields",
+    "TreatmentNoteQuestion", "TreatmentNoteQuestionFields", "TreatmentNoteSection", "TreatmentNoteSectionFields",
+    "TreatmentNoteTemplate", "TreatmentNoteTemplateAnswer", "TreatmentNoteTemplateAnswerFields",
+    "TreatmentNoteTemplateContent", "TreatmentNoteTemplateContentFields", "TreatmentNoteTemplateFields",
+    "TreatmentNoteTemplateOther", "TreatmentNoteTemplateOtherFields", "TreatmentNoteTemplatePrintSettings",
     "TreatmentNoteTemplatePrintSettingsFields", "TreatmentNoteTemplateQuestion", "TreatmentNoteTemplateQuestionFields",
     "TreatmentNoteTemplateSection", "TreatmentNoteTemplateSectionFields", "TreatmentNoteTemplates", "TreatmentNotes",
     "UnauthorizedError", "UnavailableBlock", "UnavailableBlockFields", "UnavailableBlockRepeatRuleFields",
@@ -350,6 +334,8 @@ __all__ = [
 _late = {name: f".resources.{module}" for module, names in _NAMES.items() for name in names}
 _late |= dict.fromkeys(("from_dict", "to_dict", "to_json"), "._converter")
 _late |= dict.fromkeys(("Change", "Changes"), ".changes")
+_late |= {"Download": "._download", "FileSource": "._files"}
+_late |= dict.fromkeys(("LimiterUnavailableError", "RedisLimiter", "SqliteLimiter"), ".limits")
 
 if not TYPE_CHECKING:
 

@@ -1,5 +1,6 @@
 """Where links lead: which resource a URL belongs to, and how to read it."""
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import Any, TypeVar
 
@@ -56,11 +57,19 @@ async def resolve_links(api: Api, links: Iterable[Link[T] | None]) -> dict[str, 
             found |= await _singly(api, link)
         else:
             by_resource.setdefault(resource.name, (resource, {}))[1][link.id] = None
+    _refuse_same_ids(ids for _, ids in by_resource.values())
     for resource, ids in by_resource.values():
         listed = list(ids)
         for start in range(0, len(listed), _BATCH):
             found |= await _batch(api, resource, listed[start : start + _BATCH])
     return found
+
+
+def _refuse_same_ids(kinds: Iterable[Iterable[str]]) -> None:
+    """Refuse records of two kinds with one id: one would hide the other."""
+    counted = Counter(key for ids in kinds for key in ids)
+    if counted and max(counted.values()) > 1:
+        raise ConfigurationError("links of two kinds lead to the same id: resolve each kind by itself")
 
 
 async def _batch(api: Api, resource: Resource[T], ids: Sequence[str]) -> dict[str, T]:

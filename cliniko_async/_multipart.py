@@ -26,14 +26,15 @@ class Multipart:
         self._source = source
         self._left = source.size
         self.size = len(self._head) + source.size + len(self._tail)
-        self._guard: asyncio.Timeout | None = None
+        self._guard = asyncio.timeout(None)
         self._seconds = 0.0
 
     @asynccontextmanager
     async def guarded(self, seconds: float) -> AsyncGenerator[None, None]:
         """Give a scope that expires when no piece is asked for within so many seconds."""
         self._seconds = seconds
-        async with asyncio.timeout(seconds) as self._guard:
+        self._guard = asyncio.timeout(seconds)
+        async with self._guard:
             yield
 
     def __aiter__(self) -> Self:
@@ -70,8 +71,7 @@ class Multipart:
     def _keep_going(self) -> None:
         # It may have expired in this very moment.
         with suppress(RuntimeError):
-            if self._guard is not None:
-                self._guard.reschedule(asyncio.get_running_loop().time() + self._seconds)
+            self._guard.reschedule(asyncio.get_running_loop().time() + self._seconds)
 
 
 def _disposition(name: str) -> str:

@@ -2,7 +2,6 @@
 
 import datetime as dt
 import math
-import warnings
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from functools import cache
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, TypedDict, TypeVar, Unpack, get_args, get_type_hints
@@ -317,7 +316,6 @@ class DeprecatedDeleteMixin(Resource[T]):
     @deprecated("DELETE only archives: use archive")
     async def delete(self, id: Id, /) -> None:
         """Archive a record; `archive` is the name for it."""
-        warnings.warn(f"delete of {self.name} only archives: use archive", DeprecationWarning, stacklevel=2)
         await self._act("POST", self._member(id, "/archive"))
 
 

@@ -154,11 +154,9 @@ async def _body(answer: ClientResponse, request: Request) -> bytes:
         # All that a 429 has to say stands in its headers.
         if answer.status != 429:
             raise
-    if len(body) > LARGEST_ANSWER:
-        answer.close()
-        if 200 <= answer.status < 300:
-            fault = f"is larger than {LARGEST_ANSWER} bytes"
-            raise DecodingError([fault], request=request, status=answer.status, written=request.method != "GET")
+    if len(body) > LARGEST_ANSWER and 200 <= answer.status < 300:
+        fault = f"is larger than {LARGEST_ANSWER} bytes"
+        raise DecodingError([fault], request=request, status=answer.status, written=request.method != "GET")
     return bytes(body[:LARGEST_ANSWER])
 
 

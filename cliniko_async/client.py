@@ -296,7 +296,8 @@ class Cliniko:
         """Give the records that links lead to, by id, 100 a request; what is not found is not in it.
 
         Raises:
-            ConfigurationError: a link leads to another server, or to what no operation answers.
+            ConfigurationError: a link leads to another server, or to what no operation answers, or two kinds of record
+                have one id between them.
         """
         return await resolve_links(self._view, links)
 

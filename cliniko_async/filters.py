@@ -3,6 +3,7 @@
 import datetime as dt
 import math
 import re
+from abc import abstractmethod
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, ClassVar, Generic, Literal, NoReturn, TypeVar
 
@@ -95,8 +96,8 @@ class _Nullable(Column):
 
 
 class _Encoded(Column, Generic[V]):
-    def _encode(self, value: V, *, up: bool = False) -> str:
-        raise NotImplementedError
+    @abstractmethod
+    def _encode(self, value: V, *, up: bool = False) -> str: ...
 
 
 class _Equal(_Encoded[V]):

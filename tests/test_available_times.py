@@ -6,7 +6,7 @@ from typing import Any
 import attrs
 import pytest
 
-from cliniko_async import AvailableTime, BadRequestError, ConfigurationError, NotFoundError, to_dict
+from cliniko_async import AvailableTime, BadRequestError, ConfigurationError, DecodingError, NotFoundError, to_dict
 from tests.support.attachments import EPOCH, Clinic, clinic
 from tests.support.clients import virtually
 
@@ -182,3 +182,12 @@ async def test_there_is_no_next_time_where_all_are_taken():
         here = place(at)
         sunday = MONDAY + dt.timedelta(days=6)
         assert await at.cliniko.available_times.get_next(*here.ids, from_=sunday, to=sunday) is None
+
+
+@virtually
+async def test_an_answer_that_is_no_next_time_is_a_decoding_error():
+    async with clinic() as at:
+        for body in (b"[]", b"<html>"):
+            at.sandbox.faults.status(200, body=body)
+            with pytest.raises(DecodingError):
+                await at.cliniko.available_times.get_next(*place(at).ids, from_=MONDAY, to=MONDAY)

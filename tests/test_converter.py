@@ -5,6 +5,8 @@ import json
 from decimal import Decimal
 from typing import Any
 
+import attrs
+import msgspec
 import pytest
 
 from cliniko_async import (
@@ -20,7 +22,8 @@ from cliniko_async import (
     to_dict,
     to_json,
 )
-from tests.support.records import example
+from cliniko_async._converter import converter
+from tests.support.records import EXAMPLES, RECORD_OF, example
 
 KIND = example("appointment_type")
 
@@ -104,6 +107,15 @@ def test_an_empty_part_stays_an_empty_object_and_null_stays_null():
         found = from_dict(IndividualAppointment, data)
         assert found.repeat_rule == (None if rule is None else BookingRepeatRule(**rule))
         assert to_dict(found) == data
+
+
+@pytest.mark.parametrize("name", sorted(EXAMPLES))
+def test_the_fast_way_out_writes_what_cattrs_does(name: str):
+    """Of what came, and of a record with every link and every list unset."""
+    record = from_dict(RECORD_OF[name], example(name))
+    optional = {field.name: None for field in attrs.fields(type(record)) if field.default is None}
+    for each in (record, attrs.evolve(record, **optional)):
+        assert json.loads(to_json(each)) == json.loads(msgspec.json.encode(converter().unstructure(each)))
 
 
 def test_what_is_written_is_json_without_spaces_in_utf_8():

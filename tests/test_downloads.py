@@ -268,3 +268,26 @@ async def test_a_file_is_read_piece_by_piece():
             if not trace.traceback[0].filename.endswith(("selector_events.py", "file_store.py", "tempfile.py"))
         ]
         assert sum(held) < 2 * 1024 * 1024
+
+
+@virtually
+async def test_a_file_that_makes_no_headway_is_given_up():
+    """The timeout is for each piece, so a file as a whole may take longer."""
+
+    async def stall(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n")
+        for piece in (b"a", b"b", b"c"):
+            await asyncio.sleep(4.0)
+            writer.write(piece)
+        await reader.read()
+        writer.close()
+
+    async with clinic(timeout=5.0) as at, await asyncio.start_server(stall, "127.0.0.1", 0) as server:
+        host, port = server.sockets[0].getsockname()
+        record = await kept(at)
+        at.sandbox.faults.status(302, headers={"Location": f"http://{host}:{port}/a"})
+        async with at.cliniko.patient_attachments.download(record) as file:
+            assert [await anext(file) for _ in range(3)] == [b"a", b"b", b"c"]
+            with pytest.raises(TransportTimeoutError, match="no headway for 5 s"):
+                await anext(file)

@@ -1,13 +1,15 @@
 """Lists in all their shapes: records, pages, the first page, the first record, everything, a count, a limit."""
 
 import asyncio
+import itertools
 import pickle
+from unittest import mock
 
 import pytest
 
 from cliniko_async.errors import ConfigurationError, PaginationError, ServerError
 from tests.support.clients import virtually
-from tests.support.listed import TYPES, add, listed, names, pages_asked, settle
+from tests.support.listed import TYPES, add, listed, names, pages_asked, read, settle
 
 
 @virtually
@@ -19,7 +21,7 @@ async def test_records_come_in_order_page_by_page():
 
 @virtually
 async def test_pages_hold_what_the_answer_said():
-    async with listed(5) as (sandbox, cliniko):
+    async with listed(5) as (_, cliniko):
         pages = [page async for page in cliniko.appointment_types.list(per_page=2).pages()]
         assert [names(page.items) for page in pages] == ["ab", "cd", "e"]
         assert [page.total_entries for page in pages] == [5, 5, 5]
@@ -184,8 +186,16 @@ async def test_two_consumers_share_a_walk_without_a_record_twice_or_a_page_twice
             return [kind.name async for kind in walk]
 
         shares = await asyncio.gather(consume(), consume(), consume())
-        assert sorted(sum(shares, [])) == list("abcdefghi")
+        assert sorted(itertools.chain(*shares)) == list("abcdefghi")
         assert sorted(pages_asked(sandbox)) == [1, 2, 3, 4, 5]
+
+
+@virtually
+async def test_two_steps_that_wait_for_one_page_share_it():
+    async with listed(4) as (sandbox, cliniko):
+        walk = aiter(cliniko.appointment_types.list(per_page=2))
+        assert names(await asyncio.gather(anext(walk), anext(walk), anext(walk))) == "abc"
+        assert pages_asked(sandbox) == [1, 2]
 
 
 @pytest.mark.parametrize(
@@ -221,9 +231,7 @@ async def test_a_new_client_goes_on_behind_each_record_by_its_cursor(options):
     async with listed(7, seconds=[0, 1, 1, 1, 1, 2, 3]) as (_, cliniko):
         listing = cliniko.appointment_types.list(per_page=3, **options)
         walk = aiter(listing)
-        whole = [walk.cursor]
-        async for _ in walk:
-            whole.append(walk.cursor)
+        whole = [walk.cursor, *[walk.cursor async for _ in walk]]
         for place, cursor in enumerate(whole):
             rest = cliniko.with_options().appointment_types.list(per_page=3, cursor=cursor, **options)
             assert names(await rest.collect()) == "abcdefg"[place:]
@@ -252,17 +260,15 @@ async def test_a_limit_counts_from_the_resumption():
 async def test_after_an_error_the_next_step_asks_for_the_same_page_again():
     async with listed(6) as (sandbox, cliniko):
         sandbox.faults.status(503, after=1, times=2)
-        walk, got = aiter(cliniko.appointment_types.list(per_page=2)), []
-        for _ in range(3):
-            try:
-                async for kind in walk:
-                    got.append(kind.name)
-            except ServerError as error:
-                rest = cliniko.appointment_types.list(cursor=error.cursor)
-                assert error.cursor == walk.cursor
-        assert got == list("abcdef")
+        walk = aiter(cliniko.appointment_types.list(per_page=2))
+        got, error = await read(walk)
+        assert got == "ab"
+        assert isinstance(error, ServerError)
+        assert error.cursor == walk.cursor
+        assert await read(walk) == ("", mock.ANY)
+        assert await read(walk) == ("cdef", None)
         assert pages_asked(sandbox) == [1, 2, 2, 2, 3]
-        assert names(await rest.collect()) == "cdef"
+        assert names(await cliniko.appointment_types.list(cursor=error.cursor).collect()) == "cdef"
 
 
 @virtually

@@ -14,6 +14,7 @@ from cliniko_async import (
     InvalidFieldsError,
     NotFoundError,
     Patient,
+    Settings,
 )
 from cliniko_async._resource import VISIBILITIES, encode_body, sent_fields, visibilities
 from cliniko_async._tables import RESOURCES, resource_class
@@ -143,6 +144,16 @@ async def test_an_archived_record_is_read_when_it_is_asked_for(
     assert cliniko_sandbox.requests[0].query.get("q[]", []) == texts
 
 
+async def test_a_deleted_record_is_read_when_it_is_asked_for(cliniko_sandbox: Sandbox, cliniko: Cliniko):
+    with pytest.raises(NotFoundError):
+        await cliniko.invoices.get(1, archived="include", deleted="only")
+    assert cliniko_sandbox.requests[0].query["q[]"] == ["archived_at:*", "deleted_at:?"]
+
+
+async def test_what_is_no_record_of_a_list_is_read_too(cliniko: Cliniko):
+    assert isinstance(await cliniko.settings.get(), Settings)
+
+
 async def test_several_kinds_of_hidden_records_are_asked_for_at_once(cliniko_sandbox: Sandbox, cliniko: Cliniko):
     await cliniko.attendees.list(archived="include", cancelled="only", deleted="exclude")
     with pytest.raises(NotFoundError):
@@ -195,7 +206,7 @@ async def test_a_deletion_is_for_good(cliniko_sandbox: Sandbox, cliniko: Cliniko
 
 async def test_a_deletion_that_only_archives_says_so_and_archives(cliniko_sandbox: Sandbox, cliniko: Cliniko):
     key = cliniko_sandbox.all("appointment_types")[0]["id"]
-    with pytest.warns(DeprecationWarning, match="appointment_types only archives: use archive"):
+    with pytest.warns(DeprecationWarning, match="only archives: use archive"):
         await cliniko.appointment_types.delete(key)  # type: ignore[deprecated]
     assert cliniko_sandbox.get("appointment_types", key)["archived_at"] is not None
 

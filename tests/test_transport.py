@@ -39,7 +39,7 @@ async def hiding(request, handler):
     """A middleware that gives the error of a lost connection another face, which aiohttp would act on, too."""
     try:
         return await handler(request)
-    except aiohttp.ServerDisconnectedError:
+    except aiohttp.ClientError:
         raise aiohttp.ClientOSError(104, "lost") from None
 
 

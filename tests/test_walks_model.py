@@ -73,8 +73,7 @@ def test_a_stable_walk_that_asks_one_page_ahead_is_as_safe(choices, per_page, ah
 
 
 def test_a_walk_by_id_costs_one_request_a_page():
-    model = Model.grown(Dice(1), changes=0)
-    model.rows = {key: Stored(key, START + key % 8, "a") for key in range(1, 31)}
+    model = Model(Tape(b""), rows={key: Stored(key, START + key % 8, "a") for key in range(1, 31)})
     assert walk(model, per_page=4, stable=True).requests == 8
 
 

@@ -9,6 +9,7 @@ import pytest
 
 from cliniko_async.errors import (
     BadRequestError,
+    DeadlineExceededError,
     DecodingError,
     ForbiddenError,
     NotFoundError,
@@ -344,6 +345,26 @@ async def test_what_got_no_connection_in_time_was_certainly_not_done(options, se
             assert (await bench.limiter.limits()).used == 0
             await client._manager.session().close()
             await client.aclose()
+
+
+@pytest.mark.parametrize("send", [create, cancel])
+@virtually
+async def test_a_deadline_while_connecting_finds_a_write_unsent_or_does_not_know(options, send):
+    """Our own session notes when a request is first written; of another's it is not known, so the worst is taken."""
+    with deaf_port() as port:
+        async with Bench(options) as bench:
+            deaf = RawServer()
+            deaf.port = port
+            made = await options()
+            limiter = RecordingLimiter()
+            client = client_of(deaf, rate_limiter=limiter, deadline=2, **made)
+            error, fate = (OutcomeUnknownError, "given up") if made else (DeadlineExceededError, "unsent")
+            with pytest.raises(error):
+                await send(client)
+            assert limiter.fates == [fate]
+            await client._manager.session().close()
+            await client.aclose()
+            assert bench.arrived == 0
 
 
 @virtually

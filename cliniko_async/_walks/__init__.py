@@ -5,7 +5,7 @@ cannot change, the second of creation, and divides a second that does not fit a 
 page 1 behind the last id. What makes the latter two safe is that they believe only complete prefixes and whole answers.
 """
 
-from .._cursor import AnchorMark, IdMark, Mark, PlaceMark, StartMark
+from .._cursor import AnchorMark, IdMark, Mark, StartMark
 from .anchored import AnchorWalk
 from .base import Answer, Query, Step, Walk
 from .by_id import IdWalk
@@ -28,5 +28,5 @@ def resume(query: Query, mark: Mark, *, ahead: int = 0) -> Walk:
             return AnchorWalk.resumed(query, mark)
         case IdMark():
             return IdWalk(query, mark.source, last=mark.last, passed=mark.passed)
-        case PlaceMark():
+        case _:
             return PageWalk.behind(query, mark, ahead)

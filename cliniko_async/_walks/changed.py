@@ -184,9 +184,9 @@ class ChangedWalk:
 
     def _reached(self, rows: Sequence[Any], *, whole: bool) -> float:
         """Give the second up to which an answer tells everything."""
-        if self.windows:
-            end = self.windows[-1].end
-            return math.inf if end is None else end
+        end = self.windows[-1].end if self.windows else None
+        if end is not None:
+            return end
         return math.inf if whole or not self.sorts or not rows else stamp(rows[-1])
 
     def _in_order(self, rows: Sequence[Any], *, whole: bool) -> ChangedStep:
@@ -251,10 +251,14 @@ class ChangedWalk:
         return attrs.evolve(self, second=at, seen=self._remembered(kept, at), tries=0)
 
     def _remembered(self, seen: Mapping[int, int], second: int | None) -> Mapping[int, int]:
-        """Keep those of the second that is not passed yet, then the newest, of one second those handed out last."""
+        """Keep what fits: those of the second that is not passed yet, then those of the newest seconds."""
         if len(seen) <= self.room:
             return seen
-        return dict(sorted(seen.items(), key=lambda item: (item[1] == second, item[1]))[-self.room :])
+        # Where the id is the place, the last ones need not be known; without the first, all would come again.
+        sign = -1 if self.windows and self.windows[-1].is_one_second else 1
+        order = sorted((at == second, at, sign * index, key) for index, (key, at) in enumerate(seen.items()))
+        kept = {key for *_, key in order[-self.room :]}
+        return {key: at for key, at in seen.items() if key in kept}
 
 
 def stamp(row: Any) -> int:

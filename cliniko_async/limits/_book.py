@@ -1,7 +1,6 @@
 """What all event loops of a process share of a window kept elsewhere: the permits, and what is to be told of them."""
 
 import os
-import time
 from collections import deque
 from collections.abc import Callable, Iterable
 from typing import NamedTuple
@@ -62,9 +61,9 @@ class Book:
         return self.pauses.pause(self.clock(), wait)
 
     @property
-    def has_pause(self) -> bool:
-        """Whether there is a pause that the store has not heard of."""
-        return self._paused_here
+    def has_news(self) -> bool:
+        """Whether there is anything that the store has not heard of."""
+        return self._paused_here or bool(self.inbox)
 
     def take_pause(self, now: float) -> Pause | None:
         """Give the pause that the store is to be told."""
@@ -72,7 +71,7 @@ class Book:
             return None
         self._paused_here = False
         pauses = self.pauses
-        return Pause(pauses.paused_until - now, pauses.guess, pauses.guess_until - now)
+        return Pause(pauses.paused_until - now, pauses.guess, pauses.guess_until - now if pauses.guess else 0.0)
 
     def take_notes(self, now: float) -> list[Note]:
         """Give what the store is to be told of permits."""
@@ -82,13 +81,18 @@ class Book:
             notes.append(Note(entry.id, entry.priority, entry.free_at - now))
         return notes
 
+    def enter(self, held: "Held") -> None:
+        """See that the store hears of a permit that it did not give."""
+        self.inbox.append(Entry(held.id, held.priority, held.given_at + self.rules.longest))
+
     def put_back(self, notes: Iterable[Note], pause: Pause | None, made_at: float) -> None:
-        """Keep for the next step what this one may not have delivered, but for what is past by now."""
-        now = self.clock()
+        """Keep for the next step what this one may not have delivered, but for what the lease has ended by now."""
+        ended = self.clock() - self.rules.longest
         entries = [Entry(note.id, note.priority, made_at + note.seconds) for note in notes]
         # What went before goes first, so that what is newer of the same permit holds.
-        self.inbox.extendleft(entry for entry in reversed(entries) if entry.free_at > now)
-        self._paused_here = self._paused_here or pause is not None
+        self.inbox.extendleft(entry for entry in reversed(entries) if entry.free_at > ended)
+        if pause is not None and self.pauses.paused_until > self.clock():
+            self._paused_here = True
 
     def learn(self, answer: Answer) -> None:
         """Take over what the store says of pauses."""
@@ -128,7 +132,7 @@ class Held:
     def unsent(self) -> None:
         """Free it at once."""
         if (book := self._book) is not None:
-            self._settle(book, float("-inf"))
+            self._settle(book, book.clock())
             if self._mirror is not None:
                 self._mirror.unsent()
 
@@ -140,5 +144,3 @@ class Held:
             self._tell()
 
     __del__ = given_up
-
-

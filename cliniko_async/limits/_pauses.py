@@ -23,7 +23,7 @@ class Pauses:
     def learn(self, paused_until: float, guess: float, guess_until: float) -> None:
         """Take over what others who share the window know, where it is newer."""
         self.paused_until = max(self.paused_until, paused_until)
-        if guess_until > self.guess_until:
+        if guess and guess_until > self.guess_until:
             self.guess, self.guess_until = guess, guess_until
 
     def _next_guess(self, now: float) -> float:

@@ -32,7 +32,7 @@ class SlidingWindowLimiter:
         Raises:
             ConfigurationError: `limit` is no whole number from 1, `period` not above 0, `bulk_share` not in (0, 1].
         """
-        _check(limit, period, bulk_share)
+        check_window(limit, period, bulk_share)
         self._desk = Desk(Window(limit, period, bulk_share), clock)
 
     @property
@@ -70,7 +70,8 @@ class SlidingWindowLimiter:
         return f"SlidingWindowLimiter({options})"
 
 
-def _check(limit: int, period: float, bulk_share: float) -> None:
+def check_window(limit: int, period: float, bulk_share: float) -> None:
+    """Refuse what is no size of a window."""
     if isinstance(limit, bool) or limit < 1 or limit % 1:
         raise ConfigurationError("limit is a whole number of requests, at least 1")
     if not 0 < period < math.inf:

@@ -57,7 +57,6 @@ class AvailableTimes(Resource[AvailableTime]):
         business_id: Id,
         practitioner_id: Id,
         appointment_type_id: Id,
-        /,
         *,
         from_: dt.date,
         to: dt.date,
@@ -77,7 +76,7 @@ class AvailableTimes(Resource[AvailableTime]):
         return self.paginate(tuple(f"{url}?{days}" for days in _spans(from_, to)), (), options)
 
     async def get_next(
-        self, business_id: Id, practitioner_id: Id, appointment_type_id: Id, /, *, from_: dt.date, to: dt.date
+        self, business_id: Id, practitioner_id: Id, appointment_type_id: Id, *, from_: dt.date, to: dt.date
     ) -> NextAvailableTime | None:
         """Give the first time from one day to another, both included, or None where all of them are taken.
 

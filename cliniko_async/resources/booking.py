@@ -50,5 +50,5 @@ class Bookings(ArchivedCancelledDeletedListMixin[Booking], ArchivedCancelledDele
     def list_for_patient_case(
         self, patient_case_id: Id, /, *filters: Filterable, **options: Unpack[ArchivedCancelledDeletedListOptions]
     ) -> "Paginator[Booking]":
-        """Stream the bookings of a patient case."""
+        """Stream the bookings of a patient case; the API names nothing in its place."""
         return self._list(f"/patient_cases/{self._id(patient_case_id)}/bookings", filters, options)

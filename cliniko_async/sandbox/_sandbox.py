@@ -49,6 +49,11 @@ class Sandbox:
         archiving_touches: whether archiving moves `updated_at`.
         clock: seconds, from anywhere.
         wall: seconds since 1970.
+
+    Attributes:
+        faults: what is to go wrong.
+        files: the store beside it, where files are posted to; it has requests and faults of its own.
+        attachments: how long a file is being processed, and whether its link redirects to the store.
     """
 
     def __init__(

@@ -48,14 +48,15 @@ class Attachments:
         """Make a record of a file in the store; its name, size and kind come when it was processed."""
         given: Any = call.body
         body: dict[str, Any] = cast("dict[str, Any]", given) if isinstance(given, dict) else {}
-        file = self.files.found(body.get("upload_url"))
-        if "upload_url" in body and file is None:
-            return invalid({"temp_attachment_url": "is invalid"})
-        bare = {name: value for name, value in body.items() if name != "filename"}
         table = self.api.store.tables[_NAME]
+        file = self.files.found(body.get("upload_url"))
+        if file is None and "upload_url" in body:
+            return invalid({"temp_attachment_url": "is invalid"})
+        if file is None:
+            return self.api.create(call, table)
+        bare = {name: value for name, value in body.items() if name != "filename"}
         record_id = int(self.api.create(attrs.evolve(call, body=bare), table).json()["id"])
-        if file is not None:
-            self._pending[record_id] = (file, body.get("filename"), self.api.store.now() + self.processing)
+        self._pending[record_id] = (file, body.get("filename"), self.api.store.now() + self.processing)
         self.api.store.change(table, record_id, {"processing_completed": False})
         return text_reply(201, self.api.store.texts(table, [record_id])[0])
 

@@ -31,9 +31,16 @@ class Database:
 
     def insert(self, table: Table, row: Row) -> None:
         """Add a row."""
-        names = ", ".join(map(quoted, row))
-        values = ", ".join(f":{name}" for name in row)
-        self._run(row, "INSERT INTO", table.name, "(", names, ") VALUES (", values, ")")
+        self._run(row, *_insertion(table, row))
+
+    def insert_all(self, table: Table, rows: list[Row]) -> None:
+        """Add rows that have the same columns."""
+        if rows:
+            self._connection.executemany(" ".join(_insertion(table, rows[0])), rows)
+
+    def copy_to(self, other: "Database") -> None:
+        """Make another what this is."""
+        self._connection.backup(other._connection)  # noqa: SLF001  (of the same class)
 
     def replace(self, table: Table, row: Row) -> None:
         """Write a row anew."""
@@ -95,6 +102,12 @@ class Database:
         members = [self._tables[name] for name in MEMBERS[table.name]]
         selects = [" ".join(("SELECT", ", ".join(_shown(table, member)), "FROM", member.name)) for member in members]
         self._run({}, "CREATE VIEW", table.name, "AS", " UNION ALL ".join(selects))
+
+
+def _insertion(table: Table, row: Row) -> tuple[str, ...]:
+    names = ", ".join(map(quoted, row))
+    values = ", ".join(f":{name}" for name in row)
+    return ("INSERT INTO", table.name, "(", names, ") VALUES (", values, ")")
 
 
 def _shown(table: Table, member: Table) -> list[str]:

@@ -6,7 +6,7 @@ import tempfile
 import time
 import uuid
 from collections.abc import Callable
-from typing import IO, Any
+from typing import IO, Any, cast
 from urllib.parse import quote, unquote
 from xml.sax.saxutils import escape
 
@@ -97,10 +97,9 @@ class FileStore:
         return f"{self.url}/{quote(key)}?X-Amz-Signature={hashlib.sha256(key.encode()).hexdigest()}"
 
     async def _handle(self, request: web.BaseRequest) -> web.Response:
-        task = asyncio.current_task()
-        if task is not None:
-            self._under_way.add(task)
-            task.add_done_callback(self._under_way.discard)
+        task = cast("asyncio.Task[Any]", asyncio.current_task())
+        self._under_way.add(task)
+        task.add_done_callback(self._under_way.discard)
         return await self._visit(request)
 
     async def _visit(self, request: web.BaseRequest) -> web.Response:
@@ -110,16 +109,10 @@ class FileStore:
         async def proceed() -> Reply:
             return await self._answer(request, received)
 
-        def write(data: bytes) -> None:
-            if request.transport is not None:
-                request.transport.write(data)
-
-        def close() -> None:
-            if request.transport is not None:
-                request.transport.close()
-
+        # Held here, as the request lets go of it when the client closes it.
+        connection = cast("asyncio.Transport", request.transport)
         fault = self.faults.take(received)
-        exchange = Exchange(received, proceed, write, close, self.wall)
+        exchange = Exchange(received, proceed, connection.write, connection.close, self.wall)
         reply = await proceed() if fault is None else await fault.strike(exchange)
         if reply is None:
             return web.Response()

@@ -12,7 +12,7 @@ from .kinds import Row
 from .schema import Table
 from .store import Store
 
-_OPENED = dt.datetime(2016, 3, 7, 22, 15, tzinfo=dt.UTC)
+OPENED = dt.datetime(2016, 3, 7, 22, 15, tzinfo=dt.UTC)
 _LAST_WRITE = dt.datetime(2025, 7, 31, 6, 0, tzinfo=dt.UTC)
 _PRICE_RISE = dt.datetime(2025, 7, 1, 0, 0, 3, tzinfo=dt.UTC)
 _LONG_IDS_SINCE = dt.datetime(2018, 1, 1, tzinfo=dt.UTC)
@@ -47,20 +47,27 @@ class Plot:
         stamps: dict[str, Any] = {"created_at": created, "updated_at": self._updated(created)}
         if row.pop("archived", False):
             stamps["archived_at"] = stamps["updated_at"]
-        if created < _LONG_IDS_SINCE and self.store.rising:
+        if self._has_short_id(created):
             stamps["id"] = next(self.short_ids)
         return self.store.insert(self.table(resource), row | stamps)
 
+    def new_id(self, created: dt.datetime) -> int:
+        """The id of a row that was created at a moment."""
+        return next(self.short_ids) if self._has_short_id(created) else self.store.new_id()
+
+    def _has_short_id(self, created: dt.datetime) -> bool:
+        return created < _LONG_IDS_SINCE and self.store.rising
+
     def _stamps(self, count: int) -> list[dt.datetime]:
         """Rising moments; about one in seven lies in the second of the one before."""
-        span = (_LAST_WRITE - _OPENED) // dt.timedelta(seconds=1)
+        span = (_LAST_WRITE - OPENED) // dt.timedelta(seconds=1)
         seconds = sorted(self.rng.randrange(span) for _ in range(count))
         for index in range(1, count):
             if self.rng.random() < 0.15:
                 seconds[index] = seconds[index - 1]
         fractions = (self.rng.randrange(_SECOND) for _ in range(count))
         moments = zip(seconds, fractions, strict=True)
-        return sorted(_OPENED + dt.timedelta(seconds=second, microseconds=part) for second, part in moments)
+        return sorted(OPENED + dt.timedelta(seconds=second, microseconds=part) for second, part in moments)
 
     def _updated(self, created: dt.datetime) -> dt.datetime:
         """A later moment: for many the same second, in which the prices rose."""

@@ -1,8 +1,7 @@
 """The rows, and what happens to a row when it is written: ids, stamps, and what follows from other fields."""
 
-import itertools
 import random
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Literal
 
 from .computed import AFTER, DERIVED
@@ -60,13 +59,21 @@ class Store:
     def insert(self, table: Table, values: Mapping[str, Any]) -> int:
         """Add a row and give its id."""
         given = _stored(table, values)
-        record_id = int(given.get("id") or self._next_id(table))
+        record_id = int(given.get("id") or self.new_id())
         now = given.get("created_at", stored_moment(self.now()))
         row: Row = {**table.blank, **dict.fromkeys(table.stamps, now), **given, "id": record_id}
         row |= self._derived(table, row, given)
         self.rows.insert(table, row)
         self._after(table, row, given)
         return record_id
+
+    def insert_all(self, table: Table, rows: Iterable[Mapping[str, Any]]) -> None:
+        """Add rows that have ids and stamps; nothing follows from them in other rows."""
+        stored = [_stored(table, values) for values in rows]
+        whole: list[Row] = [{**table.blank, **given} for given in stored]
+        self.rows.insert_all(
+            table, [row | self._derived(table, row, given) for row, given in zip(whole, stored, strict=True)]
+        )
 
     def change(self, table: Table, record_id: int, values: Mapping[str, Any], *, touch: bool = True) -> bool:
         """Change a row and say whether there was one; moves `updated_at` unless it is given or not to be touched."""
@@ -88,12 +95,13 @@ class Store:
         if table.name in AFTER:
             AFTER[table.name](row, given, self)
 
-    def _next_id(self, table: Table) -> int:
+    def new_id(self) -> int:
+        """An id that no row has."""
         if self.rising:
             self._last_id += self._rng.randint(1, _LARGEST_STEP)
             return self._last_id
-        candidates = (self._rng.randint(10**17, 9 * 10**18) for _ in itertools.count())
-        return next(one for one in candidates if not self.rows.has(table.name, one))
+        # Of so many that none comes twice.
+        return self._rng.randint(10**17, 9 * 10**18)
 
 
 def _stored(table: Table, values: Mapping[str, Any]) -> Row:

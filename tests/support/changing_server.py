@@ -46,7 +46,7 @@ class Stored:
         return Shown(str(self.id), dt.datetime.fromtimestamp(int(self.updated), dt.UTC), str(self.content))
 
 
-@attrs.define
+@attrs.define(slots=False)
 class ChangingServer:
     """The records, the clock, and what changes before, amid and behind each request."""
 
@@ -179,6 +179,8 @@ class Reader:
     got: list[Shown] = attrs.field(factory=list)
     requests: int = 0
     """Of the last run."""
+    there: dict[str, Shown] | None = None
+    """What was there when the run began, before it was ever broken off."""
     missed: set[Shown] = attrs.field(factory=set)
     """What was there all through the last run that reached its end, and never came."""
     crowd: int = 0
@@ -194,7 +196,8 @@ class Reader:
 
     def run(self, stop: Callable[[], bool] = lambda: False) -> bool:
         """Read until the end, or until told to stop, and say whether it was the end."""
-        walk, there = self.start(), self.server.final()
+        walk = self.start()
+        self.there = self.server.final() if self.there is None else self.there
         self.requests = 0
         while True:
             step = self._step(walk)
@@ -205,7 +208,8 @@ class Reader:
                     return False
             self._keep(step, step.versions)
             if step.ended:
-                self.missed = set(there.values()) & set(self.server.final().values()) - set(self.got)
+                self.missed = set(self.there.values()) & set(self.server.final().values()) - set(self.got)
+                self.there = None
                 return True
             walk = step.walk
 

@@ -2,17 +2,18 @@
 
 import asyncio
 import datetime as dt
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterable, AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from typing import Any
 
-from cliniko_async import AppointmentType, Cliniko
+from cliniko_async import AppointmentType, Cliniko, ClinikoError
 from cliniko_async.sandbox import Sandbox
 
 from .clients import ONCE, client_of
 
 EPOCH = dt.datetime(2024, 1, 1, tzinfo=dt.UTC)
 TYPES = "appointment_types"
+_SERVING = ("RequestHandler", "_accept_connection")
 
 
 @asynccontextmanager
@@ -41,6 +42,17 @@ def names(records: Iterable[AppointmentType]) -> str:
     return "".join(record.name for record in records)
 
 
+async def read(listing: AsyncIterable[AppointmentType]) -> tuple[str, ClinikoError | None]:
+    """Read to the end, or to an error, and give the names that came and the error."""
+    got = ""
+    try:
+        async for record in listing:
+            got += record.name
+    except ClinikoError as error:
+        return got, error
+    return got, None
+
+
 def id_of(sandbox: Sandbox, name: str) -> str:
     return next(record["id"] for record in sandbox.all(TYPES) if record["name"] == name)
 
@@ -58,4 +70,4 @@ async def settle(turns: int = 1) -> None:
 def other_tasks() -> set[asyncio.Task[Any]]:
     """The tasks of the client; those in which the sandbox serves a connection are not its."""
     others = asyncio.all_tasks() - {asyncio.current_task()}
-    return {task for task in others if "RequestHandler" not in repr(task.get_coro())}
+    return {task for task in others if not any(name in repr(task.get_coro()) for name in _SERVING)}

@@ -23,7 +23,7 @@ class ModelApi:
     model: Model
     failures: int = 0
     """One in so many requests fails; 0 is none."""
-    server: Server = Server(BASE)
+    server: Server = attrs.field(factory=lambda: Server(BASE))
     account: bytes = b"the account"
     unsortable: set[str] = attrs.field(factory=set)
     sent: list[str] = attrs.field(factory=list)

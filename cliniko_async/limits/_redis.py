@@ -1,0 +1,146 @@
+"""The limiter for workers on many machines, whose window is kept in Redis."""
+
+import asyncio
+import hashlib
+import math
+import struct
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from ..errors import ConfigurationError, UsageError
+from ._line import WhenLost
+from ._script import SCRIPT
+from ._store import PRIORITIES, Answer, Pause, Rules, Step, StoreLostError, Turn, check_seconds, digest
+from ._stored import LEASE, Options, StoredLimiter
+from ._window import BULK_SHARE, LIMIT, PERIOD
+
+if TYPE_CHECKING:
+    from redis.asyncio import Redis, RedisCluster
+
+_SHA = hashlib.sha1(SCRIPT.encode(), usedforsecurity=False).hexdigest()
+_MICRO = 1_000_000
+_NUMBERS = struct.Struct(">13q")
+_NO_PAUSE = Pause(0.0, 0.0, 0.0)
+
+
+class RedisLimiter(StoredLimiter):
+    """At most `limit` requests in any `period`, for all workers whose limiter has the same Redis and the same `name`.
+
+    `name` stands for the user of Cliniko whose budget it is; Redis sees a digest of it alone. `lease` is the longest,
+    in seconds, that a request is in flight: what a worker holds that died is free a lease and a period after it was
+    given, so it must be longer than the client's `timeout`. Redis counts as lost when it does not answer within
+    `timeout` seconds. `when_lost` says what happens then: callers "wait" until it is back, "fail" with a
+    `LimiterUnavailableError`, or go by this process' "share" of the window, which is `limit // workers`. What is sent
+    meanwhile is entered when it is back; if it comes back without its data, a 429 may follow.
+    """
+
+    def __init__(
+        self,
+        redis: "Redis | RedisCluster",
+        limit: int = LIMIT,
+        period: float = PERIOD,
+        bulk_share: float = BULK_SHARE,
+        *,
+        name: str,
+        when_lost: WhenLost = "wait",
+        workers: int | None = None,
+        lease: float = LEASE,
+        timeout: float = 2.0,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """Take a client of Redis, which is used, not changed and never closed, and the size of the window.
+
+        Raises:
+            ConfigurationError: an option cannot work, or the extra `redis` is not installed.
+        """
+        check_seconds("timeout", timeout)
+        if not name:
+            raise ConfigurationError("name is what all who share the window call it")
+        if when_lost == "share" and workers is None:
+            raise ConfigurationError('when_lost="share" needs workers, the number of processes that share the window')
+        options = Options(
+            limit=limit,
+            period=period,
+            bulk_share=bulk_share,
+            lease=lease,
+            when_lost=when_lost,
+            workers=1 if workers is None else workers,
+            clock=clock,
+        )
+        super().__init__(options, lambda rules: RedisStore(redis, digest(name), rules, timeout))
+
+    def _check_loops(self) -> None:
+        if self._lines:
+            raise UsageError("the limiter belongs to another event loop, as its Redis client does")
+
+
+class RedisStore:
+    """A window under six keys of one Redis, or of one slot of a cluster."""
+
+    def __init__(self, redis: "Redis | RedisCluster", name: str, rules: Rules, timeout: float) -> None:
+        self._errors = _errors()
+        self._redis: Any = redis
+        self._timeout = timeout
+        keys = [
+            f"cliniko_async:{{{name}}}:{part}".encode() for part in ("held", "bulk", "lines", "back", "wants", "state")
+        ]
+        self._head = (len(keys), *keys)
+        numbers = (rules.interval, rules.hold, rules.longest, rules.patience)
+        self._rules = (rules.limit, rules.cap, *map(_micro, numbers))
+
+    async def step(self, step: Step) -> Answer:
+        """Take what is told and give what is free, in one script.
+
+        Raises:
+            StoreLostError: Redis cannot be used, or did not answer.
+        """
+        lost, lasting, unknown_script = self._errors
+        arguments = (*self._head, *self._arguments(step))
+        try:
+            async with asyncio.timeout(self._timeout):
+                try:
+                    text = await self._redis.execute_command("EVALSHA", _SHA, *arguments)
+                except unknown_script:
+                    text = await self._redis.execute_command("EVAL", SCRIPT, *arguments)
+        except (lost, OSError, TimeoutError) as error:
+            # The text of such an error may name the server, and what was sent to it.
+            raise StoreLostError(f"Redis: {type(error).__name__}", lasting=isinstance(error, lasting)) from error
+        return _answer(text)
+
+    async def close(self) -> None:
+        """Leave the client to who gave it."""
+
+    def _arguments(self, step: Step) -> list[str | bytes | int]:
+        wants = (step.wants[priority] for priority in PRIORITIES)
+        pause = map(_micro, step.pause or _NO_PAUSE)
+        numbers = _NUMBERS.pack(*self._rules, step.first, step.doubtful, *wants, *pause)
+        arguments: list[str | bytes | int] = [step.line, numbers]
+        for note in step.notes:
+            arguments += (note.id, int(note.priority == "bulk"), _micro(note.seconds))
+        return arguments
+
+
+def _answer(text: str | bytes) -> Answer:
+    urgent, urgent_wait, bulk, bulk_wait, used, *times = map(int, text.split())
+    turns = zip(PRIORITIES, (Turn(urgent, _wait(urgent_wait)), Turn(bulk, _wait(bulk_wait))), strict=True)
+    next_free, *pause = (moment / _MICRO for moment in times)
+    return Answer(dict(turns), used, next_free, Pause(*pause))
+
+
+def _wait(micros: int) -> float:
+    return math.inf if micros < 0 else micros / _MICRO
+
+
+def _micro(seconds: float) -> int:
+    return math.ceil(seconds * _MICRO)
+
+
+def _errors() -> tuple[type[Exception], tuple[type[Exception], ...], type[Exception]]:
+    """Give what redis-py raises: all of it, what waiting does not help against, and that a script is not known."""
+    try:
+        from redis import exceptions  # noqa: PLC0415  (it is an extra)
+    except ImportError as error:
+        raise ConfigurationError("RedisLimiter needs redis: install cliniko-async[redis]") from error
+    lasting = (exceptions.AuthenticationError, exceptions.AuthorizationError, exceptions.NoPermissionError)
+    return exceptions.RedisError, lasting, exceptions.NoScriptError

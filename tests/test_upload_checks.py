@@ -1,0 +1,95 @@
+"""What an upload refuses before anything is sent, and how it waits for the processing behind it."""
+
+import itertools
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cliniko_async import ConfigurationError, DeadlineExceededError, InvalidFieldsError
+from tests.support.attachments import clinic
+from tests.support.clients import virtually
+
+PDF = b"%PDF-1.7 " * 1000
+STEPS = ["GET patients", "POST patient_attachments", "GET patient_attachments"]
+
+
+@pytest.mark.parametrize("name", [None, "", "a\r\nb.pdf", "a\0.pdf"])
+def test_a_file_without_a_name_that_can_be_printed_is_refused(name: Any):
+    @virtually
+    async def test():
+        async with clinic() as at:
+            with pytest.raises(InvalidFieldsError, match="filename"):
+                await at.cliniko.patient_attachments.upload(at.patient_id, PDF, filename=name)
+            assert at.asked == []
+
+    test()
+
+
+@virtually
+async def test_a_description_that_is_too_long_is_refused_before_anything_is_sent():
+    async with clinic() as at:
+        with pytest.raises(InvalidFieldsError, match="description"):
+            await at.cliniko.patient_attachments.upload(at.patient_id, PDF, filename="a", description="x" * 256)
+        assert at.asked == []
+
+
+@pytest.mark.parametrize("timeout", [-1, True, float("nan"), float("inf")])
+def test_a_timeout_that_is_no_time_is_refused(timeout: Any):
+    @virtually
+    async def test():
+        async with clinic() as at:
+            with pytest.raises(ConfigurationError, match="timeout"):
+                await at.cliniko.patient_attachments.upload(at.patient_id, PDF, filename="a", timeout=timeout)
+
+    test()
+
+
+def test_what_is_no_file_is_refused(tmp_path: Path):
+    (tmp_path / "a").write_bytes(b"x")
+
+    @virtually
+    async def test():
+        async with clinic() as at:
+            with (tmp_path / "a").open("rb") as opened:
+                for file in (7, None, opened, [b"x"]):
+                    with pytest.raises(ConfigurationError, match="a file is"):
+                        await at.cliniko.patient_attachments.upload(at.patient_id, file, filename="a")  # type: ignore[arg-type]
+            with pytest.raises(FileNotFoundError):
+                await at.cliniko.patient_attachments.upload(at.patient_id, tmp_path / "b")
+            with pytest.raises(OSError, match="directory"):
+                await at.cliniko.patient_attachments.upload(at.patient_id, tmp_path)
+            with pytest.raises(ConfigurationError, match="no file"):
+                await at.cliniko.patient_attachments.upload(at.patient_id, "/dev/null", filename="a")
+            assert at.asked == []
+
+    test()
+
+
+@virtually
+async def test_the_processing_is_asked_for_ever_less_often():
+    async with clinic() as at:
+        at.sandbox.attachments.processing = 60.0
+        record = await at.cliniko.patient_attachments.upload(at.patient_id, PDF, filename="a.pdf")
+        times = [one.time for one in at.sandbox.requests[1:]]
+        waits = [after - before for before, after in itertools.pairwise(times)]
+        assert waits == pytest.approx([0.5, 1, 2, 4, 8, 15, 15, 15], abs=0.2)
+        assert record.processing_completed
+
+
+@virtually
+async def test_a_processing_that_takes_too_long_names_the_record():
+    async with clinic() as at:
+        at.sandbox.attachments.processing = 1000.0
+        with pytest.raises(DeadlineExceededError, match="not processed within 20 s") as caught:
+            await at.cliniko.patient_attachments.upload(at.patient_id, PDF, filename="a.pdf", timeout=20.0)
+        (record,) = at.records
+        assert caught.value.request.path == f"/v1/patient_attachments/{record['id']}"
+
+
+@virtually
+async def test_a_timeout_of_0_does_not_wait_for_the_processing():
+    async with clinic() as at:
+        record = await at.cliniko.patient_attachments.upload(at.patient_id, PDF, filename="a.pdf", timeout=0)
+        assert (record.processing_completed, record.filename) == (False, None)
+        assert at.asked == STEPS[:2]

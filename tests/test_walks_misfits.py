@@ -1,0 +1,192 @@
+"""Records that do not fit: each is told of once, with what fits beside it and a way on, and none blocks a walk."""
+
+import datetime as dt
+
+import pytest
+
+from cliniko_async.errors import DecodingError, PaginationError
+from tests.support.clients import virtually
+from tests.support.listed import TYPES, listed, names, pages_asked, read
+
+ORDERS = ({}, {"sort": "name"}, {"stable": True}, {"prefetch": 3})
+SPOILS = {
+    "a null": lambda raw: raw.update(name=None),
+    "another type": lambda raw: raw.update(duration_in_minutes="long"),
+    "a missing key": lambda raw: raw.pop("color"),
+    "a stamp that is none": lambda raw: raw.update(updated_at="yesterday"),
+    "a naive stamp": lambda raw: raw.update(created_at="2024-01-01T00:00:00"),
+    "no stamp": lambda raw: raw.pop("created_at"),
+    "no id": lambda raw: raw.pop("id"),
+    "an id of another type": lambda raw: raw.update(id=int(raw["id"])),
+    "no key at all": lambda raw: raw.clear(),
+}
+
+
+def spoil(sandbox, name, change):
+    """Send a record of that name, or every one, in another shape from now on."""
+
+    def edit(page):
+        for raw in page.get(TYPES, []):
+            if name in (raw["name"], None):
+                change(raw)
+
+    sandbox.faults.edit(edit, times=None)
+
+
+async def read_on(types, options):
+    """Read to the end, going on behind each page that does not fit; give the names and how many errors there were."""
+    got, cursor, errors = "", None, 0
+    while errors < 5:
+        some, error = await read(types.list(per_page=2, cursor=cursor, **options))
+        got += some
+        if error is None:
+            break
+        assert isinstance(error, DecodingError)
+        assert error.page is not None
+        got += names(error.page.items)
+        cursor, errors = error.cursor, errors + 1
+    return "".join(sorted(got)), errors
+
+
+@pytest.mark.parametrize("options", ORDERS)
+@pytest.mark.parametrize("change", SPOILS.values(), ids=SPOILS)
+@virtually
+async def test_a_record_that_does_not_fit_costs_an_error_and_no_other_record(options, change):
+    async with listed(7) as (sandbox, cliniko):
+        for name in "acdg":
+            sandbox.faults.clear()
+            spoil(sandbox, name, change)
+            got, errors = await read_on(cliniko.appointment_types, options)
+            assert got == "abcdefg".replace(name, "")
+            # A row that cannot be placed may be met again where the walk goes on.
+            assert 1 <= errors <= 2
+
+
+@pytest.mark.parametrize("options", ORDERS)
+@virtually
+async def test_the_error_has_the_records_that_fit_and_the_cursor_behind_that_page(options):
+    async with listed(6) as (sandbox, cliniko):
+        spoil(sandbox, "d", SPOILS["a null"])
+        walk = aiter(cliniko.appointment_types.list(per_page=3, **options))
+        got, error = await read(walk)
+        assert got == "abc"
+        assert isinstance(error, DecodingError)
+        assert len(error.faults) == 1
+        assert "name" in error.faults[0]
+        assert error.status == 200
+        assert not error.written
+        assert error.page is not None
+        assert names(error.page.items) == "ef"
+        assert error.page.cursor == error.cursor != walk.cursor
+        assert error.page.raw[TYPES][0]["name"] is None
+        rest = cliniko.appointment_types.list(per_page=3, cursor=error.cursor, **options)
+        assert await rest.collect() == []
+
+
+@virtually
+async def test_the_walk_itself_asks_for_that_page_again():
+    async with listed(6) as (sandbox, cliniko):
+        spoil(sandbox, "d", SPOILS["a null"])
+        walk = aiter(cliniko.appointment_types.list(per_page=3))
+        assert (await read(walk))[0] == "abc"
+        assert isinstance((await read(walk))[1], DecodingError)
+        sandbox.faults.clear()
+        assert await read(walk) == ("def", None)
+        assert pages_asked(sandbox) == [1, 2, 2, 2]
+
+
+@virtually
+async def test_a_cursor_taken_after_the_error_is_still_the_one_before_that_page():
+    async with listed(6) as (sandbox, cliniko):
+        spoil(sandbox, "f", SPOILS["a null"])
+        for options in ({}, {"sort": "name"}, {"stable": True}):
+            walk = aiter(cliniko.appointment_types.list(per_page=2, **options))
+            got, error = await read(walk)
+            assert got == "abcd"
+            assert error is not None
+            some, again = await read(cliniko.appointment_types.list(per_page=2, cursor=walk.cursor, **options))
+            assert isinstance(again, DecodingError)
+            assert again.page is not None
+            assert some + names(again.page.items) == "e"
+
+
+@virtually
+async def test_an_unknown_key_is_no_error():
+    async with listed(3) as (sandbox, cliniko):
+        spoil(sandbox, "b", lambda raw: raw.update(mood={"is": ["new"]}))
+        assert names(await cliniko.appointment_types.list().collect()) == "abc"
+
+
+@virtually
+async def test_a_record_that_does_not_fit_is_no_obstacle_to_a_count_or_to_the_first_page():
+    async with listed(3) as (sandbox, cliniko):
+        spoil(sandbox, "a", SPOILS["a null"])
+        types = cliniko.appointment_types
+        assert await types.list().count() == 3
+        with pytest.raises(DecodingError):
+            await types.list()
+        with pytest.raises(DecodingError) as caught:
+            await types.list(prefetch=3).first()
+        following = await types.list(cursor=caught.value.cursor).first()
+        assert following is not None
+        assert following.name == "b"
+
+
+@virtually
+async def test_a_record_that_does_not_fit_is_met_by_an_anchored_walk_too():
+    async with listed(8) as (sandbox, cliniko):
+        sandbox.faults.between(lambda: sandbox.add(TYPES, name="z"))
+        spoil(sandbox, "e", SPOILS["no stamp"])
+        got, error = await read(cliniko.appointment_types.list(per_page=4))
+        assert got == "abcd"
+        assert isinstance(error, DecodingError)
+        assert error.page is not None
+        assert names(error.page.items) == "fg"
+        assert names(await cliniko.appointment_types.list(cursor=error.cursor).collect()) == "hz"
+
+
+@pytest.mark.parametrize("spoiled", ["no id", "no stamp"])
+@pytest.mark.parametrize("unsortable", [(), ("id",)])
+@virtually
+async def test_pages_of_nothing_that_has_a_key_are_an_error_and_no_circle(spoiled, unsortable):
+    async with listed(6, unsortable=unsortable) as (sandbox, cliniko):
+        spoil(sandbox, None, SPOILS[spoiled])
+        got, error = await read(cliniko.appointment_types.list(per_page=2, stable=True))
+        assert got == ""
+        assert isinstance(error, DecodingError)
+
+
+@pytest.mark.parametrize("odd", ["x7", "", "7.5", "9" * 20, "-7"])
+@pytest.mark.parametrize("unsortable", [(), ("id",)])
+@virtually
+async def test_a_text_that_is_no_id_is_refused_where_the_walk_needs_the_id(odd, unsortable):
+    async with listed(3, unsortable=unsortable) as (sandbox, cliniko):
+        spoil(sandbox, "b", lambda raw: raw.update(id=odd))
+        types = cliniko.appointment_types
+        assert names(await types.list(per_page=2).collect()) == "abc"
+        assert names(await types.list(per_page=2, sort="name").collect()) == "abc"
+        assert isinstance((await read(types.list(per_page=2, stable=True)))[1], PaginationError | DecodingError)
+
+
+@virtually
+async def test_a_text_that_is_no_id_in_mid_walk_is_refused_rather_than_passed_over():
+    async with listed(6) as (sandbox, cliniko):
+        spoil(sandbox, "d", lambda raw: raw.update(id="x"))
+        got, error = await read(cliniko.appointment_types.list(per_page=2))
+        assert got == "abc"
+        assert isinstance(error, PaginationError)
+
+
+@pytest.mark.parametrize("year", [1, 1969, 9999])
+@pytest.mark.parametrize("options", ORDERS)
+@virtually
+async def test_a_stamp_at_the_end_of_time_stops_no_walk_by_surprise(year, options):
+    async with listed(0) as (sandbox, cliniko):
+        moment = dt.datetime(year, 12, 31, 23, 59, 59, tzinfo=dt.UTC)
+        for name in "abcdef":
+            sandbox.add(TYPES, name=name, created_at=moment)
+        walk = aiter(cliniko.appointment_types.list(per_page=2, **options))
+        assert [(await anext(walk)).name for _ in range(3)] == ["a", "b", "c"]
+        rest, error = await read(cliniko.appointment_types.list(per_page=2, cursor=walk.cursor, **options))
+        # No filter of the API ends behind the last second of the year 9999.
+        assert (rest, error) == ("def", None) or (year == 9999 and isinstance(error, PaginationError))
