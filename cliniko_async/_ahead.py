@@ -6,10 +6,21 @@ import itertools
 from collections.abc import Sequence
 from typing import Any
 
+import msgspec
+
 from ._api import Api
 from ._decode import decode_page
-from ._http import Request
+from ._http import Request, Response
 from ._walks import Answer
+
+
+class Arrival(msgspec.Struct, frozen=True):
+    """An answer as it came, and at which turns of the walk it was asked for and had arrived."""
+
+    request: Request
+    response: Response
+    sent: int
+    arrived: int
 
 
 class Ahead:
@@ -22,13 +33,13 @@ class Ahead:
         self._envelope = envelope
         self._keeps = keeps
         self._turns = itertools.count()
-        self._tasks: dict[str, asyncio.Task[Answer]] = {}
+        self._tasks: dict[str, asyncio.Task[Arrival]] = {}
         self._loop: asyncio.AbstractEventLoop | None = None
 
     async def get(self, url: str) -> Answer:
         """Give the answer to a URL, whether it was asked for ahead or not."""
         if not self._keeps:
-            return await self._fetch(url)
+            return self._read(await self._fetch(url))
         if url not in self._tasks:
             self._tasks[url] = self._start(url)
         task = self._tasks[url]
@@ -36,7 +47,7 @@ class Ahead:
             # Whoever waits may be cancelled and come again: the request goes on.
             await asyncio.wait((task,))
         del self._tasks[url]
-        return task.result()
+        return self._read(task.result())
 
     def ask(self, urls: Sequence[str]) -> None:
         """Ask for these ahead, and for no others any longer."""
@@ -62,20 +73,25 @@ class Ahead:
             with contextlib.suppress(RuntimeError):  # The loop is closed, and its tasks with it.
                 self._loop.call_soon_threadsafe(self.ask, ())
 
-    def _start(self, url: str) -> asyncio.Task[Answer]:
+    def _start(self, url: str) -> asyncio.Task[Arrival]:
         self._loop = asyncio.get_running_loop()
         task = self._api.spawn(self._fetch(url))
         task.add_done_callback(_read_error)
         return task
 
-    async def _fetch(self, url: str) -> Answer:
+    async def _fetch(self, url: str) -> Arrival:
         sent = next(self._turns)
         request = Request("GET", url)
-        page = decode_page(self._record, self._envelope, request, await self._api.send(request))
-        return Answer(page, sent, next(self._turns))
+        response = await self._api.send(request)
+        return Arrival(request, response, sent, next(self._turns))
+
+    def _read(self, arrival: Arrival) -> Answer:
+        # At its turn: pages that arrive together would otherwise all be read before the first is handed out.
+        page = decode_page(self._record, self._envelope, arrival.request, arrival.response)
+        return Answer(page, arrival.sent, arrival.arrived)
 
 
-def _read_error(task: asyncio.Task[Answer]) -> None:
+def _read_error(task: asyncio.Task[Arrival]) -> None:
     """Keep the loop from logging an error that nobody waited for: the page is asked for again at its turn."""
     if not task.cancelled():
         task.exception()

@@ -11,7 +11,6 @@ from decimal import Decimal
 from functools import cache
 from typing import Any, Generic, NoReturn, TypeVar
 
-import attrs
 import msgspec
 
 from ._fields import id_text
@@ -24,8 +23,7 @@ T = TypeVar("T")
 _REFUSED = (msgspec.MsgspecError, ValueError, RecursionError)
 
 
-@attrs.frozen
-class Row:
+class Row(msgspec.Struct, frozen=True):
     """What a walk has to know of a record that does not fit."""
 
     id: str | None
@@ -33,9 +31,12 @@ class Row:
     updated_at: dt.datetime | None
     content: bytes
 
+    def __repr__(self) -> str:
+        """The id; the content may be about a patient."""
+        return f"Row(id={self.id!r})"
 
-@attrs.frozen(repr=False)
-class PageData(Generic[T]):
+
+class PageData(msgspec.Struct, Generic[T], frozen=True):
     """A page as it came: the records that fit, and a row for each that was there."""
 
     items: tuple[T, ...]
@@ -45,6 +46,10 @@ class PageData(Generic[T]):
     request: Request
     response: Response
     faults: tuple[str, ...] = ()
+
+    def __repr__(self) -> str:
+        """Sizes; a link may name what was searched for."""
+        return f"PageData({len(self.items)} of {self.total_entries})"
 
 
 class PageLinks(msgspec.Struct, frozen=True, gc=False):

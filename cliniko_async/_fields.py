@@ -36,8 +36,7 @@ class Rule(Protocol):
         ...
 
 
-@attrs.frozen
-class MaxLength:
+class MaxLength(msgspec.Struct, frozen=True):
     """A text of at most so many characters."""
 
     most: int
@@ -47,8 +46,7 @@ class MaxLength:
         return f"is longer than {self.most} characters" if len(value) > self.most else None
 
 
-@attrs.frozen
-class MinLength:
+class MinLength(msgspec.Struct, frozen=True):
     """A text of at least so many characters."""
 
     least: int
@@ -58,14 +56,13 @@ class MinLength:
         return f"is shorter than {self.least} characters" if len(value) < self.least else None
 
 
-@attrs.frozen
-class Range:
+class Range(msgspec.Struct, frozen=True):
     """A number between two bounds, which belong to it unless they are excluded; None is no bound."""
 
     low: int
     high: int | None
-    low_excluded: bool = attrs.field(default=False, kw_only=True)
-    high_excluded: bool = attrs.field(default=False, kw_only=True)
+    low_excluded: bool = False
+    high_excluded: bool = False
 
     def fault(self, value: int | Decimal) -> str | None:
         """Say when it lies outside."""
@@ -78,8 +75,7 @@ class Range:
         return f"must be {low}" if self.high is None else f"must be {low} and {high}"
 
 
-@attrs.frozen
-class Pattern:
+class Pattern(msgspec.Struct, frozen=True):
     """A text of a form given by a regular expression."""
 
     regex: str
@@ -89,8 +85,7 @@ class Pattern:
         return None if re.search(self.regex, value) else f"does not match {self.regex}"
 
 
-@attrs.frozen
-class Digits:
+class Digits(msgspec.Struct, frozen=True):
     """An id: up to 19 digits, as a str or an int; sent as a text."""
 
     def fault(self, value: str | int) -> str | None:
@@ -102,8 +97,7 @@ class Digits:
         return id_text(value)
 
 
-@attrs.frozen
-class DecimalText:
+class DecimalText(msgspec.Struct, frozen=True):
     """A finite decimal number, sent as a text."""
 
     def fault(self, value: Decimal | int) -> str | None:
@@ -118,8 +112,7 @@ class DecimalText:
         return format(Decimal(value), "f")
 
 
-@attrs.frozen
-class DecimalNumber(DecimalText):
+class DecimalNumber(DecimalText, frozen=True):
     """A finite decimal number, sent as a JSON number."""
 
     def write(self, value: Decimal | int) -> Any:
@@ -137,8 +130,7 @@ _MOST_ZEROS = 30
 _FEW = 20
 
 
-@attrs.frozen
-class _Check:
+class _Check(msgspec.Struct, frozen=True):
     """What kind of value is expected, which values are of it, and how one is written."""
 
     expected: str
@@ -230,7 +222,7 @@ def _ruled(check: _Check, rules: list[Any]) -> _Check:
             return faults.append((path, fault))
         return write(value) if write else written
 
-    return attrs.evolve(check, write=ruled)
+    return msgspec.structs.replace(check, write=ruled)
 
 
 def _one_of(checks: list[_Check]) -> _Check:

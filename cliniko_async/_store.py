@@ -9,7 +9,7 @@ from typing import TypeAlias
 from urllib.parse import urljoin
 
 import aiohttp
-import attrs
+import msgspec
 from yarl import URL
 
 from ._download import Download
@@ -43,8 +43,7 @@ _MOST_REDIRECTS = 5
 _REDIRECTS = (301, 302, 303, 307, 308)
 
 
-@attrs.frozen
-class StoreOptions:
+class StoreOptions(msgspec.Struct, frozen=True):
     """What of a view's options the store goes by: seconds, and who goes first."""
 
     timeout: float

@@ -8,7 +8,7 @@ from types import SimpleNamespace
 from typing import Protocol
 
 import aiohttp
-import attrs
+import msgspec
 from aiohttp import ClientHandlerType, ClientRequest, ClientResponse
 from yarl import URL
 
@@ -26,8 +26,7 @@ _NEVER_SENT = (
 )
 
 
-@attrs.define
-class Call:
+class Call(msgspec.Struct):
     """A request on its way: what happens to it is written here, so that it is known when the call is cut short."""
 
     request: Request

@@ -7,7 +7,7 @@ from abc import abstractmethod
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, ClassVar, Generic, Literal, NoReturn, TypeVar
 
-import attrs
+import msgspec
 
 from ._http import is_id
 from .errors import ConfigurationError
@@ -19,8 +19,7 @@ _LARGEST = 10**19
 Visibility = Literal["exclude", "include", "only"]
 
 
-@attrs.frozen(repr=False)
-class Filter:
+class Filter(msgspec.Struct, frozen=True):
     """One condition on a list; several are all to hold."""
 
     text: str
@@ -44,8 +43,7 @@ class Filter:
         return f"Filter({self.field})"
 
 
-@attrs.frozen
-class Sort:
+class Sort(msgspec.Struct, frozen=True):
     """A column to sort by, and its direction."""
 
     text: str

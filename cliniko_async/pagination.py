@@ -8,6 +8,7 @@ from collections.abc import Generator, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Generic, NoReturn, Self, TypeVar
 
 import attrs
+import msgspec
 
 from ._ahead import Ahead
 from ._api import Api
@@ -39,8 +40,7 @@ class Page(Generic[T]):
         return f"Page({len(self.items)} of {self.total_entries})"
 
 
-@attrs.frozen
-class Listing(Generic[T]):
+class Listing(msgspec.Struct, Generic[T], frozen=True):
     """What a list is asked for, by whom, and what it is made of."""
 
     api: Api
@@ -66,7 +66,7 @@ class Paginator(Generic[T]):
     def __init__(self, listing: Listing[T], cursor: str | None = None) -> None:
         """Take the listing, and where to go on in it."""
         if cursor is not None:
-            listing = attrs.evolve(listing, mark=read_cursor(cursor, listing.belongs_to(), list_marks))
+            listing = msgspec.structs.replace(listing, mark=read_cursor(cursor, listing.belongs_to(), list_marks))
         self._listing = listing
 
     def __aiter__(self) -> "RecordIterator[T]":
@@ -78,7 +78,7 @@ class Paginator(Generic[T]):
         return self._first_page(self._listing).__await__()
 
     async def _first_page(self, listing: Listing[T]) -> Page[T]:
-        return await anext(PageIterator(attrs.evolve(listing, prefetch=0)))
+        return await anext(PageIterator(msgspec.structs.replace(listing, prefetch=0)))
 
     if not TYPE_CHECKING:
 
@@ -91,8 +91,8 @@ class Paginator(Generic[T]):
 
     async def first(self) -> T | None:
         """Give the first record, or None where there is none."""
-        query = attrs.evolve(self._listing.query, per_page=1)
-        async for page in PageIterator(attrs.evolve(self._listing, query=query, prefetch=0)):
+        query = msgspec.structs.replace(self._listing.query, per_page=1)
+        async for page in PageIterator(msgspec.structs.replace(self._listing, query=query, prefetch=0)):
             if page.items:
                 return page.items[0]
         return None
@@ -108,7 +108,7 @@ class Paginator(Generic[T]):
             PaginationError: the answer does not say.
         """
         listing = self._listing
-        query = attrs.evolve(listing.query, per_page=1)
+        query = msgspec.structs.replace(listing.query, per_page=1)
         asked = Ahead(listing.api, listing.record, listing.envelope)
         totals = [(await asked.get(query.url(source))).page.total_entries for source in range(len(query.sources))]
         if None in totals:
@@ -199,7 +199,7 @@ class _Turns(Generic[T]):
             if page.faults:
                 raise self._misfit(page, (), None) from None
             raise
-        if any(isinstance(row, Row) for row in step.rows):
+        if page.faults and any(isinstance(row, Row) for row in step.rows):
             behind = write_cursor(self._listing.belongs_to(), (step.taker or walk).mark(page, step.rows))
             raise self._misfit(page, step.rows, behind)
         return step

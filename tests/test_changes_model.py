@@ -1,5 +1,7 @@
 """The run over what changed, held against random histories of a server on a virtual clock, without a socket."""
 
+from email.utils import formatdate
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -163,6 +165,56 @@ def test_what_becomes_visible_in_a_full_second_that_was_read_while_it_lasted_com
     server.now += 100
     assert reader.run()
     assert not reader.lost()
+
+
+def answered(server: ChangingServer, date: float, elapsed: float, total: int | None = None) -> None:
+    """Have every answer say when it was made, how long it took, and how many records there are."""
+    answer = server.answer
+
+    def timed(url: str) -> PageData[Shown]:
+        page = answer(url)
+        response = Response(200, {"Date": formatdate(date, usegmt=True)}, b"", elapsed=elapsed)
+        count = page.total_entries if total is None else total
+        return PageData(page.rows, page.rows, count, None, page.request, response)
+
+    server.answer = timed  # type: ignore[method-assign]
+
+
+def test_an_answer_may_be_as_old_as_its_request():
+    server = still_server({1: -1.0})
+    answered(server, START + 30, elapsed=30.0)
+    reader = Reader(server)
+    assert reader.run()
+    server.rows[2] = Stored(2, START - 40, 1)
+    assert reader.run()
+    assert not reader.lost()
+
+
+def test_a_full_second_that_the_overlap_just_reaches_is_read_again():
+    server = still_server(dict.fromkeys(range(1, 11), 0.1), overlap=10.0)
+    answered(server, START + 11, elapsed=0.5)
+    reader = Reader(server, per_page=4, full_page=4)
+    assert reader.run()
+    server.rows[11] = Stored(11, START + 0.9, 1)
+    assert reader.run()
+    assert not reader.lost()
+
+
+def test_a_full_page_is_never_the_end_whatever_it_counts():
+    server = still_server({1: 0, 2: 1, 3: 2, 4: 3, 5: 4})
+    answered(server, START + 11, elapsed=0.5, total=1)
+    reader = Reader(server, per_page=2)
+    assert reader.run()
+    assert not reader.lost()
+
+
+def test_a_list_at_rest_is_read_from_its_last_change_on():
+    server = still_server({1: -5, 2: -3, 3: -1})
+    reader = Reader(server)
+    for now, second in ((START, START - 60), (START + 100, START - 1)):
+        server.now = now
+        assert reader.run()
+        assert read_cursor(reader.cursor or "", OWNER, changes_marks).second == second
 
 
 def test_a_server_without_this_sort_is_asked_by_windows_of_time_up_to_its_own_time():

@@ -296,6 +296,13 @@ def test_the_place_of_a_bad_record_is_told_as_far_as_it_can_be_read(stamp: Any):
     assert (found.rows[0].id, found.rows[0].created_at) == (KIND_ID, expected)
 
 
+def test_a_page_and_its_bad_rows_show_no_value():
+    bad = KIND | {"name": [SECRET]}
+    body = page_of("appointment_types", [KIND, bad], links={"next": f"x?q={SECRET}"})
+    found = decode_page(AppointmentType, "appointment_types", request(), response(body))
+    assert f"{found!r} {found.rows[1]!r}" == f"PageData(1 of 2) Row(id='{KIND_ID}')"
+
+
 # Faults
 
 

@@ -282,6 +282,14 @@ async def test_resolve_takes_links_of_several_kinds(cliniko_sandbox: Sandbox, cl
     assert {key: type(record) for key, record in found.items()} == {patient: Patient, kind: AppointmentType}
 
 
+async def test_links_of_two_kinds_to_one_id_are_not_resolved_together(cliniko_sandbox: Sandbox, cliniko: Cliniko):
+    """The dict could hold only one of the two."""
+    links: list[Link[Any]] = [Link.to(cliniko_sandbox.base_url + path) for path in ("/patients/5", "/taxes/5")]
+    with pytest.raises(ConfigurationError, match="same id"):
+        await cliniko.resolve(links)
+    assert cliniko_sandbox.requests == []
+
+
 async def test_a_link_that_no_list_can_be_searched_for_is_fetched_singly():
     signature = example("signature")
     api = Answers(EXAMPLES["signature"])

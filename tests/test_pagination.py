@@ -8,7 +8,7 @@ from unittest import mock
 import pytest
 
 from cliniko_async.errors import ConfigurationError, PaginationError, ServerError
-from tests.support.clients import virtually
+from tests.support.clients import client_of, virtually
 from tests.support.listed import TYPES, add, listed, names, pages_asked, read, settle
 
 
@@ -228,13 +228,14 @@ async def test_a_stable_walk_with_a_sort_or_without_ids_is_refused_before_anythi
 @pytest.mark.parametrize("options", [{}, {"sort": "name"}, {"stable": True}])
 @virtually
 async def test_a_new_client_goes_on_behind_each_record_by_its_cursor(options):
-    async with listed(7, seconds=[0, 1, 1, 1, 1, 2, 3]) as (_, cliniko):
+    async with listed(7, seconds=[0, 1, 1, 1, 1, 2, 3]) as (sandbox, cliniko):
         listing = cliniko.appointment_types.list(per_page=3, **options)
         walk = aiter(listing)
         whole = [walk.cursor, *[walk.cursor async for _ in walk]]
         for place, cursor in enumerate(whole):
-            rest = cliniko.with_options().appointment_types.list(per_page=3, cursor=cursor, **options)
-            assert names(await rest.collect()) == "abcdefg"[place:]
+            async with client_of(sandbox) as another:
+                rest = await another.appointment_types.list(per_page=3, cursor=cursor, **options).collect()
+            assert names(rest) == "abcdefg"[place:]
 
 
 @pytest.mark.parametrize("options", [{}, {"sort": "name"}, {"stable": True}])

@@ -308,6 +308,24 @@ class TestClosing:
                 await task
 
     @virtually
+    async def test_the_session_stays_open_until_the_last_call_has_ended(self):
+        async with RawServer(silence()) as server:
+            client = client_of(server)
+            task = asyncio.create_task(client.taxes.get("1"))
+            await server.read()
+            stubborn = asyncio.create_task(stay(client._manager))
+            await turns(3)
+            closing = asyncio.create_task(client.aclose())
+            await asyncio.sleep(4)
+            assert task.done()
+            assert not closing.done()
+            assert not client._manager.session().closed
+            await asyncio.sleep(2)
+            assert stubborn.done()
+            assert closing.done()
+            await asyncio.gather(task, return_exceptions=True)
+
+    @virtually
     async def test_it_waits_for_the_tasks_that_it_started(self):
         async with RawServer() as server:
             client = client_of(server)

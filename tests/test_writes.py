@@ -292,6 +292,14 @@ async def test_one_that_was_not_begun_before_and_finds_nothing_did_not(options, 
             await send(bench.client)
 
 
+@pytest.mark.parametrize("send", REMOVE)
+@virtually
+async def test_one_that_may_have_been_done_stays_so_whatever_comes_between(options, send):
+    async with Bench(options, answer(503), answer(429), answer(404)) as bench:
+        assert await send(bench.client) is None
+        assert bench.arrived == 3
+
+
 @virtually
 async def test_a_repeated_update_that_finds_nothing_is_told(options):
     async with Bench(options, answer(503), answer(404)) as bench:

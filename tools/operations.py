@@ -158,7 +158,8 @@ async def _recorded(method: Method, ids: list[str], options: dict[str, object]) 
 
 
 def _is_positional(parameter: inspect.Parameter) -> bool:
-    return parameter.kind is parameter.POSITIONAL_ONLY and parameter.name != "self"
+    given = parameter.kind in (parameter.POSITIONAL_ONLY, parameter.POSITIONAL_OR_KEYWORD)
+    return given and parameter.name != "self"
 
 
 def _required(method: Method) -> dict[str, object]:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import attrs
+import msgspec
 
 from .._cursor import AnchorMark, Mark, StartMark
 from .._decode import PageData
@@ -26,14 +26,13 @@ from .base import (
 Range = tuple[int | None, int | None]
 
 
-@attrs.frozen
-class AnchorWalk:
+class AnchorWalk(msgspec.Struct, frozen=True):
     """Asks for page 1 from a second on, where a row that stays cannot move to before it."""
 
     query: Query
     source: int = 0
     second: int | None = None
-    skip: Mapping[int, int] = attrs.field(factory=dict[int, int])
+    skip: Mapping[int, int] = msgspec.field(default_factory=dict[int, int])
     """Ids that were handed out already, with the second each was created in."""
     ranges: tuple[Range, ...] = ()
     """Inside a second that does not fit a page: what is left of it, ids above and up to, the lowest last."""
@@ -124,11 +123,11 @@ class AnchorWalk:
     def _again(self) -> "AnchorWalk":
         if self.tries == TRIES:
             raise PaginationError("the list has entries left and shows none of them")
-        return attrs.evolve(self, tries=self.tries + 1)
+        return msgspec.structs.replace(self, tries=self.tries + 1)
 
     def _scan(self, page: PageData[Any], rows: Sequence[Any], keyed: Sequence[Any]) -> Step:
         fresh, last = self._fresh(rows), epoch(keyed[-1])
-        now = attrs.evolve(self, total=self._total(page, fresh))
+        now = msgspec.structs.replace(self, total=self._total(page, fresh))
         if epoch(keyed[0]) == last:
             return Step((), now._within(last, keyed))
         skip = {**self.skip, **_seconds(keyed)}
@@ -139,19 +138,19 @@ class AnchorWalk:
         ids = sorted(int(row.id) for row in keyed)
         if ids == [high]:
             return Step((), self._again())  # The count says more; it may be of another moment than the rows.
-        return Step((), attrs.evolve(self, ranges=(*self.ranges[:-1], *_halves(ids, low, high)), tries=0))
+        return Step((), msgspec.structs.replace(self, ranges=(*self.ranges[:-1], *_halves(ids, low, high)), tries=0))
 
     def _behind_range(self, handed: int) -> "AnchorWalk":
         if len(self.ranges) > 1:
-            return attrs.evolve(self, ranges=self.ranges[:-1], handed=handed, tries=0)
+            return msgspec.structs.replace(self, ranges=self.ranges[:-1], handed=handed, tries=0)
         return self._from((self.second or 0) + 1, self.skip, handed=handed)
 
     def _within(self, second: int, keyed: Sequence[Any]) -> "AnchorWalk":
         if self.query.dividable:
             ids = sorted(int(row.id) for row in keyed)
-            return attrs.evolve(self, second=second, ranges=_halves(ids, None, None), tries=0)
+            return msgspec.structs.replace(self, second=second, ranges=_halves(ids, None, None), tries=0)
         if self.query.per_page < FULL_PAGE:
-            return attrs.evolve(self, query=attrs.evolve(self.query, per_page=FULL_PAGE))
+            return msgspec.structs.replace(self, query=msgspec.structs.replace(self.query, per_page=FULL_PAGE))
         raise PaginationDriftError("more records share a second than fit a page, and ids cannot be filtered by")
 
     def _from(self, second: int, skip: Mapping[int, int], *, handed: int) -> "AnchorWalk":

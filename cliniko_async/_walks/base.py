@@ -6,7 +6,7 @@ from itertools import islice
 from typing import Any, Protocol
 from urllib.parse import parse_qsl, quote
 
-import attrs
+import msgspec
 
 from .._cursor import Mark
 from .._decode import PageData
@@ -21,8 +21,7 @@ _LAST_SECOND = 253_402_300_799
 """No moment lies behind the year 9999."""
 
 
-@attrs.frozen
-class Query:
+class Query(msgspec.Struct, frozen=True):
     """What a list is asked for, the same on every page of a walk."""
 
     server: Server
@@ -52,21 +51,20 @@ class Query:
     def own(self, link: str, source: int) -> str | None:
         """Give a link of the list with what was asked for and it left out, or None when it leads away."""
         url = self.server.own(link)
-        if url is None:
-            return None
+        asked = self.url(source).partition("?")[2]
+        if url is None or f"?{asked}&" in f"{url}&":
+            return url
         given = set(parse_qsl(url.partition("?")[2]))
         names = {name for name, _ in given} - {"q[]"}
-        asked = parse_qsl(self.url(source).partition("?")[2])
         missing = "&".join(
             f"{quote(name, '')}={quote(value, '')}"
-            for name, value in asked
+            for name, value in parse_qsl(asked)
             if name not in names and (name, value) not in given
         )
         return f"{url}{'&' if '?' in url else '?'}{missing}" if missing else url
 
 
-@attrs.frozen
-class Answer:
+class Answer(msgspec.Struct, frozen=True):
     """A page, and at which turns of the walk it was asked for and had arrived."""
 
     page: PageData[Any]
@@ -74,8 +72,7 @@ class Answer:
     arrived: int = 0
 
 
-@attrs.frozen
-class Step:
+class Step(msgspec.Struct, frozen=True):
     """What an answer led to: the rows to hand out, and the walk behind them, or None at the end."""
 
     rows: Sequence[Any]
@@ -133,6 +130,20 @@ def number(row: Any) -> int | None:
     """Give the id of a row as a number, when it has such a one."""
     text: str | None = getattr(row, "id", None)
     return int(text) if text and len(text) < _TOO_LONG and text.isdecimal() else None
+
+
+def all_stamps(rows: Sequence[Any]) -> "dict[int, dt.datetime | None] | None":
+    """Give the ids of rows as numbers, each with its stamp, when all rows have one and no two the same.
+
+    It does for a whole page what `number` does for a row, at a third of the cost.
+    """
+    try:
+        texts = [row.id for row in rows]
+        stamps = dict(zip(map(int, texts), [row.created_at for row in rows], strict=True))
+        plain = not texts or ("".join(texts).isdecimal() and max(map(len, texts)) < _TOO_LONG)
+    except (AttributeError, TypeError, ValueError):
+        return None
+    return stamps if plain and len(stamps) == len(rows) else None
 
 
 def is_keyed(row: Any) -> bool:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any
 
-import attrs
+import msgspec
 
 from .._cursor import IdMark, Mark, StartMark
 from .._decode import PageData
@@ -13,8 +13,7 @@ from .anchored import AnchorWalk
 from .base import TRIES, Answer, Query, Step, Walk, is_whole, number, unpassed
 
 
-@attrs.frozen
-class IdWalk:
+class IdWalk(msgspec.Struct, frozen=True):
     """Asks for page 1 behind the last id; no row that stays can move to before it."""
 
     query: Query
@@ -51,7 +50,7 @@ class IdWalk:
     def _again(self) -> "IdWalk":
         if self.tries == TRIES:
             raise PaginationError("the list has entries left and shows none of them")
-        return attrs.evolve(self, tries=self.tries + 1)
+        return msgspec.structs.replace(self, tries=self.tries + 1)
 
     def _disobeyed(self) -> Step:
         walk = self.fallback()

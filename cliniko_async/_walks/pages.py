@@ -6,13 +6,13 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import takewhile
 from typing import Any
 
-import attrs
+import msgspec
 
 from .._cursor import AnchorMark, Mark, PlaceMark, StartMark
 from .._decode import PageData
 from ..errors import PaginationDriftError, PaginationError
 from .anchored import AnchorWalk
-from .base import Answer, Query, Step, Walk, epoch, is_ascending, is_keyed, number
+from .base import Answer, Query, Step, Walk, all_stamps, epoch, is_ascending, is_keyed, number
 
 Stamps = dict[int, dt.datetime | None]
 
@@ -21,8 +21,7 @@ _MARKED_IDS = 100
 _BARREN = 100
 
 
-@attrs.frozen
-class Taken:
+class Taken(msgspec.Struct, frozen=True):
     """A page that was taken: what is needed to know its rows again, and to go back behind it."""
 
     link: int
@@ -36,12 +35,11 @@ class Taken:
     arrived: int
 
 
-@attrs.frozen
-class Memory:
+class Memory(msgspec.Struct, frozen=True):
     """What a walk has met so far: one for the whole walk, written only when a page is behind it."""
 
-    links: set[int] = attrs.field(factory=set[int])
-    ids: dict[int, int] = attrs.field(factory=dict[int, int])
+    links: set[int] = msgspec.field(default_factory=set[int])
+    ids: dict[int, int] = msgspec.field(default_factory=dict[int, int])
     """Ids, each with its second: from the last second of the oldest recent page on, or all when there is no order."""
 
     def remember(self, recent: Sequence[Taken], *, ordered: bool) -> None:
@@ -56,8 +54,7 @@ class Memory:
         self.ids.update(_since(bound, recent[-1].stamps))
 
 
-@attrs.frozen
-class PageWalk:
+class PageWalk(msgspec.Struct, frozen=True):
     """Follows the links; goes on anchored at the first sign of drift where it can, else says so at the end."""
 
     query: Query
@@ -73,7 +70,7 @@ class PageWalk:
     barren: int = 0
     """How many pages in a row had nothing new or came behind the total."""
     recent: tuple[Taken, ...] = ()
-    memory: Memory = attrs.field(factory=Memory)
+    memory: Memory = msgspec.field(default_factory=Memory)
     resumed: PlaceMark | None = None
     depth: int = 0
     """How many pages are asked for ahead."""
@@ -81,7 +78,8 @@ class PageWalk:
     @classmethod
     def behind(cls, query: Query, mark: PlaceMark, depth: int) -> "PageWalk":
         """Give the walk that goes on behind a mark."""
-        query = attrs.evolve(query, per_page=mark.per_page)  # On a page of another size it cannot be known again.
+        # On a page of another size it cannot be known again.
+        query = msgspec.structs.replace(query, per_page=mark.per_page)
         number = (mark.place - 1) // query.per_page + 1
         link = query.url(mark.source, page=number)
         return cls(
@@ -130,7 +128,7 @@ class PageWalk:
         if moved and now.resumed:
             # What was handed out before the cursor is not known any more, and might come again.
             raise PaginationDriftError("the list moved while it was walked, and only its start is safe")
-        now = attrs.evolve(now, drifted=now.drifted or moved)
+        now = msgspec.structs.replace(now, drifted=now.drifted or moved)
         taken = now._taken(page, fresh, stamps, answer.arrived)
         return Step(fresh, now._behind(page, taken), page.total_entries, now)
 
@@ -156,7 +154,7 @@ class PageWalk:
         if self.resumed:
             return self
         ordered = self.query.anchored and all(map(is_keyed, page.items)) and is_ascending(page.items)
-        return attrs.evolve(self, total=page.total_entries, ordered=ordered)
+        return msgspec.structs.replace(self, total=page.total_entries, ordered=ordered)
 
     def _unresumed(self, page: PageData[Any]) -> Sequence[Any]:
         """Give the rows behind the place that a cursor named, when it is still there."""
@@ -173,6 +171,9 @@ class PageWalk:
 
     def _fresh(self, rows: Sequence[Any]) -> tuple[Sequence[Any], Stamps]:
         """Give the rows that were not seen before, and the stamps of those that have an id."""
+        known = all_stamps(rows)
+        if known is not None and self.memory.ids.keys().isdisjoint(known):
+            return rows, known
         fresh: list[Any] = []
         stamps: dict[int, dt.datetime | None] = {}
         for row in rows:
@@ -217,7 +218,7 @@ class PageWalk:
             return None
         found = _PAGE.search(page.next or "")
         number = int(found[0]) if found else self.number + 1
-        return attrs.evolve(
+        return msgspec.structs.replace(
             self,
             number=number,
             link=self._following(page.next or "", number),

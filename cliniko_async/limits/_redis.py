@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 _SHA = hashlib.sha1(SCRIPT.encode(), usedforsecurity=False).hexdigest()
 _MICRO = 1_000_000
-_NUMBERS = struct.Struct(">13q")
+_NUMBERS = struct.Struct(">14q")
 _NO_PAUSE = Pause(0.0, 0.0, 0.0)
 
 
@@ -86,7 +86,7 @@ class RedisStore:
             f"cliniko_async:{{{name}}}:{part}".encode() for part in ("held", "bulk", "lines", "back", "wants", "state")
         ]
         self._head = (len(keys), *keys)
-        numbers = (rules.interval, rules.hold, rules.longest, rules.patience)
+        numbers = (rules.interval, rules.hold, rules.longest, rules.patience, rules.courtesy)
         self._rules = (rules.limit, rules.cap, *map(_micro, numbers))
 
     async def step(self, step: Step) -> Answer:

@@ -4,8 +4,8 @@ SCRIPT = """
 local held, bulk, lines, back, wants, state = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6]
 local call, max, min = redis.call, math.max, math.min
 local line = ARGV[1]
-local limit, cap, interval, hold, longest, patience,
-  first, doubtful, urgent_want, bulk_want, pause, new_guess, guess_for = struct.unpack('>' .. ('i8'):rep(13), ARGV[2])
+local limit, cap, interval, hold, longest, patience, courtesy,
+  first, doubtful, urgent_want, bulk_want, pause, new_guess, guess_for = struct.unpack('>' .. ('i8'):rep(14), ARGV[2])
 
 -- All times are whole microseconds of the server's clock, which a double holds exactly.
 local time = call('TIME')
@@ -117,7 +117,7 @@ local function portion(is_bulk, me)
   local free = limit - n_held
   if n_lines == 0 then return free end
   local sharers = urgent() + (call('ZSCORE', lines, me) and 0 or 1)
-  return sharers == 1 and free or max(1, math.floor(free / (4 * sharers)))
+  return sharers == 1 and free or max(1, math.floor(free / sharers))
 end
 
 local function leave(me)
@@ -156,7 +156,9 @@ local function serve(is_bulk, want)
     if is_bulk then n_bulk, opens = n_bulk + granted, now + interval end
     leave(me)
     if granted == want then return granted, -1 end
-    moment = opening(is_bulk, before(me, is_bulk))
+    local others = before(me, is_bulk)
+    moment = opening(is_bulk, others)
+    if others > 0 then moment = max(moment, now + courtesy) end
   end
   stay(me, is_bulk, want - granted, moment)
   return granted, max(0, moment - now)

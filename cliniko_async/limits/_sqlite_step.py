@@ -125,6 +125,8 @@ class Window:
             if granted == want:
                 return Turn(granted, math.inf)
             moment = self._moment(bulk, self._before(line, bulk))
+            if self._lines[bulk]:
+                moment = max(moment, self._now + self._rules.courtesy)
         self._stay(line, bulk, want - granted, moment)
         return Turn(granted, max(0.0, moment - self._now))
 
@@ -137,7 +139,7 @@ class Window:
             return 1
         lines = len({*self._lines[0], line})
         free = self._rules.limit - self._held
-        return free if lines == 1 else max(1, free // (4 * lines))
+        return free if lines == 1 else max(1, free // lines)
 
     def _before(self, line: str, bulk: int) -> int:
         lines = self._lines[bulk]

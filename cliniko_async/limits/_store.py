@@ -41,13 +41,22 @@ class Rules:
     """How long a permit is held of which nothing is heard."""
     patience: float
     """How late a waiter may come back without losing its turn."""
+    courtesy: float
+    """How long who had its turn leaves what is free to the others who wait."""
 
     @classmethod
     def of(cls, window: Window[object], lease: float) -> "Rules":
         """Give the rules of a window whose requests are in flight for the length of a lease at the most."""
         bulk = window.bulk
-        patience = GRACE * window.period + _SLACK
-        return cls(window.limit, bulk.cap, bulk.interval, window.hold, lease + window.long_hold, patience)
+        return cls(
+            limit=window.limit,
+            cap=bulk.cap,
+            interval=bulk.interval,
+            hold=window.hold,
+            longest=lease + window.long_hold,
+            patience=GRACE * window.period + _SLACK,
+            courtesy=window.period / 1000,
+        )
 
 
 class Note(NamedTuple):

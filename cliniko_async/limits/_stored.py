@@ -1,6 +1,7 @@
 """What the limiters have in common whose window is kept in a store, for several processes or machines."""
 
 import asyncio
+import contextlib
 import itertools
 import time
 from collections.abc import Callable
@@ -93,7 +94,8 @@ class StoredLimiter:
                 continue
             # One that lay about is as good as lost to the others, and a pause may have come after it was given.
             now = book.clock()
-            if now - permit.given_at <= _STALE and book.pauses.paused_until <= now:
+            paused = book.pauses.paused_until > now + book.rules.courtesy
+            if now - permit.given_at <= _STALE and not paused:
                 return permit
             permit.unsent()
 
@@ -106,6 +108,8 @@ class StoredLimiter:
         seconds = self._book.pause(wait)
         if self._share is not None:
             self._share.pause(seconds)
+        with contextlib.suppress(RuntimeError):  # Not in an event loop, or closed: the next step tells it.
+            self._line()
         for line in list(self._lines.values()):
             line.tell()
         return seconds

@@ -108,7 +108,7 @@ class Sandbox:
         """
         self._runner = web.ServerRunner(web.Server(self._server.handle, access_log=None), shutdown_timeout=_LAST_MOMENT)
         self._store.open()
-        plant(self._store, self._seed, self._appointment_types)
+        self.attachments.invented = plant(self._store, self._seed, self._appointment_types)
         try:
             await self._runner.setup()
             await web.TCPSite(self._runner, self._host, self._port).start()

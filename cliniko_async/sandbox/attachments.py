@@ -9,6 +9,7 @@ import attrs
 from .file_store import FileStore, StoredFile
 from .odd import Key, Operation
 from .operations import Api, Call
+from .papers import file_of
 from .protocol import NOT_FOUND, Refused, Reply, invalid, json_reply, text_reply
 
 _NAME = "patient_attachments"
@@ -24,6 +25,8 @@ class Attachments:
     """How many seconds a file is being processed."""
     redirects: bool = True
     """Whether the link to the content answers a redirect to the store, or the file itself."""
+    invented: Mapping[int, int] = attrs.field(factory=dict[int, int])
+    """The number of the file of each attachment that was there from the start."""
     _pending: dict[int, tuple[StoredFile, str | None, float]] = attrs.field(
         factory=dict[int, tuple[StoredFile, str | None, float]]
     )
@@ -63,6 +66,9 @@ class Attachments:
     def content(self, call: Call) -> Reply:
         """Give the file, or the way to it."""
         self._process()
+        if call.ids[0] in self.invented and call.ids[0] not in self._kept:
+            name, _, text = file_of(self.invented[call.ids[0]])
+            self._kept[call.ids[0]] = self.files.keep(f"invented/{call.ids[0]}/{name}", name, text)
         file = self._kept.get(call.ids[0])
         if file is None:
             raise Refused(NOT_FOUND)

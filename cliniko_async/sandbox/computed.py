@@ -5,6 +5,7 @@ from collections.abc import Callable
 from decimal import ROUND_HALF_UP, Decimal
 from typing import TYPE_CHECKING
 
+from . import consequences
 from .kinds import Row, Stored, decimal_text
 
 if TYPE_CHECKING:
@@ -55,6 +56,13 @@ def _business(row: Row, given: Row, store: "Store") -> Row:
     }
 
 
+def _patient(row: Row, given: Row, store: "Store") -> Row:
+    """The name to show, and the country of a code."""
+    del given, store
+    name = f"{row['first_name']} {row['last_name']}".strip()
+    return {"label": name or None, "country": COUNTRIES.get(str(row["country_code"]), row["country"])}
+
+
 def _practitioner(row: Row, given: Row, store: "Store") -> Row:
     del given, store
     name = " ".join(str(row[part]) for part in ("title", "first_name", "last_name") if row[part])
@@ -101,9 +109,28 @@ DERIVED: dict[str, Callable[[Row, Row, "Store"], Row]] = {
     "appointment_type_billable_items": _priced_item,
     "appointment_type_products": _priced_item,
     "appointment_types": _appointment_type,
+    "attendees": consequences.attendee,
     "businesses": _business,
+    "communications": consequences.communication,
+    "contacts": consequences.contact,
+    "group_appointments": consequences.group_appointment,
+    "individual_appointments": consequences.individual_appointment,
+    "invoices": consequences.invoice,
+    "patient_cases": consequences.patient_case,
+    "patient_forms": consequences.patient_form,
+    "patients": _patient,
     "practitioners": _practitioner,
     "products": _product,
+    "relationships": consequences.relationship,
     "taxes": _tax,
+    "treatment_notes": consequences.treatment_note,
+    "unavailable_blocks": consequences.unavailable_block,
 }
-AFTER: dict[str, Callable[[Row, Row, "Store"], None]] = {"appointment_types": _offer_at_businesses}
+AFTER: dict[str, Callable[[Row, Row, "Store"], None]] = {
+    "appointment_types": _offer_at_businesses,
+    "attendees": consequences.join,
+    "group_appointments": consequences.attend,
+    "individual_appointments": consequences.attend,
+    "patient_cases": consequences.keep_attachments,
+    "stock_adjustments": consequences.adjust_stock,
+}

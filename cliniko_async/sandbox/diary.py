@@ -169,9 +169,7 @@ def _classes(diary: Diary) -> None:
                 first = first or booked
 
 
-def _class(
-    diary: Diary, practitioner: Row, kind: Row, day: dt.date, group: list[Draft], first: Draft | None
-) -> Draft:
+def _class(diary: Diary, practitioner: Row, kind: Row, day: dt.date, group: list[Draft], first: Draft | None) -> Draft:
     drafts = diary.drafts
     present = [one for one in group if drafts.rng.random() < 0.8 and one["created_at"] < drafts.today - 60 * DAY]
     booked = drafts.add(
@@ -207,7 +205,9 @@ def _visits(diary: Diary, patient: Draft) -> None:
         day = drafts.today.date() + week * WEEK + weekday * DAY
         if week >= _COMING or not diary.take(practitioner, day, minutes):
             continue
-        fields = diary.span(practitioner, day, minutes, int(kinds[min(visit, 1) % len(kinds)]["duration_in_minutes"] or 0))
+        fields = diary.span(
+            practitioner, day, minutes, int(kinds[min(visit, 1) % len(kinds)]["duration_in_minutes"] or 0)
+        )
         fields |= {"appointment_type_id": kinds[min(visit, 1) % len(kinds)]["id"], "patient_case_id": case}
         booked = _visit(diary, patient, fields, first if repeated else None, repeats=repeated and not first)
         first = first or booked
@@ -241,6 +241,7 @@ def _attend(diary: Diary, booked: Draft, patient: Draft, case: Draft | None) -> 
     cancelled = luck < 0.12
     arrived = luck > 0.18 if past and not cancelled else None
     mail, text = (past and word in patient["reminder_type"] for word in ("Email", "SMS"))
+    hours = dt.timedelta(hours=drafts.rng.randrange(2, 60))
     token = f"{drafts.rng.getrandbits(64):016x}"
     attendee = drafts.add(
         "attendees",
@@ -249,7 +250,7 @@ def _attend(diary: Diary, booked: Draft, patient: Draft, case: Draft | None) -> 
         patient_id=patient,
         patient_case_id=case,
         arrived=arrived,
-        cancelled_at=min(booked["starts_at"], drafts.today) - dt.timedelta(hours=26) if cancelled else None,
+        cancelled_at=max(booked["created_at"], min(booked["starts_at"], drafts.today) - hours) if cancelled else None,
         cancellation_reason=drafts.rng.choice(tuple(REASONS)) if cancelled else None,
         cancellation_note="Rang in the morning" if cancelled and luck < 0.04 else None,
         cancellation_url=f"https://bluegum.example/bookings/cancel/{token}",

@@ -9,9 +9,11 @@ from zoneinfo import ZoneInfo
 import attrs
 
 from .kinds import ID, IDS, Row
-from .planting import OPENED, Plot
+from .planting import Plot
 
 DAY = dt.timedelta(days=1)
+_MARKS = ("archived_at", "cancelled_at", "closed_at", "completed_at", "finalized_at", "processed_at")
+"""Moments at which a row was written once more."""
 _EARLIEST = dt.datetime(2025, 8, 4, tzinfo=dt.UTC)
 
 
@@ -66,6 +68,7 @@ class Drafts:
         for rows in self.rows.values():
             rows.sort(key=lambda row: row["created_at"])
             for row in rows:
+                row["updated_at"] = max(row["updated_at"], *(row.get(name) or row["created_at"] for name in _MARKS))
                 row["id"] = self.plot.new_id(row["created_at"])
         for resource, rows in self.rows.items():
             table = self.plot.table(resource)

@@ -2,6 +2,7 @@
 
 import asyncio
 import hashlib
+import io
 import tempfile
 import time
 import uuid
@@ -85,6 +86,12 @@ class FileStore:
         }
         self._forms[signature] = fields
         return {"url": self.url, "fields": fields}
+
+    def keep(self, key: str, name: str, content: bytes) -> StoredFile:
+        """Put a file into the store without a form."""
+        digest = hashlib.md5(content, usedforsecurity=False).hexdigest()
+        self.files[key] = StoredFile(name, io.BytesIO(content), len(content), f'"{digest}"')
+        return self.files[key]
 
     def found(self, upload_url: object) -> StoredFile | None:
         """Give the file that a URL is the exact name of."""

@@ -10,6 +10,7 @@ from .available import available_times, next_available_time
 from .filtering import Conditions, hide
 from .operations import Api, Call
 from .protocol import NOT_FOUND, Refused, Reply, json_reply, text_reply
+from .services import services
 
 Key = tuple[str, ...]
 Operation = Callable[[Call], Reply]
@@ -25,6 +26,8 @@ def odd_operations(api: Api) -> dict[Key, Operation]:
         ("GET", name, _ID, "conflicts"): partial(_conflicts, api, name) for name in _BOOKED
     }
     others: dict[Key, Operation] = {
+        ("GET", "services"): partial(services, api),
+        ("GET", "businesses", _ID, "services"): partial(services, api),
         ("GET", "settings"): _settings,
         ("GET", "settings", "public"): _public_settings,
         ("GET", "user"): partial(_user, api),

@@ -8,7 +8,7 @@ import attrs
 from .filtering import Conditions, add_filters, contains, hide, listed
 from .paging import Page, Pairs, order_by
 from .protocol import NOT_FOUND, Refused, Reply, invalid, json_reply, text_reply
-from .relations import SCOPES, plural
+from .relations import PARENT_COLUMNS, SCOPES, parent_of
 from .schema import HIDING, ParentList, Table, quoted
 from .store import Store
 from .validation import check_body
@@ -55,12 +55,13 @@ class Api:
         """Ask for the records of a parent, by whichever side has the column for it."""
         if asked.parent is None:
             return
-        parent = self.store.tables[plural(asked.parent)]
+        parent = self.store.tables[parent_of(asked.parent)]
         (parent_id,) = call.ids
         if not self.store.rows.has(parent.name, parent_id):
             raise Refused(NOT_FOUND)
-        if f"{asked.parent}_id" in table.columns:
-            conditions.add(f"{quoted(asked.parent + '_id')} = {conditions.bind(parent_id)}")
+        column = PARENT_COLUMNS.get((table.name, asked.parent), f"{asked.parent}_id")
+        if column in table.columns:
+            conditions.add(f"{quoted(column)} = {conditions.bind(parent_id)}")
         elif f"{asked.parent}_ids" in table.columns:
             conditions.add(contains(f"{asked.parent}_ids", conditions.bind(str(parent_id))))
         else:

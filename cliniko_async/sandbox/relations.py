@@ -20,7 +20,6 @@ FIXED_LINKS = {
     ("patients", "attendees"): "/attendees?patient_id",
     ("patients", "relationships"): "/relationships?patient_id",
     ("products", "stock_adjustments"): "/stock_adjustments?product_id",
-    ("referral_source_types", "referrers"): "/patients",
     ("unavailable_blocks", "conflicts"): "/unavailable_blocks/{id}/conflicts",
     ("unavailable_blocks", "repeats"): "/unavailable_blocks?repeated_from_id",
 }
@@ -28,6 +27,35 @@ FIXED_LINKS = {
 
 A field behind a `?` stands for a filter on it.
 """
+
+OWN_PATHS = {
+    ("patient_forms", "signatures"): "'/patient_forms/' || id || '/signatures/' || signatures_id",
+    ("referral_source_types", "referrers"): "CASE referrer_type WHEN 'Patient' THEN '/patients' WHEN 'Contact' THEN '/contacts' END",
+    ("referral_sources", "links"): "ifnull('/patients/' || patient_id || '/referral_source', '/referral_sources/' || id)",
+    ("referral_sources", "referrer"): "CASE referrer_type WHEN 'Contact' THEN '/contacts/' ELSE '/patients/' END || referrer_id",
+}
+"""Links whose URL follows from several columns: the SQL of their path; those for which it is null are left out."""
+
+VARIANTS = {
+    "communications": {
+        "MemoCommunication": "ifnull(category_code, 0) = 12 OR ifnull(type_code, 0) NOT IN (1, 2)",
+        "EmailCommunication": "ifnull(category_code, 0) <> 12 AND type_code = 2",
+        "SmsCommunication": "ifnull(category_code, 0) <> 12 AND type_code = 1",
+    }
+}
+"""Records of several kinds in one table: by the class of the kind, the SQL that says whether a row is of it."""
+
+PARENTS = {"appointment": "bookings"}
+"""Where a parent in a path is found, if its name is not that of a resource."""
+
+PARENT_COLUMNS = {
+    ("attendees", "group_appointment"): "booking_id",
+    ("attendees", "individual_appointment"): "booking_id",
+}
+"""The column that names a parent, if that is not its own name."""
+
+ALSO_SEARCHED = {"invoices": {"invoice_id": ID}}
+"""Filters that no table names, and that the API itself uses in a link."""
 
 ELSEWHERE = {"referral_sources": {"get", "update"}}
 """Operations whose path is not that of their resource."""
@@ -41,6 +69,7 @@ SUBSTITUTES = {"individual_appointments": {"patient_ids": "json_array(CAST(patie
 HIDDEN: dict[str, dict[str, Kind]] = {
     "bookings": {"patient_case_id": ID},
     "businesses": {"practitioner_ids": IDS},
+    "invoices": {"patient_case_id": ID},
     "patient_attachments": {"patient_case_id": ID},
 }
 """Columns that no table names and a list of a parent needs."""
@@ -138,6 +167,11 @@ def plural(name: str) -> str:
         if name.endswith(ending):
             return name.removesuffix(ending) + ending_of_many
     return name if name.endswith("s") else name + "s"
+
+
+def parent_of(name: str) -> str:
+    """The name of the resource that a parent in a path belongs to."""
+    return PARENTS.get(name, plural(name))
 
 
 def snake(name: str) -> str:

@@ -1,6 +1,7 @@
 """The tables of the sandbox, read off the tables of the library."""
 
 import re
+import sys
 import types
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
@@ -10,7 +11,17 @@ import attrs
 
 from .._tables import RESOURCES, resource_class
 from .kinds import DECIMAL, ID, IDS, MOMENT, OBJECT, OF_FILTER, OF_TYPE, Kind
-from .relations import ELSEWHERE, FIXED_LINKS, HIDDEN, STAND_INS, plural, snake
+from .relations import (
+    ALSO_SEARCHED,
+    ELSEWHERE,
+    FIXED_LINKS,
+    HIDDEN,
+    OWN_PATHS,
+    STAND_INS,
+    VARIANTS,
+    plural,
+    snake,
+)
 
 _LIST = re.compile(r"list(?:_(active|inactive))?(?:_for_(\w+))?")
 _OPERATIONS = ("create", "update", "archive", "unarchive", "delete", "cancel", "get")
@@ -109,10 +120,11 @@ def load() -> dict[str, Table]:
 
 
 def _table(cls: Any, records: Mapping[str, str]) -> Table:
-    fields = _record_fields(cls.record)
+    kinds = _variant_fields(cls)
+    fields = _record_fields(cls.record) | {name: hint for each in kinds.values() for name, hint in each.items()}
     links = {name: hint for name, hint in fields.items() if _is_link(hint)}
     searchable: dict[str, Any] = cls.searchable()
-    filters = {name: OF_FILTER[column.kind] for name, column in searchable.items()}
+    filters = {name: OF_FILTER[column.kind] for name, column in searchable.items()} | ALSO_SEARCHED.get(cls.name, {})
     sent = {name: _sent(cls, name) for name in ("create", "update", "cancel")}
     columns = _columns(cls.name, fields, links, {**sent["create"], **sent["update"], **sent["cancel"]}, filters)
     ones = {name: hint for name, hint in links.items() if _is_one(cls.name, name, hint)}
@@ -123,7 +135,7 @@ def _table(cls: Any, records: Mapping[str, str]) -> Table:
         singular=snake(cls.record.__name__),
         columns=columns,
         blank=_blank(cls.name, columns, fields),
-        json=_json(cls.name, fields, targets),
+        json=_json(cls.name, fields, targets, _shown_if(cls.name, kinds)),
         filters=filters,
         lists=tuple(_lists(cls)),
         operations=frozenset(name for name in _OPERATIONS if hasattr(cls, name)) - ELSEWHERE.get(cls.name, set()),
@@ -137,6 +149,25 @@ def _record_fields(record: type) -> dict[str, Hint]:
     hints = get_type_hints(record, include_extras=True)
     wire = {field.name: field.metadata.get("wire", field.name) for field in attrs.fields(record)}
     return {wire[name]: Hint.of(hints[name]) for name in wire}
+
+
+def _variant_fields(cls: Any) -> dict[str, dict[str, Hint]]:
+    """The fields that only the records of one kind or another have, by the class of the kind."""
+    shared = attrs.fields_dict(cls.record)
+    variants = {name: getattr(sys.modules[cls.record.__module__], name) for name in VARIANTS.get(cls.name, {})}
+    return {
+        variant: {name: hint for name, hint in _record_fields(record).items() if name.removesuffix("_") not in shared}
+        for variant, record in variants.items()
+    }
+
+
+def _shown_if(table: str, kinds: Mapping[str, Mapping[str, Hint]]) -> dict[str, str]:
+    """The SQL that says of which rows a field is shown, for the fields of one kind or another."""
+    names = {name for fields in kinds.values() for name in fields}
+    return {
+        name: " OR ".join(f"({VARIANTS[table][kind]})" for kind, fields in kinds.items() if name in fields)
+        for name in names
+    }
 
 
 def _is_link(hint: Hint) -> bool:
@@ -194,19 +225,26 @@ def _blank(table: str, columns: Mapping[str, Kind], fields: Mapping[str, Hint]) 
     return blank | {name: columns[name].store(value) for name, value in given.items() if name in columns}
 
 
-def _json(table: str, fields: Mapping[str, Hint], targets: Mapping[str, str]) -> str:
+def _json(table: str, fields: Mapping[str, Hint], targets: Mapping[str, str], shown_if: Mapping[str, str]) -> str:
     # A record of a resource that has members is read under another path than its own.
-    parts = ["""',"links":{"self":"' || :base || :own || id || '"}'"""]
+    own = OWN_PATHS.get((table, "links"), ":own || id")
+    parts = [f"""',"links":{{"self":"' || :base || {own} || '"}}'"""]
     for name, hint in fields.items():
-        if _is_link(hint):
-            parts.append(_link_json(table, name, hint, targets))
-        elif name != "links":
-            parts.append(f"""',"{name}":' || {_kind(name, hint).json(quoted(name))}""")
+        if name == "links":
+            continue
+        part = _link_json(table, name, hint, targets) if _is_link(hint) else _field_json(name, hint)
+        parts.append(f"CASE WHEN {shown_if[name]} THEN {part} ELSE '' END" if name in shown_if else part)
     return "'{' || substr(" + " || ".join(parts) + ", 2) || '}'"
 
 
+def _field_json(name: str, hint: Hint) -> str:
+    return f"""',"{name}":' || {_kind(name, hint).json(quoted(name))}"""
+
+
 def _link_json(table: str, name: str, hint: Hint, targets: Mapping[str, str]) -> str:
-    if _is_one(table, name, hint):
+    if (table, name) in OWN_PATHS:
+        path = f"' || {OWN_PATHS[table, name]} || '"
+    elif _is_one(table, name, hint):
         path = f"/{targets[f'{name}_id']}/' || {quoted(name + '_id')} || '"
     else:
         path = _path_of_many(table, name).replace("{id}", "' || id || '")

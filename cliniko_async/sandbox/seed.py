@@ -23,15 +23,58 @@ from .clinic import (
     Service,
 )
 from .computed import ZONES
+from .database import Database
+from .diary import draft_diary
+from .drafts import Drafts, monday
 from .kinds import decimal_text
+from .ledger import draft_ledger
+from .papers import draft_papers
+from .patients import draft_patients
 from .planting import Plot
-from .store import Store
+from .store import Position, Store
 
 _LEAD_TIMES = (None, 0, 1, 2, 4, 12, 24, 48)
 
 
-def plant(store: Store, seed: int, appointment_types: int) -> None:
-    """Fill the tables that are there."""
+_MOST_KEPT = 4
+_LARGEST_KEPT = 1000
+
+
+@attrs.frozen
+class _Planted:
+    """A clinic as it was planted once, to be copied when the same is asked for."""
+
+    database: Database
+    position: Position
+    files: dict[int, int]
+
+
+_kept: dict[tuple[Any, ...], _Planted] = {}
+
+
+def plant(store: Store, seed: int, appointment_types: int) -> dict[int, int]:
+    """Fill the tables that are there, and give the numbers of the files of attachments."""
+    key = (seed, appointment_types, monday(store.now()), store.position)
+    kept = _kept.get(key)
+    if kept is not None:
+        kept.database.copy_to(store.rows)
+        store.position = kept.position
+        return kept.files
+    files = _plant(store, seed, appointment_types)
+    if appointment_types <= _LARGEST_KEPT:
+        _keep(key, store, files)
+    return files
+
+
+def _keep(key: tuple[Any, ...], store: Store, files: dict[int, int]) -> None:
+    database = Database({})
+    store.rows.copy_to(database)
+    while len(_kept) >= _MOST_KEPT:
+        del _kept[next(iter(_kept))]
+    _kept[key] = _Planted(database, store.position, files)
+
+
+def _plant(store: Store, seed: int, appointment_types: int) -> dict[int, int]:
     garden = _Garden(store, random.Random(f"clinic {seed}"))
     garden.taxes_and_suppliers()
     garden.templates()
@@ -41,6 +84,18 @@ def plant(store: Store, seed: int, appointment_types: int) -> None:
     garden.appointment_types(appointment_types)
     garden.appointment_type_parts()
     garden.businesses()
+    return _practice(garden, seed)
+
+
+def _practice(garden: "_Garden", seed: int) -> dict[int, int]:
+    """What went on there over past weeks and what is to come; gives the numbers of the files of attachments."""
+    drafts = Drafts(garden, random.Random(f"practice {seed}"), monday(garden.store.now()))
+    draft_patients(drafts)
+    draft_diary(drafts)
+    draft_ledger(drafts)
+    attachments = draft_papers(drafts)
+    drafts.plant()
+    return {attachment["id"]: number for number, attachment in attachments.items()}
 
 
 @attrs.define

@@ -10,6 +10,7 @@ from .kinds import Row, stored_moment
 from .schema import Table
 
 Ids = Literal["rising", "random"]
+Position = tuple[bool, int, tuple[Any, ...]]
 
 _FIRST_ID = 1_412_345_678_901_000_000
 _LARGEST_STEP = 4096
@@ -36,6 +37,16 @@ class Store:
         if self._database is not None:
             self._database.close()
         self._database = None
+
+    @property
+    def position(self) -> Position:
+        """What the next ids follow from."""
+        return self.rising, self._last_id, self._rng.getstate()
+
+    @position.setter
+    def position(self, position: Position) -> None:
+        self.rising, self._last_id, state = position
+        self._rng.setstate(state)
 
     @property
     def rows(self) -> Database:

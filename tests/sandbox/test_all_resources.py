@@ -12,7 +12,7 @@ from cliniko_async.sandbox.schema import Hint, load
 from tests.sandbox.wire import running
 
 TABLES = load()
-STARTS = "2026-02-02T22:00:00Z"
+STARTS = "2031-02-02T22:00:00Z"
 
 
 @pytest.mark.parametrize("name", sorted(set(TABLES) - {"bookings"}))
@@ -32,7 +32,7 @@ async def test_bookings_are_the_appointments_and_blocks():
         single = add("individual_appointments", starts_at=STARTS, patient_id=patient)
         group = add("group_appointments", starts_at=STARTS, patient_ids=[patient])
         block = add("unavailable_blocks", starts_at=STARTS)
-        records = {one["id"]: one for one in await wire.list("/bookings")}
+        records = {one["id"]: one for one in await wire.list("/bookings", f"starts_at:>={STARTS}")}
         assert set(records) == {single, group, block}
         assert records[single]["links"]["self"] == f"{wire.sandbox.base_url}/bookings/{single}"
         assert records[group]["conflicts"]["links"]["self"].endswith(f"/group_appointments/{group}/conflicts")
@@ -49,8 +49,9 @@ async def test_an_appointment_is_cancelled_without_an_answer_and_leaves_its_list
         assert wrong.status == 422
         answer = await wire.patch(f"/individual_appointments/{added}/cancel", {"cancellation_reason": 50})
         assert (answer.status, answer.body) == (204, b"")
-        assert await wire.list("/individual_appointments") == []
-        (record,) = await wire.list("/individual_appointments", "cancelled_at:?")
+        own = f"id:={added}"
+        assert await wire.list("/individual_appointments", own) == []
+        (record,) = await wire.list("/individual_appointments", "cancelled_at:?", own)
         assert record["cancelled_at"] == record["updated_at"]
         assert record["cancellation_reason"] == 50
         assert (await wire.patch(f"/individual_appointments/{added}/cancel", {})).status == 404
@@ -68,8 +69,9 @@ async def test_open_cases_have_a_list_of_their_own():
     async with running() as wire:
         for closed in (True, False):
             wire.sandbox.add("patient_cases", name=str(closed), closed=closed)
-        assert await wire.names("/patient_cases") == {"True", "False"}
-        assert await wire.names("/patient_cases/active") == {"False"}
+        assert await wire.names("/patient_cases") >= {"True", "False"}
+        assert "True" not in await wire.names("/patient_cases/active")
+        assert "False" in await wire.names("/patient_cases/active")
 
 
 @pytest.mark.parametrize(
@@ -109,4 +111,4 @@ def test_every_name_of_a_record_leads_to_its_resource():
 
 def test_every_target_of_a_link_is_a_resource_or_known_not_to_be():
     targets = {target for table in TABLES.values() for name, target in table.targets.items() if name.endswith("_id")}
-    assert targets - TABLES.keys() == {"appointments", "signatures"}
+    assert targets - TABLES.keys() == {"appointments", "letters", "payments", "signatures"}

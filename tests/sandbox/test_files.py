@@ -124,7 +124,7 @@ async def test_an_attachment_is_blank_until_it_was_processed_in_lists_too():
         assert (made["processing_completed"], made["filename"], made["size"]) == (False, None, None)
         assert (await wire.get(f"/patient_attachments/{made['id']}/content")).status == 404
         now += 1.0
-        (found,) = await wire.list("/patient_attachments")
+        (found,) = await wire.list("/patient_attachments", f"id:={made['id']}")
         assert (found["processing_completed"], found["filename"], found["size"]) == (True, "b.pdf", 7)
         wire.sandbox.attachments.redirects = False
         assert (await wire.get(f"/patient_attachments/{made['id']}/content")).body == b"content"

@@ -49,6 +49,8 @@ async def clinic(**options: Any) -> AsyncIterator[Clinic]:
     clock = asyncio.get_running_loop().time
     limiter = RecordingLimiter()
     async with Sandbox(clock=clock, wall=lambda: EPOCH + clock()) as sandbox:
+        for each in sandbox.all("patient_attachments"):
+            sandbox.remove("patient_attachments", each["id"])
         patient_id = sandbox.add("patients", first_name="Sam", last_name="Example")
         async with client_of(sandbox, **{"retry": QUICK, "rate_limiter": limiter, **options}) as cliniko:
             yield Clinic(sandbox, cliniko, patient_id, limiter)

@@ -1,0 +1,59 @@
+"""Bodies made from the rules of their fields: every field with a value that fits."""
+
+import datetime as dt
+import types
+from collections.abc import Callable, Sequence
+from decimal import Decimal
+from typing import Annotated, Any, Literal, Required, Union, get_args, get_origin, get_type_hints, is_typeddict
+
+from cliniko_async._fields import Id, Pattern, Range
+
+FITTING = {
+    "#": "#2F80ED",
+    "@": "sam@example.com",
+    "NVQSWT": "NX123456",
+}
+"""What fits a pattern, by a part of it."""
+UNKNOWN_ID = "1412345678901990917"
+SCALARS: dict[Any, Any] = {
+    str: "Sample",
+    int: 1,
+    bool: True,
+    Decimal: Decimal("12.5"),
+    dt.date: dt.date(2026, 7, 21),
+    dt.datetime: dt.datetime(2031, 7, 21, 9, 30, tzinfo=dt.UTC),
+}
+
+
+def body_of(fields: type, id_of: Callable[[str], str | None]) -> dict[str, Any]:
+    """A body with every field; ids are asked for by the name of theirs."""
+    hints = get_type_hints(fields, include_extras=True)
+    return {name: _value(hint, lambda name=name: id_of(name) or UNKNOWN_ID) for name, hint in hints.items()}
+
+
+def _value(hint: Any, give_id: Callable[[], str]) -> Any:
+    origin = get_origin(hint)
+    if hint == Id:
+        return give_id()
+    if origin is Required:
+        return _value(get_args(hint)[0], give_id)
+    if origin is Annotated:
+        return _ruled(*get_args(hint), give_id=give_id)
+    if origin in (Union, types.UnionType):
+        return _value(get_args(hint)[0], give_id)
+    if origin is Literal:
+        return get_args(hint)[0]
+    if origin is Sequence:
+        return [_value(get_args(hint)[0], give_id)]
+    if is_typeddict(hint):
+        return body_of(hint, lambda _: None)
+    return SCALARS[hint]
+
+
+def _ruled(base: Any, *rules: Any, give_id: Callable[[], str]) -> Any:
+    for rule in rules:
+        if isinstance(rule, Pattern):
+            return next(text for part, text in FITTING.items() if part in rule.regex)
+        if isinstance(rule, Range) and rule.low is not None:
+            return int(rule.low) + 1
+    return _value(base, give_id)

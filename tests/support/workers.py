@@ -1,0 +1,92 @@
+"""Processes that hammer one window together, and what a server counted meanwhile."""
+
+import asyncio
+import multiprocessing
+import os
+import random
+import signal
+import time
+from concurrent.futures import ProcessPoolExecutor
+from typing import NamedTuple
+
+from cliniko_async.limits import Priority, RedisLimiter, SqliteLimiter
+from tests.support.limiting import least_in_bucket, most_in_fixed_window, most_in_sliding_window
+
+LIMIT = 40
+PERIOD = 1.0
+LEASE = 2.0
+
+
+class Job(NamedTuple):
+    """What one worker does; where is a path, or the URL of a Redis."""
+
+    where: str
+    requests: int
+    priority: Priority = "interactive"
+    limit: int = LIMIT
+    period: float = PERIOD
+
+
+def limiter_for(job: Job) -> SqliteLimiter | RedisLimiter:
+    if not job.where.startswith("redis://"):
+        return SqliteLimiter(job.where, job.limit, job.period, 1.0, lease=LEASE, busy_timeout=30)
+    from redis.asyncio import Redis
+
+    return RedisLimiter(Redis.from_url(job.where), job.limit, job.period, 1.0, name="hammered", lease=LEASE)
+
+
+def hammer(job: Job) -> list[float]:
+    """Send so many requests and return when the server counted each, on the clock of the machine."""
+    return asyncio.run(_hammer(job))
+
+
+async def _hammer(job: Job) -> list[float]:
+    counted = []
+
+    async def one() -> None:
+        permit = await limiter.acquire(job.priority)
+        sent = time.monotonic()
+        await asyncio.sleep(random.uniform(0, 0.05))
+        counted.append(random.uniform(sent, time.monotonic()))
+        permit.answered()
+
+    async with limiter_for(job) as limiter:
+        await asyncio.gather(*(one() for _ in range(job.requests)))
+    return counted
+
+
+def die_holding(job: Job) -> None:
+    """Take permits and be killed with them, and with one more request waiting."""
+    asyncio.run(_die_holding(job))
+
+
+async def _die_holding(job: Job) -> None:
+    limiter = limiter_for(job)
+    held = [await limiter.acquire(job.priority) for _ in range(job.requests)]
+    waiting = asyncio.create_task(limiter.acquire(job.priority))
+    await asyncio.sleep(0.1)
+    assert held
+    assert not waiting.done()
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def run_workers(*jobs: Job) -> list[list[float]]:
+    """Run each job in a process of its own."""
+    with ProcessPoolExecutor(len(jobs), multiprocessing.get_context("spawn")) as pool:
+        return list(pool.map(hammer, jobs))
+
+
+def run_and_kill(job: Job) -> None:
+    """Let a process die with its permits."""
+    process = multiprocessing.get_context("spawn").Process(target=die_holding, args=(job,))
+    process.start()
+    process.join(60)
+    assert process.exitcode == -signal.SIGKILL
+
+
+def assert_kept(counted: list[float], limit: int, period: float) -> None:
+    """No server counts more than its limit, whatever its kind."""
+    assert most_in_sliding_window(counted, period) <= limit
+    for phase in range(8):
+        assert most_in_fixed_window(counted, period, phase / 8 * period) <= limit
+    assert least_in_bucket(counted, period, limit) >= -1e-9

@@ -1,0 +1,463 @@
+"""The limiter of many machines, against a real Redis: one window, whoever dies, and whatever becomes of Redis."""
+
+import asyncio
+import contextlib
+import logging
+import sys
+import time
+from collections.abc import AsyncIterator, Iterator
+
+import pytest
+from redis.asyncio import Redis
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+
+from cliniko_async.errors import ConfigurationError, UsageError
+from cliniko_async.limits import LimiterUnavailableError, Priority, RedisLimiter
+from tests.support import workers
+from tests.support.limiting import timers, waiting
+from tests.support.redis_server import RedisServer
+
+HOUR = 3600.0
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[RedisServer]:
+    server = RedisServer()
+    server.start()
+    yield server
+    server.close()
+
+
+@pytest.fixture
+async def redis(server: RedisServer) -> AsyncIterator[Redis]:
+    async with client_of(server) as redis:
+        await redis.flushall()
+        yield redis
+
+
+@pytest.fixture
+def own_server() -> Iterator[RedisServer]:
+    """A server that the test may stop."""
+    server = RedisServer()
+    server.start()
+    yield server
+    server.close()
+
+
+def client_of(server: RedisServer, **options) -> Redis:
+    return Redis.from_url(server.url, retry=Retry(NoBackoff(), 0), **options)
+
+
+def limiter_of(redis: Redis, limit: int = 10, period: float = HOUR, bulk_share: float = 1.0, **options) -> RedisLimiter:
+    """A limiter whose window does not move during a test, unless it is given a shorter period."""
+    return RedisLimiter(redis, limit, period, bulk_share, **{"name": "clinic", **options})
+
+
+@contextlib.asynccontextmanager
+async def limiters(redis: Redis, count: int, *args, **options):
+    async with contextlib.AsyncExitStack() as stack:
+        yield [await stack.enter_async_context(limiter_of(redis, *args, **options)) for _ in range(count)]
+
+
+async def send(limiter: RedisLimiter, priority: Priority = "interactive") -> float:
+    permit = await limiter.acquire(priority)
+    moment = time.monotonic()
+    permit.answered()
+    return moment
+
+
+async def used(limiter: RedisLimiter) -> int:
+    return (await limiter.limits()).used
+
+
+def killed(limiter: RedisLimiter) -> None:
+    """As if its process had ended."""
+    limiter._book._process = -1
+    for line in limiter._lines.values():
+        line._stop_timer()
+
+
+# What a permit holds.
+
+
+@pytest.mark.parametrize(("ending", "left"), [("answered", 1), ("given_up", 1), ("unsent", 0)])
+async def test_a_place_is_held_as_its_ending_says(redis, ending, left):
+    async with limiters(redis, 2) as (one, other):
+        permit = await one.acquire("bulk")
+        assert await used(other) == 1
+        getattr(permit, ending)()
+        permit.unsent()
+        assert await used(one) == left
+        assert await used(other) == left
+
+
+async def test_a_place_is_free_one_period_after_the_answer(redis):
+    async with limiters(redis, 2, 1, 0.2) as (one, other):
+        permit = await one.acquire("interactive")
+        await asyncio.sleep(0.1)
+        answered = time.monotonic()
+        permit.answered()
+        assert await send(other) - answered >= 0.2
+
+
+async def test_windows_of_other_names_are_apart_and_redis_sees_no_name(redis):
+    async with limiter_of(redis, name="MS0xLWtlcHQ-au1") as one, limiter_of(redis, name="other") as other:
+        await send(one)
+        assert (await used(one), await used(other)) == (1, 0)
+    assert not [key for key in await redis.keys() if b"MS0x" in key]
+
+
+async def test_a_client_that_decodes_its_answers_does_as_well(server, redis):
+    async with client_of(server, decode_responses=True) as decoding, limiter_of(decoding) as limiter:
+        await send(limiter)
+        assert await used(limiter) == 1
+
+
+async def test_every_key_ends_by_itself(redis):
+    async with limiters(redis, 2, 1) as (one, other):
+        await send(one, "bulk")
+        async with waiting(one, "interactive"), waiting(other, "bulk"):
+            await asyncio.gather(one.limits(), other.limits())
+            keys = await redis.keys()
+            assert len(keys) == 6
+            assert min([await redis.pttl(key) for key in keys]) > 0
+
+
+async def test_limits_tell_when_the_next_is_free(redis):
+    async with limiters(redis, 2, 1) as (one, other):
+        assert (await one.limits()).next_free == 0
+        await send(one)
+        async with waiting(one, "bulk", "interactive"):
+            limits = await other.limits()
+            assert (limits.used, limits.remaining, limits.paused) == (1, 0, 0)
+            assert HOUR - 60 < limits.next_free <= 1.002 * HOUR
+            assert (await one.limits()).waiting == {"interactive": 1, "bulk": 1}
+
+
+# Who goes first.
+
+
+async def test_within_a_process_who_comes_first_is_served_first(redis):
+    order = []
+
+    async def one(number: int) -> None:
+        await send(limiter)
+        order.append(number)
+
+    async with limiter_of(redis, 2, 0.02) as limiter:
+        await asyncio.gather(*map(one, range(8)))
+    assert order == list(range(8))
+
+
+async def test_interactive_goes_before_the_bulk_of_every_process(redis):
+    order = []
+
+    async def one(limiter: RedisLimiter, priority: Priority) -> None:
+        await send(limiter, priority)
+        order.append(priority)
+
+    async with limiters(redis, 2, 1, 0.5) as (one_process, other):
+        await send(other)
+        bulk = [one(one_process, "bulk") for _ in range(2)]
+        await asyncio.gather(*bulk, *[one(other, "interactive") for _ in range(2)])
+    assert order == ["interactive"] * 2 + ["bulk"] * 2
+
+
+async def test_bulk_is_evenly_spaced_over_all_processes(redis):
+    async with limiters(redis, 2, 10, 1.0, 0.5) as both:
+        moments = sorted(await asyncio.gather(*(send(both[turn % 2], "bulk") for turn in range(4))))
+    # Each is spaced on the clock of Redis, and seen here a little later.
+    assert moments[-1] - moments[0] >= 0.5
+
+
+async def test_a_line_has_its_turn_and_the_others_theirs(redis):
+    """What falls free at once is shared among those who wait for it."""
+    served = [0, 0]
+
+    async def one(index: int) -> None:
+        permit = await both[index].acquire("interactive")
+        served[index] += 1
+        await asyncio.sleep(HOUR)
+        permit.unsent()
+
+    async with limiters(redis, 2, 40, 1.0) as both:
+        permits = [await both[0].acquire("interactive") for _ in range(40)]
+        tasks = [asyncio.create_task(one(index)) for index in (0, 1) for _ in range(60)]
+        await asyncio.sleep(0.1)
+        for permit in permits:
+            permit.answered()
+        while sum(served) < 40:  # noqa: ASYNC110  (whoever comes, in whatever order)
+            await asyncio.sleep(0.01)
+        for task in tasks:
+            task.cancel()
+        await asyncio.wait(tasks)
+    assert min(served) > 0
+
+
+# A 429.
+
+
+async def test_a_pause_is_seen_by_all(redis):
+    async with limiters(redis, 2, period=1.0) as (one, other):
+        began = time.monotonic()
+        assert one.throttled(0.3) == 0.3
+        await used(one)
+        assert (await other.limits()).paused > 0
+        assert await send(other) - began >= 0.3
+        assert await send(one, "bulk") - began >= 0.3
+
+
+async def test_a_guess_of_one_is_doubled_by_another(redis):
+    async with limiters(redis, 2, period=0.4) as (one, other):
+        assert one.throttled(None) == pytest.approx(0.1)
+        await used(one)
+        await send(other)
+        assert other.throttled(None) == pytest.approx(0.2)
+
+
+# Who goes away.
+
+
+async def test_a_cancelled_wait_gives_its_place_back(redis):
+    async with limiters(redis, 2, 1) as (one, other):
+        permit = await one.acquire("interactive")
+        async with waiting(one, "interactive", "bulk"):
+            await used(one)
+        permit.unsent()
+        await used(one)
+        await asyncio.wait_for(send(other), 30)
+
+
+@pytest.mark.parametrize("turns", range(8))
+async def test_a_task_cancelled_at_any_turn_of_its_grant_gives_the_place_back(redis, turns):
+    async with limiter_of(redis) as limiter:
+        task = asyncio.create_task(limiter.acquire("interactive"))
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            (await task).unsent()
+        assert await used(limiter) == 0
+
+
+async def test_what_a_killed_worker_held_is_free_after_its_lease(redis):
+    async with limiter_of(redis, 1, 0.2, lease=0.3) as other:
+        dead = limiter_of(redis, 1, 0.2, lease=0.3)
+        permit = await dead.acquire("interactive")
+        killed(dead)
+        permit.answered()
+        await asyncio.wait_for(send(other), 30)
+
+
+async def test_behind_a_killed_waiter_the_queue_goes_on(redis):
+    async with limiter_of(redis, 1, 0.2) as other:
+        await send(other)
+        dead = limiter_of(redis, 1, 0.2)
+        async with waiting(dead, "interactive"):
+            await dead.limits()
+            killed(dead)
+            await asyncio.wait_for(send(other), 30)
+            await asyncio.wait_for(send(other), 30)
+
+
+async def test_without_anything_to_do_there_is_neither_task_nor_timer(redis):
+    async with limiter_of(redis, period=1.0) as limiter:
+        before = len(asyncio.all_tasks())
+        await asyncio.gather(send(limiter), send(limiter, "bulk"))
+        while limiter._book.inbox:  # noqa: ASYNC110  (told a moment later)
+            await asyncio.sleep(0.01)
+        await used(limiter)
+        await asyncio.sleep(0)
+        assert (timers(), len(asyncio.all_tasks())) == (0, before)
+
+
+async def test_closing_sends_away_who_waits(redis):
+    limiter = limiter_of(redis, 1)
+    await send(limiter)
+    async with waiting(limiter, "interactive", "bulk") as tasks:
+        await used(limiter)
+        await limiter.aclose()
+        assert {type(error) for error in await asyncio.gather(*tasks, return_exceptions=True)} == {UsageError}
+    assert await redis.ping()
+
+
+# The server.
+
+
+@pytest.mark.parametrize("priority", ["interactive", "bulk"])
+def test_workers_that_hammer_one_window_keep_it(server, priority):
+    jobs = [workers.Job(server.url, 50, priority), workers.Job(server.url, 50), workers.Job(server.url, 20)]
+    served = workers.run_workers(*jobs)
+    assert [len(counted) for counted in served] == [50, 50, 20]
+    workers.assert_kept([moment for counted in served for moment in counted], workers.LIMIT, workers.PERIOD)
+
+
+def test_a_worker_killed_with_all_permits_costs_no_more_than_its_lease(own_server):
+    job = workers.Job(own_server.url, 3, limit=3, period=0.2)
+    workers.run_and_kill(job)
+    assert len(workers.hammer(job._replace(requests=5))) == 5
+
+
+# When Redis goes away.
+
+
+async def test_who_waits_goes_on_when_redis_is_back(own_server, caplog):
+    async with client_of(own_server) as redis, limiter_of(redis, 2, 0.5) as limiter:
+        permit = await limiter.acquire("interactive")
+        own_server.stop()
+        permit.answered()
+        with caplog.at_level(logging.INFO, "cliniko_async"):
+            task = asyncio.create_task(send(limiter))
+            await asyncio.sleep(0.2)
+            assert not task.done()
+            with pytest.raises(LimiterUnavailableError, match="Redis: ConnectionError"):
+                await limiter.limits()
+            own_server.start()
+            await asyncio.wait_for(task, 30)
+    assert [record.levelname for record in caplog.records] == ["WARNING", "INFO"]
+
+
+async def test_what_was_sent_meanwhile_is_entered_when_redis_is_back(own_server):
+    async with client_of(own_server) as redis, limiter_of(redis) as limiter:
+        permits = [await limiter.acquire("interactive") for _ in range(3)]
+        own_server.stop()
+        for permit in permits:
+            permit.answered()
+        with pytest.raises(LimiterUnavailableError):
+            await limiter.limits()
+        own_server.start()
+        assert await used(limiter) == 3
+
+
+async def test_who_is_to_fail_fails_with_a_clear_error_until_redis_is_back(own_server):
+    async with client_of(own_server) as redis, limiter_of(redis, when_lost="fail") as limiter:
+        own_server.stop()
+        for priority in ("interactive", "bulk"):
+            with pytest.raises(LimiterUnavailableError, match="the limiter cannot be used: Redis: ConnectionError"):
+                await limiter.acquire(priority)
+        own_server.start()
+        await send(limiter)
+
+
+async def test_a_redis_that_does_not_answer_is_lost(own_server):
+    async with client_of(own_server) as redis, limiter_of(redis, when_lost="fail", timeout=0.05) as limiter:
+        await send(limiter)
+        with own_server.frozen(), pytest.raises(LimiterUnavailableError, match="TimeoutError"):
+            await limiter.acquire("interactive")
+        permit = await eventually(limiter)
+        permit.unsent()
+        assert await used(limiter) == 1
+
+
+async def eventually(limiter: RedisLimiter):
+    """A permit, as soon as Redis answers in time."""
+    for _ in range(100):
+        with contextlib.suppress(LimiterUnavailableError):
+            return await limiter.acquire("interactive")
+    raise AssertionError("Redis did not come back")
+
+
+async def test_who_has_a_share_sends_no_more_than_that_while_redis_is_away(own_server):
+    options = {"when_lost": "share", "workers": 2}
+    async with client_of(own_server) as redis, limiter_of(redis, 10, **options) as limiter:
+        for _ in range(2):
+            await send(limiter)
+        own_server.stop()
+        async with waiting(limiter, *["interactive"] * 8) as tasks:
+            done, left = await asyncio.wait(tasks, timeout=1)
+            # Five are its share, and two of them were sent before.
+            assert (len(done), len(left)) == (3, 5)
+            assert (await limiter.limits()).used == 5
+            for task in done:
+                task.result().answered()
+            own_server.start()
+            await asyncio.wait(tasks, timeout=30)
+            assert all(task.done() for task in tasks)
+            assert await used(limiter) == 10
+
+
+async def test_what_is_in_flight_by_the_share_is_known_when_redis_is_back(own_server):
+    options = {"when_lost": "share", "workers": 1}
+    async with (
+        client_of(own_server) as redis,
+        limiter_of(redis, 3, **options) as limiter,
+        limiter_of(redis, 3) as other,
+    ):
+        own_server.stop()
+        limiter.throttled(0.1)
+        permits = [await limiter.acquire("interactive") for _ in range(3)]
+        own_server.start()
+        while await used(other) < 3:
+            await asyncio.sleep(0.01)
+        permits[0].given_up()
+        permits[1].unsent()
+        permits[2].answered()
+        while await used(other) > 2:
+            await asyncio.sleep(0.01)
+
+
+async def test_a_cancelled_wait_for_the_share_gives_its_place_back(own_server):
+    options = {"when_lost": "share", "workers": 10}
+    async with client_of(own_server) as redis, limiter_of(redis, 10, **options) as limiter:
+        own_server.stop()
+        permit = await limiter.acquire("interactive")
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(limiter.acquire("interactive"), 0.05)
+        permit.unsent()
+        (await limiter.acquire("interactive")).unsent()
+
+
+@pytest.mark.parametrize("command", ["FLUSHALL", "SCRIPT FLUSH"])
+async def test_a_redis_that_forgets_is_told_anew(redis, command):
+    async with limiter_of(redis) as limiter:
+        permit = await limiter.acquire("interactive")
+        await redis.execute_command(command)
+        await send(limiter)
+        permit.answered()
+        assert await used(limiter) == 2
+
+
+async def test_a_redis_that_refuses_the_client_is_not_waited_for(own_server):
+    async with client_of(own_server) as redis:
+        await redis.config_set("requirepass", "secret")
+    async with client_of(own_server, password="wrong") as redis, limiter_of(redis) as limiter:
+        with pytest.raises(LimiterUnavailableError, match="AuthenticationError"):
+            await limiter.acquire("interactive")
+
+
+# What cannot work.
+
+
+def test_a_limiter_belongs_to_one_event_loop(server):
+    async def client() -> None:
+        await send(limiter)
+        await redis.aclose()
+
+    redis = client_of(server)
+    limiter = limiter_of(redis, name="one loop")
+    loop = asyncio.new_event_loop()
+    loop.run_until_complete(client())
+    with pytest.raises(UsageError, match="another event loop"):
+        asyncio.run(limiter.limits())
+    loop.close()
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{"name": ""}, {"timeout": 0}, {"when_lost": "hope"}, {"when_lost": "share"}, {"workers": 0}, {"workers": True}],
+    ids=str,
+)
+async def test_options_that_cannot_work_are_refused(redis, options):
+    with pytest.raises(ConfigurationError):
+        limiter_of(redis, **options)
+
+
+async def test_without_redis_the_error_names_the_extra(redis, monkeypatch):
+    monkeypatch.setitem(sys.modules, "redis", None)
+    with pytest.raises(ConfigurationError, match=r"cliniko-async\[redis\]"):
+        limiter_of(redis)
+
+
+async def test_a_limiter_shows_its_options_and_no_name(redis):
+    assert repr(limiter_of(redis, 20, 6)) == "RedisLimiter(limit=20, period=6, bulk_share=1)"
