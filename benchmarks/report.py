@@ -12,7 +12,8 @@ from rich.table import Table
 
 from .measure import CLEARLY, Line
 
-RESULTS = Path(__file__).parent / "RESULTS.md"
+README = Path(__file__).parent.parent / "README.md"
+_BEGIN, _END = "<!-- benchmarks:start -->", "<!-- benchmarks:end -->"
 _COLUMNS = ("what", "ours", "beside", "theirs", "ratio", "budget", "")
 _LIBRARIES = ("aiohttp", "attrs", "cattrs", "msgspec", "pydantic", "httpx", "orjson", "openapi-python-client")
 _SCALES = {"s": 1.0, "ms": 1e3, "µs": 1e6, "ns": 1e9, "kB": 1.0}
@@ -41,10 +42,14 @@ def show(lines: Sequence[Line]) -> None:
 
 
 def write(lines: Sequence[Line]) -> None:
-    """Write the table and the machine as Markdown."""
+    """Write the table and the machine into the README, between its marks."""
     rows = [_COLUMNS, ("---", "--:", "---", "--:", "--:", "--:", "---"), *map(_cells, lines)]
     table = "\n".join(f"| {' | '.join(row)} |" for row in rows)
-    RESULTS.write_text(f"# Speed\n\n{_INTRODUCTION}\n\n{table}\n\nMeasured on {', '.join(machine())}.\n")
+    text = README.read_text(encoding="utf-8")
+    before, _, rest = text.partition(_BEGIN)
+    _, _, after = rest.partition(_END)
+    found = f"{_BEGIN}\n{_INTRODUCTION}\n\n{table}\n\nMeasured on {', '.join(machine())}.\n{_END}"
+    README.write_text(before + found + after, encoding="utf-8")
 
 
 def machine() -> Iterator[str]:

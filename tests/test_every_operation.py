@@ -29,7 +29,9 @@ pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
 
 SERVED = load()
 LIST = re.compile(r"list(?:_(?:active|inactive))?(?:_for_(\w+))?")
-UNSEARCHED = {"services", "available_times"}
+ARCHIVED_UNSEEN = {"product_suppliers"}
+"""Resources that can be archived and have nothing that shows it."""
+UNSEEDED = set()
 READ_UNDER_A_PARENT = {"referral_sources", "signatures"}
 
 
@@ -201,13 +203,14 @@ async def live(at: Practice, resource: Any) -> None:
 
 async def created(at: Practice, resource: Any) -> Any:
     if resource.name == "patient_attachments":
-        upload = {"file": b"content", "filename": "a.txt"}
         patient = next(one["id"] for one in at.sandbox.all("patients") if one["archived_at"] is None)
-        return await resource.upload(patient, **upload)
+        return await resource.upload(patient, b"content", filename="a.txt")
     return await resource.create(**at.body(resource, "create"))
 
 
 async def gone(resource: Any, key: str) -> None:
+    if resource.name in ARCHIVED_UNSEEN:
+        return
     assert await resource.list(resource.where.id == int(key)).collect() == []
     if not visibilities(resource.get):
         return
@@ -224,8 +227,9 @@ def followable(cls: type) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for name, hint in get_type_hints(cls, include_extras=True).items():
         for one in (hint, *get_args(hint)):
-            if get_origin(one) is Annotated and get_args(one)[0] in (Link, ListLink) and get_args(one)[1] is not Never:
-                found[name] = get_args(one)[0]
+            for each in (one, *get_args(one)[:1]):
+                if get_origin(each) is Annotated and get_args(each)[0] in (Link, ListLink) and get_args(each)[1] is not Never:
+                    found[name] = get_args(each)[0]
     return found
 
 
@@ -239,19 +243,28 @@ async def records_of(at: Practice, resource: Any) -> list[Any]:
 
 @pytest.mark.parametrize("name", sorted(set(SERVED) | {"services"}))
 async def test_every_link_of_every_seeded_record_can_be_followed(name: str):
+    """And of each link that an operation answers, at least one record has one."""
     async with practice() as at:
         records = await records_of(at, getattr(at.cliniko, name))
-        assert records
-        links = [
-            getattr(record, field)
-            for record in records
-            for field in followable(type(record))
-            if getattr(record, field) is not None
-        ]
-        ones = {link.href: link for link in links if isinstance(link, Link)}
-        lists = {link.href: link for link in links if isinstance(link, ListLink)}
-        await asyncio.gather(*(at.cliniko.follow(link) for link in ones.values()))
-        await asyncio.gather(*(whole(at.cliniko.follow(link)) for link in lists.values()))
+        fields = {field for record in records for field in followable(type(record))}
+        links = {field: [one for each in records for one in in_field(each, field)] for field in fields}
+        assert [field for field in fields if not links[field] and (name, field) not in UNSEEDED] == []
+        found = [one for field in fields for one in links[field]]
+        assert await lists(at, {one.href: one for one in found if isinstance(one, ListLink)})
+        ones = {one.href: one for one in found if isinstance(one, Link)}
+        numbered = {href: one for href, one in ones.items() if one.id is not None and "/signatures/" not in href}
+        assert (await at.cliniko.resolve(numbered.values())).keys() == {one.id for one in numbered.values()}
+        await asyncio.gather(*(at.cliniko.follow(one) for href, one in ones.items() if href not in numbered))
+
+
+async def lists(at: Practice, links: dict[str, Any]) -> bool:
+    pages = await asyncio.gather(*(at.cliniko.follow(link) for link in links.values()))
+    return all(len(page.items) == page.total_entries for page in pages)
+
+
+def in_field(record: Any, field: str) -> list[Any]:
+    value = getattr(record, field, None)
+    return [] if value is None else list(value) if isinstance(value, tuple) else [value]
 
 
 @pytest.mark.parametrize("name", sorted(SERVED))
@@ -261,10 +274,12 @@ async def test_every_seeded_record_decodes_and_is_written_as_it_came(name: str):
         assert {record.id for record in records} == set(at.ids(name))
         for record in records:
             assert from_dict(type(record), to_dict(record)) == record
-            assert to_dict(record).items() >= at.sandbox.get(name, record.id).items()
+            came, written = at.sandbox.get(name, record.id), to_dict(record)
+            assert {field: written[field] for field in came} == came
 
 
-def test_every_kind_of_link_is_seeded():
-    """Of each link that an operation answers, at least one record has one."""
-    assert inspect.isclass(table_of("patient"))
-    assert resource_class("patients").name == "patients"
+async def test_the_files_of_seeded_attachments_can_be_downloaded():
+    async with practice() as at:
+        for attachment in await at.cliniko.patient_attachments.list().collect():
+            async with at.cliniko.patient_attachments.download(attachment) as download:
+                assert len(await download.read()) == attachment.size

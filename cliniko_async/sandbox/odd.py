@@ -50,8 +50,9 @@ def _public_settings(_: Call) -> Reply:
 
 def _conflicts(api: Api, name: str, call: Call) -> Reply:
     """Whether another booking of the practitioner begins before this one ends, and ends after it begins."""
-    api.get(call, api.store.tables[name])
-    row = api.store.rows.row(api.store.tables[name], call.ids[0]) or {}
+    row = api.store.rows.row(api.store.tables[name], call.ids[0])
+    if row is None:
+        raise Refused(NOT_FOUND)
     bookings, others = api.store.tables["bookings"], Conditions()
     others.add(f"practitioner_id = {others.bind(row['practitioner_id'])} AND id != {others.bind(call.ids[0])}")
     others.add(f"starts_at < {others.bind(row['ends_at'])} AND ends_at > {others.bind(row['starts_at'])}")

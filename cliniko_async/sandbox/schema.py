@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal, Required, Union, get_args, get_origi
 import attrs
 
 from .._tables import RESOURCES, resource_class
-from .kinds import DECIMAL, ID, IDS, MOMENT, OBJECT, OF_FILTER, OF_TYPE, Kind
+from .kinds import DECIMAL, ID, IDS, MOMENT, NUMBER, OBJECT, OF_FILTER, OF_TYPE, Kind
 from .relations import (
     ALSO_SEARCHED,
     ELSEWHERE,
@@ -26,6 +26,11 @@ from .relations import (
 _LIST = re.compile(r"list(?:_(active|inactive))?(?:_for_(\w+))?")
 _OPERATIONS = ("create", "update", "archive", "unarchive", "delete", "cancel", "get")
 HIDING = ("archived_at", "cancelled_at", "deleted_at")
+
+
+_OF_SEVERAL: tuple[tuple[set[Any], Kind], ...] = (({Decimal}, DECIMAL), ({str, int}, ID), ({str}, OF_TYPE[str]))
+_NO_IDS = frozenset({"old_reference_id"})
+"""Texts that are named like the id of a record."""
 
 
 @attrs.frozen
@@ -59,7 +64,9 @@ class Hint:
     def kind(self) -> Kind:
         """How such a value is stored."""
         if self.several:
-            return DECIMAL if Decimal in self.several else ID if str in self.several else OBJECT
+            return next((kind for types, kind in _OF_SEVERAL if types <= set(self.several)), OBJECT)
+        if NUMBER.name in self.rules:
+            return NUMBER
         if get_origin(self.base) is Literal:
             return OF_TYPE[type(get_args(self.base)[0])]
         if get_origin(self.base) in (tuple, Sequence):
@@ -147,8 +154,12 @@ def _table(cls: Any, records: Mapping[str, str]) -> Table:
 def _record_fields(record: type) -> dict[str, Hint]:
     """The fields of a record under the names that they have in JSON."""
     hints = get_type_hints(record, include_extras=True)
-    wire = {field.name: field.metadata.get("wire", field.name) for field in attrs.fields(record)}
-    return {wire[name]: Hint.of(hints[name]) for name in wire}
+    return {
+        field.metadata.get("wire", field.name): Hint.of(
+            Annotated[hints[field.name], NUMBER.name] if "number" in field.metadata else hints[field.name]
+        )
+        for field in attrs.fields(record)
+    }
 
 
 def _variant_fields(cls: Any) -> dict[str, dict[str, Hint]]:
@@ -200,7 +211,8 @@ def _columns(
 
 
 def _kind(name: str, hint: Hint) -> Kind:
-    return ID if (name == "id" or name.endswith("_id")) and hint.kind is OF_TYPE[str] else hint.kind
+    named = (name == "id" or name.endswith("_id")) and name not in _NO_IDS
+    return ID if named and hint.kind is OF_TYPE[str] else hint.kind
 
 
 def _is_one(table: str, name: str, hint: Hint) -> bool:

@@ -9,7 +9,7 @@ from typing import Any, Literal, cast, get_args, get_origin, get_type_hints, is_
 
 import attrs
 
-from .kinds import BOOLEAN, DAY, DECIMAL, ID, INTEGER, MOMENT, TEXT, decimal_text
+from .kinds import BOOLEAN, DAY, DECIMAL, ID, INTEGER, MOMENT, OBJECT, TEXT, decimal_text
 from .relations import REQUIRED
 from .schema import Hint, Table
 from .store import Store
@@ -107,9 +107,10 @@ def _base(hint: Hint) -> Check:
     if get_origin(hint.base) in (Sequence, tuple):
         return _list(_check(get_args(hint.base)[0]))
     # Whether a program gave a mapping or a part of a record, the same comes over the wire.
-    shapes = [one for one in hint.several or (hint.base,) if is_typeddict(one)]
-    if shapes:
-        return _any_of([_mapping(one) for one in shapes])
+    if is_typeddict(hint.base):
+        return _mapping(hint.base)
+    if hint.several and hint.kind in (OBJECT, TEXT):
+        return _any_of([_check(one) for one in hint.several if not attrs.has(one)])
     return _SCALARS.get(hint.kind.name, _object)
 
 

@@ -6,11 +6,11 @@ from collections.abc import Callable, Sequence
 from decimal import Decimal
 from typing import Annotated, Any, Literal, Required, Union, get_args, get_origin, get_type_hints, is_typeddict
 
-from cliniko_async._fields import Id, Pattern, Range
+from cliniko_async._fields import Id, MaxLength, Pattern, Range
 
 FITTING = {
-    "#": "#2F80ED",
     "@": "sam@example.com",
+    "#": "#2F80ED",
     "NVQSWT": "NX123456",
 }
 """What fits a pattern, by a part of it."""
@@ -56,4 +56,6 @@ def _ruled(base: Any, *rules: Any, give_id: Callable[[], str]) -> Any:
             return next(text for part, text in FITTING.items() if part in rule.regex)
         if isinstance(rule, Range) and rule.low is not None:
             return int(rule.low) + 1
+        if isinstance(rule, MaxLength):
+            return SCALARS[str][: rule.most]
     return _value(base, give_id)
