@@ -112,7 +112,7 @@ class Server:
 
     def own(self, url: str) -> str | None:
         """Give `url` when it lies on this server below its base path, else None."""
-        if url.startswith(self.base_url) and _PLAIN.fullmatch(url, len(self.base_url)):
+        if isinstance(url, str) and url.startswith(self.base_url) and _PLAIN.fullmatch(url, len(self.base_url)):
             return url  # As nearly all are: no parser can read it in another way.
         try:
             parts, base = URL(url, encoded=True), URL(self.base_url, encoded=True)

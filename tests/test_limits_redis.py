@@ -405,6 +405,22 @@ async def test_what_is_in_flight_by_the_share_is_known_when_redis_is_back(own_se
         await until_used(other, 2)
 
 
+async def test_a_limiter_may_be_closed_just_after_redis_came_back(own_server):
+    options = {"when_lost": "share", "workers": 1}
+    async with client_of(own_server) as redis, limiter_of(redis, **options) as limiter:
+        own_server.stop()
+        await send(limiter)
+        own_server.start()
+        line = next(iter(limiter._lines.values()))
+        for _ in range(3000):
+            if line._returning is not None:
+                break
+            line.tell()
+            await asyncio.sleep(0.01)
+        assert line._returning is not None
+    assert line._returning is None
+
+
 async def test_a_cancelled_wait_for_the_share_gives_its_place_back(own_server):
     options = {"when_lost": "share", "workers": 10}
     async with client_of(own_server) as redis, limiter_of(redis, 10, **options) as limiter:

@@ -7,14 +7,17 @@ import os
 import sqlite3
 import threading
 import time
+import unittest.mock
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+import cliniko_async.limits
 from cliniko_async.errors import ConfigurationError, UsageError
 from cliniko_async.limits import LimiterUnavailableError, Limits, Permit, Priority, SqliteLimiter
+from cliniko_async.limits._waiters import Waiters
 from tests.support import virtual, workers
 from tests.support.limiting import (
     HOLD,
@@ -219,6 +222,8 @@ def test_a_pause_is_seen_by_all(path):
         async with processes(path, 2, 10) as (one, other):
             began = now()
             assert one.throttled(20) == 20
+            assert other.throttled(5) == 5
+            await one.limits()
             await asyncio.sleep(1)
             paused = (await other.limits()).paused
             return paused, await since(began, other), await since(began, one, "bulk")
@@ -322,13 +327,17 @@ def test_a_permit_given_to_a_task_that_was_cancelled_meanwhile_comes_back(path):
             first = await limiter.acquire("interactive")
             async with waiting(limiter, "interactive") as (task,):
                 await asyncio.sleep(1)
+                queue = next(iter(limiter._lines.values())).waiting["interactive"]
+                give = queue.give
+
+                def give_too_late(held) -> None:
+                    give(held)
+                    task.cancel()
+
+                queue.give = give_too_late
                 first.unsent()
-                line = next(iter(limiter._lines.values()))
-                for _ in range(10_000):
-                    if not line.waiting["interactive"]:
-                        break
-                    await asyncio.sleep(0)
-                task.cancel()
+                await asyncio.sleep(1)
+                del queue.give
             await asyncio.sleep(1)
             return (await limiter.limits()).used
 
@@ -389,6 +398,17 @@ def test_closing_sends_away_who_waits_and_tells_what_is_held(path):
             return (await other.limits()).used, timers()
 
     assert virtual.run(main()) == (1, 0)
+
+
+def test_who_asks_for_the_limits_and_goes_away_does_no_harm(path):
+    async def main() -> int:
+        async with limiter_at(path, 2) as limiter:
+            task = asyncio.create_task(limiter.limits())
+            await asyncio.sleep(0)
+            task.cancel()
+            return (await limiter.limits()).used
+
+    assert virtual.run(main()) == 0
 
 
 def test_closing_what_was_never_used_opens_nothing(path):
@@ -529,6 +549,20 @@ def test_a_new_file_that_is_locked_is_waited_for_only_so_long(path):
     virtual.run(main())
 
 
+def test_a_new_file_that_somebody_reads_is_waited_for_only_so_long(path):
+    with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as reader:
+        reader.execute("CREATE TABLE other (id)")
+        reader.execute("BEGIN")
+        reader.execute("SELECT * FROM other").fetchall()
+
+        async def main() -> None:
+            async with limiter_at(path, busy_timeout=0.05) as limiter:
+                with pytest.raises(LimiterUnavailableError, match="locked"):
+                    await limiter.acquire("interactive")
+
+        virtual.run(main())
+
+
 @pytest.mark.parametrize("damage", ["no folder", "no database"])
 def test_a_file_that_cannot_be_used_is_a_clear_error(path, damage):
     if damage == "no database":
@@ -606,6 +640,20 @@ async def _take(limiter: SqliteLimiter) -> Permit:
     return await limiter.acquire("interactive")
 
 
+def test_a_wait_that_ends_after_its_loop_has_closed_does_no_harm(path):
+    limiter = SqliteLimiter(path, 2)
+    loop = asyncio.new_event_loop()
+    task = loop.create_task(limiter.acquire("interactive"))
+    loop.call_soon(loop.stop)
+    loop.run_forever()
+    loop.close()
+    task._log_destroy_pending = False
+    del task
+    gc.collect()
+    asyncio.run(_take(limiter)).unsent()
+    asyncio.run(limiter.aclose())
+
+
 def test_closing_in_one_loop_sends_away_who_waits_in_another(path):
     limiter = SqliteLimiter(path, 1)
     ended: list[BaseException] = []
@@ -640,6 +688,35 @@ def test_a_limiter_that_was_used_does_not_go_on_in_a_forked_process(path):
             assert (await limiter.limits()).used == 1
 
     virtual.run(main())
+
+
+# The queue.
+
+
+async def test_who_is_gone_is_passed_over_and_a_permit_for_nobody_goes_back():
+    given, failed = asyncio.Future(), asyncio.Future()
+    gone = asyncio.Future()
+    gone.cancel()
+    held = unittest.mock.Mock()
+    waiters = Waiters()
+    waiters.join(2, given)
+    waiters.join(1, gone)
+    waiters.give(held)
+    assert given.result() is held
+    waiters.give(held)
+    held.unsent.assert_called_once_with()
+    for wake in (waiters.release, lambda: waiters.fail(RuntimeError)):
+        waiters.join(3, gone)
+        wake()
+    waiters.join(4, failed)
+    waiters.fail(RuntimeError)
+    assert isinstance(failed.exception(), RuntimeError)
+    assert not waiters
+
+
+def test_an_unknown_name_is_no_attribute():
+    with pytest.raises(AttributeError, match="MemcachedLimiter"):
+        cliniko_async.limits.MemcachedLimiter  # noqa: B018
 
 
 # What cannot work.

@@ -35,25 +35,22 @@ def _value(hint: Any, give_id: Callable[[], str]) -> Any:
     origin = get_origin(hint)
     if hint == Id:
         return give_id()
-    if origin is Required:
+    if origin in (Required, Union, types.UnionType):
         return _value(get_args(hint)[0], give_id)
     if origin is Annotated:
         return _ruled(*get_args(hint), give_id=give_id)
-    if origin in (Union, types.UnionType):
-        return _value(get_args(hint)[0], give_id)
     if origin is Literal:
         return get_args(hint)[0]
     if origin is Sequence:
         return [_value(get_args(hint)[0], give_id)]
-    if is_typeddict(hint):
-        return body_of(hint, lambda _: None)
-    return SCALARS[hint]
+    return body_of(hint, lambda _: None) if is_typeddict(hint) else SCALARS[hint]
 
 
 def _ruled(base: Any, *rules: Any, give_id: Callable[[], str]) -> Any:
     for rule in rules:
         if isinstance(rule, Pattern):
             return next(text for part, text in FITTING.items() if part in rule.regex)
+    for rule in rules:
         if isinstance(rule, Range) and rule.low is not None:
             return int(rule.low) + 1
         if isinstance(rule, MaxLength):

@@ -6,7 +6,9 @@ import os
 import random
 import signal
 import time
+from collections.abc import AsyncGenerator
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import asynccontextmanager
 from typing import NamedTuple
 
 from cliniko_async.limits import Priority, RedisLimiter, SqliteLimiter
@@ -27,12 +29,20 @@ class Job(NamedTuple):
     period: float = PERIOD
 
 
-def limiter_for(job: Job) -> SqliteLimiter | RedisLimiter:
+@asynccontextmanager
+async def limiter_for(job: Job) -> AsyncGenerator[SqliteLimiter | RedisLimiter, None]:
+    window = (job.limit, job.period, 1.0)
     if not job.where.startswith("redis://"):
-        return SqliteLimiter(job.where, job.limit, job.period, 1.0, lease=LEASE, busy_timeout=30)
-    from redis.asyncio import Redis
+        async with SqliteLimiter(job.where, *window, lease=LEASE, busy_timeout=30) as limiter:
+            yield limiter
+    else:
+        from redis.asyncio import Redis
 
-    return RedisLimiter(Redis.from_url(job.where), job.limit, job.period, 1.0, name="hammered", lease=LEASE)
+        async with (
+            Redis.from_url(job.where) as redis,
+            RedisLimiter(redis, *window, name="hammered", lease=LEASE) as limiter,
+        ):
+            yield limiter
 
 
 def hammer(job: Job) -> list[float]:
@@ -61,13 +71,13 @@ def die_holding(job: Job) -> None:
 
 
 async def _die_holding(job: Job) -> None:
-    limiter = limiter_for(job)
-    held = [await limiter.acquire(job.priority) for _ in range(job.requests)]
-    waiting = asyncio.create_task(limiter.acquire(job.priority))
-    await asyncio.sleep(0.1)
-    assert held
-    assert not waiting.done()
-    os.kill(os.getpid(), signal.SIGKILL)
+    async with limiter_for(job) as limiter:
+        held = [await limiter.acquire(job.priority) for _ in range(job.requests)]
+        waiting = asyncio.create_task(limiter.acquire(job.priority))
+        await asyncio.sleep(0.1)
+        assert held
+        assert not waiting.done()
+        os.kill(os.getpid(), signal.SIGKILL)
 
 
 def run_workers(*jobs: Job) -> list[list[float]]:
