@@ -421,6 +421,15 @@ async def test_a_limiter_may_be_closed_just_after_redis_came_back(own_server):
     assert line._returning is None
 
 
+async def test_who_waited_for_a_share_that_ended_asks_redis(redis):
+    class Ended:
+        async def acquire(self, priority: Priority) -> None:
+            """Redis is back."""
+
+    async with limiter_of(redis) as limiter:
+        assert await limiter._line().wait_alone("interactive", Ended()) is None
+
+
 async def test_a_cancelled_wait_for_the_share_gives_its_place_back(own_server):
     options = {"when_lost": "share", "workers": 10}
     async with client_of(own_server) as redis, limiter_of(redis, 10, **options) as limiter:

@@ -118,8 +118,7 @@ class Desk:
         """Count a request that somebody else has permitted."""
         with self._lock:
             lane.take(self.clock())
-        if self._alarms:
-            self._read_inbox()
+        self._read_inbox()
         return Place(self, lane)
 
     async def wait(self, lane: PlaceLane) -> Place:

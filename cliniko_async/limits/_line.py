@@ -76,11 +76,11 @@ class Line:
         """Give a permit of this process' share; None if the store is back."""
         self.loop.call_soon(self.stir)
         permit = await share.acquire(priority)
-        if permit is None:
-            return None
-        held = Held(self._book, f"{self._name}+{secrets.token_hex(6)}", priority, self.tell, permit)
-        self._book.enter(held)
-        self.tell()
+        held = None
+        if permit is not None:
+            held = Held(self._book, f"{self._name}+{secrets.token_hex(6)}", priority, self.tell, permit)
+            self._book.enter(held)
+            self.tell()
         return held
 
     async def look(self) -> Answer:
@@ -126,9 +126,8 @@ class Line:
             await self._step()
         finally:
             work, self._work = self._work, None
-            if not self.loop.is_closed():
-                if work is not None:
-                    work.set_result(None)
+            if work is not None and not self.loop.is_closed():
+                work.set_result(None)
                 # Not now: those who are cancelled together with this have yet to leave.
                 self.loop.call_soon(self.stir)
 

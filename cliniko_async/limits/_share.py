@@ -32,8 +32,6 @@ class Share:
                 lane = self._desk.lanes[priority]
                 return self._desk.take(lane) or await self._desk.wait(lane)
         except TimeoutError:
-            if not scope.expired():
-                raise
             return None
         finally:
             del self._scopes[scope]
@@ -43,8 +41,7 @@ class Share:
         self.away = False
         now = asyncio.get_running_loop().time()
         for scope in self._scopes:
-            if not scope.expired():
-                scope.reschedule(now)
+            scope.reschedule(now)
 
     def pause(self, seconds: float) -> None:
         """Pause here, too."""

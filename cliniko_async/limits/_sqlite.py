@@ -114,7 +114,7 @@ class _File:
         # The last reference may go in any thread, while none uses it.
         connection = sqlite3.connect(path, timeout=busy_timeout, isolation_level=None, check_same_thread=False)
         file = cls(connection, path)
-        file.prepare(time.monotonic() + busy_timeout)
+        file.prepare(time.monotonic() + 2 * busy_timeout)
         return file
 
     def prepare(self, deadline: float) -> None:

@@ -34,9 +34,8 @@ class Database:
         self._run(row, *_insertion(table, row))
 
     def insert_all(self, table: Table, rows: list[Row]) -> None:
-        """Add rows that have the same columns."""
-        if rows:
-            self._connection.executemany(" ".join(_insertion(table, rows[0])), rows)
+        """Add at least one row; all have the same columns."""
+        self._connection.executemany(" ".join(_insertion(table, rows[0])), rows)
 
     def copy_to(self, other: "Database") -> None:
         """Make another what this is."""

@@ -127,13 +127,12 @@ def _blocks(diary: Diary) -> None:
     for practitioner in diary.practitioners[:3]:
         _meetings(diary, practitioner, types[0])
         _extra_day(diary, practitioner)
-    for practitioner in diary.practitioners[2:5]:
+    for practitioner in diary.practitioners[3:6]:
         day = drafts.today.date() + drafts.rng.randrange(0, 26) // _WORKDAYS * WEEK + drafts.rng.randrange(5) * DAY
-        taken = [diary.take(practitioner, day, minutes) for minutes in (*_HOURS, _CLASS)]
-        fields = diary.span(practitioner, day, _HOURS[0], 8 * 60) if all(taken) else {}
-        if fields:
-            fields |= {"unavailable_block_type_id": types[1], "notes": None, "repeat_rule": {}}
-            drafts.add("unavailable_blocks", drafts.moment(5, 60), **fields)
+        diary.taken.update((int(practitioner["id"] or 0), day, minutes) for minutes in (*_HOURS, _CLASS))
+        fields = diary.span(practitioner, day, _HOURS[0], 8 * 60)
+        fields |= {"unavailable_block_type_id": types[1], "notes": None, "repeat_rule": {}}
+        drafts.add("unavailable_blocks", drafts.moment(5, 60), **fields)
 
 
 def _meetings(diary: Diary, practitioner: Row, kind: Draft) -> None:
@@ -162,14 +161,16 @@ def _classes(diary: Diary) -> None:
     for weekday, (practitioner, kind) in enumerate(offers[:3]):
         group = diary.drafts.rng.sample(patients, min(5, int(kind["max_attendees"] or 0)))
         first: Draft | None = None
-        for week in range(-_PAST // 2, _COMING - 1):
-            day = diary.drafts.today.date() + week * WEEK + (weekday + 1) * DAY
-            if diary.take(practitioner, day, _CLASS):
-                booked = _class(diary, practitioner, kind, day, group, first)
-                first = first or booked
+        start = diary.drafts.today.date() + (weekday + 1) * DAY
+        days = [start + week * WEEK for week in range(-_PAST // 2, _COMING - 1)]
+        for day in [day for day in days if diary.take(practitioner, day, _CLASS)]:
+            booked = _class(diary, practitioner, kind, day, group, first=first)
+            first = first or booked
 
 
-def _class(diary: Diary, practitioner: Row, kind: Row, day: dt.date, group: list[Draft], first: Draft | None) -> Draft:
+def _class(
+    diary: Diary, practitioner: Row, kind: Row, day: dt.date, group: list[Draft], *, first: Draft | None
+) -> Draft:
     drafts = diary.drafts
     present = [one for one in group if drafts.rng.random() < 0.8 and one["created_at"] < drafts.today - 60 * DAY]
     booked = drafts.add(

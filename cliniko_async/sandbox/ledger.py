@@ -49,25 +49,39 @@ def _invoice(drafts: Drafts, number: int, attendee: Draft, booking: Draft) -> No
         notes="",
         patient_extra_information="",
     )
-    attendee["invoice_status"] = booking["invoice_status"] = status
+    _mark(attendee, status)
     _add_up(invoice, _items(drafts, invoice, booking))
-    if "max_attendees" in booking:
-        del booking["invoice_status"]
+
+
+def _mark(attendee: Draft, status: int) -> None:
+    """Write the status of an invoice where it shows, which a group appointment has no place for."""
+    attendee["invoice_status"] = status
+    booking: Draft = attendee["booking_id"]
+    booking |= {"invoice_status": status} if "patient_id" in booking else {}
 
 
 def _items(drafts: Drafts, invoice: Draft, booking: Draft) -> list[Draft]:
     kind = drafts.plot.row("appointment_types", booking["appointment_type_id"])
     service = drafts.plot.row("billable_items", int(kind["billable_item_id"] or 0))
-    items = [_item(drafts, invoice, service, "billable_item_id", str(service["price"]), Decimal(1))]
+    items = [_item(drafts, invoice, service, "billable_item_id", price=str(service["price"]), quantity=Decimal(1))]
     if drafts.rng.random() < 0.25:
         product = drafts.plot.row("products", drafts.rng.choice(drafts.plot.planted["products"]))
         quantity = Decimal(drafts.rng.choice((1, 1, 2)))
-        items.append(_item(drafts, invoice, product, "product_id", str(product["price_ex_tax"]), quantity))
-        _adjust(drafts, invoice["created_at"], product, "Item Sold", -quantity, f"Invoice {invoice['number']}")
+        items.append(
+            _item(drafts, invoice, product, "product_id", price=str(product["price_ex_tax"]), quantity=quantity)
+        )
+        _adjust(
+            drafts,
+            invoice["created_at"],
+            product,
+            "Item Sold",
+            quantity=-quantity,
+            notes=f"Invoice {invoice['number']}",
+        )
     return items
 
 
-def _item(drafts: Drafts, invoice: Draft, sold: Row, column: str, price: str, quantity: Decimal) -> Draft:
+def _item(drafts: Drafts, invoice: Draft, sold: Row, column: str, *, price: str, quantity: Decimal) -> Draft:
     tax = drafts.plot.row("taxes", int(sold["tax_id"] or 0))
     concession = _concession(invoice["patient_id"]["concession_type_id"], column)
     percent = Decimal(concession[1] if concession else drafts.rng.choice((0, 0, 0, 10)))
@@ -113,9 +127,8 @@ def _add_up(invoice: Draft, items: list[Draft]) -> None:
 
 def _reverse(drafts: Drafts, invoice: Draft) -> None:
     """Take an invoice back by another of the opposite amount."""
-    invoice["status"] = invoice["attendee_id"]["invoice_status"] = CLOSED
-    if "max_attendees" not in invoice["appointment_id"]:
-        invoice["appointment_id"]["invoice_status"] = CLOSED
+    invoice["status"] = CLOSED
+    _mark(invoice["attendee_id"], CLOSED)
     invoice["closed_at"] = issued = invoice["created_at"] + DAY
     amounts = {name: -invoice[name] for name in (*_SUMS, "total_amount")}
     kept = {name: value for name, value in invoice.items() if name not in ("created_at", "updated_at")}
@@ -134,16 +147,16 @@ def _stock(drafts: Drafts, product: Row) -> None:
     own = [one for one in drafts.of("stock_adjustments") if one["product_id"] == product["id"]]
     bought = level - sum((one["quantity"] for one in own), Decimal(0))
     if drafts.rng.random() < 0.3:
-        _adjust(drafts, drafts.moment(3, 90), product, "Damaged", Decimal(-1), None)
+        _adjust(drafts, drafts.moment(3, 90), product, "Damaged", quantity=Decimal(-1))
         bought += 1
     first = Decimal(int(bought) // 2)
-    for lot, moment in ((first, drafts.moment(400, 700)), (bought - first, drafts.moment(70, 300))):
-        if lot:
-            _adjust(drafts, moment, product, "Stock Purchase", lot, "Regular order")
+    lots = ((first, drafts.moment(400, 700)), (bought - first, drafts.moment(70, 300)))
+    for lot, moment in [one for one in lots if one[0]]:
+        _adjust(drafts, moment, product, "Stock Purchase", quantity=lot, notes="Regular order")
 
 
 def _adjust(
-    drafts: Drafts, moment: dt.datetime, product: Row, kind: str, quantity: Decimal, notes: str | None
+    drafts: Drafts, moment: dt.datetime, product: Row, kind: str, *, quantity: Decimal, notes: str | None = None
 ) -> None:
     user = drafts.plot.planted["users"][0]
     fields: dict[str, Any] = {"product_id": product["id"], "user_id": user, "quantity": quantity, "notes": notes}

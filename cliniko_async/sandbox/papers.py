@@ -11,7 +11,7 @@ from .people import ANSWERS, ATTACHMENTS, MEMOS
 _DRAFT, _FINAL = 10, 90
 _SMS, _EMAIL, _CALL = 1, 2, 3
 _SENT, _RECEIVED = 1, 2
-_REMINDER, _INVOICE, _REPLY, _MEMO, _CONFIRMATION = 1, 3, 8, 12, 4
+_REMINDER, _INVOICE, _REPLY, _MEMO = 1, 3, 8, 12
 _DESK = "desk@bluegum.example"
 _INTAKE: dict[str, Any] = {
     "sections": [
@@ -211,10 +211,9 @@ def _message(
     moment: dt.datetime,
     kind: int,
     category: int,
-    *,
-    received: bool = False,
     **fields: Any,
 ) -> None:
+    received = fields.pop("received", False)
     theirs = patient["email"] if kind == _EMAIL else patient["patient_phone_numbers"][0]["number"]
     ends = {"from": theirs, "to": _DESK} if received else {"from": _DESK, "to": theirs}
     codes = {"type_code": kind, "category_code": category, "direction_code": _RECEIVED if received else _SENT}

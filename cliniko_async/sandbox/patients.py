@@ -32,7 +32,7 @@ _MEDICARE_SESSIONS = 5
 def draft_patients(drafts: Drafts) -> None:
     """Draft them, with those who send them and what they pay less."""
     concessions = _concessions(drafts)
-    contacts = [_contact(drafts, *each) for each in CONTACTS]
+    contacts = [_contact(drafts, each) for each in CONTACTS]
     doctors = [one for one in contacts if one["type_code"] == 1]
     names = _names(drafts)
     moments = sorted(drafts.moment() for _ in names)
@@ -67,7 +67,8 @@ def _concessions(drafts: Drafts) -> list[Draft]:
     return types
 
 
-def _contact(drafts: Drafts, title: str, first: str, last: str, company: str, code: int, kind: str | None) -> Draft:
+def _contact(drafts: Drafts, contact: tuple[str, str, str, str, int, str | None]) -> Draft:
+    title, first, last, company, code, kind = contact
     number = {"number": "03 5550 0161", "normalized_number": "61355500161", "phone_type": "Work"}
     return drafts.add(
         "contacts",

@@ -65,11 +65,11 @@ CONTACTS = (
     ("Mr", "Colin", "Barker", "Southern Cross Workers Insurance", 2, None),
     ("Ms", "Ruby", "Taylor", "Northside Netball Club", 0, None),
 )
-REFERRALS = (
-    ("Search engine", None, ["Maps", "Web search"]),
-    ("Word of mouth", "Patient", ["Friend", "Family"]),
-    ("Doctor", "Contact", []),
-    ("Walked past", None, []),
+REFERRALS: tuple[tuple[str, str | None, tuple[str, ...]], ...] = (
+    ("Search engine", None, ("Maps", "Web search")),
+    ("Word of mouth", "Patient", ("Friend", "Family")),
+    ("Doctor", "Contact", ()),
+    ("Walked past", None, ()),
 )
 ALERTS = ("Allergic to latex", "Pacemaker", "Takes blood thinners", "Pregnant", "Epilepsy", "Low vision")
 CASES = (

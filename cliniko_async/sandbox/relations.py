@@ -30,9 +30,18 @@ A field behind a `?` stands for a filter on it.
 
 OWN_PATHS = {
     ("patient_forms", "signatures"): "'/patient_forms/' || id || '/signatures/' || signatures_id",
-    ("referral_source_types", "referrers"): "CASE referrer_type WHEN 'Patient' THEN '/patients' WHEN 'Contact' THEN '/contacts' END",
-    ("referral_sources", "links"): "ifnull('/patients/' || patient_id || '/referral_source', '/referral_sources/' || id)",
-    ("referral_sources", "referrer"): "CASE referrer_type WHEN 'Contact' THEN '/contacts/' ELSE '/patients/' END || referrer_id",
+    (
+        "referral_source_types",
+        "referrers",
+    ): "CASE referrer_type WHEN 'Patient' THEN '/patients' WHEN 'Contact' THEN '/contacts' END",
+    (
+        "referral_sources",
+        "links",
+    ): "ifnull('/patients/' || patient_id || '/referral_source', '/referral_sources/' || id)",
+    (
+        "referral_sources",
+        "referrer",
+    ): "CASE referrer_type WHEN 'Contact' THEN '/contacts/' ELSE '/patients/' END || referrer_id",
 }
 """Links whose URL follows from several columns: the SQL of their path; those for which it is null are left out."""
 

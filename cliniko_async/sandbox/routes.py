@@ -7,7 +7,7 @@ from .attachments import Attachments
 from .odd import Key, Operation, odd_operations
 from .operations import Api, Call
 from .protocol import Reply
-from .relations import BELOW_PARENTS, parent_of, plural
+from .relations import BELOW_PARENTS, plural
 from .schema import ParentList, Table
 
 _ID = re.compile(r"\d{1,19}", re.ASCII)
@@ -38,8 +38,7 @@ class Routes:
 
 def _lists(api: Api, table: Table) -> Iterator[tuple[Key, Operation]]:
     for asked in table.lists:
-        if asked.parent is None or parent_of(asked.parent) in api.store.tables:
-            yield ("GET", *_path_of(table, asked)), _listing(api, table, asked)
+        yield ("GET", *_path_of(table, asked)), _listing(api, table, asked)
 
 
 def _path_of(table: Table, asked: ParentList) -> Iterator[str]:

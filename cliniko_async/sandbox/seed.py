@@ -1,5 +1,6 @@
 """Plants the rows of the invented clinic: the same for the same seed, over some years, each referring to others."""
 
+import atexit
 import itertools
 import random
 from collections.abc import Iterator
@@ -69,9 +70,16 @@ def plant(store: Store, seed: int, appointment_types: int) -> dict[int, int]:
 def _keep(key: tuple[Any, ...], store: Store, files: dict[int, int]) -> None:
     database = Database({})
     store.rows.copy_to(database)
-    while len(_kept) >= _MOST_KEPT:
-        del _kept[next(iter(_kept))]
+    if len(_kept) >= _MOST_KEPT:
+        _forget()
     _kept[key] = _Planted(database, store.position, files)
+
+
+@atexit.register
+def _forget() -> None:
+    while _kept:
+        _, planted = _kept.popitem()
+        planted.database.close()
 
 
 def _plant(store: Store, seed: int, appointment_types: int) -> dict[int, int]:

@@ -239,9 +239,9 @@ def _most_characters(rule: Any, value: str) -> None:
 
 def _within(rule: Any, value: str | int) -> None:
     number = Decimal(value)
-    if number < rule.low or (number == rule.low and rule.low_excluded):
+    if rule.low is not None and (number < rule.low or (number == rule.low and rule.low_excluded)):
         raise Wrong(f"must be greater than {'' if rule.low_excluded else 'or equal to '}{rule.low}")
-    if number > rule.high or (number == rule.high and rule.high_excluded):
+    if rule.high is not None and (number > rule.high or (number == rule.high and rule.high_excluded)):
         raise Wrong(f"must be less than {'' if rule.high_excluded else 'or equal to '}{rule.high}")
 
 
