@@ -24,6 +24,7 @@ from .errors import (
     DecodingError,
     ForbiddenError,
     InvalidFieldsError,
+    LimiterUnavailableError,
     NotFoundError,
     OutcomeUnknownError,
     PaginationDriftError,
@@ -47,7 +48,7 @@ if TYPE_CHECKING:
     from ._download import Download
     from ._files import FileSource
     from .changes import Change, Changes
-    from .limits import LimiterUnavailableError, RedisLimiter, SqliteLimiter
+    from .limits import RedisLimiter, SqliteLimiter
     from .resources._bookings import (
         Booking,
         BookingRepeatRule,
@@ -335,7 +336,7 @@ _late = {name: f".resources.{module}" for module, names in _NAMES.items() for na
 _late |= dict.fromkeys(("from_dict", "to_dict", "to_json"), "._converter")
 _late |= dict.fromkeys(("Change", "Changes"), ".changes")
 _late |= {"Download": "._download", "FileSource": "._files"}
-_late |= dict.fromkeys(("LimiterUnavailableError", "RedisLimiter", "SqliteLimiter"), ".limits")
+_late |= dict.fromkeys(("RedisLimiter", "SqliteLimiter"), ".limits")
 
 if not TYPE_CHECKING:
 

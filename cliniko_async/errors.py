@@ -15,6 +15,7 @@ ClinikoError
 │   ├── RateLimitedError 429
 │   └── ServerError 5xx
 ├── DecodingError                          an answer that is not what the API describes
+├── LimiterUnavailableError                what a shared limiter is kept in is away
 └── PaginationError                        a list that cannot be walked to its end
     └── PaginationDriftError               a list that moved while it was walked
 ```
@@ -218,6 +219,10 @@ class DecodingError(ClinikoError):
         answered = "answered" if status is None else f"answered {status} with"
         source = f"{request!r} {answered} what" if request else "the data"
         super().__init__(f"{source} does not fit: {shown}" + (" (the write was done)" if written else ""))
+
+
+class LimiterUnavailableError(ClinikoError):
+    """What several processes share their limit through cannot be used now; nothing was sent."""
 
 
 class PaginationError(ClinikoError):

@@ -19,6 +19,7 @@ from cliniko_async.errors import (
     DecodingError,
     ForbiddenError,
     InvalidFieldsError,
+    LimiterUnavailableError,
     NotFoundError,
     OutcomeUnknownError,
     PaginationDriftError,
@@ -67,6 +68,7 @@ ERRORS = [
     DecodingError(["name expected str"]),
     PaginationError("a link came twice"),
     PaginationDriftError("the list moved"),
+    LimiterUnavailableError("the limiter cannot be used: it is away"),
 ]
 
 

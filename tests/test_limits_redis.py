@@ -12,8 +12,8 @@ from redis.asyncio import Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 
-from cliniko_async.errors import ConfigurationError, UsageError
-from cliniko_async.limits import LimiterUnavailableError, Priority, RedisLimiter
+from cliniko_async.errors import ConfigurationError, LimiterUnavailableError, UsageError
+from cliniko_async.limits import Priority, RedisLimiter
 from tests.support import workers
 from tests.support.limiting import timers, waiting
 from tests.support.redis_server import RedisServer

@@ -15,8 +15,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import cliniko_async.limits
-from cliniko_async.errors import ConfigurationError, UsageError
-from cliniko_async.limits import LimiterUnavailableError, Limits, Permit, Priority, SqliteLimiter
+from cliniko_async.errors import ConfigurationError, LimiterUnavailableError, UsageError
+from cliniko_async.limits import Limits, Permit, Priority, SqliteLimiter
 from cliniko_async.limits._waiters import Waiters
 from tests.support import virtual, workers
 from tests.support.limiting import (

@@ -14,10 +14,8 @@ from ._sliding import SlidingWindowLimiter
 if TYPE_CHECKING:
     from ._redis import RedisLimiter
     from ._sqlite import SqliteLimiter
-    from ._store import LimiterUnavailableError
 
 __all__ = [
-    "LimiterUnavailableError",
     "Limits",
     "Permit",
     "Priority",
@@ -28,7 +26,7 @@ __all__ = [
     "shared_limiter",
 ]
 
-_late = {"LimiterUnavailableError": "._store", "RedisLimiter": "._redis", "SqliteLimiter": "._sqlite"}
+_late = {"RedisLimiter": "._redis", "SqliteLimiter": "._sqlite"}
 
 if not TYPE_CHECKING:
 

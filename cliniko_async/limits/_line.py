@@ -7,11 +7,11 @@ import random
 import secrets
 from typing import Literal
 
-from ..errors import UsageError
+from ..errors import LimiterUnavailableError, UsageError
 from ._book import Book, Held
 from ._interface import Priority
 from ._share import Share
-from ._store import PRIORITIES, Answer, LimiterUnavailableError, Step, StoreLostError
+from ._store import PRIORITIES, Answer, Step, StoreLostError
 from ._waiters import Waiters, fail
 
 logger = logging.getLogger("cliniko_async")
@@ -145,7 +145,7 @@ class Line:
         if self._work is not None:
             await self._work
         known = any(moment is not None for moment in self._asks_at.values())
-        if known or self._book.has_news:
+        if known or self._doubtful or self._book.has_news:
             await self._step()
 
     def _leave(self, priority: Priority, number: int) -> None:
@@ -181,6 +181,7 @@ class Line:
             book.put_back(step.notes, step.pause, began)
             self._looks = looks + self._looks
             if not isinstance(error, Exception):
+                self.tell()  # What it may have given to those who went away is to come back.
                 raise
             self._lose(error)
         else:

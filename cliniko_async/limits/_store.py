@@ -6,16 +6,12 @@ from typing import NamedTuple, Protocol
 
 import attrs
 
-from ..errors import ClinikoError, ConfigurationError
+from ..errors import ConfigurationError
 from ._interface import Priority
 from ._window import GRACE, Window
 
 PRIORITIES: tuple[Priority, Priority] = ("interactive", "bulk")
 _SLACK = 0.25
-
-
-class LimiterUnavailableError(ClinikoError):
-    """What the workers share their limit through cannot be used now; nothing was sent."""
 
 
 class StoreLostError(Exception):
