@@ -10,11 +10,11 @@ import msgspec
 
 from ._api import Api
 from ._decode import decode_page
-from ._http import Request, Response
+from ._http import Discreet, Request, Response
 from ._walks import Answer
 
 
-class Arrival(msgspec.Struct, frozen=True):
+class Arrival(Discreet, msgspec.Struct, frozen=True):
     """An answer as it came, and at which turns of the walk it was asked for and had arrived."""
 
     request: Request

@@ -14,7 +14,7 @@ from typing import Any, Generic, NoReturn, TypeVar
 import msgspec
 
 from ._fields import id_text
-from ._http import Request, Response
+from ._http import Discreet, Request, Response
 from ._record import DateTime, as_object, has_variants, is_renamed, telling_keys
 from .errors import DecodingError
 
@@ -23,7 +23,7 @@ T = TypeVar("T")
 _REFUSED = (msgspec.MsgspecError, ValueError, RecursionError)
 
 
-class Row(msgspec.Struct, frozen=True):
+class Row(Discreet, msgspec.Struct, frozen=True):
     """What a walk has to know of a record that does not fit."""
 
     id: str | None
@@ -36,7 +36,7 @@ class Row(msgspec.Struct, frozen=True):
         return f"Row(id={self.id!r})"
 
 
-class PageData(msgspec.Struct, Generic[T], frozen=True):
+class PageData(Discreet, msgspec.Struct, Generic[T], frozen=True):
     """A page as it came: the records that fit, and a row for each that was there."""
 
     items: tuple[T, ...]

@@ -82,7 +82,7 @@ class Pattern(msgspec.Struct, frozen=True):
 
     def fault(self, value: str) -> str | None:
         """Say when it has another form."""
-        return None if re.search(self.regex, value) else f"does not match {self.regex}"
+        return None if re.fullmatch(self.regex, value) else f"does not match {self.regex}"
 
 
 class Digits(msgspec.Struct, frozen=True):

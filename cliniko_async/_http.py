@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import unquote
 
-import attrs
+import msgspec
 from yarl import URL
 
 SHARD = re.compile(r"\w{2}\d{1,2}", re.IGNORECASE | re.ASCII)
@@ -19,8 +19,21 @@ _PLAIN = re.compile(r"(/[A-Za-z0-9_]+)+(\?[A-Za-z0-9_%&=:,.~*+!<>-]*)?")
 _REPEATABLE = {"GET", "HEAD", "OPTIONS", "PUT", "PATCH", "DELETE"}
 
 
-@attrs.frozen(repr=False)
-class Request:
+class Discreet:
+    """Shows its name alone, to `repr` and to rich: what it holds may be secret, or about a patient."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        """The name."""
+        return f"{type(self).__name__}(…)"
+
+    def __rich_repr__(self) -> list[tuple[str, Any]]:
+        """None of the fields, which rich would show in a traceback with its locals."""
+        return []
+
+
+class Request(Discreet, msgspec.Struct, frozen=True):
     """One request, whole: the same value is sent again when it is repeated."""
 
     method: str
@@ -57,14 +70,13 @@ class Request:
         return f"{self.method} {self.path}"
 
 
-@attrs.frozen(repr=False)
-class Response:
+class Response(Discreet, msgspec.Struct, frozen=True):
     """An answer, read to its end."""
 
     status: int
     headers: Mapping[str, str]
     body: bytes
-    elapsed: float = attrs.field(default=0.0, kw_only=True)
+    elapsed: float = 0.0
     """Seconds from the start of its request to the end of it."""
 
     def json(self) -> Any:
@@ -83,8 +95,7 @@ class Response:
         return f"Response({self.status}, {len(self.body)} bytes)"
 
 
-@attrs.frozen(repr=False)
-class Credentials:
+class Credentials(Discreet, msgspec.Struct, frozen=True):
     """Who asks: the headers that the API requires of every request."""
 
     api_key: str
@@ -100,8 +111,7 @@ class Credentials:
         return f"Credentials({self.user_agent!r})"
 
 
-@attrs.frozen
-class Server:
+class Server(msgspec.Struct, frozen=True):
     """The server and base path that a key belongs to, and nothing beside them."""
 
     base_url: str

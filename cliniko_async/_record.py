@@ -20,6 +20,7 @@ from typing import (
 import attrs
 import msgspec
 
+from ._http import Discreet
 from .links import Link, SelfLink
 
 C = TypeVar("C", bound=type)
@@ -34,14 +35,10 @@ def record(cls: C) -> C:
     return attrs.frozen(kw_only=True, repr=False)(cls)
 
 
-class Value:
+class Value(Discreet):
     """The base of what the API gives; without an id of its own, and with a null for each field that is None."""
 
     __slots__ = ()
-
-    def __repr__(self) -> str:
-        """The name alone: values may be about a patient."""
-        return f"{type(self).__name__}(…)"
 
     @classmethod
     def __get_pydantic_core_schema__(cls, _: Any, __: Any) -> Any:
@@ -78,6 +75,10 @@ class Record(Value):
     def __repr__(self) -> str:
         """Class and id; the other values may be about a patient."""
         return f"{type(self).__name__}(id={getattr(self, 'id', None)!r})"
+
+    def __rich_repr__(self) -> list[tuple[str, Any]]:
+        """The same."""
+        return [("id", getattr(self, "id", None))]
 
 
 @cache

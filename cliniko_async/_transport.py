@@ -12,7 +12,7 @@ import msgspec
 from aiohttp import ClientHandlerType, ClientRequest, ClientResponse
 from yarl import URL
 
-from ._http import Credentials, Request, Response
+from ._http import Credentials, Discreet, Request, Response
 from .errors import DecodingError, TransportError, TransportTimeoutError
 
 LARGEST_ANSWER = 64 * 1024 * 1024
@@ -26,7 +26,7 @@ _NEVER_SENT = (
 )
 
 
-class Call(msgspec.Struct):
+class Call(Discreet, msgspec.Struct):
     """A request on its way: what happens to it is written here, so that it is known when the call is cut short."""
 
     request: Request

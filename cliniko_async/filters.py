@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, ClassVar, Generic, Literal, NoReturn, TypeVar
 
 import msgspec
 
-from ._http import is_id
+from ._http import Discreet, is_id
 from .errors import ConfigurationError
 
 V = TypeVar("V")
@@ -19,7 +19,7 @@ _LARGEST = 10**19
 Visibility = Literal["exclude", "include", "only"]
 
 
-class Filter(msgspec.Struct, frozen=True):
+class Filter(Discreet, msgspec.Struct, frozen=True):
     """One condition on a list; several are all to hold."""
 
     text: str

@@ -14,6 +14,7 @@ from ._ahead import Ahead
 from ._api import Api
 from ._cursor import Mark, StartMark, fingerprint, list_marks, read_cursor, write_cursor
 from ._decode import PageData, Row
+from ._http import Discreet
 from ._walks import Answer, Query, Step, Walk, resume
 from .errors import BadRequestError, ClinikoError, DecodingError, PaginationDriftError, PaginationError
 
@@ -21,7 +22,7 @@ T = TypeVar("T")
 
 
 @attrs.frozen(repr=False)
-class Page(Generic[T]):
+class Page(Discreet, Generic[T]):
     """A page: its `items`, the `total_entries` of the list, the link to the `next` page, and a `cursor` behind it."""
 
     items: tuple[T, ...]
@@ -40,7 +41,7 @@ class Page(Generic[T]):
         return f"Page({len(self.items)} of {self.total_entries})"
 
 
-class Listing(msgspec.Struct, Generic[T], frozen=True):
+class Listing(Discreet, msgspec.Struct, Generic[T], frozen=True):
     """What a list is asked for, by whom, and what it is made of."""
 
     api: Api

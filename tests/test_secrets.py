@@ -8,9 +8,11 @@ import traceback
 from pathlib import Path
 
 import pytest
+from rich.pretty import pretty_repr
 
-from cliniko_async import Cliniko
+from cliniko_async import Change, Cliniko, Request
 from cliniko_async.errors import ClinikoError, ConfigurationError
+from cliniko_async.sandbox import Sandbox
 from tests.support import virtual
 from tests.support.clients import KEY, QUICK, WHO, client_of, virtually
 from tests.support.raw_server import RawServer, answer, close, cut, flood, raw, reset, silence, stall
@@ -207,3 +209,21 @@ async def test_the_key_is_in_no_url_and_in_one_header_alone():
         others = {name: value for name, value in request.headers.items() if name != "authorization"}
         assert_hidden(f"{request.target} {others} {request.body!r}")
         assert request.headers["authorization"] == f"Basic {BASIC}"
+
+
+async def test_rich_shows_no_more_than_a_repr(cliniko_sandbox: Sandbox, cliniko: Cliniko):
+    """It reads the fields of what is shown, as in a traceback with its locals, where nothing stops it."""
+    key = cliniko_sandbox.add("patients", first_name=BODY, last_name=PERSON)
+    patients = cliniko.patients
+    asked = patients.where.last_name == PERSON
+    walk = aiter(patients.list(asked))
+    patient = await anext(walk)
+    page = await patients.list(asked)
+    turns = walk._turns
+    manager = cliniko._manager
+    request = Request("POST", f"{cliniko_sandbox.base_url}/patients?q={PERSON}", BODY.encode())
+    response = await cliniko.request("GET", f"/patients/{key}")
+    values = [patient, page, asked, turns._listing, turns._taker, turns._page, request, response, manager.credentials]
+    shown = pretty_repr([*values, {"kept": values}, Change(patient, "upsert")], expand_all=True)
+    assert not [secret for secret in (BODY, PERSON, cliniko_sandbox.api_key) if secret in shown]
+    assert key in shown

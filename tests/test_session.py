@@ -15,9 +15,10 @@ from pathlib import Path
 import aiohttp
 import pytest
 
-from cliniko_async import RetryPolicy
+from cliniko_async import Link, ListLink, RetryPolicy
 from cliniko_async.errors import OutcomeUnknownError, UsageError
 from cliniko_async.limits import SlidingWindowLimiter
+from cliniko_async.links import SelfLink
 from cliniko_async.sandbox import Sandbox
 from tests.support.clients import KEY, ONCE, RecordingLimiter, client_of, virtually
 from tests.support.raw_server import RawServer, answer, close, flood, silence, stall
@@ -25,6 +26,21 @@ from tests.support.raw_server import RawServer, answer, close, flood, silence, s
 EXAMPLES = Path(__file__).parent / "facts" / "examples"
 TAX = json.loads((EXAMPLES / "tax.json").read_text())
 PAGE = {"taxes": [TAX], "total_entries": 1, "links": {}}
+BUSINESS = json.loads((EXAMPLES / "business.json").read_text())
+CONFLICTS = {"conflicts": {"exist": False}}
+
+
+async def changed(client):
+    return [change async for change in client.taxes.changes()]
+
+
+async def first_page(client):
+    return await client.taxes.list()
+
+
+def link_to(client, path, kind):
+    return kind(SelfLink(client._manager.server.url(path)))
+
 
 OPERATIONS = {
     "get": (lambda client: client.taxes.get("1"), TAX),
@@ -32,8 +48,22 @@ OPERATIONS = {
     "update": (lambda client: client.taxes.update("1", name="GST"), TAX),
     "archive": (lambda client: client.patients.archive("1"), TAX),
     "list": (lambda client: client.taxes.list().collect(), PAGE),
+    "unarchive": (lambda client: client.businesses.unarchive("1"), BUSINESS),
+    "delete": (lambda client: client.taxes.delete("1"), TAX),
+    "cancel": (lambda client: client.individual_appointments.cancel("1", cancellation_reason=10), TAX),
+    "conflicts": (lambda client: client.unavailable_blocks.conflicts("1"), CONFLICTS),
+    "request": (lambda client: client.request("GET", "/taxes"), PAGE),
+    "the first page": (first_page, PAGE),
+    "first": (lambda client: client.taxes.list().first(), PAGE),
+    "count": (lambda client: client.taxes.list().count(), PAGE),
+    "a stable list": (lambda client: client.taxes.list(stable=True).collect(), PAGE),
+    "changes": (changed, PAGE),
+    "follow": (lambda client: client.follow(link_to(client, "/taxes/1", Link)), TAX),
+    "follow a list": (lambda client: client.follow(link_to(client, "/taxes", ListLink)).collect(), PAGE),
+    "resolve": (lambda client: client.resolve([link_to(client, "/taxes/1", Link)]), PAGE),
     "read ahead": (lambda client: client.taxes.list(prefetch=3, per_page=1).collect(), PAGE),
 }
+NOT_REPEATED = {"create", "unarchive", "cancel"}
 SLOW = {
     "a server that is silent": silence(),
     "a body that stops": stall(),
@@ -202,7 +232,7 @@ class TestClosing:
             await watch.client.aclose()
             results = await asyncio.gather(*tasks, return_exceptions=True)
             for name, result in zip(OPERATIONS, results, strict=True):
-                assert type(result) is (OutcomeUnknownError if name == "create" else UsageError)
+                assert type(result) is (OutcomeUnknownError if name in NOT_REPEATED else UsageError)
                 assert "before the client was closed" in str(result)
             await watch.nothing_is_left()
             assert server.open == 0

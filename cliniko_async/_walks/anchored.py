@@ -7,6 +7,7 @@ import msgspec
 
 from .._cursor import AnchorMark, Mark, StartMark
 from .._decode import PageData
+from .._http import Discreet
 from ..errors import PaginationDriftError, PaginationError
 from .base import (
     FULL_PAGE,
@@ -26,7 +27,7 @@ from .base import (
 Range = tuple[int | None, int | None]
 
 
-class AnchorWalk(msgspec.Struct, frozen=True):
+class AnchorWalk(Discreet, msgspec.Struct, frozen=True):
     """Asks for page 1 from a second on, where a row that stays cannot move to before it."""
 
     query: Query

@@ -10,7 +10,7 @@ import msgspec
 
 from .._cursor import Mark
 from .._decode import PageData
-from .._http import Server
+from .._http import Discreet, Server
 from ..filters import format_utc
 
 FULL_PAGE = 100
@@ -21,7 +21,7 @@ _LAST_SECOND = 253_402_300_799
 """No moment lies behind the year 9999."""
 
 
-class Query(msgspec.Struct, frozen=True):
+class Query(Discreet, msgspec.Struct, frozen=True):
     """What a list is asked for, the same on every page of a walk."""
 
     server: Server
@@ -64,7 +64,7 @@ class Query(msgspec.Struct, frozen=True):
         return f"{url}{'&' if '?' in url else '?'}{missing}" if missing else url
 
 
-class Answer(msgspec.Struct, frozen=True):
+class Answer(Discreet, msgspec.Struct, frozen=True):
     """A page, and at which turns of the walk it was asked for and had arrived."""
 
     page: PageData[Any]
@@ -72,7 +72,7 @@ class Answer(msgspec.Struct, frozen=True):
     arrived: int = 0
 
 
-class Step(msgspec.Struct, frozen=True):
+class Step(Discreet, msgspec.Struct, frozen=True):
     """What an answer led to: the rows to hand out, and the walk behind them, or None at the end."""
 
     rows: Sequence[Any]

@@ -8,12 +8,13 @@ import msgspec
 
 from .._cursor import IdMark, Mark, StartMark
 from .._decode import PageData
+from .._http import Discreet
 from ..errors import PaginationError
 from .anchored import AnchorWalk
 from .base import TRIES, Answer, Query, Step, Walk, is_whole, number, unpassed
 
 
-class IdWalk(msgspec.Struct, frozen=True):
+class IdWalk(Discreet, msgspec.Struct, frozen=True):
     """Asks for page 1 behind the last id; no row that stays can move to before it."""
 
     query: Query

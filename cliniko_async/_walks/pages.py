@@ -10,6 +10,7 @@ import msgspec
 
 from .._cursor import AnchorMark, Mark, PlaceMark, StartMark
 from .._decode import PageData
+from .._http import Discreet
 from ..errors import PaginationDriftError, PaginationError
 from .anchored import AnchorWalk
 from .base import Answer, Query, Step, Walk, all_stamps, epoch, is_ascending, is_keyed, number
@@ -21,7 +22,7 @@ _MARKED_IDS = 100
 _BARREN = 100
 
 
-class Taken(msgspec.Struct, frozen=True):
+class Taken(Discreet, msgspec.Struct, frozen=True):
     """A page that was taken: what is needed to know its rows again, and to go back behind it."""
 
     link: int
@@ -54,7 +55,7 @@ class Memory(msgspec.Struct, frozen=True):
         self.ids.update(_since(bound, recent[-1].stamps))
 
 
-class PageWalk(msgspec.Struct, frozen=True):
+class PageWalk(Discreet, msgspec.Struct, frozen=True):
     """Follows the links; goes on anchored at the first sign of drift where it can, else says so at the end."""
 
     query: Query
@@ -261,8 +262,9 @@ class PageWalk(msgspec.Struct, frozen=True):
     def _mark(self, taken: Taken) -> Mark:
         if taken.second is None:
             return taken.place or self._start()
-        ids = {key for key, second in self.memory.ids.items() if second == taken.second}
-        ids |= dict(_since(taken.second, taken.stamps)).keys()
+        last = taken.second
+        ids = {key for key, _ in takewhile(lambda item: item[1] >= last, reversed(self.memory.ids.items()))}
+        ids |= dict(_since(last, taken.stamps)).keys()
         if len(ids) > _MARKED_IDS and taken.place:
             return taken.place
         return AnchorMark(source=self.source, second=taken.second, ids=tuple(sorted(ids)))
