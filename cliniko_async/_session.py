@@ -2,8 +2,8 @@
 
 import asyncio
 import hashlib
-from collections.abc import AsyncGenerator, Coroutine
-from contextlib import asynccontextmanager
+from collections.abc import Coroutine
+from types import TracebackType
 from typing import Any, TypeVar
 
 import aiohttp
@@ -14,6 +14,34 @@ from .errors import ConfigurationError, UsageError
 from .limits import RateLimiter
 
 T = TypeVar("T")
+
+
+class CallScope:
+    """The time of one call, as `asyncio.timeout`, known to the manager while it lasts."""
+
+    __slots__ = ("_deadline", "_manager", "_scope")
+
+    def __init__(self, manager: "SessionManager", deadline: float | None) -> None:
+        """Take whose call it is, and its deadline in seconds."""
+        self._manager = manager
+        self._deadline = deadline
+
+    async def __aenter__(self) -> asyncio.Timeout:
+        """Begin.
+
+        Raises:
+            UsageError: the client is closed or belongs to another event loop.
+        """
+        self._scope = asyncio.timeout(self._deadline)
+        self._manager.enter(self._scope)
+        return await self._scope.__aenter__()
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        """End; raises a TimeoutError when it expired."""
+        self._manager.leave(self._scope)
+        await self._scope.__aexit__(kind, error, traceback)
 
 
 class SessionManager:
@@ -50,23 +78,24 @@ class SessionManager:
             raise UsageError("the session is closed")
         return self._session
 
-    @asynccontextmanager
-    async def call(self, deadline: float | None) -> AsyncGenerator[asyncio.Timeout, None]:
-        """Give the scope of a call, which expires at its deadline in seconds, or when the client is closed.
+    def call(self, deadline: float | None) -> "CallScope":
+        """Give the scope of a call, which expires at its deadline in seconds, or when the client is closed."""
+        return CallScope(self, deadline)
+
+    def enter(self, scope: asyncio.Timeout) -> None:
+        """Note what is under way.
 
         Raises:
             UsageError: the client is closed or belongs to another event loop.
         """
         self._check()
-        scope = asyncio.timeout(deadline)
         self._calls.add(scope)
-        try:
-            async with scope:
-                yield scope
-        finally:
-            self._calls.discard(scope)
-            if self.closed and not self._calls:
-                self._idle.set()
+
+    def leave(self, scope: asyncio.Timeout) -> None:
+        """Note that it is over."""
+        self._calls.discard(scope)
+        if self.closed and not self._calls:
+            self._idle.set()
 
     def spawn(self, work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
         """Start a task that is known to the client until it is done."""

@@ -43,7 +43,11 @@ class Lane(Generic[W]):
 
     def cool(self, free_at: float) -> None:
         """Hold one of those held only until then."""
-        insort(self.cooling, free_at)
+        cooling = self.cooling
+        if cooling and free_at < cooling[-1]:
+            insort(cooling, free_at)
+        else:
+            cooling.append(free_at)
 
     def trim(self, now: float) -> None:
         """Let go of what is free by now."""
@@ -96,7 +100,9 @@ class Window(Pauses, Generic[W]):
             and not urgent.waiting
         )
         if free:
-            lane.take(now)
+            # As lane.take does; most permits pass here, and the call would cost a tenth of one.
+            lane.held += 1
+            lane.opens = now + lane.interval
         return free
 
     def leave(self, who: W) -> None:

@@ -1,0 +1,317 @@
+"""The file that the processes of one machine share: deleted, locked, spoilt, forked, and a clock set back."""
+
+import asyncio
+import contextlib
+import gc
+import sqlite3
+import threading
+import time
+import unittest.mock
+from pathlib import Path
+
+import pytest
+
+import cliniko_async.limits
+from cliniko_async.errors import ConfigurationError, LimiterUnavailableError, UsageError
+from cliniko_async.limits import Permit, SqliteLimiter
+from cliniko_async.limits._waiters import Waiters
+from tests.support import virtual, workers
+from tests.support.limiting import (
+    HOLD,
+    LONG_HOLD,
+    now,
+    send,
+    timers,
+    waiting,
+)
+from tests.support.sqlite_limits import killed, limiter_at, processes, since
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "limits.sqlite"
+
+
+# The file.
+
+
+def test_a_clock_set_back_locks_nobody_out_for_longer_than_the_longest_lease(path):
+    async def main() -> list[float]:
+        ahead = 3600.0
+        clock = asyncio.get_running_loop().time
+
+        def wall() -> float:
+            return clock() + 1e9 + ahead
+
+        async with processes(path, 2, 1, lease=30, wall=wall) as (one, other):
+            permit = await one.acquire("bulk")
+            one.throttled(10)
+            async with waiting(one, "interactive"):
+                await asyncio.sleep(1)
+                killed(one)
+                ahead = 0.0
+                began = now()
+                waits = [await since(began, other), await since(began, other, "bulk")]
+        permit.unsent()
+        return waits
+
+    first, second = virtual.run(main())
+    assert first <= 30 + LONG_HOLD + HOLD
+    assert second <= first + 2 * HOLD
+
+
+@pytest.mark.parametrize("files", ["limits.sqlite", "limits.sqlite*"])
+def test_a_file_that_is_deleted_is_made_anew_by_all(path, files):
+    async def main() -> set[int]:
+        async with processes(path, 2, 10) as (one, other):
+            await send(one)
+            await send(other)
+            await asyncio.sleep(1)
+            for file in path.parent.glob(files):
+                file.unlink()
+            await send(one)
+            await send(other)
+            return {(await limiter.limits()).used for limiter in (one, other)}
+
+    (used,) = virtual.run(main())
+    assert used == 2 or files == "limits.sqlite"  # What the journal still holds is taken over.
+
+
+@contextlib.contextmanager
+def locked(path: Path):
+    with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        connection.execute("BEGIN EXCLUSIVE")
+        yield
+        connection.execute("ROLLBACK")
+
+
+def test_a_file_that_stays_locked_is_a_clear_error_and_no_permit_is_lost(path):
+    async def main() -> tuple[int, int]:
+        async with limiter_at(path, 3, busy_timeout=0.01) as limiter:
+            permit = await limiter.acquire("interactive")
+            await send(limiter)
+            with locked(path):
+                permit.unsent()
+                limiter.throttled(1)
+                with pytest.raises(LimiterUnavailableError, match=r"limits\.sqlite: database is locked"):
+                    await limiter.acquire("interactive")
+                with pytest.raises(LimiterUnavailableError):
+                    await limiter.limits()
+                await asyncio.sleep(5)
+            (await limiter.acquire("interactive")).unsent()
+            return (await limiter.limits()).used, timers()
+
+    assert virtual.run(main())[0] == 1
+
+
+def test_a_new_file_that_is_locked_is_waited_for_only_so_long(path):
+    async def main() -> None:
+        async with limiter_at(path, 3, busy_timeout=0.05) as limiter:
+            with locked(path), pytest.raises(LimiterUnavailableError, match="locked"):
+                await limiter.acquire("interactive")
+            await send(limiter)
+
+    virtual.run(main())
+
+
+def test_a_new_file_that_somebody_reads_is_waited_for_only_so_long(path):
+    with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as reader:
+        reader.execute("CREATE TABLE other (id)")
+        reader.execute("BEGIN")
+        reader.execute("SELECT * FROM other").fetchall()
+
+        async def main() -> None:
+            async with limiter_at(path, busy_timeout=0.05) as limiter:
+                with pytest.raises(LimiterUnavailableError, match="locked"):
+                    await limiter.acquire("interactive")
+
+        virtual.run(main())
+
+
+@pytest.mark.parametrize("damage", ["no folder", "no database"])
+def test_a_file_that_cannot_be_used_is_a_clear_error(path, damage):
+    if damage == "no database":
+        path.write_bytes(b"a letter to somebody " * 200)
+    else:
+        path = path / "limits.sqlite"
+
+    async def main() -> None:
+        async with limiter_at(path) as limiter:
+            with pytest.raises(LimiterUnavailableError, match=r"limits\.sqlite"):
+                await limiter.acquire("interactive")
+
+    virtual.run(main())
+
+
+def test_what_is_no_fault_of_the_file_reaches_who_waits(path):
+    async def main() -> None:
+        async with limiter_at(path, wall=lambda: 1 / 0) as limiter:
+            with pytest.raises(LimiterUnavailableError) as caught:
+                await limiter.acquire("interactive")
+            assert isinstance(caught.value.__cause__, ZeroDivisionError)
+
+    virtual.run(main())
+
+
+def test_windows_of_one_file_are_apart_and_their_names_are_not_in_it(path):
+    async def main() -> list[int]:
+        async with limiter_at(path, 5, name="MS0xLWtlcHQ-au1") as one, limiter_at(path, 5, name="other") as other:
+            await send(one)
+            return [(await limiter.limits()).used for limiter in (one, other)]
+
+    assert virtual.run(main()) == [1, 0]
+    assert not [file for file in path.parent.iterdir() if b"MS0xLWtlcHQ" in file.read_bytes()]
+
+
+# Event loops, threads and processes.
+
+
+def test_event_loops_in_threads_share_a_limiter(path):
+    limiter = SqliteLimiter(path, 20, 0.2, 1.0)
+    counted: list[float] = []
+
+    async def one(number: int) -> None:
+        permit = await limiter.acquire("bulk" if number % 4 == 0 else "interactive")
+        counted.append(time.monotonic())
+        await asyncio.sleep(0)
+        permit.answered()
+
+    async def many() -> None:
+        await asyncio.gather(*map(one, range(15)))
+
+    threads = [threading.Thread(target=asyncio.run, args=(many(),)) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    asyncio.run(limiter.aclose())
+    assert len(counted) == 45
+    workers.assert_kept(counted, 20, 0.2)
+
+
+def test_a_permit_settled_after_its_loop_has_closed_is_told_by_the_next(path):
+    limiter = SqliteLimiter(path, 2)
+    permit = asyncio.run(_take(limiter))
+    permit.unsent()
+
+    async def main() -> int:
+        async with limiter:
+            return (await limiter.limits()).used
+
+    assert asyncio.run(main()) == 0
+
+
+async def _take(limiter: SqliteLimiter) -> Permit:
+    return await limiter.acquire("interactive")
+
+
+def test_a_wait_that_ends_after_its_loop_has_closed_does_no_harm(path):
+    limiter = SqliteLimiter(path, 2)
+    loop = asyncio.new_event_loop()
+    task = loop.create_task(limiter.acquire("interactive"))
+    loop.call_soon(loop.stop)
+    loop.run_forever()
+    loop.close()
+    task._log_destroy_pending = False
+    del task
+    gc.collect()
+    asyncio.run(_take(limiter)).unsent()
+    asyncio.run(limiter.aclose())
+
+
+def test_closing_in_one_loop_sends_away_who_waits_in_another(path):
+    limiter = SqliteLimiter(path, 1)
+    ended: list[BaseException] = []
+    waits = threading.Event()
+
+    async def wait() -> None:
+        permit = await limiter.acquire("interactive")
+        asyncio.get_running_loop().call_later(0.05, waits.set)
+        try:
+            await limiter.acquire("interactive")
+        except UsageError as error:
+            ended.append(error)
+        permit.unsent()
+
+    thread = threading.Thread(target=asyncio.run, args=(wait(),))
+    thread.start()
+    assert waits.wait(30)
+    asyncio.run(limiter.aclose())
+    thread.join(30)
+    assert len(ended) == 1
+
+
+def test_a_limiter_that_was_used_does_not_go_on_in_a_forked_process(path):
+    async def main() -> None:
+        async with limiter_at(path, 1) as limiter:
+            permit = await limiter.acquire("interactive")
+            process, limiter._book._process = limiter._book._process, -1
+            with pytest.raises(UsageError, match="forked"):
+                await limiter.acquire("interactive")
+            permit.unsent()
+            limiter._book._process = process
+            assert (await limiter.limits()).used == 1
+
+    virtual.run(main())
+
+
+# The queue.
+
+
+async def test_who_is_gone_is_passed_over_and_a_permit_for_nobody_goes_back():
+    given, failed = asyncio.Future(), asyncio.Future()
+    gone = asyncio.Future()
+    gone.cancel()
+    held = unittest.mock.Mock()
+    waiters = Waiters()
+    waiters.join(2, given)
+    waiters.join(1, gone)
+    waiters.give(held)
+    assert given.result() is held
+    waiters.give(held)
+    held.unsent.assert_called_once_with()
+    for wake in (waiters.release, lambda: waiters.fail(RuntimeError)):
+        waiters.join(3, gone)
+        wake()
+    waiters.join(4, failed)
+    waiters.fail(RuntimeError)
+    assert isinstance(failed.exception(), RuntimeError)
+    assert not waiters
+
+
+def test_an_unknown_name_is_no_attribute():
+    with pytest.raises(AttributeError, match="MemcachedLimiter"):
+        cliniko_async.limits.MemcachedLimiter  # noqa: B018
+
+
+# What cannot work.
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"limit": 0},
+        {"period": -1},
+        {"bulk_share": 2},
+        {"lease": 0},
+        {"lease": True},
+        {"busy_timeout": float("inf")},
+        {"path": ""},
+        {"path": ":memory:"},
+    ],
+    ids=str,
+)
+def test_options_that_cannot_work_are_refused(options):
+    with pytest.raises(ConfigurationError, match=next(iter(options))):
+        SqliteLimiter(**{"path": "limits.sqlite", **options})
+
+
+def test_an_unknown_priority_is_refused(path):
+    with pytest.raises(ConfigurationError, match="priority"):
+        asyncio.run(SqliteLimiter(path).acquire("urgent"))
+
+
+def test_a_limiter_shows_its_options(path):
+    limiter = SqliteLimiter(path, 20, 6)
+    assert repr(limiter) == "SqliteLimiter(limit=20, period=6, bulk_share=0.8)"
+    assert limiter.period == 6
