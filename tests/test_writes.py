@@ -3,6 +3,7 @@
 import asyncio
 import json
 from pathlib import Path
+from types import SimpleNamespace
 
 import aiohttp
 import pytest
@@ -396,13 +397,12 @@ async def test_what_waits_for_a_place_in_the_pool_was_not_sent():
 
 @virtually
 async def test_a_name_that_cannot_be_resolved_is_no_server_either():
-    server = RawServer()
-    server.port = free_port()
     limiter = RecordingLimiter()
-    client = client_of(server, rate_limiter=limiter, retry=QUICK)
+    client = client_of(
+        SimpleNamespace(base_url=f"http://localhost:{free_port()}/v1"), rate_limiter=limiter, retry=QUICK
+    )
     resolver = aiohttp.TCPConnector(resolver=Nowhere(), use_dns_cache=False)
     client._manager._session = aiohttp.ClientSession(connector=resolver)
-    object.__setattr__(client._view.server, "base_url", f"http://localhost:{server.port}/v1")
     async with client:
         with pytest.raises(TransportError, match=r"ClientConnectorDNSError.*\(3 attempts\)"):
             await post(client)
