@@ -267,9 +267,7 @@ async def test_a_file_is_read_piece_by_piece():
         finally:
             tracemalloc.stop()
         held = [
-            trace.size
-            for trace in snapshot.statistics("filename")
-            if not trace.traceback[0].filename.endswith(SERVING)
+            trace.size for trace in snapshot.statistics("filename") if not trace.traceback[0].filename.endswith(SERVING)
         ]
         assert sum(held) < 2 * 1024 * 1024
 
