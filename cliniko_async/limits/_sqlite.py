@@ -4,6 +4,7 @@ import asyncio
 import os
 import sqlite3
 import time
+import weakref
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -107,6 +108,9 @@ class _File:
     def __init__(self, connection: sqlite3.Connection, path: Path) -> None:
         self._connection = connection
         self._identity = _identity(path)
+        # Not by __del__: in a circle of garbage the connection might go first, and warn that nobody closed it.
+        self._finish = weakref.finalize(self, connection.close)
+        self._finish.atexit = False
 
     @classmethod
     def open(cls, path: Path, busy_timeout: float) -> "_File":
@@ -149,9 +153,7 @@ class _File:
 
     def close(self) -> None:
         """Close it."""
-        self._connection.close()
-
-    __del__ = close
+        self._finish()
 
 
 def _identity(path: Path) -> tuple[int, int] | None:
