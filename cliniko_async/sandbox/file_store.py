@@ -147,7 +147,7 @@ class FileStore:
         file = self.files.get(unquote(received.path.removeprefix(f"/{_BUCKET}/")))
         if request.method != "GET" or file is None:
             return _refused(404, "NoSuchKey")
-        if received.url not in self.url_of(file):
+        if self.url.removesuffix(f"/{_BUCKET}") + received.url != self.url_of(file):
             return _refused(403, "AccessDenied")
         file.content.seek(0)
         return Reply(200, file.content.read(), {"Content-Type": "application/octet-stream", "ETag": file.digest})
