@@ -10,7 +10,7 @@ from typing import Literal
 import attrs
 
 Verdict = Literal["holds", "over", ""]
-CLEARLY = 1.3
+CLEARLY = 1.15
 """How far over its budget a median has to be before it is no longer the noise of a shared machine."""
 
 

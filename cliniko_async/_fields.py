@@ -10,7 +10,6 @@ from typing import (
     Annotated,
     Any,
     Literal,
-    Protocol,
     Required,
     TypeAlias,
     Union,
@@ -26,14 +25,6 @@ import msgspec
 from ._http import is_id, is_unicode
 from .errors import InvalidFieldsError
 from .filters import format_utc
-
-
-class Rule(Protocol):
-    """What a value must fulfil beyond its type."""
-
-    def fault(self, value: Any) -> str | None:
-        """Say what is wrong with a value, if anything is."""
-        ...
 
 
 class MaxLength(msgspec.Struct, frozen=True):
