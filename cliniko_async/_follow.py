@@ -45,6 +45,7 @@ def follow_list(api: Api, link: ListLink[T]) -> Paginator[T]:
 async def resolve_links(api: Api, links: Iterable[Link[T] | None]) -> dict[str, T]:
     """Give the records that links lead to, by id."""
     found: dict[str, T] = {}
+    single: list[Link[T]] = []
     by_resource: dict[str, tuple[Resource[T], dict[str, None]]] = {}
     for link in links:
         if link is None:
@@ -54,10 +55,12 @@ async def resolve_links(api: Api, links: Iterable[Link[T] | None]) -> dict[str, 
         _, name = _find(api, link)
         resource = _resource(api, name)
         if link.id is None or "id" not in resource.searchable():
-            found |= await _singly(api, link)
+            single.append(link)
         else:
             by_resource.setdefault(resource.name, (resource, {}))[1][link.id] = None
     _refuse_same_ids(ids for _, ids in by_resource.values())
+    for link in single:
+        found |= await _singly(api, link)
     for resource, ids in by_resource.values():
         listed = list(ids)
         for start in range(0, len(listed), _BATCH):
