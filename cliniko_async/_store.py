@@ -18,7 +18,7 @@ from ._http import Request, Response, is_loopback
 from ._multipart import Multipart
 from ._retry import RateLimited, Retrying, RetryPolicy
 from ._session import SessionManager
-from ._transport import Call, Transport, once, reason_of
+from ._transport import Call, Once, Transport, reason_of
 from .errors import (
     ConfigurationError,
     DeadlineExceededError,
@@ -148,7 +148,7 @@ class Store:
         return url
 
     async def _posted(self, request: Request, body: Multipart) -> Response | TransportError:
-        call = Call(request, sent=not self._manager.owned)
+        call = Call(request)
         scope: asyncio.Timeout | None = None
         try:
             async with self._manager.call(self._options.deadline) as scope, body.guarded(self._options.timeout):
@@ -195,8 +195,7 @@ class Store:
             allow_redirects=False,
             raise_for_status=False,
             # A middleware of the user's may know a key of its own.
-            middlewares=(once,),
-            trace_request_ctx=call if self._manager.owned else None,
+            middlewares=(Once(call),),
         )
 
 
@@ -220,7 +219,6 @@ class _Opening:
 
     async def send(self, call: Call) -> Response:
         """Send it once and give status and headers, with the body of what is no success."""
-        call.sent = True
         call.attempts += 1
         try:
             return await self._open(call)

@@ -113,7 +113,7 @@ class _View:
         self.server = manager.server
         self.account = manager.account
         self.unsortable = manager.unsortable
-        transport = AiohttpTransport(manager.session, manager.credentials, options.timeout, notes_sending=manager.owned)
+        transport = AiohttpTransport(manager.session, manager.credentials, options.timeout)
         limited = RateLimited(transport, manager.limiter, options.priority)
         self.send = Retrying(limited, options.retry, manager, options.deadline).send
         self.spawn = manager.spawn

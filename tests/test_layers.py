@@ -16,7 +16,7 @@ NAME = "cliniko_async"
 FILES = sorted((ROOT / NAME).rglob("*.py"))
 
 LAYERS = (
-    {"_compat", "_http", "_record", "links"},
+    {"_compat", "_http", "_record", "_timeouts", "links"},
     {"errors"},
     {"_api", "_fields", "filters"},
     {
