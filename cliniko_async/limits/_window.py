@@ -2,7 +2,7 @@
 
 import math
 from bisect import bisect_right, insort
-from collections import OrderedDict
+from collections import OrderedDict, deque
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 from ._pauses import Pauses
@@ -26,20 +26,19 @@ GRACE = 0.05
 class Lane(Generic[W]):
     """One priority: what it holds, what it may hold, and who waits in it, each with the call that wakes it."""
 
-    __slots__ = ("cap", "cooling", "held", "interval", "opens", "waiting")
+    __slots__ = ("cap", "cooling", "held", "interval", "opens", "settled", "spare", "waiting")
 
     def __init__(self, cap: int, interval: float) -> None:
         self.cap = cap
         self.interval = interval
         self.opens = -math.inf
         self.held = 0
+        self.spare = 0
+        """So many more can be held without a look at the rules, whatever the time."""
         self.cooling: list[float] = []
+        self.settled: deque[float] = deque()
+        """When those settled since the last trim are free; any thread may append to it, at any moment."""
         self.waiting: OrderedDict[W, Callable[[], object]] = OrderedDict()
-
-    def take(self, now: float) -> None:
-        """Hold one more from now on."""
-        self.held += 1
-        self.opens = now + self.interval
 
     def cool(self, free_at: float) -> None:
         """Hold one of those held only until then."""
@@ -50,7 +49,10 @@ class Lane(Generic[W]):
             cooling.append(free_at)
 
     def trim(self, now: float) -> None:
-        """Let go of what is free by now."""
+        """Take in what was settled, and let go of what is free by now."""
+        settled = self.settled
+        while settled:
+            self.cool(settled.popleft())
         free = bisect_right(self.cooling, now)
         del self.cooling[:free]
         self.held -= free
@@ -84,34 +86,33 @@ class Window(Pauses, Generic[W]):
         """The permits in flight, and those answered that are not free yet."""
         return self.urgent.held + self.bulk.held
 
+    @property
+    def unsettled(self) -> bool:
+        """Whether anything was settled that the next trim takes in."""
+        return bool(self.urgent.settled or self.bulk.settled)
+
     def first(self) -> Lane[W] | None:
         """The lane whose turn it is, if anybody waits; the other never opens before it."""
         return self.urgent if self.urgent.waiting else self.bulk if self.bulk.waiting else None
 
     def take(self, lane: Lane[W], now: float) -> bool:
         """Hold one more for somebody who comes now, if there is one as of the last trim and nobody goes first."""
-        urgent = self.urgent
-        free = (
-            urgent.held + self.bulk.held < self.limit
-            and lane.held < lane.cap
-            and lane.opens <= now
-            and self.paused_until <= now
-            and not lane.waiting
-            and not urgent.waiting
-        )
+        free = not self.urgent.waiting and not lane.waiting and self.opening(lane) <= now
         if free:
-            # As lane.take does; most permits pass here, and the call would cost a tenth of one.
-            lane.held += 1
-            lane.opens = now + lane.interval
+            self.hold_one(lane, now)
+            # Bulk is spaced; who is interactive needs no look at the rules before something else happens.
+            self.urgent.spare = self.limit - self.held if lane is self.urgent else 0
         return free
 
-    def leave(self, who: W) -> None:
-        """Wait no longer."""
-        for lane in self.lanes.values():
-            lane.waiting.pop(who, None)
+    def hold_one(self, lane: Lane[W], now: float) -> None:
+        """Hold one more from now on."""
+        lane.held += 1
+        lane.opens = now + lane.interval
+        self.urgent.spare = 0
 
     def trim(self, now: float) -> None:
         """Let go of what is free by now."""
+        self.urgent.spare = 0
         self.urgent.trim(now)
         self.bulk.trim(now)
 
