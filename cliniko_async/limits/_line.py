@@ -46,6 +46,7 @@ class Line:
         self._failures = 0
         self._retry_at = -math.inf
         self._timer: asyncio.TimerHandle | None = None
+        self._rings_at = math.inf
         self._returning: asyncio.TimerHandle | None = None
         self._work: asyncio.Future[None] | None = None
         self._task: asyncio.Task[None] | None = None
@@ -106,12 +107,11 @@ class Line:
 
     def stir(self) -> None:
         """Start what is due, or set the timer to when something is."""
-        self._stop_timer()
         moment = self._due_at()
         if self._begin(moment):
             self._task = self.loop.create_task(self._do())
-        elif self._work is None and moment < math.inf and not self._book.closed:
-            self._timer = self.loop.call_later(moment - self._book.clock(), self.stir)
+        elif self._work is None and not self._book.closed:
+            self._set_timer(moment)
 
     def _begin(self, moment: float) -> bool:
         """Take it on to do a step, if one is due and none is under way."""
@@ -161,14 +161,16 @@ class Line:
     def _due_at(self) -> float:
         if self._looks:
             return -math.inf
-        moments = [self._tells_at]
+        due_at = self._tells_at
         for priority, queue in self.waiting.items():
             if queue:
                 moment = self._asks_at[priority]
-                moments.append(-math.inf if moment is None else moment)
+                if moment is None:
+                    return -math.inf
+                due_at = min(due_at, moment)
         if self._share is not None and self._share.away and self._share.waiting and self._returning is None:
-            moments.append(self._retry_at)
-        return min(moments)
+            due_at = min(due_at, self._retry_at)
+        return due_at
 
     async def _step(self) -> None:
         book = self._book
@@ -207,11 +209,13 @@ class Line:
         if self._failures:
             self._find_again()
         self._book.learn(answer)
-        for priority in PRIORITIES:
-            turn = answer.turns[priority]
-            more = step.wants[priority] > turn.granted
-            self._asks_at[priority] = self._book.clock() + turn.wait if more else None
-            for _ in range(turn.granted):
+        for priority, want in step.wants.items():
+            if not want:
+                self._asks_at[priority] = None
+                continue
+            granted, wait = answer.turns[priority]
+            self._asks_at[priority] = self._book.clock() + wait if want > granted else None
+            for _ in range(granted):
                 self._give(priority)
 
     def _give(self, priority: Priority) -> None:
@@ -253,7 +257,21 @@ class Line:
         self._returning = None
         share.end()
 
+    def _set_timer(self, moment: float) -> None:
+        # One that is set for an earlier moment may ring in vain, which costs less than to set it anew.
+        if moment < self._rings_at:
+            self._stop_timer()
+            self._rings_at = moment
+            self._timer = self.loop.call_later(moment - self._book.clock(), self._ring)
+        elif moment == math.inf and not self._to_tell:
+            self._stop_timer()
+
+    def _ring(self) -> None:
+        self._stop_timer()
+        self.stir()
+
     def _stop_timer(self) -> None:
+        self._rings_at = math.inf
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None

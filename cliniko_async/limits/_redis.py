@@ -1,6 +1,5 @@
 """The limiter for workers on many machines, whose window is kept in Redis."""
 
-import asyncio
 import hashlib
 import math
 import struct
@@ -8,20 +7,24 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from .._timeouts import Timeouts
 from ..errors import ConfigurationError, UsageError
 from ._line import WhenLost
 from ._script import SCRIPT
-from ._store import PRIORITIES, Answer, Pause, Rules, Step, StoreLostError, Turn, check_seconds, digest
+from ._store import Answer, Note, Pause, Rules, Step, StoreLostError, Turn, check_seconds, digest
 from ._stored import LEASE, Options, StoredLimiter
 from ._window import BULK_SHARE, LIMIT, PERIOD
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis, RedisCluster
 
+    from ._interface import Priority
+
 _SHA = hashlib.sha1(SCRIPT.encode(), usedforsecurity=False).hexdigest()
 _MICRO = 1_000_000
-_NUMBERS = struct.Struct(">14q")
-_NO_PAUSE = Pause(0.0, 0.0, 0.0)
+_RULES = struct.Struct(">7q")
+_STEP = struct.Struct(">7q")
+_NO_PAUSE = (0, 0, 0)
 
 
 class RedisLimiter(StoredLimiter):
@@ -81,13 +84,13 @@ class RedisStore:
     def __init__(self, redis: "Redis | RedisCluster", name: str, rules: Rules, timeout: float) -> None:
         self._errors = _errors()
         self._redis: Any = redis
-        self._timeout = timeout
+        self._timeouts = Timeouts(timeout)
         keys = [
             f"cliniko_async:{{{name}}}:{part}".encode() for part in ("held", "bulk", "lines", "back", "wants", "state")
         ]
-        self._head = (len(keys), *keys)
+        self._head: tuple[int | bytes, ...] = (len(keys), *keys)
         numbers = (rules.interval, rules.hold, rules.longest, rules.patience, rules.courtesy)
-        self._rules = (rules.limit, rules.cap, *map(_micro, numbers))
+        self._rules = _RULES.pack(rules.limit, rules.cap, *map(_micro, numbers))
 
     async def step(self, step: Step) -> Answer:
         """Take what is told and give what is free, in one script.
@@ -96,13 +99,12 @@ class RedisStore:
             StoreLostError: Redis cannot be used, or did not answer.
         """
         lost, lasting, unknown_script = self._errors
-        arguments = (*self._head, *self._arguments(step))
+        arguments: list[str | bytes | int] = [*self._head, *self._arguments(step)]
         try:
-            async with asyncio.timeout(self._timeout):
-                try:
-                    text = await self._redis.execute_command("EVALSHA", _SHA, *arguments)
-                except unknown_script:
-                    text = await self._redis.execute_command("EVAL", SCRIPT, *arguments)
+            try:
+                text = await self._run("EVALSHA", _SHA, *arguments)
+            except unknown_script:
+                text = await self._run("EVAL", SCRIPT, *arguments)
         except (lost, OSError, TimeoutError) as error:
             # The text of such an error may name the server, and what was sent to it.
             raise StoreLostError(f"Redis: {type(error).__name__}", lasting=isinstance(error, lasting)) from error
@@ -111,21 +113,28 @@ class RedisStore:
     async def close(self) -> None:
         """Leave the client to who gave it."""
 
-    def _arguments(self, step: Step) -> list[str | bytes | int]:
-        wants = (step.wants[priority] for priority in PRIORITIES)
-        pause = map(_micro, step.pause or _NO_PAUSE)
-        numbers = _NUMBERS.pack(*self._rules, step.first, step.doubtful, *wants, *pause)
-        arguments: list[str | bytes | int] = [step.line, numbers]
-        for note in step.notes:
-            arguments += (note.id, int(note.priority == "bulk"), _micro(note.seconds))
-        return arguments
+    async def _run(self, *command: str | bytes | int) -> str | bytes:
+        text: str | bytes = await self._timeouts.bound(self._redis.execute_command(*command))
+        return text
+
+    def _arguments(self, step: Step) -> list[str | bytes]:
+        wants = step.wants
+        pause = map(_micro, step.pause) if step.pause else _NO_PAUSE
+        numbers = _STEP.pack(step.first, step.doubtful, wants["interactive"], wants["bulk"], *pause)
+        return [step.line, self._rules + numbers, *map(_told, step.notes)]
+
+
+def _told(note: Note) -> str:
+    return f"{'b' if note.priority == 'bulk' else 'i'}{_micro(note.seconds)} {note.id}"
 
 
 def _answer(text: str | bytes) -> Answer:
-    urgent, urgent_wait, bulk, bulk_wait, used, *times = map(int, text.split())
-    turns = zip(PRIORITIES, (Turn(urgent, _wait(urgent_wait)), Turn(bulk, _wait(bulk_wait))), strict=True)
-    next_free, *pause = (moment / _MICRO for moment in times)
-    return Answer(dict(turns), used, next_free, Pause(*pause))
+    urgent, urgent_wait, bulk, bulk_wait, used, next_free, paused, guess, guessed = map(int, text.split())
+    turns: dict[Priority, Turn] = {
+        "interactive": Turn(urgent, _wait(urgent_wait)),
+        "bulk": Turn(bulk, _wait(bulk_wait)),
+    }
+    return Answer(turns, used, next_free / _MICRO, Pause(paused / _MICRO, guess / _MICRO, guessed / _MICRO))
 
 
 def _wait(micros: int) -> float:

@@ -2,7 +2,7 @@
 
 SCRIPT = """
 local held, bulk, lines, back, wants, state = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6]
-local call, max, min = redis.call, math.max, math.min
+local call, max, min, format = redis.call, math.max, math.min, string.format
 local line = ARGV[1]
 local limit, cap, interval, hold, longest, patience, courtesy,
   first, doubtful, urgent_want, bulk_want, pause, new_guess, guess_for = struct.unpack('>' .. ('i8'):rep(14), ARGV[2])
@@ -14,19 +14,25 @@ local now = time[1] * 1000000 + time[2]
 local BULK = 2 ^ 50
 
 local function text(number)
-  return string.format('%.0f', number)
+  return format('%.0f', number)
 end
 
-local touched = {[state] = true}
+local NUMBERS = '>i8i8i8i8i8i8i8i8'
+local turn, opens, paused, length, guess, guessed, seen, ends = 0, 0, 0, 0, 0, 0, 0, 0
+local known = call('GET', state)
+if known then turn, opens, paused, length, guess, guessed, seen, ends = struct.unpack(NUMBERS, known) end
+
+local touched = {}
 
 local function drop(id, is_bulk)
   call('ZREM', held, id)
+  -- It may have been the last, and what is made anew has no end.
+  ends = 0
   if is_bulk then call('ZREM', bulk, id) end
 end
 
 local function keep(id, is_bulk, free_at)
   call('ZADD', held, text(free_at), id)
-  touched[held] = true
   if is_bulk then
     call('ZADD', bulk, text(free_at), id)
     touched[bulk] = true
@@ -40,22 +46,19 @@ local function clamp(key, latest)
   end
 end
 
-local known = call('HMGET', state, 'turn', 'opens', 'paused', 'pause', 'guess', 'guessed', 'seen')
-local turn, length, guess = tonumber(known[1] or 0), tonumber(known[4] or 0), tonumber(known[5] or 0)
-local opens = min(tonumber(known[2] or 0), now + interval)
-local paused = min(tonumber(known[3] or 0), now + length)
-local guessed = min(tonumber(known[6] or 0), now + guess)
+opens, paused, guessed = min(opens, now + interval), min(paused, now + length), min(guessed, now + guess)
 
 if now + pause > paused then paused, length = now + pause, pause end
 if new_guess > 0 and now + guess_for > guessed then guess, guessed = new_guess, now + guess_for end
 
 for number = first, first + doubtful - 1 do drop(line .. ':' .. text(number), true) end
-for i = 3, #ARGV, 3 do
-  local is_bulk, free_in = ARGV[i + 1] == '1', tonumber(ARGV[i + 2])
-  if free_in > 0 then keep(ARGV[i], is_bulk, now + free_in) else drop(ARGV[i], is_bulk) end
+for i = 3, #ARGV do
+  local lane, free_in, id = ARGV[i]:match('^(.)(%S+) (.*)$')
+  free_in = tonumber(free_in)
+  if free_in > 0 then keep(id, lane == 'b', now + free_in) else drop(id, lane == 'b') end
 end
 
-if now < tonumber(known[7] or 0) then
+if now < seen then
   clamp(held, now + longest)
   clamp(bulk, now + longest)
   clamp(back, max(now + longest, paused) + patience)
@@ -71,19 +74,48 @@ if n_lines > 0 then
   end
 end
 
-local function count(key)
-  local n = call('ZCARD', key)
-  return n > 0 and n - call('ZREMRANGEBYSCORE', key, '-inf', text(now)) or n
+-- What is free by now is passed over, and cleared away from time to time: most steps need not write for it.
+local later = '(' .. text(now)
+local n_held = call('ZCOUNT', held, later, '+inf')
+local n_bulk = bulk_want > 0 and call('ZCOUNT', bulk, later, '+inf')
+
+local function grant(is_bulk, count)
+  for _ = 1, count do
+    keep(line .. ':' .. text(first), is_bulk, now + longest)
+    first = first + 1
+  end
+  n_held = n_held + count
 end
 
-local n_held, n_bulk = count(held), count(bulk)
+local function finish(urgent_granted, urgent_wait, bulk_granted, bulk_wait, next_free)
+  -- Every key ends by itself, some time after it can be of use. That of `held` lies so far ahead that it is rarely set.
+  local useful = max(longest, hold, paused - now) + 2 * hold + patience
+  local expires = text(math.ceil(useful / 1000))
+  if ends < now + useful then
+    ends = now + 2 * useful
+    for _, key in ipairs({held, bulk}) do call('ZREMRANGEBYSCORE', key, '-inf', text(now)) end
+    call('PEXPIRE', held, text(math.ceil(2 * useful / 1000)))
+  end
+  for key in pairs(touched) do call('PEXPIRE', key, expires) end
+  call('SET', state, struct.pack(NUMBERS, turn, opens, paused, length, guess, guessed, now, ends), 'PX', expires)
+  -- One string is read faster than nine numbers.
+  return format('%.0f %.0f %.0f %.0f %.0f %.0f %.0f %.0f %.0f', urgent_granted, urgent_wait, bulk_granted, bulk_wait,
+    n_held, next_free, max(0, paused - now), guess, guessed - now)
+end
+
+-- Where nobody waits and there is enough, the rules have nothing to say; most steps end here.
+if n_lines == 0 and bulk_want == 0 and paused <= now and n_held + urgent_want < limit then
+  grant(false, urgent_want)
+  return finish(urgent_want, -1, 0, -1, 0)
+end
 
 local function release(key, size, count, ahead)
   local place = ahead % size
   local index = place - (size - count)
   local moment = now
   if index >= 0 then
-    moment = min(tonumber(call('ZRANGE', key, index, index, 'WITHSCORES')[2]), now + hold)
+    local found = call('ZRANGEBYSCORE', key, later, '+inf', 'WITHSCORES', 'LIMIT', index, 1)
+    moment = min(tonumber(found[2]), now + hold)
   end
   return moment + (ahead - place) / size * hold
 end
@@ -148,11 +180,7 @@ local function serve(is_bulk, want)
   local granted = 0
   if moment <= now then
     granted = min(want, portion(is_bulk, me))
-    for _ = 1, granted do
-      keep(line .. ':' .. text(first), is_bulk, now + longest)
-      first = first + 1
-    end
-    n_held = n_held + granted
+    grant(is_bulk, granted)
     if is_bulk then n_bulk, opens = n_bulk + granted, now + interval end
     leave(me)
     if granted == want then return granted, -1 end
@@ -167,17 +195,6 @@ end
 local urgent_granted, urgent_wait = serve(false, urgent_want)
 local bulk_granted, bulk_wait = serve(true, bulk_want)
 
-call('HSET', state, 'turn', text(turn), 'opens', text(opens), 'paused', text(paused), 'pause', text(length),
-  'guess', text(guess), 'guessed', text(guessed), 'seen', text(now))
-local expires = text(math.ceil((max(longest, hold, paused - now) + 2 * hold + patience) / 1000))
-for key in pairs(touched) do call('PEXPIRE', key, expires) end
-
 local next_free = max(0, max(paused, release(held, limit, n_held, 0)) - now)
-local answer = {
-  urgent_granted, urgent_wait, bulk_granted, bulk_wait,
-  n_held, next_free, max(0, paused - now), guess, guessed - now,
-}
-for i, number in ipairs(answer) do answer[i] = text(number) end
--- One string is read faster than nine numbers.
-return table.concat(answer, ' ')
+return finish(urgent_granted, urgent_wait, bulk_granted, bulk_wait, next_free)
 """

@@ -4,8 +4,6 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple, Protocol
 
-import attrs
-
 from ..errors import ConfigurationError
 from ._interface import Priority
 from ._window import GRACE, Window
@@ -23,8 +21,7 @@ class StoreLostError(Exception):
         self.lasting = lasting
 
 
-@attrs.frozen
-class Rules:
+class Rules(NamedTuple):
     """The numbers of a window; times in seconds."""
 
     limit: int
@@ -71,8 +68,7 @@ class Pause(NamedTuple):
     guess_seconds: float
 
 
-@attrs.frozen
-class Step:
+class Step(NamedTuple):
     """What one line of waiters has to tell and wants; its permits are numbered from `first` on."""
 
     line: str
@@ -91,8 +87,7 @@ class Turn(NamedTuple):
     wait: float
 
 
-@attrs.frozen
-class Answer:
+class Answer(NamedTuple):
     """What the store gave, and how the window stands."""
 
     turns: Mapping[Priority, Turn]
