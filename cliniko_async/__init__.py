@@ -47,8 +47,10 @@ if TYPE_CHECKING:
     from ._converter import from_dict, to_dict, to_json
     from ._download import Download
     from ._files import FileSource
+    from ._runs import Outcome
     from .changes import Change, Changes
     from .limits import RedisLimiter, SqliteLimiter
+    from .pool import AccountPool
     from .resources._bookings import (
         Booking,
         BookingRepeatRule,
@@ -271,7 +273,8 @@ if TYPE_CHECKING:
 
 # fmt: off
 __all__ = [
-    "AccountSettings", "AppointmentType", "AppointmentTypeBillableItem", "AppointmentTypeBillableItemCreateFields",
+    "AccountPool", "AccountSettings",
+    "AppointmentType", "AppointmentTypeBillableItem", "AppointmentTypeBillableItemCreateFields",
     "AppointmentTypeBillableItemUpdateFields", "AppointmentTypeBillableItems", "AppointmentTypeFields",
     "AppointmentTypeProduct", "AppointmentTypeProductCreateFields", "AppointmentTypeProductUpdateFields",
     "AppointmentTypeProducts", "AppointmentTypes", "AttachmentPresignedPost", "Attendee", "AttendeeCreateFields",
@@ -289,7 +292,8 @@ __all__ = [
     "IndividualAppointmentFields", "IndividualAppointmentRepeatRuleFields", "IndividualAppointmentUpdateFields",
     "IndividualAppointments", "InvalidFieldsError", "Invoice", "InvoiceItem", "InvoiceItems", "Invoices",
     "LimiterUnavailableError", "Limits", "Link", "ListLink", "MedicalAlert", "MedicalAlertFields", "MedicalAlerts",
-    "MemoCommunication", "NextAvailableTime", "NotFoundError", "OutcomeUnknownError", "Page", "PaginationDriftError",
+    "MemoCommunication", "NextAvailableTime", "NotFoundError", "Outcome", "OutcomeUnknownError", "Page",
+    "PaginationDriftError",
     "PaginationError", "Paginator", "Patient", "PatientAttachment", "PatientAttachmentCreateFields",
     "PatientAttachmentUpdateFields", "PatientAttachments", "PatientCase", "PatientCaseFields", "PatientCases",
     "PatientCustomField", "PatientCustomFieldFields", "PatientCustomFieldOption", "PatientCustomFieldOptionFields",
@@ -335,6 +339,7 @@ __all__ = [
 _late = {name: f".resources.{module}" for module, names in _NAMES.items() for name in names}
 _late |= dict.fromkeys(("from_dict", "to_dict", "to_json"), "._converter")
 _late |= dict.fromkeys(("Change", "Changes"), ".changes")
+_late |= {"AccountPool": ".pool", "Outcome": "._runs"}
 _late |= {"Download": "._download", "FileSource": "._files"}
 _late |= dict.fromkeys(("RedisLimiter", "SqliteLimiter"), ".limits")
 

@@ -11,6 +11,7 @@ import msgspec
 from ._api import Api
 from ._decode import decode_page
 from ._http import Discreet, Request, Response
+from ._loops import runs_here
 from ._walks import Answer
 
 
@@ -63,11 +64,7 @@ class Ahead:
 
     def cancel(self) -> None:
         """Give up what was asked for ahead; from any thread, as the garbage collector may be the caller."""
-        try:
-            here = asyncio.get_running_loop()
-        except RuntimeError:
-            here = None
-        if here is self._loop:
+        if runs_here(self._loop):
             self.ask(())
         elif self._loop is not None:
             with contextlib.suppress(RuntimeError):  # The loop is closed, and its tasks with it.

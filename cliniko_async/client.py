@@ -10,10 +10,10 @@ from urllib.parse import quote
 import aiohttp
 import attrs
 import msgspec
-from yarl import URL
 
 from ._follow import follow_link, follow_list, resolve_links
-from ._http import SHARD, Credentials, Request, Response, Server, is_email, is_loopback, shard_of
+from ._http import Credentials, Request, Response, Server
+from ._identity import base_url_for, checked_key, user_agent
 from ._resource import Resource
 from ._retry import RateLimited, Retrying, RetryPolicy, check_seconds
 from ._session import SessionManager
@@ -72,7 +72,6 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 Scalar = str | int | float | bool
 
-_BASE_URL = "https://api.{}.cliniko.com/v1"
 _RETRY = RetryPolicy()
 _METHOD = re.compile(r"[A-Z]{3,10}")
 
@@ -198,8 +197,8 @@ class Cliniko:
     ) -> None:
         """Take the key and who asks; nothing is opened before the first request."""
         options = _Options(timeout, deadline, retry, priority)
-        credentials = Credentials(_checked_key(api_key), _user_agent(app_name, contact_email))
-        server = Server(_base_url(api_key, shard, base_url))
+        credentials = Credentials(checked_key(api_key), user_agent(app_name, contact_email))
+        server = Server(base_url_for(api_key, shard, base_url))
         limiter = shared_limiter(server.base_url, api_key) if rate_limiter is None else rate_limiter
         self._manager = SessionManager(server, credentials, limiter, session)
         self._view = _View(self._manager, options)
@@ -325,45 +324,6 @@ class Cliniko:
 
         def __exit__(self, *_: object) -> None:
             """Never reached: entering raises."""
-
-
-def _checked_key(api_key: str) -> str:
-    if not isinstance(api_key, str) or not api_key:
-        raise ConfigurationError("the API key is empty")
-    if not api_key.isascii() or not api_key.isprintable() or " " in api_key or ":" in api_key:
-        raise ConfigurationError("the API key has a character that no key has (a space, a line end, a colon, …)")
-    return api_key
-
-
-def _user_agent(app_name: str, contact_email: str) -> str:
-    if not isinstance(app_name, str) or not app_name.strip() or not app_name.isprintable() or not app_name.isascii():
-        raise ConfigurationError("app_name is the name of your application, in printable ASCII")
-    if not isinstance(contact_email, str) or not is_email(contact_email):
-        raise ConfigurationError("contact_email is an e-mail address under which you can be reached")
-    return f"{app_name.strip()} ({contact_email})"
-
-
-def _base_url(api_key: str, shard: str | None, base_url: str | None) -> str:
-    if base_url is not None:
-        if shard is not None:
-            raise ConfigurationError("give a shard or a base_url, not both")
-        return _checked_base_url(base_url)
-    if shard is not None and (not isinstance(shard, str) or not SHARD.fullmatch(shard)):
-        raise ConfigurationError("a shard is two letters and a number, such as au2")
-    return _BASE_URL.format(shard.lower() if shard else shard_of(api_key))
-
-
-def _checked_base_url(base_url: str) -> str:
-    try:
-        url = URL(base_url)
-        host = url.host or ""
-    except (ValueError, TypeError):
-        raise ConfigurationError("base_url is no URL") from None
-    if url.scheme != "https" and not (url.scheme == "http" and is_loopback(host)):
-        raise ConfigurationError("base_url starts with https, unless its host is this machine")
-    if not host or url.user is not None or url.password is not None or url.query_string or url.fragment:
-        raise ConfigurationError("base_url is a scheme, a host and a path, and nothing else")
-    return str(url).rstrip("/")
 
 
 def _from_env(variable: str) -> str:

@@ -144,6 +144,12 @@ class _Turns(Generic[T]):
         mark = self._taker.mark(self._page, self._rows[:handed])
         return write_cursor(self._listing.belongs_to(), mark)
 
+    def let_go(self) -> bool:
+        """Keep of the last page where it ends, which the walk knows, if it goes on: the next may be long in coming."""
+        if self._walk is not None:
+            self._taker, self._page, self._rows = self._walk, None, ()
+        return self._walk is not None
+
     def page(self, total: int | None) -> Page[T]:
         """Give the last rows as a page."""
         data = self._page
@@ -263,6 +269,7 @@ class PageIterator(Generic[T]):
     async def __anext__(self) -> Page[T]:
         """Give the next page."""
         async with self._lock:
+            self._turns.let_go()
             rows, total = await self._turns.turn(empty=not self._begun)
             self._begun = True
             self._handed = len(rows)
@@ -298,6 +305,8 @@ class RecordIterator(Generic[T]):
         async with self._lock:
             for record in self._items:
                 return record  # Another consumer of this walk has turned the page meanwhile.
+            if self._turns.let_go():
+                self._rows, self._items = (), iter(())
             self._rows, _ = await self._turns.turn()
             self._items = iter(self._rows)
             return next(self._items)

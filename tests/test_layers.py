@@ -16,9 +16,9 @@ NAME = "cliniko_async"
 FILES = sorted((ROOT / NAME).rglob("*.py"))
 
 LAYERS = (
-    {"_compat", "_http", "_record", "_timeouts", "links"},
+    {"_compat", "_http", "_loops", "_record", "_timeouts", "links"},
     {"errors"},
-    {"_api", "_fields", "filters"},
+    {"_api", "_fields", "_identity", "filters"},
     {
         "_ahead",
         "_converter",
@@ -32,13 +32,16 @@ LAYERS = (
         "pagination",
     },
     {"limits"},
-    {"_session"},
+    {"_gate", "_session"},
+    {"_accounts"},
     {"_download", "_retry"},
     {"_pydantic", "_resource", "_store"},
     {"resources"},
     {"_tables"},
     {"_follow"},
     {"client"},
+    {"_runs"},
+    {"pool"},
     {""},
     {"cli", "integrations", "sandbox"},
 )

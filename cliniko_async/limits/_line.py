@@ -7,6 +7,7 @@ import random
 import secrets
 from typing import Literal
 
+from .._loops import runs_here
 from ..errors import LimiterUnavailableError, UsageError
 from ._book import Book, Held
 from ._interface import Priority
@@ -101,7 +102,7 @@ class Line:
             self._to_tell = True
             try:
                 # To wake a loop costs much, and the one that runs here is awake.
-                (self.loop.call_soon if _runs(self.loop) else self.loop.call_soon_threadsafe)(self._tell_soon)
+                (self.loop.call_soon if runs_here(self.loop) else self.loop.call_soon_threadsafe)(self._tell_soon)
             except RuntimeError:  # its loop is closed: another line tells it, or the lease ends
                 self._to_tell = False
 
@@ -280,13 +281,6 @@ class Line:
         if self._returning is not None:
             self._returning.cancel()
             self._returning = None
-
-
-def _runs(loop: asyncio.AbstractEventLoop) -> bool:
-    try:
-        return asyncio.get_running_loop() is loop
-    except RuntimeError:
-        return False
 
 
 def _closed() -> UsageError:

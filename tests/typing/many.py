@@ -1,0 +1,39 @@
+"""Many accounts: what a job gives is what its outcome has."""
+
+from collections.abc import AsyncIterator
+from typing import assert_type
+
+from cliniko_async import AccountPool, Cliniko, Outcome, Patient, RateLimiter, SlidingWindowLimiter
+
+
+async def count(account: str, cliniko: Cliniko) -> int:
+    return await cliniko.patients.list().count()
+
+
+async def first(account: str, cliniko: Cliniko) -> Patient | None:
+    return await cliniko.patients.list().first()
+
+
+async def nothing(_: str, cliniko: Cliniko) -> None:
+    await cliniko.patients.archive("1")
+
+
+def limiter(api_key: str) -> RateLimiter:
+    return SlidingWindowLimiter(limit=len(api_key))
+
+
+async def a_job_for_all(keys: dict[str, str]) -> None:
+    async with AccountPool(app_name="A", contact_email="a@b.co", limiter=limiter, priority="bulk") as pool:
+        assert_type(pool, AccountPool)
+        assert_type(pool.client("key", priority="interactive", base_url="https://example.com"), Cliniko)
+        assert_type(pool.run(count, keys), AsyncIterator[Outcome[int]])
+        async for done in pool.run(count, keys, at_once=5):
+            assert_type(done.account, str)
+            assert_type(done.result, int | None)
+            assert_type(done.error, Exception | None)
+        async for found in pool.run(first, keys):
+            assert_type(found, Outcome[Patient | None])
+        async for empty in pool.run(nothing, keys):
+            assert_type(empty, Outcome[None])
+        pool.client("key", session=None)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
+        pool.run(count, ["key"])  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
