@@ -9,7 +9,7 @@ import sys
 import traceback
 from collections.abc import Awaitable, Callable, Iterable
 
-from . import calls, decoding, imports, listing, memory, report, waiting
+from . import accounts, budget, calls, cluster, decoding, imports, listing, memory, report, stores, waiting
 from .generated import generated_client
 from .measure import Line
 
@@ -21,11 +21,15 @@ PARTS: dict[str, Part] = {
     "calls": calls.measure_calls,
     "steps": calls.measure_steps,
     "permits": calls.measure_permits,
+    "stores": stores.measure_stores,
     "listing": listing.measure_listing,
     "ahead": waiting.measure_ahead,
     "budget": waiting.measure_budget,
+    "processes": budget.measure_processes,
     "kept": memory.measure_kept,
     "streams": memory.measure_streams,
+    "accounts": accounts.measure_accounts,
+    "cluster": cluster.measure_cluster,
     "imports": imports.measure_imports,
 }
 
@@ -42,6 +46,8 @@ def main() -> int:
     report.show(lines)
     if options.write:
         report.write(lines)
+        if budget.measure_processes in map(PARTS.get, options.parts or PARTS):
+            budget.publish()
     for fault in (faults := broken + report.faults(lines)):
         print(fault, file=sys.stderr)
     return 1 if faults else 0

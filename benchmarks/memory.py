@@ -41,7 +41,7 @@ def measure_kept() -> Sequence[Line]:
 
 async def measure_streams() -> Sequence[Line]:
     """Measure the memory of a walk over 100,000 records, in the default order and by id."""
-    page = _kept(lambda: [one_page(), peers.attrs_page()(one_page())]) * PAGE_SIZE
+    page = page_kept()
     lines: list[Line] = []
     with serving(pages=_PAGES) as base_url:
         for what, options in {"default order": {}, "stable=True": {"stable": True}}.items():
@@ -52,6 +52,11 @@ async def measure_streams() -> Sequence[Line]:
                 Line(**common, against="its first tenth", ours=[late], theirs=[early], budget=_FLAT),
             ]
     return lines
+
+
+def page_kept() -> float:
+    """Give the kilobytes of a page: its body and its records."""
+    return _kept(lambda: [one_page(), peers.attrs_page()(one_page())]) * PAGE_SIZE
 
 
 async def _peaks(base_url: str, options: dict[str, Any]) -> tuple[float, float]:

@@ -5,17 +5,19 @@
 
 import argparse
 import asyncio
+import base64
 import functools
 import re
 import sys
 import time
-from collections import deque
+from collections import defaultdict, deque
 
 from .data import EXAMPLES, PAGE_SIZE, Template, page_behind
 
 TINY = (EXAMPLES / "tax.json").read_bytes()
 _PAGE = re.compile(rb"[?&]page=(\d+)")
 _LAST_ID = re.compile(rb"id%3A%3E(\d+)")
+_KEY = re.compile(rb"\r\nAuthorization: Basic ([\w+/=]+)")
 _HEAD = b"HTTP/1.1 %d X\r\nContent-Type: application/json; charset=utf-8\r\nContent-Length: %d\r\n%s\r\n"
 
 
@@ -29,17 +31,17 @@ class Answers:
         self.template = Template(options.size)
         self.page = functools.lru_cache(maxsize=options.kept)(self.make_page)
         self.counted = {"requests": 0, "refused": 0, "faults": 0, "connections": 0}
-        self._arrivals: deque[float] = deque()
+        self._arrivals: defaultdict[bytes, deque[float]] = defaultdict(deque)
 
-    def answer(self, target: bytes) -> bytes:
+    def answer(self, target: bytes, key: bytes = b"") -> bytes:
         """Give the whole answer to a request, head and body; an empty one closes the connection."""
         if target.endswith(b"/counted"):
             return answered(200, repr(self.counted).replace("'", '"').encode())
         self.counted["requests"] += 1
-        if self._is_full():
+        if self._is_full(key):
             self.counted["refused"] += 1
             return answered(429, b"{}", b"X-RateLimit-Reset: %d\r\n" % (time.time() + 1))
-        if self.options.fault_every and self.counted["requests"] % self.options.fault_every == 0:
+        if key.startswith(b"failing") or self._fails():
             self.counted["faults"] += 1
             return self._fault()
         if b"/appointment_types" not in target:
@@ -58,16 +60,19 @@ class Answers:
         following = f"{self.base}/appointment_types?page={number + 1}&per_page={size}" if number < pages else None
         return answered(200, self.template.page(number, total=total, following=following))
 
+    def _fails(self) -> bool:
+        return bool(self.options.fault_every and self.counted["requests"] % self.options.fault_every == 0)
+
     def _fault(self) -> bytes:
         """Give in turn a refusal, nothing, and half an answer."""
         turn = self.counted["faults"] % 3
         return (answered(503, b"{}"), b"", self.page(1, by_id=False)[:5000])[turn]
 
-    def _is_full(self) -> bool:
-        """Whether the last period, a sliding one, has seen as many requests as it may."""
+    def _is_full(self, key: bytes) -> bool:
+        """Whether the last period, a sliding one, has seen as many requests of the key as it may."""
         if not self.options.limit:
             return False
-        now, arrivals = time.monotonic(), self._arrivals
+        now, arrivals = time.monotonic(), self._arrivals[key]
         while arrivals and arrivals[0] <= now - self.options.period:
             arrivals.popleft()
         arrivals.append(now)
@@ -93,8 +98,10 @@ class Connection(asyncio.Protocol):
         self._unread += data
         while b"\r\n\r\n" in self._unread:
             head, self._unread = self._unread.split(b"\r\n\r\n", 1)
-            answer = self._answers.answer(head.split(b" ", 2)[1])
-            if latency := self._answers.options.latency:
+            key = _key(head) if self._answers.options.by_key else b""
+            answer = self._answers.answer(head.split(b" ", 2)[1], key)
+            options = self._answers.options
+            if latency := options.slowness if key.startswith(b"slow") else options.latency:
                 asyncio.get_running_loop().call_later(latency, self._write, answer)
             else:
                 self._write(answer)
@@ -104,6 +111,11 @@ class Connection(asyncio.Protocol):
         length = int(answer.partition(b"Content-Length: ")[2].partition(b"\r")[0] or 0)
         if len(answer.partition(b"\r\n\r\n")[2]) < length or not answer:
             self._transport.close()
+
+
+def _key(head: bytes) -> bytes:
+    found = _KEY.search(head)
+    return base64.b64decode(found[1]) if found else b""
 
 
 def answered(status: int, body: bytes, headers: bytes = b"") -> bytes:
@@ -120,6 +132,10 @@ async def main() -> None:
     parser.add_argument("--latency", type=float, default=0.0, help="seconds")
     parser.add_argument("--limit", type=int, default=0, help="requests in any period")
     parser.add_argument("--period", type=float, default=60.0, help="seconds")
+    parser.add_argument(
+        "--by-key", type=int, default=0, help="1: the limit is for each key, and its name may be a fate"
+    )
+    parser.add_argument("--slowness", type=float, default=3.0, help="seconds, for a key whose name begins with slow")
     parser.add_argument("--fault-every", type=int, default=0, help="requests from one fault to the next")
     options = parser.parse_args()
     holder: list[Answers] = []

@@ -1,11 +1,29 @@
 """What newer Pythons have and 3.11 has not."""
 
+import asyncio
 import functools
 import warnings
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any, TypeVar
 
-__all__ = ["deprecated"]
+__all__ = ["deprecated", "heed_cancellation"]
+
+T = TypeVar("T")
+
+
+async def heed_cancellation(work: Awaitable[T]) -> T:
+    """Await it, and raise a cancellation behind it that it has lost.
+
+    Until 3.12 `asyncio.wait_for`, by which redis-py waits, loses one that comes just as what it waits for ends.
+    """
+    task = asyncio.current_task()
+    before = task.cancelling() if task else 0
+    try:
+        return await work
+    finally:
+        if task and task.cancelling() > before:
+            raise asyncio.CancelledError
+
 
 if TYPE_CHECKING:
     from typing_extensions import deprecated

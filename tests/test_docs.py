@@ -21,7 +21,7 @@ from tests.support import virtual
 from tools import docs
 
 ROOT = Path(__file__).parent.parent
-SHOWN = ("README.md", "docs/guide.md", "docs/sandbox.md")
+SHOWN = ("README.md", "docs/guide.md", "docs/sandbox.md", "docs/scaling.md")
 GUARANTEES = ROOT / "docs" / "guarantees.md"
 BLOCK = re.compile(r"^```python(?P<mark>[^\n]*)\n(?P<code>.*?)^```$", re.MULTILINE | re.DOTALL)
 NAMED = re.compile(r"`(tests/[\w/]+\.py)::(\w+)`")

@@ -290,6 +290,22 @@ async def test_without_anything_to_do_there_is_soon_neither_task_nor_timer(redis
         assert len(asyncio.all_tasks()) == before
 
 
+async def test_no_cancellation_is_lost_whenever_it_comes(server, redis):
+    """What redis-py waits by loses one that comes as a wait ends, and whoever was cancelled would go on and send."""
+
+    async def go_on(limiter: RedisLimiter) -> None:
+        while True:
+            (await limiter.acquire("interactive")).unsent()
+
+    async with client_of(server, socket_timeout=30) as careful, limiter_of(careful, 10**6) as limiter:
+        for number in range(60):
+            tasks = [asyncio.create_task(go_on(limiter)) for _ in range(4)]
+            await asyncio.sleep(number / 10_000)
+            for task in tasks:
+                task.cancel()
+            assert not (await asyncio.wait(tasks, timeout=30))[1]
+
+
 async def test_closing_sends_away_who_waits(redis):
     limiter = limiter_of(redis, 1)
     await send(limiter)
@@ -359,7 +375,7 @@ async def test_who_is_to_fail_fails_with_a_clear_error_until_redis_is_back(own_s
 
 
 async def test_a_redis_that_does_not_answer_is_lost(own_server):
-    async with client_of(own_server) as redis, limiter_of(redis, when_lost="fail", timeout=0.05) as limiter:
+    async with client_of(own_server) as redis, limiter_of(redis, when_lost="fail", timeout=1.0) as limiter:
         await send(limiter)
         with own_server.frozen(), pytest.raises(LimiterUnavailableError, match="TimeoutError"):
             await limiter.acquire("interactive")

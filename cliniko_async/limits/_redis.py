@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from .._compat import heed_cancellation
 from .._timeouts import Timeouts
 from ..errors import ConfigurationError, UsageError
 from ._line import WhenLost
@@ -114,7 +115,7 @@ class RedisStore:
         """Leave the client to who gave it."""
 
     async def _run(self, *command: str | bytes | int) -> str | bytes:
-        text: str | bytes = await self._timeouts.bound(self._redis.execute_command(*command))
+        text: str | bytes = await heed_cancellation(self._timeouts.bound(self._redis.execute_command(*command)))
         return text
 
     def _arguments(self, step: Step) -> list[str | bytes]:

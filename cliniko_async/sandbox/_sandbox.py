@@ -40,6 +40,8 @@ class Sandbox:
         period: in seconds.
         window: how the limit is counted.
         latency: seconds that every answer takes.
+        jitter: seconds at the most that a request takes to arrive, before it counts, and as many that its answer takes
+            on top; drawn from the seed for each.
         host: where to listen.
         port: where to listen; 0 is any that is free.
         api_key: the key that is right; one of its own by default.
@@ -65,6 +67,7 @@ class Sandbox:
         period: float = 60.0,
         window: Window = "fixed",
         latency: float = 0.0,
+        jitter: float = 0.0,
         host: str = "127.0.0.1",
         port: int = 0,
         api_key: str | None = None,
@@ -79,6 +82,9 @@ class Sandbox:
         self.faults = Faults()
         self.budget = Budget(limit, period, window, clock)
         self.latency = latency
+        self.jitter = jitter
+        # One of its own, so that what is invented does not depend on how many requests came before.
+        self._jitter = random.Random(f"jitter {seed}")
         self._seed, self._appointment_types = seed, appointment_types
         self._host, self._port = host, port
         rng = random.Random(f"sandbox {seed}")
@@ -87,7 +93,7 @@ class Sandbox:
         self.files = FileStore(wall, clock)
         self.attachments = Attachments(api, self.files)
         routes = Routes(api, self.attachments)
-        self._server = Server(self.api_key, routes, self.budget, self.faults, clock, wall, self._pause)
+        self._server = Server(self.api_key, routes, self.budget, self.faults, clock, wall, self._travel, self._pause)
         self._runner: web.ServerRunner | None = None
 
     @property
@@ -136,9 +142,14 @@ class Sandbox:
     ) -> None:
         await self.close()
 
+    async def _travel(self) -> None:
+        if self.jitter > 0:
+            await asyncio.sleep(self._jitter.uniform(0, self.jitter))
+
     async def _pause(self) -> None:
         if self.latency > 0:
             await asyncio.sleep(self.latency)
+        await self._travel()
 
     def add(self, resource: str, **fields: Any) -> str:
         """Add a record and give its id.

@@ -30,6 +30,8 @@ class Server:
     faults: Faults
     clock: Callable[[], float]
     wall: Callable[[], float]
+    travel: Callable[[], Awaitable[None]]
+    """Waited for before a request is received and counts."""
     pause: Callable[[], Awaitable[None]]
     """Waited for before each answer is sent."""
     requests: list[SandboxRequest] = attrs.field(factory=list[SandboxRequest])
@@ -52,11 +54,12 @@ class Server:
         await asyncio.gather(*self._under_way, return_exceptions=True)
 
     async def _handle(self, request: web.BaseRequest) -> web.Response:
+        # Held here, as the request lets go of it when the client closes it; writing to it then does nothing.
+        connection = cast("asyncio.Transport", request.transport)
+        await self.travel()
         received = self._received(request)
         self.requests.append(received)
         wait = self.budget.arrive() if received.authorized else None
-        # Held here, as the request lets go of it when the client closes it; writing to it then does nothing.
-        connection = cast("asyncio.Transport", request.transport)
         visit = _Visit(self, request, received, wait, connection)
         fault = self.faults.take(received)
         reply = await visit.proceed() if fault is None else await fault.strike(visit.exchange())

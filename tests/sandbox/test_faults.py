@@ -198,6 +198,31 @@ def test_latency_delays_every_answer():
     run(main())
 
 
+def test_jitter_delays_each_request_before_it_counts_and_each_answer_by_a_part_of_itself_that_the_seed_draws():
+    def delays():
+        """How long each request took to be counted, and how long its answer took then."""
+        found = []
+
+        async def main():
+            loop = asyncio.get_running_loop()
+            async with running(latency=1.0, jitter=10.0, clock=loop.time, timeout=100) as wire:
+                for _ in range(20):
+                    sent = loop.time()
+                    await wire.get(USERS)
+                    counted = wire.sandbox.requests[-1].time
+                    found.append((counted - sent, loop.time() - counted))
+
+        run(main())
+        return found
+
+    there, back = zip(*delays(), strict=True)
+    assert 0 <= min(there) < 3
+    assert 7 < max(there) < 10.1
+    assert 1 <= min(back) < 4
+    assert 8 < max(back) < 11.1
+    assert delays() == [pytest.approx(pair, abs=0.1) for pair in zip(there, back, strict=True)]
+
+
 async def test_something_happens_between_two_pages():
     async with running() as wire:
         first = (await wire.get(TYPES, per_page=5)).json

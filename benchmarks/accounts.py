@@ -1,0 +1,159 @@
+"""Many accounts over one connector: what a page costs, what an account costs, and whether one holds up the others."""
+
+import asyncio
+import gc
+import time
+import tracemalloc
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+from cliniko_async import AccountPool, Cliniko, RetryPolicy, SlidingWindowLimiter
+
+from .data import PAGE_SIZE
+from .measure import Line
+from .memory import page_kept
+from .serving import client, counted, roomy, serving
+
+_ACCOUNTS = 1000
+_PAGES = 8
+_CONNECTIONS = 100
+_ROUNDS = 2
+_LIMIT, _PERIOD = 4, 3.0
+"""Each account reads two windows: its limiter has to hold it back once, or the server answers 429."""
+_FEW = 100
+_PAGES_MEASURED = 2
+_OTHERS, _SMALL_PAGES, _LATENCY, _SLOWNESS = 150, 8, 0.05, 3.0
+_NARROW, _NARROW_ROUNDS = 50, 3
+_CPU, _MEMORY = 2.5, 1.0
+"""Budgets: each account that streams holds the page that it read last, and the garbage collector looks at them all."""
+_WHAT = f"{_ACCOUNTS:,} accounts stream at once over {_CONNECTIONS} connections"
+
+
+async def measure_accounts() -> Sequence[Line]:
+    """Measure a thousand accounts that stream at once, and some among whom one is slow or fails."""
+    return [*await _streaming(), *await _with_bad_neighbours()]
+
+
+async def _streaming() -> Iterable[Line]:
+    many, one, files = [], [], []
+    with serving(pages=_PAGES, by_key=1, limit=_LIMIT, period=_PERIOD) as base_url, serving(pages=_ACCOUNTS) as other:
+        await _one_account(other)
+        for _ in range(_ROUNDS):
+            one.append(await _one_account(other))
+            seconds, most = await _many_accounts(base_url)
+            many.append(seconds)
+            files.append(most)
+        refused = counted(base_url)["refused"]
+        grown = await _grown(other)
+    assert not refused, f"{refused} answers of 429"
+    page, most_files = page_kept(), [_CONNECTIONS] * _ROUNDS
+    return [
+        Line(what=f"{_WHAT}, CPU a page", against="1 account", ours=many, theirs=one, unit="µs", budget=_CPU),
+        Line(what=f"{_WHAT}, memory of each", against="a page", ours=[grown], theirs=[page], unit="kB", budget=_MEMORY),
+        Line(what=f"{_WHAT}, files", against="connections", ours=files, theirs=most_files, unit="", budget=1.05),
+    ]
+
+
+async def _one_account(base_url: str) -> float:
+    async with client(base_url) as cliniko:
+        gc.collect()
+        begun, count = time.process_time(), 0
+        async for _ in cliniko.appointment_types.list():
+            count += 1
+        seconds = time.process_time() - begun
+    assert count == _ACCOUNTS * PAGE_SIZE
+    return seconds / _ACCOUNTS
+
+
+async def _many_accounts(base_url: str) -> tuple[float, int]:
+    """Give the CPU seconds of a page, and the most files that were open."""
+    await asyncio.sleep(_PERIOD)  # What the server has counted of an earlier round is not the limiters' own.
+    most, before = 0, _open_files()
+    async with _pool(base_url, limiter=lambda _: SlidingWindowLimiter(_LIMIT, _PERIOD)) as pool:
+        gc.collect()
+        begun = time.process_time()
+        async for done in pool.run(_stream, _keys(_ACCOUNTS), at_once=_ACCOUNTS):
+            assert done.result == _PAGES * PAGE_SIZE, done.error
+            most = max(most, _open_files() - before)
+        seconds = time.process_time() - begun
+    return seconds / _ACCOUNTS / _PAGES, most
+
+
+async def _grown(base_url: str) -> float:
+    """Give the kilobytes by which the peak rises with each account that streams: those of many less those of few."""
+    peaks = []
+    for accounts in (_FEW, _FEW, _ACCOUNTS):  # the first of them warms up
+        async with _pool(base_url, limiter=lambda _: roomy()) as pool:
+            gc.collect()
+            tracemalloc.start()
+            try:
+                async for done in pool.run(_stream_a_few, _keys(accounts), at_once=accounts):
+                    assert done.error is None
+                peaks.append(tracemalloc.get_traced_memory()[1] / 1000)
+            finally:
+                tracemalloc.stop()
+    return (peaks[-1] - peaks[-2]) / (_ACCOUNTS - _FEW)
+
+
+async def _with_bad_neighbours() -> Iterable[Line]:
+    """Measure the time that accounts need, beside the same with one more that is slow, and with one that fails."""
+    lines = []
+    options = {"pages": _SMALL_PAGES, "size": 1, "by_key": 1, "latency": _LATENCY, "slowness": _SLOWNESS}
+    with serving(**options) as base_url:
+        await _until_done(base_url)
+        alone, slow, failing = [], [], []
+        for _ in range(_NARROW_ROUNDS):
+            alone.append(await _until_done(base_url))
+            slow.append(await _until_done(base_url, "slow-au1"))
+            failing.append(await _until_done(base_url, "failing-au1"))
+    for which, taken in {"one more answers after 3 s": slow, "one more only fails": failing}.items():
+        what = f"{_OTHERS} accounts, {_NARROW} connections: {which}"
+        lines.append(Line(what=what, against="without it", ours=taken, theirs=alone, unit="s", budget=1.05))
+    return lines
+
+
+async def _until_done(base_url: str, *bad: str) -> float:
+    others = _keys(_OTHERS)
+    async with _pool(base_url, connections=_NARROW, limiter=lambda _: roomy(), retry=_STUBBORN) as pool:
+        gc.collect()
+        begun, left = time.monotonic(), len(others)
+        async for done in pool.run(_ahead, {name: name for name in bad} | others, at_once=_OTHERS + 1):
+            if done.account in others:
+                assert done.result == _SMALL_PAGES, done.error
+                left -= 1
+            if not left:
+                break
+        return time.monotonic() - begun
+
+
+_STUBBORN = RetryPolicy(attempts=20, wait_initial=0.01, wait_max=0.1)
+
+
+async def _stream(_: str, cliniko: Cliniko) -> int:
+    count = 0
+    async for _record in cliniko.appointment_types.list():
+        count += 1
+    return count
+
+
+async def _stream_a_few(_: str, cliniko: Cliniko) -> None:
+    async for _record in cliniko.appointment_types.list(limit=_PAGES_MEASURED * PAGE_SIZE):
+        pass
+
+
+async def _ahead(_: str, cliniko: Cliniko) -> int:
+    return len(await cliniko.appointment_types.list(per_page=1, prefetch=8).collect())
+
+
+def _keys(count: int) -> dict[str, str]:
+    return {f"account {number}": f"MS0xLWl4{number}-au1" for number in range(count)}
+
+
+def _pool(base_url: str, **options: Any) -> AccountPool:  # noqa: ANN401
+    who = {"app_name": "Benchmarks", "contact_email": "it@example.com"}
+    return AccountPool(**{"connections": _CONNECTIONS, "base_url": base_url, **who, **options})
+
+
+def _open_files() -> int:
+    return sum(1 for _ in Path("/dev/fd").iterdir())

@@ -1,0 +1,63 @@
+"""Sandboxes that count, in a process of their own: `python -m benchmarks.sandboxes`.
+
+It reads the options of all on one line, prints where each is, and upon a second line prints what each has counted.
+"""
+
+import asyncio
+import contextlib
+import sys
+
+import msgspec
+
+from cliniko_async.sandbox import Sandbox
+from cliniko_async.sandbox.budget import Window
+
+
+class Options(msgspec.Struct, frozen=True):
+    """One sandbox; times in seconds."""
+
+    window: Window
+    limit: int
+    period: float
+    latency: float
+    jitter: float
+    seed: int
+
+
+class Place(msgspec.Struct, frozen=True):
+    """Where a sandbox is, and its key."""
+
+    base_url: str
+    api_key: str
+
+
+class Counted(msgspec.Struct, frozen=True):
+    """What a sandbox saw: when each request counted, and who sent it."""
+
+    refused: int
+    most: int
+    arrivals: list[tuple[float, str]]
+
+
+async def main() -> None:
+    """Run them until the second line comes."""
+    options = msgspec.json.decode(sys.stdin.readline(), type=list[Options])
+    async with contextlib.AsyncExitStack() as stack:
+        running = [await stack.enter_async_context(Sandbox(**msgspec.structs.asdict(each))) for each in options]
+        _say([Place(each.base_url, each.api_key) for each in running])
+        await asyncio.get_running_loop().run_in_executor(None, sys.stdin.readline)
+        _say([counted(each) for each in running])
+
+
+def counted(sandbox: Sandbox) -> Counted:
+    """Tell what a sandbox saw."""
+    arrivals = [(each.time, each.headers["user-agent"].partition(" (")[0]) for each in sandbox.requests]
+    return Counted(sandbox.budget.refused, sandbox.budget.most, arrivals)
+
+
+def _say(value: object) -> None:
+    print(msgspec.json.encode(value).decode(), flush=True)
+
+
+if __name__ == "__main__":
+    asyncio.run(main())
