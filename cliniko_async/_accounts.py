@@ -15,9 +15,9 @@ from ._loops import runs_here
 from .errors import ConfigurationError
 from .limits import Limits, Permit, Priority, RateLimiter, shared_limiter
 
-_STALE = 15.0
-"""Seconds that a permit may lie about: with an attempt of 40 behind it, it is used within a limiter's lease of 60."""
-_BRIEFLY = 0.1
+_STALE = 1.0
+"""Seconds that a permit may lie about: a pause of which another process was told may have come meanwhile."""
+_BRIEFLY = 0.5
 """Seconds for which a connection is kept for who has to ask for a permit again."""
 _PERIODS = 3
 """How long a limiter is remembered that nobody uses: its window is empty then, and a pause of two periods over."""

@@ -9,7 +9,7 @@ import attrs
 
 from ._loops import runs_here
 from .client import Cliniko
-from .errors import ConfigurationError, UsageError
+from .errors import UsageError
 
 T = TypeVar("T")
 Job: TypeAlias = Callable[[str, Cliniko], Awaitable[T]]
@@ -84,11 +84,11 @@ class Run(Generic[T]):
         # Without their tracebacks, which would show the key.
         try:
             client = self._client(api_key)
-        except ConfigurationError as error:
-            return _refused(account, error.with_traceback(None))
         except UsageError as error:
             self._end(error.with_traceback(None))
             return None
+        except Exception as error:  # noqa: BLE001  (what makes the limiter may raise anything)
+            return _refused(account, error.with_traceback(None))
         return _outcome(account, client, self._job)
 
     def _next_key(self) -> tuple[str, str] | None:
@@ -126,9 +126,14 @@ async def _outcome(account: str, client: Cliniko, job: Job[T]) -> Outcome[T]:
             return Outcome(account, await job(account, client))
     except Exception as error:  # noqa: BLE001  (whatever it is, it is handed out)
         return Outcome(account, error=error)
+    except asyncio.CancelledError:
+        # What the job waited for was cancelled, perhaps, and not the job: that is a failure of this account alone.
+        if (task := asyncio.current_task()) and not task.cancelling():
+            return Outcome(account, error=UsageError("the job was cancelled by something that it called"))
+        raise
 
 
-async def _refused(account: str, error: ConfigurationError) -> Outcome[Any]:
+async def _refused(account: str, error: Exception) -> Outcome[Any]:
     return Outcome(account, error=error)
 
 

@@ -283,6 +283,21 @@ async def test_a_permit_from_before_a_pause_is_not_used_behind_it():
 
 
 @virtually
+async def test_a_pause_of_which_somebody_else_was_told_is_heeded():
+    """By a client outside of the pool, or on another machine: only the limiter knows."""
+    gate, limiter = Gate(1, 1), limiter_of()
+    account = account_of(gate, limiter)
+    permit = await account.acquire("interactive")
+    waiting = await asks(account, "interactive")
+    await asyncio.sleep(1)
+    limiter.throttled(30.0)
+    await asyncio.sleep(1)
+    permit.answered()
+    (await waiting).answered()
+    assert now() == 1031
+
+
+@virtually
 async def test_a_permit_that_lay_about_is_changed_for_another_and_the_connection_kept():
     """A limiter that several processes share gives it to others in the end."""
     gate, limiter = Gate(1, 1), RecordingLimiter()

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import logging
+import struct
 import sys
 import time
 from collections.abc import AsyncIterator, Iterator
@@ -11,6 +12,7 @@ import pytest
 from redis.asyncio import Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
+from redis.exceptions import ConnectionError as RedisConnectionError
 
 from cliniko_async.errors import ConfigurationError, LimiterUnavailableError, UsageError
 from cliniko_async.limits import Priority, RedisLimiter
@@ -131,6 +133,32 @@ async def test_every_key_ends_by_itself(redis):
             keys = await redis.keys()
             assert len(keys) == 6
             assert min([await redis.pttl(key) for key in keys]) > 0
+
+
+@pytest.mark.parametrize("before", ["unsent", "a look"])
+async def test_a_window_that_is_empty_again_ends_by_itself_too(redis, before):
+    """What was set for a key that is gone does not hold for the one that is made anew."""
+    async with limiter_of(redis) as limiter:
+        if before == "unsent":
+            (await limiter.acquire("interactive")).unsent()
+        assert await used(limiter) == 0
+        permit = await limiter.acquire("interactive")
+        assert min([await redis.pttl(key) for key in await redis.keys()]) > 0
+        permit.unsent()
+
+
+async def test_what_was_free_is_free_still_when_the_clock_of_redis_is_set_back(redis):
+    """It is not always cleared away at once, and lies ahead of the new time."""
+    async with limiter_of(redis, 1000, 60.0) as limiter:
+        (await limiter.acquire("interactive")).answered()
+        assert await used(limiter) == 1
+        keys = {key.rpartition(b":")[2]: key for key in await redis.keys()}
+        numbers = list(struct.unpack(">8q", await redis.get(keys[b"state"])))
+        an_hour_ahead = numbers[6] + 3600 * 10**6
+        numbers[6:] = an_hour_ahead, an_hour_ahead + 600 * 10**6
+        await redis.set(keys[b"state"], struct.pack(">8q", *numbers), px=60_000)
+        await redis.zadd(keys[b"held"], {f"free:{age}": an_hour_ahead - age for age in range(30)})
+        assert await used(limiter) == 0
 
 
 async def test_what_is_free_is_cleared_away_in_time(redis):
@@ -304,6 +332,24 @@ async def test_no_cancellation_is_lost_whenever_it_comes(server, redis):
             for task in tasks:
                 task.cancel()
             assert not (await asyncio.wait(tasks, timeout=30))[1]
+
+
+async def test_a_step_that_the_client_sends_again_by_itself_takes_no_permit_twice(own_server):
+    """Redis did it, and its answer was lost on the way."""
+    again = {"retry": Retry(NoBackoff(), 3), "retry_on_error": [RedisConnectionError]}
+    async with (
+        own_server.behind_a_proxy() as proxy,
+        Redis(host="127.0.0.1", port=proxy.own_port, **again) as redis,
+        limiter_of(redis, 4) as limiter,
+    ):
+        (await limiter.acquire("interactive")).unsent()
+        assert await used(limiter) == 0
+        proxy.lose = 2  # The first asks for one caller, the second for the other three.
+        permits = await asyncio.wait_for(asyncio.gather(*(limiter.acquire("interactive") for _ in range(4))), 30)
+        assert await used(limiter) == 4
+        for permit in permits:
+            permit.unsent()
+        assert await used(limiter) == 0
 
 
 async def test_closing_sends_away_who_waits(redis):

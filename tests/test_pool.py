@@ -22,7 +22,7 @@ from cliniko_async.errors import (
 from cliniko_async.limits import SlidingWindowLimiter, shared_limiter
 from cliniko_async.sandbox import Sandbox
 from tests.support.clients import KEY, ONCE, WHO, virtually
-from tests.support.limiting import now, settle_down
+from tests.support.limiting import limiter_of, now, settle_down
 from tests.support.many import ManyServer, pool_of
 from tests.support.virtual import run
 
@@ -445,6 +445,19 @@ async def test_a_key_that_cannot_work_ends_its_account_alone():
 
 
 @virtually
+async def test_an_account_for_which_no_limiter_can_be_made_ends_alone():
+    def limiter(key):
+        if key == "bad":
+            raise ZeroDivisionError
+        return limiter_of()
+
+    async with ManyServer() as server, pool_of(server, limiter=limiter) as pool:
+        done = await finished(pool.run(ask, {"first": "one", "bad": "bad", "last": "two"}))
+    assert isinstance(done["bad"].error, ZeroDivisionError)
+    assert (done["first"].result, done["last"].result) == (200, 200)
+
+
+@virtually
 async def test_no_frame_of_an_error_shows_a_key():
     """Programs that report errors may print the local variables."""
     async with ManyServer(status={KEY: 401}) as server, pool_of(server) as pool:
@@ -595,10 +608,23 @@ async def test_cancelling_who_waits_cancels_the_jobs_and_waits_for_their_end():
 
 
 @virtually
-async def test_a_job_that_is_cancelled_from_within_ends_the_run_and_is_not_swallowed():
+async def test_a_job_that_waits_for_what_is_cancelled_ends_alone():
     async def job(account, cliniko):
         if account == "clinic 1":
             raise asyncio.CancelledError
+        return account
+
+    async with AccountPool(**WHO) as pool:
+        done = await finished(pool.run(job, keys(3)))
+    assert isinstance(done.pop("clinic 1").error, UsageError)
+    assert [each.error for each in done.values()] == [None, None]
+
+
+@virtually
+async def test_a_job_that_somebody_else_cancels_ends_the_run_and_is_not_swallowed():
+    async def job(account, cliniko):
+        if account == "clinic 1":
+            asyncio.current_task().cancel()
         await asyncio.sleep(3600)
 
     async with AccountPool(**WHO) as pool:

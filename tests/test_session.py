@@ -396,8 +396,11 @@ async def stay(manager):
 
 
 INTERRUPTED = """
-    import asyncio, sys
+    import asyncio, signal
     from cliniko_async import Cliniko
+
+    # What runs in the background of a shell has been told to ignore it.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
     async def main():
         async with Cliniko("{key}", base_url="http://127.0.0.1:{port}/v1", app_name="T", contact_email="a@b.cc") as it:
@@ -415,7 +418,8 @@ def test_an_interrupt_from_the_keyboard_ends_a_program_cleanly():
         script = textwrap.dedent(INTERRUPTED).format(key=KEY, port=listener.getsockname()[1])
         command = [sys.executable, "-X", "dev", "-W", "error", "-c", script]
         child = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, cwd=Path(__file__).parent.parent)
-        with contextlib.ExitStack() as stack:
+        with child, contextlib.ExitStack() as stack:
+            stack.callback(child.kill)
             for _ in range(2):
                 connection = stack.enter_context(listener.accept()[0])
                 connection.settimeout(30)

@@ -1,4 +1,4 @@
-"""Prints the lower bounds of the dependencies as constraints for pip."""
+"""Prints the lower bounds of what the package imports, extras included, as constraints for pip."""
 
 import re
 import tomllib
@@ -18,4 +18,5 @@ def lowest(requirement: str) -> str:
 
 if __name__ == "__main__":
     project = tomllib.loads(PYPROJECT.read_text(encoding="utf-8"))["project"]
-    print("\n".join(map(lowest, project["dependencies"])))
+    extras = project["optional-dependencies"]
+    print("\n".join(map(lowest, [*project["dependencies"], *extras["redis"], *extras["dask"]])))

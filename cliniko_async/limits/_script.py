@@ -51,7 +51,18 @@ opens, paused, guessed = min(opens, now + interval), min(paused, now + length), 
 if now + pause > paused then paused, length = now + pause, pause end
 if new_guess > 0 and now + guess_for > guessed then guess, guessed = new_guess, now + guess_for end
 
-for number = first, first + doubtful - 1 do drop(line .. ':' .. text(number), true) end
+if now < seen then
+  -- What was free when the clock stood there is not held again; before the notes, which go by this clock.
+  for _, key in ipairs({held, bulk}) do call('ZREMRANGEBYSCORE', key, '-inf', text(seen)) end
+  ends = 0
+end
+-- Nobody has these numbers yet: the answer was lost that gave them, perhaps of this very step, as redis-py sends again
+-- by itself what it had no answer to.
+local number = first
+while number < first + doubtful or call('ZSCORE', held, line .. ':' .. text(number)) do
+  drop(line .. ':' .. text(number), true)
+  number = number + 1
+end
 for i = 3, #ARGV do
   local lane, free_in, id = ARGV[i]:match('^(.)(%S+) (.*)$')
   free_in = tonumber(free_in)
@@ -92,9 +103,10 @@ local function finish(urgent_granted, urgent_wait, bulk_granted, bulk_wait, next
   local useful = max(longest, hold, paused - now) + 2 * hold + patience
   local expires = text(math.ceil(useful / 1000))
   if ends < now + useful then
-    ends = now + 2 * useful
     for _, key in ipairs({held, bulk}) do call('ZREMRANGEBYSCORE', key, '-inf', text(now)) end
-    call('PEXPIRE', held, text(math.ceil(2 * useful / 1000)))
+    -- Where nothing is held there is no key yet, and who makes it has to set its end.
+    local set = call('PEXPIRE', held, text(math.ceil(2 * useful / 1000)))
+    ends = set == 1 and now + 2 * useful or 0
   end
   for key in pairs(touched) do call('PEXPIRE', key, expires) end
   call('SET', state, struct.pack(NUMBERS, turn, opens, paused, length, guess, guessed, now, ends), 'PX', expires)

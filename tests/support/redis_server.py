@@ -1,5 +1,6 @@
 """A real server of Redis for the tests: the one of this machine, or the one that a package brings."""
 
+import asyncio
 import contextlib
 import shutil
 import signal
@@ -7,11 +8,49 @@ import socket
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from importlib import util
 from pathlib import Path
 
 _PATIENCE = 30.0
+
+
+class Proxy:
+    """Passes on what clients and server say; cuts the connection in place of an answer, if that is asked."""
+
+    own_port: int
+
+    def __init__(self, port: int) -> None:
+        self._port = port
+        self._serving: set[asyncio.Task[None]] = set()
+        self.lose = 0
+        """The how manieth answer from now is lost; 0 is none."""
+
+    def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._serving.add(asyncio.create_task(self._serve(reader, writer)))
+
+    async def end(self) -> None:
+        """Wait until every connection is closed, as its client has closed it."""
+        await asyncio.gather(*self._serving)
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        answers, questions = await asyncio.open_connection("127.0.0.1", self._port)
+        asking = asyncio.create_task(_pass_on(reader, questions))
+        with contextlib.closing(writer), contextlib.closing(questions):
+            while data := await answers.read(65536):
+                if self.lose == 1:
+                    self.lose = 0
+                    break
+                self.lose = max(0, self.lose - 1)
+                writer.write(data)
+            asking.cancel()
+            await asyncio.wait((asking,))
+
+
+async def _pass_on(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    with contextlib.closing(writer):
+        while data := await reader.read(65536):
+            writer.write(data)
 
 
 class RedisServer:
@@ -48,6 +87,15 @@ class RedisServer:
         """End it and remove its folder."""
         self.stop()
         self._folder.cleanup()
+
+    @contextlib.asynccontextmanager
+    async def behind_a_proxy(self) -> AsyncIterator["Proxy"]:
+        """A way to it that loses answers when it is told to."""
+        proxy = Proxy(self.port)
+        async with await asyncio.start_server(proxy.serve, "127.0.0.1", 0) as listening:
+            proxy.own_port = listening.sockets[0].getsockname()[1]
+            yield proxy
+            await proxy.end()
 
     @contextlib.contextmanager
     def frozen(self) -> Iterator[None]:
