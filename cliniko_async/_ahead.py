@@ -44,7 +44,11 @@ class Ahead:
         if url not in self._tasks:
             self._tasks[url] = self._start(url)
         task = self._tasks[url]
-        if not task.done():
+        if task.done():
+            # Those asked for behind the last page go out before this one is read: of pages that arrive together, each
+            # would else wait for all the others before the next is asked for in its place.
+            await asyncio.sleep(0)
+        else:
             # Whoever waits may be cancelled and come again: the request goes on.
             await asyncio.wait((task,))
         del self._tasks[url]

@@ -54,6 +54,19 @@ async def test_each_page_that_is_reached_starts_the_next_one_ahead():
         assert seen == [3, 4, 5, 6, 6, 6]
 
 
+@virtually
+async def test_of_pages_that_arrived_together_each_sends_another_before_the_next_is_read():
+    async with listed(20) as (_, cliniko):
+        walk = aiter(cliniko.appointment_types.list(per_page=2, prefetch=3))
+        await anext(walk)
+        await asyncio.sleep(1)
+        sent = []
+        for _ in range(6):
+            await anext(walk)
+            sent.append((await cliniko.limits()).used)
+        assert sent == [4, 4, 4, 5, 5, 6]
+
+
 @pytest.mark.parametrize(("limit", "asked"), [(1, 1), (2, 1), (3, 2), (5, 3), (100, 5)])
 @virtually
 async def test_a_limit_caps_what_is_asked_for_ahead(limit, asked):
