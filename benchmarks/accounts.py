@@ -25,7 +25,7 @@ _FEW = 100
 _PAGES_MEASURED = 2
 _OTHERS, _SMALL_PAGES, _LATENCY, _SLOWNESS = 150, 8, 0.05, 3.0
 _NARROW, _NARROW_ROUNDS = 50, 3
-_CPU, _MEMORY = 1.3, 0.1
+_CPU, _MEMORY = 1.5, 0.1
 """Budgets: the garbage collector looks at a thousand walks, none of which holds a page while it waits for the next."""
 _WHAT = f"{_ACCOUNTS:,} accounts stream at once over {_CONNECTIONS} connections"
 

@@ -62,7 +62,7 @@ async def measure_steps() -> Sequence[Line]:
             page = await ours.appointment_types.list()
             assert len(page.items) == _RECORDS
             taken: dict[str, list[float]] = {"ours": [], "generator": []}
-            for _ in range(25):
+            for _ in range(60):
                 walks = {"ours": aiter(ours.appointment_types.list()), "generator": generate(page.items)}
                 for name, records in walks.items():
                     await anext(records)
