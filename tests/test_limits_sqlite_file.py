@@ -178,6 +178,9 @@ def test_event_loops_in_threads_share_a_limiter(path):
 
     async def many() -> None:
         await asyncio.gather(*map(one, range(15)))
+        # All is told then, and nothing left to be begun while the loop is closed.
+        for _ in range(2):
+            await limiter.limits()
 
     threads = [threading.Thread(target=asyncio.run, args=(many(),)) for _ in range(3)]
     for thread in threads:
