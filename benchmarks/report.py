@@ -15,7 +15,10 @@ from .measure import CLEARLY, Line
 README = Path(__file__).parent.parent / "README.md"
 _BEGIN, _END = "<!-- benchmarks:start -->", "<!-- benchmarks:end -->"
 _COLUMNS = ("what", "ours", "beside", "theirs", "ratio", "budget", "")
-_LIBRARIES = ("aiohttp", "attrs", "cattrs", "msgspec", "pydantic", "httpx", "orjson", "openapi-python-client")
+_LIBRARIES = (
+    *("aiohttp", "attrs", "cattrs", "msgspec", "redis", "distributed"),
+    *("pydantic", "httpx", "orjson", "openapi-python-client"),
+)
 _SCALES = {"s": 1.0, "ms": 1e3, "µs": 1e6, "ns": 1e9, "kB": 1.0, "": 1.0}
 _INTRODUCTION = f"""\
 Medians of many rounds in which the sides took turns; a ratio is the median of those within a round. Times are CPU time,
