@@ -122,7 +122,8 @@ class Outcome:
 def hammered(cases: Sequence[Case], scale: Scale) -> list[Outcome]:
     """Run all cases at once, each with a sandbox of its own; process 3 has a client and a limiter for each."""
     with ExitStack() as stack:
-        redis = stack.enter_context(_redis()) if any(case.kind == "RedisLimiter" for case in cases) else ""
+        shared = any(case.kind == "RedisLimiter" for case in cases)
+        redis = stack.enter_context(RedisServer()).url if shared else ""
         folder = stack.enter_context(TemporaryDirectory())
         servers = stack.enter_context(_process("sandboxes"))
         _tell(servers, [_options(case, scale, seed) for seed, case in enumerate(cases)])
@@ -203,16 +204,6 @@ def _process(module: str) -> Iterator[subprocess.Popen[str]]:
         except BaseException:
             process.kill()
             raise
-
-
-@contextmanager
-def _redis() -> Iterator[str]:
-    server = RedisServer()
-    try:
-        server.start()
-        yield server.url
-    finally:
-        server.close()
 
 
 def _tell(process: subprocess.Popen[str], value: object) -> None:

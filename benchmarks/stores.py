@@ -28,8 +28,11 @@ async def measure_stores() -> Sequence[Line]:
 
 
 async def _measure_redis() -> Sequence[Line]:
-    with _server() as url:
-        async with Redis.from_url(url) as redis, RedisLimiter(redis, _LIMIT, _PERIOD, name="benchmarks") as limiter:
+    with RedisServer() as server:
+        async with (
+            Redis.from_url(server.url) as redis,
+            RedisLimiter(redis, _LIMIT, _PERIOD, name="benchmarks") as limiter,
+        ):
             wall: dict[str, list[float]] = {"ping": [], "permit": []}
             sides = {
                 "ping": AsyncSide(_timed(wall["ping"], _repeated(redis.ping)), _IN_A_ROW),
@@ -82,16 +85,6 @@ def _timed(seconds: list[float], run: Callable[[], Awaitable[object]]) -> Callab
         seconds.append((time.perf_counter() - begun) / _IN_A_ROW)
 
     return timed
-
-
-@contextmanager
-def _server() -> Iterator[str]:
-    server = RedisServer()
-    try:
-        server.start()
-        yield server.url
-    finally:
-        server.close()
 
 
 @contextmanager

@@ -12,10 +12,8 @@ from tests.support.redis_server import RedisServer
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[RedisServer]:
-    server = RedisServer()
-    server.start()
-    yield server
-    server.close()
+    with RedisServer() as server:
+        yield server
 
 
 @pytest.fixture(params=[False, True], ids=["bytes", "text"])

@@ -74,10 +74,8 @@ def threads_of_the_library() -> list[threading.Thread]:
 
 @pytest.fixture
 def redis_server() -> Iterator[RedisServer]:
-    server = RedisServer()
-    server.start()
-    yield server
-    server.close()
+    with RedisServer() as server:
+        yield server
 
 
 @contextlib.asynccontextmanager

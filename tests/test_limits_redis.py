@@ -25,10 +25,8 @@ HOUR = 3600.0
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[RedisServer]:
-    server = RedisServer()
-    server.start()
-    yield server
-    server.close()
+    with RedisServer() as server:
+        yield server
 
 
 @pytest.fixture
@@ -41,10 +39,8 @@ async def redis(server: RedisServer) -> AsyncIterator[Redis]:
 @pytest.fixture
 def own_server() -> Iterator[RedisServer]:
     """A server that the test may stop."""
-    server = RedisServer()
-    server.start()
-    yield server
-    server.close()
+    with RedisServer() as server:
+        yield server
 
 
 def client_of(server: RedisServer, **options) -> Redis:

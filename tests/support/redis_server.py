@@ -11,6 +11,7 @@ import time
 from collections.abc import AsyncIterator, Iterator
 from importlib import util
 from pathlib import Path
+from typing import Self
 
 _PATIENCE = 30.0
 
@@ -87,6 +88,13 @@ class RedisServer:
         """End it and remove its folder."""
         self.stop()
         self._folder.cleanup()
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
     @contextlib.asynccontextmanager
     async def behind_a_proxy(self) -> AsyncIterator["Proxy"]:
