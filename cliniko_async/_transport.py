@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 LARGEST_ANSWER = 64 * 1024 * 1024
 _CONNECT_SHARE = 0.75
 _KEEP_ALIVE = 15.0
-CONNECTIONS = 100
+_CONNECTIONS = 100
 _NEVER_SENT = (
     aiohttp.ClientConnectorError,
     aiohttp.ConnectionTimeoutError,
@@ -95,7 +95,7 @@ class _WatchedRequest(ClientRequest):
         return await super().send(conn)
 
 
-def open_session(connections: int = CONNECTIONS) -> aiohttp.ClientSession:
+def open_session(connections: int = _CONNECTIONS) -> aiohttp.ClientSession:
     """Open a session of our own, of so many connections: no cookies, and it knows which request reached one of them."""
     # A connection is let go before the server would close it under a request.
     connector = aiohttp.TCPConnector(limit=connections, keepalive_timeout=_KEEP_ALIVE)

@@ -93,8 +93,9 @@ class AccountPool:
         """Run a job for each account, so many at once, and hand out how each one ended, as it ends.
 
         `keys` has the API key of each account under the caller's name for it. A job gets that name and a client, which
-        is closed behind it. An `Exception` ends its own job alone; anything else ends the run. A new job starts when an
-        outcome is asked for, so that no more than `at_once` of them are ever kept. Leaving the loop cancels the jobs.
+        is closed behind it. An `Exception` ends its own job alone, and so does what it waits for and somebody cancels;
+        anything else ends the run. A new job starts when an outcome is asked for, so that no more than `at_once` of
+        them are ever kept. Leaving the loop cancels the jobs.
 
         Raises:
             ConfigurationError: `at_once` is no number from 1.

@@ -52,8 +52,12 @@ if now + pause > paused then paused, length = now + pause, pause end
 if new_guess > 0 and now + guess_for > guessed then guess, guessed = new_guess, now + guess_for end
 
 if now < seen then
-  -- What was free when the clock stood there is not held again; before the notes, which go by this clock.
-  for _, key in ipairs({held, bulk}) do call('ZREMRANGEBYSCORE', key, '-inf', text(seen)) end
+  -- What was free when the clock stood there is not held again. Before the notes, which go by this clock.
+  for _, key in ipairs({held, bulk}) do
+    call('ZREMRANGEBYSCORE', key, '-inf', text(seen))
+    clamp(key, now + longest)
+  end
+  clamp(back, max(now + longest, paused) + patience)
   ends = 0
 end
 -- Nobody has these numbers yet: the answer was lost that gave them, perhaps of this very step, as redis-py sends again
@@ -69,11 +73,6 @@ for i = 3, #ARGV do
   if free_in > 0 then keep(id, lane == 'b', now + free_in) else drop(id, lane == 'b') end
 end
 
-if now < seen then
-  clamp(held, now + longest)
-  clamp(bulk, now + longest)
-  clamp(back, max(now + longest, paused) + patience)
-end
 local n_lines = call('ZCARD', lines)
 if n_lines > 0 then
   for _, member in ipairs(call('ZRANGEBYSCORE', back, '-inf', '(' .. text(now))) do
