@@ -73,7 +73,7 @@ async def _many_accounts(base_url: str) -> tuple[float, int]:
     async with _pool(base_url, limiter=lambda _: SlidingWindowLimiter(_LIMIT, _PERIOD)) as pool:
         gc.collect()
         begun = time.process_time()
-        async for done in pool.run(_stream, _keys(_ACCOUNTS), at_once=_ACCOUNTS):
+        async for done in pool.run(_stream, _keys(_ACCOUNTS), concurrency=_ACCOUNTS):
             assert done.result == _PAGES * PAGE_SIZE, done.error
             most = max(most, _open_files() - before)
         seconds = time.process_time() - begun
@@ -88,7 +88,7 @@ async def _grown(base_url: str) -> float:
             gc.collect()
             tracemalloc.start()
             try:
-                async for done in pool.run(_stream_a_few, _keys(accounts), at_once=accounts):
+                async for done in pool.run(_stream_a_few, _keys(accounts), concurrency=accounts):
                     assert done.error is None
                 peaks.append(tracemalloc.get_traced_memory()[1] / 1000)
             finally:
@@ -118,7 +118,7 @@ async def _until_done(base_url: str, *bad: str) -> float:
     async with _pool(base_url, connections=_NARROW, limiter=lambda _: roomy(), retry=_STUBBORN) as pool:
         gc.collect()
         begun, left = time.monotonic(), len(others)
-        async for done in pool.run(_ahead, {name: name for name in bad} | others, at_once=_OTHERS + 1):
+        async for done in pool.run(_ahead, {name: name for name in bad} | others, concurrency=_OTHERS + 1):
             if done.account in others:
                 assert done.result == _SMALL_PAGES, done.error
                 left -= 1

@@ -81,7 +81,7 @@ async def measure_permits() -> Sequence[Line]:
     async def by_limiter() -> None:
         for _ in range(_PERMITS):
             permit = await limiter.acquire("interactive")
-            permit.answered()
+            permit.complete()
 
     async def by_deque() -> None:
         for _ in range(_PERMITS):

@@ -70,9 +70,9 @@ class Timed:
             if priority == "interactive":
                 self.waits.append((asked, _now() - asked))
 
-    def throttled(self, wait: float | None) -> float:
+    def pause(self, wait: float | None) -> float:
         """Pause."""
-        return self.inner.throttled(wait)
+        return self.inner.pause(wait)
 
     async def limits(self) -> Limits:
         """Tell how it stands."""

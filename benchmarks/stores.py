@@ -63,7 +63,7 @@ async def _measure_sqlite() -> Sequence[Line]:
 
 
 async def _take(limiter: RateLimiter) -> None:
-    (await limiter.acquire("interactive")).answered()
+    (await limiter.acquire("interactive")).complete()
 
 
 async def _take_at_once(limiter: RateLimiter) -> None:

@@ -81,11 +81,11 @@ class Account:
         finally:
             self._waiting[priority] -= 1
 
-    def throttled(self, wait: float | None) -> float:
+    def pause(self, seconds: float | None) -> float:
         """Give nobody a permit for so many seconds, and return the seconds until the pause ends."""
         self._pauses += 1
         self._budget.use()
-        return self._limiter.throttled(wait)
+        return self._limiter.pause(seconds)
 
     async def limits(self) -> Limits:
         """Tell how the limiter stands now; those who wait for a connection are counted, too."""
@@ -110,11 +110,11 @@ class Account:
             try:
                 await self._gate.enter(self._seat, priority)
             except BaseException:
-                permit.unsent()
+                permit.cancel()
                 raise
             if pauses == self._pauses and self._loop.time() - given_at <= _STALE:
                 return permit
-            permit.unsent()
+            permit.cancel()
             # Who waited for a connection is not to wait as long again where a permit is there at once.
             try:
                 async with asyncio.timeout(_BRIEFLY):
@@ -144,28 +144,28 @@ class SeatedPermit:
         self._account: Account | None = account
         self._permit = permit
 
-    def answered(self) -> None:
+    def complete(self) -> None:
         """Say that the answer arrived."""
         if (account := self._account) is not None:
             self._account = None
-            self._permit.answered()
+            self._permit.complete()
             account.give_back()
 
-    def given_up(self) -> None:
+    def abandon(self) -> None:
         """Say that it was sent and no answer came."""
         if (account := self._account) is not None:
             self._account = None
-            self._permit.given_up()
+            self._permit.abandon()
             account.give_back()
 
-    def unsent(self) -> None:
+    def cancel(self) -> None:
         """Say that it was never given to a connection."""
         if (account := self._account) is not None:
             self._account = None
-            self._permit.unsent()
+            self._permit.cancel()
             account.give_back()
 
-    __del__ = given_up
+    __del__ = abandon
 
 
 class Accounts:

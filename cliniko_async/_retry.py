@@ -104,13 +104,13 @@ class RateLimited:
             response = await self._inner.send(call)
         except BaseException:
             if call.sent:
-                permit.given_up()
+                permit.abandon()
             else:
-                permit.unsent()
+                permit.cancel()
             raise
-        permit.answered()
+        permit.complete()
         if response.status == 429:
-            paused = self._limiter.throttled(self._until_reset(response))
+            paused = self._limiter.pause(self._until_reset(response))
             logger.info("%r answered 429: every request waits for %.1f s", call.request, paused)
         return response
 

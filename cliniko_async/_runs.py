@@ -27,7 +27,9 @@ class Outcome(Generic[T]):
 class Run(Generic[T]):
     """The jobs of many accounts. They do not know it: dropped in mid-loop, it takes them along."""
 
-    def __init__(self, client: Callable[[str], Cliniko], job: Job[T], keys: Mapping[str, str], at_once: int) -> None:
+    def __init__(
+        self, client: Callable[[str], Cliniko], job: Job[T], keys: Mapping[str, str], concurrency: int
+    ) -> None:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._tasks: set[asyncio.Task[Outcome[T]]] = set()
         self._ended: asyncio.Queue[asyncio.Task[Outcome[T]]] = asyncio.Queue()
@@ -35,7 +37,7 @@ class Run(Generic[T]):
         self._waited_for = False
         self._client = client
         self._job = job
-        self._at_once = at_once
+        self._concurrency = concurrency
         self._keys: Iterator[tuple[str, str]] = iter(keys.items())
 
     def __aiter__(self) -> Self:
@@ -71,7 +73,7 @@ class Run(Generic[T]):
     def _fill(self) -> None:
         """Start as many jobs as there is room for; what keeps the next from starting is raised behind those before."""
         self._loop = asyncio.get_running_loop()
-        while len(self._tasks) < self._at_once and (work := self._next()) is not None:
+        while len(self._tasks) < self._concurrency and (work := self._next()) is not None:
             task = self._loop.create_task(work)
             self._tasks.add(task)
             task.add_done_callback(self._ended.put_nowait)

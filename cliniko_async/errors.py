@@ -2,22 +2,23 @@
 
 ```
 ClinikoError
-├── ConfigurationError (ValueError)        a key, name, URL or option that cannot work
-├── UsageError (RuntimeError)              closed, or another event loop
-├── InvalidFieldsError (ValueError)        faults in what was to be sent; nothing was sent
-├── TransportError                         no usable answer
+├── ConfigurationError (ValueError)        a key, name, URL or option of a client that cannot work
+├── UsageError (RuntimeError)              closed, forked, or another event loop
+├── InvalidRequestError (ValueError)       an argument of this call is invalid; nothing was sent
+│   └── InvalidFieldsError                 faults in the fields of a write
+├── OutcomeUnknownError                    a write that may or may not have happened: look before sending it again
+├── TransportError                         no usable answer, and repeating the call is safe
 │   ├── TransportTimeoutError (TimeoutError)
-│   ├── DeadlineExceededError (TimeoutError)
-│   └── OutcomeUnknownError                a write that may or may not have happened
-├── ResponseError                          an answer that is no success; any other status is this class itself
+│   └── DeadlineExceededError (TimeoutError)
+├── ResponseError                          any status that is not a success; a status without a class of its own
 │   ├── BadRequestError 400   UnauthorizedError 401   ForbiddenError 403   NotFoundError 404
 │   ├── UnprocessableError 422
 │   ├── RateLimitedError 429
 │   └── ServerError 5xx
 ├── DecodingError                          an answer that is not what the API describes
-├── LimiterUnavailableError                what a shared limiter is kept in is away
-└── PaginationError                        a list that cannot be walked to its end
-    └── PaginationDriftError               a list that moved while it was walked
+├── PaginationError                        a list that cannot be read to its end
+│   └── PaginationDriftError               a list that changed while it was read
+└── LimiterUnavailableError                the store of a shared limiter cannot be used
 ```
 
 No text of an error holds a key, a query, a body or a value of a record.
@@ -64,12 +65,22 @@ class UsageError(ClinikoError, RuntimeError):
     """A client that is closed, or is used from another event loop than its own."""
 
 
-class InvalidFieldsError(ClinikoError, ValueError):
+class InvalidRequestError(ClinikoError, ValueError):
+    """An argument of a call is invalid: an id, a cursor, a filter or an option. Nothing was sent."""
+
+    def __init__(self, message: str, *, argument: str | None = None) -> None:
+        """Take what is wrong, and the name of the argument."""
+        super().__init__(message)
+        self.argument = argument
+
+
+class InvalidFieldsError(InvalidRequestError):
     """Faults in the fields of a write, found before it was sent."""
 
     def __init__(self, faults: Mapping[str, str]) -> None:
         """Take the faults, a text for each field."""
-        super().__init__("; ".join(f"{field}: {fault}" for field, fault in faults.items()))
+        text = "; ".join(f"{field}: {fault}" for field, fault in faults.items())
+        super().__init__(text, argument="fields")
         self.faults = dict(faults)
 
 
@@ -86,7 +97,7 @@ class _RequestError(ClinikoError):
 
 
 class TransportError(_RequestError):
-    """No usable answer came."""
+    """No usable answer came, and repeating the call is safe."""
 
     def __init__(
         self,
@@ -110,12 +121,20 @@ class TransportTimeoutError(TransportError, TimeoutError):
 class DeadlineExceededError(TransportError, TimeoutError):
     """A call took longer than `deadline`, its waits and repeats counted."""
 
+    retry_after: float | None = None
+    """Seconds until the budget allows a request; None where the budget is not what the call waited for."""
 
-class OutcomeUnknownError(TransportError):
-    """A write that may or may not have happened.
 
-    `request` is what was sent: look for what it would have created or changed before it is sent again.
+class OutcomeUnknownError(_RequestError):
+    """A write that may or may not have happened; not a `TransportError`, so that nobody retries it as one.
+
+    `request` is what was sent: look for what it would have created or changed before sending it again.
     """
+
+    def __init__(self, reason: str, *, request: Request, attempts: int = 1, status: int | None = None) -> None:
+        """Take the request, and the status of the answer where one came."""
+        super().__init__(reason, request=request, attempts=attempts)
+        self.status = status
 
 
 class ResponseError(_RequestError):

@@ -89,19 +89,19 @@ class AccountPool:
         self._managers.add(client.manager)
         return client
 
-    def run(self, job: Job[T], keys: Mapping[str, str], *, at_once: int = 100) -> AsyncIterator[Outcome[T]]:
+    def run(self, job: Job[T], keys: Mapping[str, str], *, concurrency: int = 100) -> AsyncIterator[Outcome[T]]:
         """Run a job for each account, so many at once, and hand out how each one ended, as it ends.
 
         `keys` has the API key of each account under the caller's name for it. A job gets that name and a client, which
         is closed behind it. An `Exception` ends its own job alone, and so does what it waits for and somebody cancels;
-        anything else ends the run. A new job starts when an outcome is asked for, so that no more than `at_once` of
+        anything else ends the run. A new job starts when an outcome is asked for, so that no more than `concurrency` of
         them are ever kept. Leaving the loop cancels the jobs.
 
         Raises:
-            ConfigurationError: `at_once` is no number from 1.
+            ConfigurationError: `concurrency` is no number from 1.
         """
-        _check_count("at_once", at_once)
-        return Run(self.client, job, keys, at_once)
+        _check_count("concurrency", concurrency)
+        return Run(self.client, job, keys, concurrency)
 
     async def aclose(self) -> None:
         """Close every client of the pool, so that what is under way ends with a `UsageError`, and then the connector.

@@ -161,12 +161,12 @@ async def test_a_permit_has_a_connection_until_anything_is_said_of_it():
     permits = [step(account.acquire("bulk" if number else "interactive")) for number in range(1)]
     permits += [step(account.acquire("interactive")) for _ in range(2)]
     assert gate.free == 0
-    for permit, say in zip(permits, ("answered", "given_up", "unsent"), strict=True):
+    for permit, say in zip(permits, ("complete", "abandon", "cancel"), strict=True):
         getattr(permit, say)()
         getattr(permit, say)()
-        permit.answered()
-        permit.given_up()
-        permit.unsent()
+        permit.complete()
+        permit.abandon()
+        permit.cancel()
     await settle_down()
     assert gate.free == 3
     assert limiter.fates == ["answered", "given up", "unsent"]
@@ -187,7 +187,7 @@ async def test_a_permit_may_be_settled_by_another_thread():
     gate = Gate(1, 1)
     account = account_of(gate)
     permit = await account.acquire("interactive")
-    thread = threading.Thread(target=permit.answered)
+    thread = threading.Thread(target=permit.complete)
     thread.start()
     await asyncio.to_thread(thread.join)
     await asyncio.wait_for(gate.enter(Seat(), "bulk"), 30)
@@ -197,7 +197,7 @@ def test_a_permit_that_outlives_its_loop_is_settled_without_an_error():
     async def taken():
         return await account_of(Gate(1, 1)).acquire("interactive")
 
-    asyncio.run(taken()).answered()
+    asyncio.run(taken()).complete()
 
 
 @virtually
@@ -208,9 +208,9 @@ async def test_who_waits_for_a_connection_holds_one_permit_for_each_priority_and
     tasks = [await asks(account, "interactive") for _ in range(5)]
     assert len(limiter.permits) == 2
     assert (await account.limits()).waiting == {"interactive": 5, "bulk": 0}
-    permit.answered()
+    permit.complete()
     for task in tasks:
-        (await task).answered()
+        (await task).complete()
     await settle_down()
     assert (gate.free, (await account.limits()).waiting["interactive"]) == (1, 0)
 
@@ -223,19 +223,19 @@ async def test_who_waits_for_a_permit_is_counted_once():
     assert (await account.limits()).waiting == {"interactive": 2, "bulk": 0}
     for task in tasks:
         await cancelled(task)
-    permit.answered()
+    permit.complete()
 
 
 @virtually
 async def test_waiting_for_the_budget_takes_no_connection():
     gate = Gate(1, 1)
     poor, rich = account_of(gate, limiter_of(limit=1)), account_of(gate)
-    (await poor.acquire("interactive")).answered()
+    (await poor.acquire("interactive")).complete()
     await settle_down()
     waiting = await asks(poor, "interactive")
-    (await rich.acquire("interactive")).answered()
+    (await rich.acquire("interactive")).complete()
     assert now() == 1000
-    (await waiting).answered()
+    (await waiting).complete()
 
 
 @virtually
@@ -246,11 +246,11 @@ async def test_interactive_overtakes_the_bulk_of_its_account():
     await asyncio.sleep(1)  # bulk is evenly spaced
     bulk = [await asks(account) for _ in range(3)]
     interactive = await asks(account, "interactive")
-    permit.answered()
-    (await interactive).answered()
+    permit.complete()
+    (await interactive).complete()
     assert not any(task.done() for task in bulk)
     for task in bulk:
-        (await task).answered()
+        (await task).complete()
 
 
 @virtually
@@ -259,7 +259,7 @@ async def test_a_cancelled_wait_for_a_connection_gives_the_permit_back_unsent():
     account = account_of(gate, limiter)
     permit = await account.acquire("interactive")
     await cancelled(await asks(account, "interactive"))
-    permit.answered()
+    permit.complete()
     await settle_down()
     assert limiter.fates == ["answered", "unsent"]
     assert gate.free == 1
@@ -272,12 +272,12 @@ async def test_a_permit_from_before_a_pause_is_not_used_behind_it():
     account, other = account_of(gate, limiter), account_of(gate)
     permit = await account.acquire("interactive")
     waiting = await asks(account, "interactive")
-    permit.answered()
-    assert account.throttled(30.0) == 30.0
+    permit.complete()
+    assert account.pause(30.0) == 30.0
     await asyncio.sleep(1)
-    (await other.acquire("interactive")).answered()
+    (await other.acquire("interactive")).complete()
     assert now() == 1001
-    (await waiting).answered()
+    (await waiting).complete()
     assert now() == 1030
     assert limiter.fates == ["answered", "unsent", "answered"]
 
@@ -290,10 +290,10 @@ async def test_a_pause_of_which_somebody_else_was_told_is_heeded():
     permit = await account.acquire("interactive")
     waiting = await asks(account, "interactive")
     await asyncio.sleep(1)
-    limiter.throttled(30.0)
+    limiter.pause(30.0)
     await asyncio.sleep(1)
-    permit.answered()
-    (await waiting).answered()
+    permit.complete()
+    (await waiting).complete()
     assert now() == 1031
 
 
@@ -306,12 +306,12 @@ async def test_a_permit_that_lay_about_is_changed_for_another_and_the_connection
     waiting = await asks(account, "interactive")
     behind = await asks(other, "interactive")
     await asyncio.sleep(20)
-    permit.answered()
+    permit.complete()
     permit = await waiting
     assert not behind.done()
     assert limiter.fates == ["unsent", None]
-    permit.answered()
-    (await behind).answered()
+    permit.complete()
+    (await behind).complete()
 
 
 @pytest.mark.parametrize("end", ["cancelled", "failed"])
@@ -321,8 +321,8 @@ async def test_no_connection_is_lost_while_a_permit_is_changed_for_another(end):
     account = account_of(gate, limiter)
     permit = await account.acquire("interactive")
     waiting = await asks(account, "interactive")
-    account.throttled(None)
-    permit.answered()
+    account.pause(None)
+    permit.complete()
     limiter.delay = 0.05
     limiter.error = ValueError("it went away")
     await settle_down()
@@ -360,14 +360,14 @@ def test_no_connection_and_no_permit_is_lost_whatever_is_cancelled(seed):
             try:
                 await asyncio.sleep(rng.choice((0, 0.1, 1, 30)))
             except asyncio.CancelledError:
-                permit.given_up()
+                permit.abandon()
                 raise
             else:
-                permit.answered()
+                permit.complete()
             finally:
                 under_way[number] -= 1
             if rng.random() < 0.1:
-                accounts[number].throttled(rng.choice((None, 5.0)))
+                accounts[number].pause(rng.choice((None, 5.0)))
 
         tasks = [asyncio.create_task(call(rng.randrange(5))) for _ in range(150)]
         for task in rng.sample(tasks, 60):
@@ -402,7 +402,7 @@ async def test_by_default_the_limiter_is_the_one_that_the_process_shares():
     accounts = Accounts(Gate(1, 1))
     permit = await accounts.get(URL, "a key of this test").acquire("interactive")
     assert (await shared_limiter(URL, "a key of this test").limits()).used == 1
-    permit.unsent()
+    permit.cancel()
     assert len(accounts) == 0
 
 
@@ -417,7 +417,7 @@ async def test_a_limiter_that_was_made_is_remembered_until_its_window_is_empty()
         return SlidingWindowLimiter(clock=clock)
 
     accounts = Accounts(Gate(1, 1), make, clock=clock)
-    (await accounts.get(URL, "a").acquire("interactive")).answered()
+    (await accounts.get(URL, "a").acquire("interactive")).complete()
     kept = accounts.get(URL, "b")
     gc.collect()
     assert (await accounts.get(URL, "a").limits()).used == 1

@@ -129,7 +129,7 @@ async def test_a_worker_that_is_killed_loses_nothing_doubles_nothing_and_meets_n
         workers(3, 2, processes=True) as client,
     ):
         site.write_keys(accounts)
-        runs = run_accounts(client, job, accounts, workshop=functools.partial(workshop, site), at_once=2)
+        runs = run_accounts(client, job, accounts, workshop=functools.partial(workshop, site), concurrency=2)
         killing = asyncio.create_task(kill_one_that_stands(redis))
         outcomes = [each async for each in runs]
         assert [each.error for each in outcomes] == [None] * 7
@@ -156,7 +156,7 @@ async def test_an_account_that_kills_its_workers_comes_out_as_an_error_and_the_n
     with dask.config.set({"distributed.scheduler.allowed-failures": 0}):
         async with workers(1, processes=True) as client:
             accounts = ["poison", "north"]
-            runs = run_accounts(client, cluster.own_process, accounts, workshop=cluster.bare, at_once=1)
+            runs = run_accounts(client, cluster.own_process, accounts, workshop=cluster.bare, concurrency=1)
             poison, north = [each async for each in runs]
     assert isinstance(poison.error, KilledWorker)
     assert north.error is None
@@ -209,8 +209,10 @@ class Hall:
         return f"done with {run.account}"
 
 
-def enter(client: Client, job: Callable[..., Any], accounts, workshop=cluster.bare, at_once: int = 50) -> AccountRuns:
-    return run_accounts(client, here(job), accounts, workshop=workshop, at_once=at_once)
+def enter(
+    client: Client, job: Callable[..., Any], accounts, workshop=cluster.bare, concurrency: int = 50
+) -> AccountRuns:
+    return run_accounts(client, here(job), accounts, workshop=workshop, concurrency=concurrency)
 
 
 async def plugins_of(client: Client) -> list[str]:
@@ -243,7 +245,7 @@ async def test_what_a_job_ends_with_is_in_no_log(dask_client: Client):
 
 async def test_many_are_under_way_on_one_slot_and_never_more_than_at_once(dask_client: Client):
     hall = Hall()
-    runs = enter(dask_client, hall.job, map(str, range(10)), at_once=4)
+    runs = enter(dask_client, hall.job, map(str, range(10)), concurrency=4)
     first = asyncio.ensure_future(anext(runs))
     await until(lambda: len(hall.inside) == 4)
     hall.open.set()
@@ -256,7 +258,7 @@ async def test_a_worker_has_no_more_than_at_once_even_when_the_other_one_is_gone
     """The accounts of a worker that left wait for room at those that stay."""
     hall = Hall()
     async with workers(2) as client:
-        runs = enter(client, hall.job, map(str, range(6)), at_once=3)
+        runs = enter(client, hall.job, map(str, range(6)), concurrency=3)
         first = asyncio.ensure_future(anext(runs))
         await until(lambda: len(hall.inside) >= 4)
         leaving = next(iter(client.cluster.workers.values()))
@@ -272,7 +274,7 @@ async def test_a_worker_has_no_more_than_at_once_even_when_the_other_one_is_gone
 async def test_accounts_that_wait_at_a_full_worker_go_to_one_that_joins():
     hall = Hall()
     async with workers(2) as client:
-        runs = enter(client, hall.job, map(str, range(4)), at_once=2)
+        runs = enter(client, hall.job, map(str, range(4)), concurrency=2)
         first = asyncio.ensure_future(anext(runs))
         await until(lambda: len(hall.inside) == 4)
         await next(iter(client.cluster.workers.values())).close()
@@ -299,7 +301,7 @@ async def test_accounts_are_taken_from_their_source_as_there_is_room(dask_client
     hall, taken = Hall(), []
     hall.open.set()
     accounts = (taken.append(number) or str(number) for number in range(100))
-    runs = enter(dask_client, hall.job, accounts, at_once=5)
+    runs = enter(dask_client, hall.job, accounts, concurrency=5)
     assert taken == []
     for count in range(1, 10):
         await anext(runs)
@@ -401,7 +403,7 @@ async def test_a_client_that_is_gone_takes_the_jobs_with_it():
 async def test_what_comes_after_the_cluster_is_gone_ends_with_an_error_each():
     hall = Hall()
     async with workers() as client:
-        runs = enter(client, hall.job, "abcd", at_once=2)
+        runs = enter(client, hall.job, "abcd", concurrency=2)
         first = asyncio.ensure_future(anext(runs))
         await until(lambda: len(hall.inside) == 2)
     outcomes = [await first, *[each async for each in runs]]
@@ -411,7 +413,7 @@ async def test_what_comes_after_the_cluster_is_gone_ends_with_an_error_each():
 
 async def test_a_task_that_somebody_else_cancels_is_the_error_of_its_account(dask_client: Client):
     hall = Hall()
-    runs = enter(dask_client, hall.job, "ab", at_once=1)
+    runs = enter(dask_client, hall.job, "ab", concurrency=1)
     first = asyncio.ensure_future(anext(runs))
     await until(lambda: hall.inside == ["a"])
     await dask_client.cancel([Future(key, dask_client) for key in dask_client.futures])
@@ -531,8 +533,8 @@ async def test_a_client_that_is_not_asynchronous_is_refused(dask_client: Client)
 
 
 async def test_less_than_one_at_once_is_refused(dask_client: Client):
-    with pytest.raises(ConfigurationError, match="at_once"):
-        run_accounts(dask_client, cluster.own_process, "a", workshop=cluster.bare, at_once=0)
+    with pytest.raises(ConfigurationError, match="concurrency"):
+        run_accounts(dask_client, cluster.own_process, "a", workshop=cluster.bare, concurrency=0)
 
 
 async def test_a_plain_for_is_refused(dask_client: Client):

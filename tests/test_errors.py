@@ -19,6 +19,7 @@ from cliniko_async.errors import (
     DecodingError,
     ForbiddenError,
     InvalidFieldsError,
+    InvalidRequestError,
     LimiterUnavailableError,
     NotFoundError,
     OutcomeUnknownError,
@@ -55,6 +56,7 @@ ERRORS = [
     ClinikoError("text"),
     ConfigurationError("text"),
     UsageError("text"),
+    InvalidRequestError("invalid id", argument="id"),
     InvalidFieldsError({"name": "is too long", "color": "is no color"}),
     TransportError("had no answer", request=REQUEST, attempts=5, sent=False, status=200),
     TransportTimeoutError("had no answer within 4 s", request=REQUEST, attempts=2),
@@ -78,11 +80,12 @@ class TestTheTree:
         [
             (ConfigurationError, (ClinikoError, ValueError)),
             (UsageError, (ClinikoError, RuntimeError)),
-            (InvalidFieldsError, (ClinikoError, ValueError)),
+            (InvalidRequestError, (ClinikoError, ValueError)),
+            (InvalidFieldsError, (InvalidRequestError,)),
             (TransportError, (ClinikoError,)),
             (TransportTimeoutError, (TransportError, TimeoutError)),
             (DeadlineExceededError, (TransportError, TimeoutError)),
-            (OutcomeUnknownError, (TransportError,)),
+            (OutcomeUnknownError, (ClinikoError,)),
             (ResponseError, (ClinikoError,)),
             (BadRequestError, (ResponseError,)),
             (UnauthorizedError, (ResponseError,)),
@@ -97,8 +100,10 @@ class TestTheTree:
         ],
     )
     def test_every_error_is_what_the_tree_says(self, cls, bases):
-        assert issubclass(cls, bases)
         assert all(issubclass(cls, base) for base in bases)
+
+    def test_whoever_retries_transport_errors_never_retries_a_write_whose_outcome_is_open(self):
+        assert not issubclass(OutcomeUnknownError, (TransportError, ServerError, TimeoutError))
 
     def test_the_tree_in_the_docstring_names_every_error_and_no_other(self):
         public = {
@@ -228,8 +233,8 @@ class TestTexts:
         ("found", "text"),
         [
             (error(404), "POST /v1/patients answered 404 (1 attempt)"),
-            (ERRORS[4], "POST /v1/patients had no answer (5 attempts)"),
-            (ERRORS[3], "name: is too long; color: is no color"),
+            (ERRORS[5], "POST /v1/patients had no answer (5 attempts)"),
+            (ERRORS[4], "name: is too long; color: is no color"),
             (
                 DecodingError(["a", "b"], request=REQUEST, status=201, written=True),
                 "POST /v1/patients answered 201 with what does not fit: a; b (the write was done)",

@@ -42,8 +42,8 @@ def shop() -> Shop:
 def runner_of(shop: Shop) -> Iterator[Callable[..., JobRunner]]:
     made = []
 
-    def make(job, at_once: int = 2, linger: float = 3600.0) -> JobRunner:
-        made.append(JobRunner(job, shop, at_once, linger))
+    def make(job, concurrency: int = 2, linger: float = 3600.0) -> JobRunner:
+        made.append(JobRunner(job, shop, concurrency, linger))
         return made[-1]
 
     yield make
@@ -98,7 +98,7 @@ def test_a_job_that_comes_in_time_keeps_the_workshop_open(shop: Shop, runner_of)
 
 
 def test_a_job_that_waits_for_its_place_has_not_begun(runner_of):
-    runner = runner_of(stay, at_once=1)
+    runner = runner_of(stay, concurrency=1)
     first = runner.submit("a")
     first.begun.result(SOON)
     second = runner.submit("b")
@@ -108,7 +108,7 @@ def test_a_job_that_waits_for_its_place_has_not_begun(runner_of):
 
 
 def test_a_job_that_is_dropped_is_cancelled_wherever_it_stands(runner_of):
-    runner = runner_of(stay, at_once=1)
+    runner = runner_of(stay, concurrency=1)
     handles = [runner.submit("under way"), runner.submit("waiting to begin")]
     handles[0].begun.result(SOON)
     for handle in reversed(handles):
@@ -134,7 +134,7 @@ def test_dropping_what_has_ended_does_nothing(runner_of):
 
 
 def test_closing_ends_every_job_and_then_the_workshop(shop: Shop, runner_of):
-    runner = runner_of(stay, at_once=1)
+    runner = runner_of(stay, concurrency=1)
     handles = [runner.submit("a"), runner.submit("b")]
     handles[0].begun.result(SOON)
     runner.close()

@@ -17,11 +17,11 @@ from tests.support.limiting import HOLD, LONG_HOLD, drain, limiter_of, now, send
 
 def test_an_uncontended_permit_needs_no_turn_of_the_loop():
     limiter = SlidingWindowLimiter()
-    step(limiter.acquire("interactive")).answered()
-    step(limiter.acquire("bulk")).answered()
+    step(limiter.acquire("interactive")).complete()
+    step(limiter.acquire("bulk")).complete()
 
 
-@pytest.mark.parametrize(("ending", "hold"), [("answered", HOLD), ("given_up", LONG_HOLD), ("unsent", 0.0)])
+@pytest.mark.parametrize(("ending", "hold"), [("complete", HOLD), ("abandon", LONG_HOLD), ("cancel", 0.0)])
 def test_a_place_is_free_again_as_its_ending_says(ending, hold):
     async def main() -> float:
         limiter = limiter_of(1)
@@ -38,7 +38,7 @@ def test_only_the_first_ending_counts():
     async def main() -> int:
         limiter = limiter_of(2)
         permit = await limiter.acquire("interactive")
-        for ending in (permit.answered, permit.unsent, permit.given_up, permit.answered):
+        for ending in (permit.complete, permit.cancel, permit.abandon, permit.complete):
             ending()
         return (await limiter.limits()).used
 
@@ -63,7 +63,7 @@ def test_a_permit_is_held_while_its_request_is_in_flight():
         await asyncio.sleep(1000)
         limits = await limiter.limits()
         for permit in permits:
-            permit.answered()
+            permit.complete()
         return limits
 
     assert virtual.run(main()) == Limits(2, 2, 0, {"interactive": 0, "bulk": 0}, HOLD, 0.0)
@@ -83,10 +83,10 @@ def test_limits_tell_the_truth_at_each_moment():
         await tell()
         second = await limiter.acquire("interactive")
         await tell()
-        first.answered()
+        first.complete()
         await tell()
         await asyncio.sleep(10)
-        second.answered()
+        second.complete()
         await tell()
         await asyncio.sleep(HOLD - 10)
         await tell()
@@ -112,7 +112,7 @@ def test_limits_count_those_who_wait():
         permit = await limiter.acquire("interactive")
         async with waiting(limiter, "bulk", "interactive", "bulk"):
             limits = await limiter.limits()
-        permit.answered()
+        permit.complete()
         return limits
 
     assert virtual.run(main()).waiting == {"interactive": 1, "bulk": 2}
@@ -195,7 +195,7 @@ def test_interactive_goes_before_bulk_that_came_earlier():
                 group.create_task(one(priority))
             await settle_down()
             for permit in permits:
-                permit.unsent()
+                permit.cancel()
         return order
 
     assert virtual.run(main()) == ["interactive", "interactive", "bulk", "bulk"]
@@ -238,12 +238,12 @@ def test_bulk_that_never_queues_holds_its_share_at_most():
         for _ in range(5):
             permits.append(await limiter.acquire("bulk"))
             await asyncio.sleep(100)
-        permits[0].answered()
+        permits[0].complete()
         began = now()
         permits.append(await limiter.acquire("bulk"))
         waited = now() - began
         for permit in permits:
-            permit.answered()
+            permit.complete()
         return waited
 
     assert virtual.run(main()) == pytest.approx(10.02)
@@ -256,7 +256,7 @@ def test_who_comes_as_a_place_falls_free_does_not_take_it_from_who_waits(first, 
     async def main() -> bool:
         moment = 0.0
         limiter = SlidingWindowLimiter(1, clock=lambda: moment)
-        (await limiter.acquire("interactive")).answered()
+        (await limiter.acquire("interactive")).complete()
         async with waiting(limiter, first) as (earlier,):
             moment = 3600.0
             async with waiting(limiter, second) as (later,):
@@ -326,13 +326,13 @@ def test_a_task_cancelled_between_its_grant_and_its_turn_gives_the_place_back(tu
         limiter = limiter_of(1)
         permit = await limiter.acquire("interactive")
         async with waiting(limiter, "interactive", "interactive") as (first, second):
-            permit.unsent()
+            permit.cancel()
             for _ in range(turns):
                 asyncio.get_running_loop().call_soon(first.cancel)
                 await asyncio.sleep(0)
             first.cancel()
             await settle_down()
-            (await second).answered()
+            (await second).complete()
             return first.cancelled(), (await limiter.limits()).used
 
     assert virtual.run(main()) == (True, 1)
@@ -341,7 +341,7 @@ def test_a_task_cancelled_between_its_grant_and_its_turn_gives_the_place_back(tu
 def test_a_task_that_stops_waiting_leaves_no_place_taken_and_no_timer():
     async def main() -> tuple[Limits, int]:
         limiter = limiter_of(1)
-        (await limiter.acquire("interactive")).answered()
+        (await limiter.acquire("interactive")).complete()
         for _ in range(5):
             with pytest.raises(TimeoutError):
                 await asyncio.wait_for(limiter.acquire("interactive"), 5)
@@ -356,7 +356,7 @@ def test_a_task_that_stops_waiting_leaves_no_place_taken_and_no_timer():
 def test_however_many_wait_there_is_one_timer_and_no_task():
     async def main() -> tuple[int, int]:
         limiter = limiter_of(1)
-        (await limiter.acquire("interactive")).answered()
+        (await limiter.acquire("interactive")).complete()
         before = len(asyncio.all_tasks())
         async with waiting(limiter, "bulk", "interactive", "bulk", "interactive"):
             return timers(), len(asyncio.all_tasks()) - before - 4
@@ -367,7 +367,7 @@ def test_however_many_wait_there_is_one_timer_and_no_task():
 def test_a_coroutine_that_is_closed_leaves_the_queue_and_no_timer():
     async def main() -> tuple[int, int]:
         limiter = limiter_of(1)
-        (await limiter.acquire("interactive")).answered()
+        (await limiter.acquire("interactive")).complete()
         coroutine = limiter.acquire("interactive")
         coroutine.send(None)
         coroutine.close()
@@ -392,7 +392,7 @@ def test_a_place_settled_in_the_midst_of_another_call_is_not_lost():
         limiter = SlidingWindowLimiter(1, clock=clock)
         permit = await limiter.acquire("interactive")
         async with waiting(limiter, "bulk"):
-            surprises.append(permit.unsent)
+            surprises.append(permit.cancel)
             return await send(limiter) - virtual.START
 
     assert virtual.run(main()) == 0
@@ -411,9 +411,9 @@ def test_a_place_settled_in_the_midst_of_another_call_goes_to_who_waits():
         limiter = SlidingWindowLimiter(1, clock=clock)
         permit = await limiter.acquire("interactive")
         async with waiting(limiter, "bulk") as (bulk,):
-            surprises.append(permit.unsent)
-            limiter.throttled(0)
-            (await bulk).unsent()
+            surprises.append(permit.cancel)
+            limiter.pause(0)
+            (await bulk).cancel()
             return now() - virtual.START
 
     assert virtual.run(main()) == 0

@@ -12,7 +12,7 @@ from tests.support.limiting import limiter_of, send
 def test_nobody_gets_a_permit_while_a_pause_lasts():
     async def main() -> tuple[list[float], Limits]:
         limiter = limiter_of(bulk_share=1)
-        assert limiter.throttled(20) == 20
+        assert limiter.pause(20) == 20
         limits = await limiter.limits()
         sent = await asyncio.gather(send(limiter), send(limiter, "bulk"), send(limiter))
         return [moment - virtual.START for moment in sent], limits
@@ -25,10 +25,10 @@ def test_nobody_gets_a_permit_while_a_pause_lasts():
 def test_those_who_wait_already_wait_for_the_pause_too():
     async def main() -> float:
         limiter = limiter_of(1)
-        (await limiter.acquire("interactive")).answered()
+        (await limiter.acquire("interactive")).complete()
         task = asyncio.create_task(send(limiter))
         await asyncio.sleep(50)
-        limiter.throttled(50)
+        limiter.pause(50)
         return await task - virtual.START
 
     assert virtual.run(main()) == pytest.approx(100)
@@ -38,9 +38,9 @@ def test_while_all_are_in_flight_the_next_moment_is_not_before_the_pause_ends():
     async def main() -> float:
         limiter = limiter_of(1)
         permit = await limiter.acquire("interactive")
-        limiter.throttled(90)
+        limiter.pause(90)
         limits = await limiter.limits()
-        permit.answered()
+        permit.complete()
         return limits.next_free
 
     assert virtual.run(main()) == 90
@@ -49,9 +49,9 @@ def test_while_all_are_in_flight_the_next_moment_is_not_before_the_pause_ends():
 def test_a_pause_never_shortens_one_under_way():
     async def main() -> list[float]:
         limiter = limiter_of()
-        told = [limiter.throttled(30)]
+        told = [limiter.pause(30)]
         await asyncio.sleep(10)
-        told += [limiter.throttled(5), limiter.throttled(-1), limiter.throttled(None), limiter.throttled(25)]
+        told += [limiter.pause(5), limiter.pause(-1), limiter.pause(None), limiter.pause(25)]
         return [*told, await send(limiter) - virtual.START]
 
     assert virtual.run(main()) == [30, 20, 20, 20, 25, 35]
@@ -62,10 +62,10 @@ def test_without_a_word_from_the_server_a_pause_that_was_too_short_is_doubled_up
         limiter = limiter_of()
         pauses = []
         for _ in range(4):
-            pauses.append(limiter.throttled(None))
+            pauses.append(limiter.pause(None))
             await send(limiter)
         await asyncio.sleep(60)
-        return [*pauses, limiter.throttled(None)]
+        return [*pauses, limiter.pause(None)]
 
     assert virtual.run(main()) == [15, 30, 60, 60, 15]
 
@@ -73,8 +73,8 @@ def test_without_a_word_from_the_server_a_pause_that_was_too_short_is_doubled_up
 def test_refusals_of_requests_sent_before_the_pause_do_not_double_it():
     async def main() -> list[float]:
         limiter = limiter_of()
-        pauses = [limiter.throttled(None)]
+        pauses = [limiter.pause(None)]
         await asyncio.sleep(1)
-        return [*pauses, limiter.throttled(None), limiter.throttled(None)]
+        return [*pauses, limiter.pause(None), limiter.pause(None)]
 
     assert virtual.run(main()) == [15, 15, 15]

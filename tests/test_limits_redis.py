@@ -61,7 +61,7 @@ async def limiters(redis: Redis, count: int, *args, **options):
 async def send(limiter: RedisLimiter, priority: Priority = "interactive") -> float:
     permit = await limiter.acquire(priority)
     moment = time.monotonic()
-    permit.answered()
+    permit.complete()
     return moment
 
 
@@ -88,13 +88,13 @@ def killed(limiter: RedisLimiter) -> None:
 # What a permit holds.
 
 
-@pytest.mark.parametrize(("ending", "left"), [("answered", 1), ("given_up", 1), ("unsent", 0)])
+@pytest.mark.parametrize(("ending", "left"), [("complete", 1), ("abandon", 1), ("cancel", 0)])
 async def test_a_place_is_held_as_its_ending_says(redis, ending, left):
     async with limiters(redis, 2) as (one, other):
         permit = await one.acquire("bulk")
         assert await used(other) == 1
         getattr(permit, ending)()
-        permit.unsent()
+        permit.cancel()
         assert await used(one) == left
         assert await used(other) == left
 
@@ -104,7 +104,7 @@ async def test_a_place_is_free_one_period_after_the_answer(redis):
         permit = await one.acquire("interactive")
         await asyncio.sleep(0.1)
         answered = time.monotonic()
-        permit.answered()
+        permit.complete()
         assert await send(other) - answered >= 0.2
 
 
@@ -131,22 +131,22 @@ async def test_every_key_ends_by_itself(redis):
             assert min([await redis.pttl(key) for key in keys]) > 0
 
 
-@pytest.mark.parametrize("before", ["unsent", "a look"])
+@pytest.mark.parametrize("before", ["cancel", "a look"])
 async def test_a_window_that_is_empty_again_ends_by_itself_too(redis, before):
     """What was set for a key that is gone does not hold for the one that is made anew."""
     async with limiter_of(redis) as limiter:
-        if before == "unsent":
-            (await limiter.acquire("interactive")).unsent()
+        if before == "cancel":
+            (await limiter.acquire("interactive")).cancel()
         assert await used(limiter) == 0
         permit = await limiter.acquire("interactive")
         assert min([await redis.pttl(key) for key in await redis.keys()]) > 0
-        permit.unsent()
+        permit.cancel()
 
 
 async def test_what_was_free_is_free_still_when_the_clock_of_redis_is_set_back(redis):
     """It is not always cleared away at once, and lies ahead of the new time."""
     async with limiter_of(redis, 1000, 60.0) as limiter:
-        (await limiter.acquire("interactive")).answered()
+        (await limiter.acquire("interactive")).complete()
         assert await used(limiter) == 1
         keys = {key.rpartition(b":")[2]: key for key in await redis.keys()}
         numbers = list(struct.unpack(">8q", await redis.get(keys[b"state"])))
@@ -159,7 +159,7 @@ async def test_what_was_free_is_free_still_when_the_clock_of_redis_is_set_back(r
 
 async def test_a_clock_of_redis_that_is_set_back_holds_nothing_longer_than_a_lease_and_a_period(redis):
     async with limiter_of(redis, 1000, 60.0, lease=60.0) as limiter:
-        (await limiter.acquire("bulk")).answered()
+        (await limiter.acquire("bulk")).complete()
         assert await used(limiter) == 1
         keys = {key.rpartition(b":")[2]: key for key in await redis.keys()}
         hour = 3600 * 10**6
@@ -243,14 +243,14 @@ async def test_a_line_has_its_turn_and_the_others_theirs(redis):
         permit = await both[index].acquire("interactive")
         served[index] += 1
         await asyncio.sleep(HOUR)
-        permit.unsent()
+        permit.cancel()
 
     async with limiters(redis, 2, 40, 1.0) as both:
         permits = [await both[0].acquire("interactive") for _ in range(40)]
         tasks = [asyncio.create_task(one(index)) for index in (0, 1) for _ in range(60)]
         await asyncio.sleep(0.1)
         for permit in permits:
-            permit.answered()
+            permit.complete()
         while sum(served) < 40:  # noqa: ASYNC110  (whoever comes, in whatever order)
             await asyncio.sleep(0.01)
         for task in tasks:
@@ -265,7 +265,7 @@ async def test_a_line_has_its_turn_and_the_others_theirs(redis):
 async def test_a_pause_is_seen_by_all(redis):
     async with limiters(redis, 2, period=1.0) as (one, other):
         began = time.monotonic()
-        assert one.throttled(0.3) == pytest.approx(0.3)
+        assert one.pause(0.3) == pytest.approx(0.3)
         await used(one)
         assert (await other.limits()).paused > 0
         assert await send(other) - began >= 0.3
@@ -274,10 +274,10 @@ async def test_a_pause_is_seen_by_all(redis):
 
 async def test_a_guess_of_one_is_doubled_by_another(redis):
     async with limiters(redis, 2, period=0.4) as (one, other):
-        assert one.throttled(None) == pytest.approx(0.1)
+        assert one.pause(None) == pytest.approx(0.1)
         await used(one)
         await send(other)
-        assert other.throttled(None) == pytest.approx(0.2)
+        assert other.pause(None) == pytest.approx(0.2)
 
 
 # Who goes away.
@@ -288,7 +288,7 @@ async def test_a_cancelled_wait_gives_its_place_back(redis):
         permit = await one.acquire("interactive")
         async with waiting(one, "interactive", "bulk"):
             await used(one)
-        permit.unsent()
+        permit.cancel()
         await used(one)
         await asyncio.wait_for(send(other), 30)
 
@@ -301,7 +301,7 @@ async def test_a_task_cancelled_at_any_turn_of_its_grant_gives_the_place_back(re
             await asyncio.sleep(0)
         task.cancel()
         with contextlib.suppress(asyncio.CancelledError):
-            (await task).unsent()
+            (await task).cancel()
         assert await used(limiter) == 0
 
 
@@ -310,7 +310,7 @@ async def test_what_a_killed_worker_held_is_free_after_its_lease(redis):
         dead = limiter_of(redis, 1, 0.2, lease=0.3)
         permit = await dead.acquire("interactive")
         killed(dead)
-        permit.answered()
+        permit.complete()
         await asyncio.wait_for(send(other), 30)
 
 
@@ -341,7 +341,7 @@ async def test_no_cancellation_is_lost_whenever_it_comes(server, redis):
 
     async def go_on(limiter: RedisLimiter) -> None:
         while True:
-            (await limiter.acquire("interactive")).unsent()
+            (await limiter.acquire("interactive")).cancel()
 
     async with client_of(server, socket_timeout=30) as careful, limiter_of(careful, 10**6) as limiter:
         for number in range(60):
@@ -360,13 +360,13 @@ async def test_a_step_that_the_client_sends_again_by_itself_takes_no_permit_twic
         Redis(host="127.0.0.1", port=proxy.own_port, **again) as redis,
         limiter_of(redis, 4) as limiter,
     ):
-        (await limiter.acquire("interactive")).unsent()
+        (await limiter.acquire("interactive")).cancel()
         assert await used(limiter) == 0
         proxy.lose = 2  # The first asks for one caller, the second for the other three.
         permits = await asyncio.wait_for(asyncio.gather(*(limiter.acquire("interactive") for _ in range(4))), 30)
         assert await used(limiter) == 4
         for permit in permits:
-            permit.unsent()
+            permit.cancel()
         assert await used(limiter) == 0
 
 
@@ -404,7 +404,7 @@ async def test_who_waits_goes_on_when_redis_is_back(own_server, caplog):
     async with client_of(own_server) as redis, limiter_of(redis, 2, 0.5) as limiter:
         permit = await limiter.acquire("interactive")
         own_server.stop()
-        permit.answered()
+        permit.complete()
         with caplog.at_level(logging.INFO, "cliniko_async"):
             task = asyncio.create_task(send(limiter))
             await asyncio.sleep(0.2)
@@ -421,7 +421,7 @@ async def test_what_was_sent_meanwhile_is_entered_when_redis_is_back(own_server)
         permits = [await limiter.acquire("interactive") for _ in range(3)]
         own_server.stop()
         for permit in permits:
-            permit.answered()
+            permit.complete()
         with pytest.raises(LimiterUnavailableError):
             await limiter.limits()
         own_server.start()
@@ -444,7 +444,7 @@ async def test_a_redis_that_does_not_answer_is_lost(own_server):
         with own_server.frozen(), pytest.raises(LimiterUnavailableError, match="TimeoutError"):
             await limiter.acquire("interactive")
         permit = await eventually(limiter)
-        permit.unsent()
+        permit.cancel()
         assert await used(limiter) == 1
 
 
@@ -469,7 +469,7 @@ async def test_who_has_a_share_sends_no_more_than_that_while_redis_is_away(own_s
             assert (len(done), len(left)) == (3, 5)
             assert (await limiter.limits()).used == 5
             for task in done:
-                task.result().answered()
+                task.result().complete()
             own_server.start()
             await asyncio.wait(tasks, timeout=30)
             assert all(task.done() for task in tasks)
@@ -484,13 +484,13 @@ async def test_what_is_in_flight_by_the_share_is_known_when_redis_is_back(own_se
         limiter_of(redis, 3) as other,
     ):
         own_server.stop()
-        limiter.throttled(0.1)
+        limiter.pause(0.1)
         permits = [await limiter.acquire("interactive") for _ in range(3)]
         own_server.start()
         await until_used(other, 3)
-        permits[0].given_up()
-        permits[1].unsent()
-        permits[2].answered()
+        permits[0].abandon()
+        permits[1].cancel()
+        permits[2].complete()
         await until_used(other, 2)
 
 
@@ -526,8 +526,8 @@ async def test_a_cancelled_wait_for_the_share_gives_its_place_back(own_server):
         permit = await limiter.acquire("interactive")
         with pytest.raises(TimeoutError):
             await asyncio.wait_for(limiter.acquire("interactive"), 0.05)
-        permit.unsent()
-        (await limiter.acquire("interactive")).unsent()
+        permit.cancel()
+        (await limiter.acquire("interactive")).cancel()
 
 
 @pytest.mark.parametrize("command", ["FLUSHALL", "SCRIPT FLUSH"])
@@ -536,7 +536,7 @@ async def test_a_redis_that_forgets_is_told_anew(redis, command):
         permit = await limiter.acquire("interactive")
         await redis.execute_command(command)
         await send(limiter)
-        permit.answered()
+        permit.complete()
         assert await used(limiter) == 2
 
 

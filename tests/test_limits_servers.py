@@ -26,7 +26,7 @@ class Demand(NamedTuple):
     priority: Priority
     latency: float
     counted: float
-    ending: Literal["answered", "given_up", "unsent"]
+    ending: Literal["complete", "abandon", "cancel"]
     patience: float | None
 
 
@@ -38,7 +38,7 @@ demand = st.builds(
     priority=st.sampled_from(["interactive", "interactive", "bulk"]),
     latency=st.integers(0, 150).map(lambda number: number / 100 * PERIOD),
     counted=share,
-    ending=st.sampled_from(["answered", "answered", "answered", "given_up", "unsent"]),
+    ending=st.sampled_from(["answered", "answered", "complete", "abandon", "cancel"]),
     patience=st.none() | st.integers(0, 300).map(lambda number: number / 10),
 )
 
@@ -59,8 +59,8 @@ class History:
             async with asyncio.timeout(asked.patience):
                 permit = await self.limiter.acquire(asked.priority)
                 self.granted[asked.priority].append((now(), turn))
-                if asked.ending == "unsent":
-                    permit.unsent()
+                if asked.ending == "cancel":
+                    permit.cancel()
                     return
                 await self.fly(permit, asked)
         except TimeoutError:
@@ -72,14 +72,14 @@ class History:
         try:
             await asyncio.sleep(asked.latency)
         except asyncio.CancelledError:
-            permit.given_up()
+            permit.abandon()
             self.counted.append(sent + asked.counted * (now() - sent + 0.05 * PERIOD))
             raise
         if asked.ending == "answered":
-            permit.answered()
+            permit.complete()
             self.counted.append(sent + asked.counted * (now() - sent))
         else:
-            permit.given_up()
+            permit.abandon()
             self.counted.append(sent + asked.counted * (now() - sent + 0.05 * PERIOD))
 
 
@@ -101,7 +101,7 @@ def test_no_server_ever_counts_more_than_its_limit(demands, limit, bulk_share, p
                 group.create_task(history.run(asked))
             if pause is not None:
                 await asyncio.sleep(pause[0])
-                limiter.throttled(pause[1])
+                limiter.pause(pause[1])
         await asyncio.sleep(1.06 * PERIOD)
         return history, await limiter.limits()
 

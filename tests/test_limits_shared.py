@@ -25,7 +25,7 @@ def test_threads_with_loops_of_their_own_share_one_window():
         permit = await limiter.acquire("bulk" if number % 4 == 0 else "interactive")
         counted.append(time.monotonic())
         await asyncio.sleep(0)
-        permit.answered()
+        permit.complete()
 
     async def many() -> None:
         await asyncio.gather(*(one(number) for number in range(60)))
@@ -48,7 +48,7 @@ def test_threads_that_give_places_back_strand_nobody():
         for _ in range(500):
             permit = await limiter.acquire("interactive")
             await asyncio.sleep(0)
-            permit.unsent()
+            permit.cancel()
         done.append(True)
 
     threads = [threading.Thread(target=asyncio.run, args=(many(),), daemon=True) for _ in range(4)]
@@ -85,12 +85,12 @@ def test_a_loop_that_is_closed_with_waiters_strands_nobody_elsewhere(in_flight):
         limiter = SlidingWindowLimiter(1, clock=second.time)
         permit = second.run_until_complete(limiter.acquire("interactive"))
         if not in_flight:
-            permit.answered()
+            permit.complete()
         lost, heard = wait_in(first, limiter), wait_in(second, limiter)
         first.close()
-        permit.answered()
+        permit.complete()
         forget(lost)
-        second.run_until_complete(heard).answered()
+        second.run_until_complete(heard).complete()
         assert second.time() - virtual.START == pytest.approx(HOLD)
 
 
@@ -99,12 +99,12 @@ def test_a_grant_that_a_closed_loop_never_took_comes_back():
         limiter = SlidingWindowLimiter(1, clock=second.time)
         permit = second.run_until_complete(limiter.acquire("interactive"))
         lost, heard = wait_in(first, limiter), wait_in(second, limiter)
-        permit.unsent()
+        permit.cancel()
         first.close()
         forget(lost)
         del lost
         gc.collect()
-        second.run_until_complete(heard).unsent()
+        second.run_until_complete(heard).cancel()
         assert second.time() == virtual.START
 
 
@@ -150,7 +150,7 @@ def test_a_window_outlives_the_last_who_used_it():
     moment = 0.0
     registry = Registry(lambda: moment)
     for _ in range(150):
-        step(registry.get("https://one", "key").acquire("interactive")).answered()
+        step(registry.get("https://one", "key").acquire("interactive")).complete()
     gc.collect()
     for other in range(10):
         registry.get("https://one", f"other {other}")
@@ -163,7 +163,7 @@ def test_a_window_that_is_empty_and_unused_is_forgotten():
     registry = Registry(lambda: moment)
     kept = registry.get("https://one", "kept")
     for number in range(100):
-        step(registry.get("https://one", f"key {number}").acquire("interactive")).answered()
+        step(registry.get("https://one", f"key {number}").acquire("interactive")).complete()
     gc.collect()
     assert len(registry) == 101
     moment = 61.0
@@ -176,7 +176,7 @@ def test_a_window_that_is_empty_and_unused_is_forgotten():
 def test_a_pause_and_a_permit_in_flight_are_not_forgotten():
     moment = 0.0
     registry = Registry(lambda: moment)
-    registry.get("https://one", "paused").throttled(100)
+    registry.get("https://one", "paused").pause(100)
     permit = step(registry.get("https://one", "in flight").acquire("interactive"))
     gc.collect()
     moment = 99.0
@@ -184,4 +184,4 @@ def test_a_pause_and_a_permit_in_flight_are_not_forgotten():
         registry.get("https://one", f"other {number}")
     assert asyncio.run(registry.get("https://one", "paused").limits()).paused == 1
     assert asyncio.run(registry.get("https://one", "in flight").limits()).used == 1
-    permit.answered()
+    permit.complete()

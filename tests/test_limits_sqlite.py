@@ -36,7 +36,7 @@ def path(tmp_path: Path) -> Path:
 # What a permit holds, and for how long.
 
 
-@pytest.mark.parametrize(("ending", "hold"), [("answered", HOLD), ("given_up", LONG_HOLD), ("unsent", 0.0)])
+@pytest.mark.parametrize(("ending", "hold"), [("complete", HOLD), ("abandon", LONG_HOLD), ("cancel", 0.0)])
 @pytest.mark.parametrize("own", [True, False], ids=["here", "elsewhere"])
 def test_a_place_is_free_again_as_its_ending_says(path, ending, hold, own):
     async def main() -> float:
@@ -55,7 +55,7 @@ def test_only_the_first_ending_counts(path):
     async def main() -> int:
         async with limiter_at(path, 2) as limiter:
             permit = await limiter.acquire("interactive")
-            for ending in (permit.answered, permit.unsent, permit.given_up, permit.answered):
+            for ending in (permit.complete, permit.cancel, permit.abandon, permit.complete):
                 ending()
             return (await limiter.limits()).used
 
@@ -75,8 +75,8 @@ def test_a_permit_that_is_dropped_counts_as_given_up(path):
 def test_limits_tell_what_all_processes_hold(path):
     async def main() -> tuple[Limits, Limits]:
         async with processes(path, 2, 2) as (one, other):
-            (await one.acquire("interactive")).answered()
-            (await other.acquire("interactive")).answered()
+            (await one.acquire("interactive")).complete()
+            (await other.acquire("interactive")).complete()
             await asyncio.sleep(10)
             async with waiting(one, "bulk", "interactive", "bulk"):
                 await asyncio.sleep(1)
@@ -163,12 +163,12 @@ def test_a_burst_is_shared_among_those_who_wait(path):
                 permit = await limiters[index].acquire("interactive")
                 served[index] += 1
                 await asyncio.sleep(100)
-                permit.unsent()
+                permit.cancel()
 
             tasks = [asyncio.create_task(one(index)) for index in (0, 1) for _ in range(100)]
             await asyncio.sleep(1)
             for permit in permits:
-                permit.answered()
+                permit.complete()
             await asyncio.sleep(HOLD + 1)
             for task in tasks:
                 task.cancel()
@@ -187,8 +187,8 @@ def test_a_pause_is_seen_by_all(path):
     async def main() -> tuple[float, float, float]:
         async with processes(path, 2, 10) as (one, other):
             began = now()
-            assert one.throttled(20) == 20
-            assert other.throttled(5) == 5
+            assert one.pause(20) == 20
+            assert other.pause(5) == 5
             await one.limits()
             await asyncio.sleep(1)
             paused = (await other.limits()).paused
@@ -203,11 +203,11 @@ def test_a_pause_is_seen_by_all(path):
 def test_a_guess_that_was_too_short_is_doubled_by_whoever_meets_the_next(path):
     async def main() -> list[float]:
         async with processes(path, 2, 10) as (one, other):
-            pauses = [one.throttled(None)]
+            pauses = [one.pause(None)]
             await asyncio.sleep(1)
             for limiter in (other, one, other):
                 await send(limiter)
-                pauses.append(limiter.throttled(None))
+                pauses.append(limiter.pause(None))
                 await asyncio.sleep(1)
             return pauses
 
@@ -222,7 +222,7 @@ def test_a_permit_given_before_the_pause_was_known_is_given_back(path):
             began = now()
             task = asyncio.create_task(since(began, limiter))
             await asyncio.sleep(0)
-            limiter.throttled(30)
+            limiter.pause(30)
             return await task
 
     assert virtual.run(main()) == pytest.approx(30, abs=0.1)
@@ -232,7 +232,7 @@ def test_a_permit_that_lay_about_is_asked_for_anew(path):
     async def main() -> int:
         moment = 0.0
         async with SqliteLimiter(path, 1, clock=lambda: moment) as limiter:
-            (await limiter.acquire("interactive")).unsent()
+            (await limiter.acquire("interactive")).cancel()
             queue = next(iter(limiter._lines.values())).waiting["interactive"]
             give = queue.give
 
@@ -257,7 +257,7 @@ def test_a_cancelled_wait_gives_its_place_back(path):
     async def main() -> tuple[list[float], Limits]:
         async with processes(path, 2, 1) as (one, other):
             began = now()
-            (await one.acquire("interactive")).answered()
+            (await one.acquire("interactive")).complete()
             for _ in range(3):
                 with pytest.raises(TimeoutError):
                     await asyncio.wait_for(one.acquire("interactive"), 5)
@@ -280,7 +280,7 @@ def test_a_task_cancelled_at_any_turn_of_its_grant_gives_the_place_back(path, tu
                 await asyncio.sleep(0)
             task.cancel()
             with contextlib.suppress(asyncio.CancelledError):
-                (await task).unsent()
+                (await task).cancel()
             await asyncio.sleep(0.5)
             return (await limiter.limits()).used
 
@@ -301,7 +301,7 @@ def test_a_permit_given_to_a_task_that_was_cancelled_meanwhile_comes_back(path):
                     task.cancel()
 
                 queue.give = give_too_late
-                first.unsent()
+                first.cancel()
                 await asyncio.sleep(1)
                 del queue.give
             await asyncio.sleep(1)
@@ -350,7 +350,7 @@ def test_without_anything_to_do_there_is_neither_task_nor_timer(path):
 def test_closing_sends_away_who_waits_and_tells_what_is_held(path):
     async def main() -> tuple[int, int]:
         limiter = limiter_at(path, 2)
-        (await limiter.acquire("interactive")).answered()
+        (await limiter.acquire("interactive")).complete()
         await limiter.acquire("interactive")
         async with waiting(limiter, "interactive", "bulk") as tasks:
             await asyncio.sleep(0.02)
@@ -408,7 +408,7 @@ def test_no_server_ever_counts_more_than_its_limit(tmp_path, demands, window, ph
                     group.create_task(histories[number % 2].run(asked))
                 if pause is not None:
                     await asyncio.sleep(pause[0])
-                    limiters[0].throttled(pause[1])
+                    limiters[0].pause(pause[1])
             await asyncio.sleep(1.06 * PERIOD)
             return histories[0].counted + histories[1].counted, await limiters[0].limits()
 

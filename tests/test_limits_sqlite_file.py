@@ -45,14 +45,14 @@ def test_a_clock_set_back_locks_nobody_out_for_longer_than_the_longest_lease(pat
 
         async with processes(path, 2, 1, lease=30, wall=wall) as (one, other):
             permit = await one.acquire("bulk")
-            one.throttled(10)
+            one.pause(10)
             async with waiting(one, "interactive"):
                 await asyncio.sleep(1)
                 killed(one)
                 ahead = 0.0
                 began = now()
                 waits = [await since(began, other), await since(began, other, "bulk")]
-        permit.unsent()
+        permit.cancel()
         return waits
 
     first, second = virtual.run(main())
@@ -91,14 +91,14 @@ def test_a_file_that_stays_locked_is_a_clear_error_and_no_permit_is_lost(path):
             permit = await limiter.acquire("interactive")
             await send(limiter)
             with locked(path):
-                permit.unsent()
-                limiter.throttled(1)
+                permit.cancel()
+                limiter.pause(1)
                 with pytest.raises(LimiterUnavailableError, match=r"limits\.sqlite: database is locked"):
                     await limiter.acquire("interactive")
                 with pytest.raises(LimiterUnavailableError):
                     await limiter.limits()
                 await asyncio.sleep(5)
-            (await limiter.acquire("interactive")).unsent()
+            (await limiter.acquire("interactive")).cancel()
             return (await limiter.limits()).used, timers()
 
     assert virtual.run(main())[0] == 1
@@ -174,7 +174,7 @@ def test_event_loops_in_threads_share_a_limiter(path):
         permit = await limiter.acquire("bulk" if number % 4 == 0 else "interactive")
         counted.append(time.monotonic())
         await asyncio.sleep(0)
-        permit.answered()
+        permit.complete()
 
     async def many() -> None:
         await asyncio.gather(*map(one, range(15)))
@@ -195,7 +195,7 @@ def test_event_loops_in_threads_share_a_limiter(path):
 def test_a_permit_settled_after_its_loop_has_closed_is_told_by_the_next(path):
     limiter = SqliteLimiter(path, 2)
     permit = asyncio.run(_take(limiter))
-    permit.unsent()
+    permit.cancel()
 
     async def main() -> int:
         async with limiter:
@@ -218,7 +218,7 @@ def test_a_wait_that_ends_after_its_loop_has_closed_does_no_harm(path):
     task._log_destroy_pending = False
     del task
     gc.collect()
-    asyncio.run(_take(limiter)).unsent()
+    asyncio.run(_take(limiter)).cancel()
     asyncio.run(limiter.aclose())
 
 
@@ -234,7 +234,7 @@ def test_closing_in_one_loop_sends_away_who_waits_in_another(path):
             await limiter.acquire("interactive")
         except UsageError as error:
             ended.append(error)
-        permit.unsent()
+        permit.cancel()
 
     thread = threading.Thread(target=asyncio.run, args=(wait(),))
     thread.start()
@@ -251,7 +251,7 @@ def test_a_limiter_that_was_used_does_not_go_on_in_a_forked_process(path):
             process, limiter._book._process = limiter._book._process, -1
             with pytest.raises(UsageError, match="forked"):
                 await limiter.acquire("interactive")
-            permit.unsent()
+            permit.cancel()
             limiter._book._process = process
             assert (await limiter.limits()).used == 1
 
@@ -272,7 +272,7 @@ async def test_who_is_gone_is_passed_over_and_a_permit_for_nobody_goes_back():
     waiters.give(held)
     assert given.result() is held
     waiters.give(held)
-    held.unsent.assert_called_once_with()
+    held.cancel.assert_called_once_with()
     for wake in (waiters.release, lambda: waiters.fail(RuntimeError)):
         waiters.join(3, gone)
         wake()

@@ -149,7 +149,7 @@ async def test_by_default_an_account_has_the_limiter_that_the_process_shares():
     async with AccountPool(**WHO) as pool:
         permit = await shared_limiter("https://api.au1.cliniko.com/v1", "of-this-test-au1").acquire("bulk")
         assert (await pool.client("of-this-test-au1").limits()).used == 1
-        permit.unsent()
+        permit.cancel()
 
 
 @virtually
@@ -387,9 +387,9 @@ async def test_a_job_that_gives_nothing_is_done_without_an_error():
         assert isinstance((await anext(pool.run(lambda *_: None, {"a": "key"}))).error, TypeError)
 
 
-@pytest.mark.parametrize("at_once", [1, 3, 1000])
+@pytest.mark.parametrize("concurrency", [1, 3, 1000])
 @virtually
-async def test_so_many_jobs_are_under_way_and_clients_open_and_no_more(at_once):
+async def test_so_many_jobs_are_under_way_and_clients_open_and_no_more(concurrency):
     clients: list[Cliniko] = []
     most = 0
 
@@ -400,8 +400,8 @@ async def test_so_many_jobs_are_under_way_and_clients_open_and_no_more(at_once):
         most = max(most, sum(not client._manager.closed for client in clients))
 
     async with AccountPool(**WHO) as pool:
-        assert len(await finished(pool.run(job, keys(10), at_once=at_once))) == 10
-    assert most == min(at_once, 10)
+        assert len(await finished(pool.run(job, keys(10), concurrency=concurrency))) == 10
+    assert most == min(concurrency, 10)
     assert all(client._manager.closed for client in clients)
 
 
@@ -415,7 +415,7 @@ async def test_a_reader_that_is_slow_holds_the_jobs_back():
         begun += 1
 
     async with AccountPool(**WHO) as pool:
-        outcomes = pool.run(job, keys(100), at_once=5)
+        outcomes = pool.run(job, keys(100), concurrency=5)
         await anext(outcomes)
         await asyncio.sleep(60)
         assert begun == 5
@@ -427,7 +427,7 @@ async def test_a_reader_that_is_slow_holds_the_jobs_back():
 @virtually
 async def test_nothing_is_kept_of_an_account_whose_outcome_was_handed_out():
     async with AccountPool(**WHO, limiter=lambda _: SlidingWindowLimiter(period=1e-9)) as pool:
-        async for _ in pool.run(_nothing, keys(300), at_once=4):
+        async for _ in pool.run(_nothing, keys(300), concurrency=4):
             assert len(pool._accounts) < 12
             assert len(pool._managers) < 12
 
@@ -503,14 +503,14 @@ async def test_what_is_no_mapping_is_refused_and_leaves_nothing():
         with pytest.raises(AttributeError):
             pool.run(_nothing, ["key"])
         with pytest.raises(ConfigurationError):
-            pool.run(_nothing, {}, at_once=0)
+            pool.run(_nothing, {}, concurrency=0)
 
 
 @virtually
 async def test_a_pool_that_is_closed_in_the_midst_ends_the_jobs_and_starts_no_more():
     async with ManyServer(slow=dict.fromkeys(keys(9).values(), 30)) as server:
         pool = pool_of(server)
-        outcomes = pool.run(ask, keys(9), at_once=3)
+        outcomes = pool.run(ask, keys(9), concurrency=3)
         first = asyncio.create_task(anext(outcomes))
         await server.read(3)
         await pool.aclose()

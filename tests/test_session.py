@@ -171,7 +171,7 @@ class TestCancelling:
     async def test_so_does_one_that_waits_for_a_permit(self):
         async with RawServer(answer(200, TAX)) as server:
             watch = Watch(server)
-            watch.limiter.throttled(30)
+            watch.limiter.pause(30)
             for count in range(10):
                 assert not await cancelled_after(watch.client.taxes.get("1"), count)
                 await watch.nothing_is_left()
@@ -241,7 +241,7 @@ class TestClosing:
     async def test_what_waits_for_a_permit_was_not_sent_and_a_create_says_so_too(self):
         async with RawServer() as server:
             watch = Watch(server)
-            watch.limiter.throttled(30)
+            watch.limiter.pause(30)
             tasks = [asyncio.create_task(send(watch.client)) for send, _ in OPERATIONS.values()]
             await turns(5)
             await watch.client.aclose()

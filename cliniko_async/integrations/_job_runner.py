@@ -98,14 +98,14 @@ class JobHandle(Generic[T]):
 
 
 class JobRunner(Generic[W, T]):
-    """Runs at most `at_once` jobs at the same time; opens the workshop for the first of them.
+    """Runs at most `concurrency` jobs at the same time; opens the workshop for the first of them.
 
     It closes the workshop, and ends its thread, when there was nothing to do for `linger` seconds.
     """
 
-    def __init__(self, job: Job[W, T], workshop: OpensWorkshop[W], at_once: int, linger: float = 10.0) -> None:
+    def __init__(self, job: Job[W, T], workshop: OpensWorkshop[W], concurrency: int, linger: float = 10.0) -> None:
         """Take what is done for an account, and with what; nothing is started before the first one comes."""
-        self._parts = (job, workshop, at_once, linger)
+        self._parts = (job, workshop, concurrency, linger)
         self._lock = threading.Lock()
         self._loop_thread: _LoopThread[W, T] | None = None
 
@@ -129,11 +129,11 @@ class JobRunner(Generic[W, T]):
 class _LoopThread(Generic[W, T]):
     """One opening of the workshop: a thread, its loop, and the jobs on it."""
 
-    def __init__(self, job: Job[W, T], workshop: OpensWorkshop[W], at_once: int, linger: float) -> None:
+    def __init__(self, job: Job[W, T], workshop: OpensWorkshop[W], concurrency: int, linger: float) -> None:
         self._job = job
         self._workshop = workshop
         self._linger = linger
-        self._places = asyncio.Semaphore(at_once)
+        self._places = asyncio.Semaphore(concurrency)
         self._over = asyncio.Event()
         self._lock = threading.Lock()
         self._handles: set[JobHandle[T]] = set()

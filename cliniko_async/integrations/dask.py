@@ -33,36 +33,39 @@ _RUNNING = ("executing", "long-running")
 
 
 def run_accounts(
-    client: Client, job: Job[W, T], accounts: Iterable[str], *, workshop: OpensWorkshop[W], at_once: int = 50
+    client: Client, job: Job[W, T], accounts: Iterable[str], *, workshop: OpensWorkshop[W], concurrency: int = 50
 ) -> "AccountRuns[T]":
     """Run the job of each account on the workers of a cluster; give an `Outcome` for each, as they end.
 
     `client` is asynchronous. `job` and `workshop` are functions that a worker can import; the workshop is opened once
     in each worker, on an event loop of its own there. `accounts` are names, each once; they are all that is sent of an
-    account. A worker has at most `at_once` of them under way. The job of a worker that dies is begun again elsewhere,
-    with the cursor that was saved last. To leave early use `break`, or `aclose()` to wait until the rest is cancelled.
+    account. A worker has at most `concurrency` of them under way. The job of a worker that dies is begun again
+    elsewhere, with the cursor that was saved last. To leave early use `break`, or `aclose()` to wait until the rest is
+    cancelled.
 
     Raises:
-        ConfigurationError: the client is not asynchronous, or at_once is below one.
+        ConfigurationError: the client is not asynchronous, or concurrency is below one.
     """
     if not client.asynchronous:
         raise ConfigurationError("the client of Dask has to be asynchronous")
-    if at_once < 1:
-        raise ConfigurationError("at_once is at least one")
-    plugin = _RunnerPlugin(f"cliniko_async-{secrets.token_hex(8)}", job, workshop, at_once)
-    return AccountRuns(client, plugin, accounts, at_once)
+    if concurrency < 1:
+        raise ConfigurationError("concurrency is at least one")
+    plugin = _RunnerPlugin(f"cliniko_async-{secrets.token_hex(8)}", job, workshop, concurrency)
+    return AccountRuns(client, plugin, accounts, concurrency)
 
 
 class AccountRuns(Generic[T]):
     """The outcomes of `run_accounts`, once, each as soon as it is there."""
 
-    def __init__(self, client: Client, plugin: "_RunnerPlugin[Any, T]", accounts: Iterable[str], at_once: int) -> None:
+    def __init__(
+        self, client: Client, plugin: "_RunnerPlugin[Any, T]", accounts: Iterable[str], concurrency: int
+    ) -> None:
         """Take where and for whom the jobs are to run; nothing is sent before the first outcome is asked for."""
         self._dispatcher: _Dispatcher[T] = _Dispatcher(client, plugin)
         self._specs: Iterator[_TaskSpec] = (
             _TaskSpec(account, plugin.name, f"{plugin.name}-{number}") for number, account in enumerate(accounts)
         )
-        self._at_once = at_once
+        self._concurrency = concurrency
         self._turn = asyncio.Lock()
 
     def __aiter__(self) -> Self:
@@ -72,7 +75,7 @@ class AccountRuns(Generic[T]):
     async def __anext__(self) -> Outcome[T]:
         """Give the next outcome, and keep the cluster supplied."""
         async with self._turn:
-            for spec in itertools.islice(self._specs, await self._dispatcher.room(self._at_once)):
+            for spec in itertools.islice(self._specs, await self._dispatcher.room(self._concurrency)):
                 self._dispatcher.send(spec)
             if not self._dispatcher.busy:
                 await self.aclose()
@@ -118,7 +121,7 @@ class _Dispatcher(Generic[T]):
     def busy(self) -> bool:
         return bool(self._tasks)
 
-    async def room(self, at_once: int) -> int:
+    async def room(self, concurrency: int) -> int:
         """Tell how many accounts may be sent now: what all workers can have under way, but for those that are."""
         if self._over:
             return 0
@@ -132,7 +135,7 @@ class _Dispatcher(Generic[T]):
         # While the scheduler cannot be asked, the answer of last time does; what is then sent ends with an error.
         with contextlib.suppress(Exception):
             self._workers = max(1, len(await self._client.nthreads()))
-        return max(0, at_once * self._workers - len(self._tasks))
+        return max(0, concurrency * self._workers - len(self._tasks))
 
     def send(self, spec: _TaskSpec) -> None:
         task = asyncio.create_task(self._outcome(spec))
@@ -212,9 +215,9 @@ def _unpacked(account: str, packed: bytes) -> Outcome[Any]:
 class _RunnerPlugin(WorkerPlugin, Generic[W, T]):
     """What runs the jobs in one worker, and which tasks of Dask wait for them."""
 
-    def __init__(self, name: str, job: Job[W, T], workshop: OpensWorkshop[W], at_once: int) -> None:
+    def __init__(self, name: str, job: Job[W, T], workshop: OpensWorkshop[W], concurrency: int) -> None:
         self.name = name
-        self._parts = (job, workshop, at_once)
+        self._parts = (job, workshop, concurrency)
 
     def setup(self, worker: Worker) -> None:  # noqa: ARG002  (Dask passes it)
         """Begin in a worker; also in one that joins later, or was started again."""

@@ -115,26 +115,26 @@ class Held:
         self.priority: Priority = priority
         self.given_at = book.clock()
 
-    def answered(self) -> None:
+    def complete(self) -> None:
         """Free it one period from now."""
         if (book := self._book) is not None:
             self._settle(book, book.clock() + book.window.hold)
             if self._mirror is not None:
-                self._mirror.answered()
+                self._mirror.complete()
 
-    def given_up(self) -> None:
+    def abandon(self) -> None:
         """Free it one period and a grace from now."""
         if (book := self._book) is not None:
             self._settle(book, book.clock() + book.window.long_hold)
             if self._mirror is not None:
-                self._mirror.given_up()
+                self._mirror.abandon()
 
-    def unsent(self) -> None:
+    def cancel(self) -> None:
         """Free it at once."""
         if (book := self._book) is not None:
             self._settle(book, book.clock())
             if self._mirror is not None:
-                self._mirror.unsent()
+                self._mirror.cancel()
 
     def _settle(self, book: Book, free_at: float) -> None:
         self._book = None
@@ -143,4 +143,4 @@ class Held:
             book.inbox.append(Entry(self.id, self.priority, free_at))
             self._tell()
 
-    __del__ = given_up
+    __del__ = abandon

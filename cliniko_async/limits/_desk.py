@@ -19,7 +19,7 @@ class Place(msgspec.Struct, eq=False):
     _desk: "Desk | None"
     _lane: "PlaceLane"
 
-    def answered(self) -> None:
+    def complete(self) -> None:
         """Free it one period from now."""
         if (desk := self._desk) is not None:
             self._desk = None
@@ -28,19 +28,19 @@ class Place(msgspec.Struct, eq=False):
             if desk.alarms:
                 desk.read_news()
 
-    def given_up(self) -> None:
+    def abandon(self) -> None:
         """Free it one period and a grace from now."""
         if (desk := self._desk) is not None:
             self._desk = None
             desk.settle(self._lane, desk.clock() + desk.long_hold)
 
-    def unsent(self) -> None:
+    def cancel(self) -> None:
         """Free it at once."""
         if (desk := self._desk) is not None:
             self._desk = None
             desk.settle(self._lane, -math.inf)
 
-    __del__ = given_up
+    __del__ = abandon
 
 
 class Waiter(msgspec.Struct, eq=False):

@@ -11,13 +11,13 @@ Priority = Literal["interactive", "bulk"]
 class Permit(Protocol):
     """One request's place in the window: exactly one of the three is called, and later calls do nothing."""
 
-    def answered(self) -> None:
+    def complete(self) -> None:
         """Say that the answer arrived: the place is free again one period from now."""
 
-    def given_up(self) -> None:
+    def abandon(self) -> None:
         """Say that it was sent and no answer came: the place is free again one period and a grace from now."""
 
-    def unsent(self) -> None:
+    def cancel(self) -> None:
         """Say that it was never given to a connection: the place is free at once."""
 
 
@@ -48,7 +48,7 @@ class RateLimiter(Protocol):
         """Wait for a permit; a cancelled wait gives its place back."""
         ...
 
-    def throttled(self, wait: float | None) -> float:
+    def pause(self, seconds: float | None) -> float:
         """Give nobody a permit for so many seconds, as a 429 came, and return the seconds until the pause ends.
 
         None stands for a 429 that did not say how long: a quarter of the period, and twice as long whenever the pause

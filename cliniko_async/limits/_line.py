@@ -69,7 +69,7 @@ class Line:
             return await woken
         except BaseException:
             if woken.done() and not woken.cancelled() and woken.exception() is None and (held := woken.result()):
-                held.unsent()
+                held.cancel()
             raise
         finally:
             self._leave(priority, number)

@@ -52,13 +52,13 @@ class SlidingWindowLimiter:
             raise ConfigurationError("priority is 'interactive' or 'bulk'")
         return desk.take(lane) or await desk.wait(lane)
 
-    def throttled(self, wait: float | None) -> float:
+    def pause(self, seconds: float | None) -> float:
         """Give nobody a permit for so many seconds, as a 429 came, and return the seconds until the pause ends.
 
         None stands for a 429 that did not say how long: a quarter of the period, and twice as long whenever the pause
         before was not enough, up to a period. A pause under way is never shortened.
         """
-        return self._desk.pause(wait)
+        return self._desk.pause(seconds)
 
     async def limits(self) -> Limits:
         """Tell how the limiter stands now."""

@@ -97,15 +97,15 @@ class StoredLimiter:
             paused = book.pauses.paused_until > now + book.rules.courtesy
             if now - permit.given_at <= _STALE and not paused:
                 return permit
-            permit.unsent()
+            permit.cancel()
 
-    def throttled(self, wait: float | None) -> float:
+    def pause(self, seconds: float | None) -> float:
         """Give nobody a permit for so many seconds, as a 429 came, and return the seconds until the pause ends.
 
         None stands for a 429 that did not say how long: a quarter of the period, and twice as long whenever the pause
         before was not enough, up to a period. A pause under way is never shortened. The others hear of it at once.
         """
-        seconds = self._book.pause(wait)
+        seconds = self._book.pause(seconds)
         if self._share is not None:
             self._share.pause(seconds)
         with contextlib.suppress(RuntimeError):  # Not in an event loop, or closed: the next step tells it.

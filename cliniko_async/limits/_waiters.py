@@ -39,7 +39,7 @@ class Waiters:
             if not woken.done():
                 woken.set_result(held)
                 return
-        held.unsent()
+        held.cancel()
 
     def release(self) -> None:
         """Wake all without a permit."""

@@ -25,17 +25,17 @@ class RecordingPermit:
     inner: Permit
     fate: str | None = None
 
-    def answered(self) -> None:
+    def complete(self) -> None:
         self.fate = self.fate or "answered"
-        self.inner.answered()
+        self.inner.complete()
 
-    def given_up(self) -> None:
+    def abandon(self) -> None:
         self.fate = self.fate or "given up"
-        self.inner.given_up()
+        self.inner.abandon()
 
-    def unsent(self) -> None:
+    def cancel(self) -> None:
         self.fate = self.fate or "unsent"
-        self.inner.unsent()
+        self.inner.cancel()
 
 
 class RecordingLimiter:
@@ -63,9 +63,9 @@ class RecordingLimiter:
         self.permits.append(permit)
         return permit
 
-    def throttled(self, wait: float | None) -> float:
+    def pause(self, wait: float | None) -> float:
         self.waits.append(wait)
-        return self.inner.throttled(wait)
+        return self.inner.pause(wait)
 
     async def limits(self) -> Limits:
         return await self.inner.limits()

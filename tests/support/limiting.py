@@ -27,7 +27,7 @@ async def send(limiter: RateLimiter, priority: Priority = "interactive", latency
     permit = await limiter.acquire(priority)
     sent = now()
     await asyncio.sleep(latency)
-    permit.answered()
+    permit.complete()
     return sent
 
 

@@ -58,7 +58,7 @@ async def _hammer(job: Job) -> list[float]:
         sent = time.monotonic()
         await asyncio.sleep(random.uniform(0, 0.05))
         counted.append(random.uniform(sent, time.monotonic()))
-        permit.answered()
+        permit.complete()
 
     async with limiter_for(job) as limiter:
         await asyncio.gather(*(one() for _ in range(job.requests)))

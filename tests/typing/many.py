@@ -27,7 +27,7 @@ async def a_job_for_all(keys: dict[str, str]) -> None:
         assert_type(pool, AccountPool)
         assert_type(pool.client("key", priority="interactive", base_url="https://example.com"), Cliniko)
         assert_type(pool.run(count, keys), AsyncIterator[Outcome[int]])
-        async for done in pool.run(count, keys, at_once=5):
+        async for done in pool.run(count, keys, concurrency=5):
             assert_type(done.account, str)
             assert_type(done.result, int | None)
             assert_type(done.error, Exception | None)
