@@ -78,7 +78,9 @@ async def play(block: Block, names: dict[str, Any]) -> None:
     else:
         await asyncio.to_thread(eval, code, names)
     for test in [names[name] for name in names if name.startswith("test_")]:
-        await test(**{each: names[each] for each in inspect.signature(test).parameters})
+        ended = test(**{each: names[each] for each in inspect.signature(test).parameters})
+        if inspect.isawaitable(ended):
+            await ended
 
 
 @asynccontextmanager
