@@ -70,8 +70,8 @@ def _report(
 
 def _stand_ins(given_up: list[Fact]) -> Iterator[str]:
     if given_up:
-        yield f"Cliniko deprecated {len(given_up)} DELETE operations because they only archive. `delete` exists for each"
-        yield "of them, marked deprecated, and sends the POST of `archive` instead:"
+        yield f"Cliniko deprecated {len(given_up)} DELETE operations because they only archive. `delete` exists for"
+        yield "each of them, marked deprecated, and sends the POST of `archive` instead:"
         yield ""
         yield from textwrap.wrap(", ".join(code(each.request[1]) for each in given_up), 120)
         yield ""
