@@ -40,6 +40,8 @@ from tests.support.clients import KEY, ONCE, QUICK, client_of, virtually
 from tests.support.raw_server import RawServer, answer, close, cut, free_port, raw, silence
 
 REQUEST = _http.Request("POST", "https://api.au1.cliniko.com/v1/patients?q=Secretperson", b'{"first_name": "Zoe"}')
+SHOWN = "POST api.au1.cliniko.com/v1/patients"
+STORED = _http.FileRequest("POST", "https://me:Secretperson@files.example:8443/1/Secretperson.pdf?X-Signature=x")
 RECORD = json.loads((Path(__file__).parent / "facts" / "examples" / "appointment_type.json").read_text())
 DEEP = b"[" * 100_000 + b"]" * 100_000
 
@@ -69,6 +71,8 @@ ERRORS = [
     DecodingError(["record 1: name expected str"], request=REQUEST, status=201, written=True),
     DecodingError(["name expected str"]),
     PaginationError("a link came twice"),
+    DecodingError(["Key is missing"], request=STORED, status=201),
+    TransportError("had no answer", request=STORED),
     PaginationDriftError("the list moved"),
     LimiterUnavailableError("the limiter cannot be used: it is away"),
 ]
@@ -200,7 +204,51 @@ class TestUnprocessable:
 
     def test_its_text_names_the_fields_and_none_of_the_values(self):
         found = error(422, b'{"errors": {"name": "Zoe is taken", "a b": "x", "patient.phone_numbers[0]": null}}')
-        assert str(found) == "POST /v1/patients answered 422 for name, patient.phone_numbers[0] (1 attempt)"
+        refused = "the API refused name, patient.phone_numbers[0]"
+        assert str(found) == f"{refused}: POST api.au1.cliniko.com/v1/patients answered 422 (1 attempt)"
+
+
+class TestDetail:
+    @pytest.mark.parametrize(
+        ("body", "detail"),
+        [
+            (b"HTTP Basic: Access denied.\n", "HTTP Basic: Access denied."),
+            (b'{"message": "Upgrade your plan."}', "Upgrade your plan."),
+            (b'{"status": "404", "error": "Not Found"}', "Not Found"),
+            (b'{"errors": {"name": "is taken", "color": null}}', "name: is taken; color"),
+            (b'{"errors": {"name": ["is short", "is taken"]}}', "name: is short, is taken"),
+            (b'{"errors": ["one", "two", 3, {"a": {"b": "c"}}]}', "one; two; 3; a: b: c"),
+            (b'{"message": "Invalid.", "errors": {"name": "is taken"}}', "Invalid.; name: is taken"),
+            ('{"message": "can\u2019t be"}'.encode(), "can\u2019t be"),
+            (b'{"message": null, "error": "", "errors": {}}', None),
+            (b'{"message": [[[[["deep"]]]]], "errors": 1.5}', None),
+            (b'{"other": "x"}', None),
+            (b'"text"', None),
+            (b"[]", None),
+            (b"{", None),
+            (b"null", None),
+            (b"", None),
+            (b"  \n", None),
+            (b"<!DOCTYPE html><html></html>", None),
+            (b"<Error><Code>AccessDenied</Code></Error>", None),
+            (b"one\ntwo", None),
+            (b"\x00\xff", None),
+            (b"x" * 501, None),
+            (DEEP, None),
+            (b'{"message": ' + DEEP + b"}", None),
+        ],
+        ids=lambda value: repr(value)[:40],
+    )
+    @pytest.mark.parametrize("status", [302, 401, 422, 503])
+    def test_it_is_the_servers_own_message_or_none(self, status, body, detail):
+        assert error(status, body).detail == detail
+
+    @pytest.mark.parametrize("status", [400, 401, 403, 404, 422, 429, 500])
+    @pytest.mark.parametrize("body", [b"Zoe is gone", b'{"message": "Zoe"}', b'{"errors": {"name": "Zoe is taken"}}'])
+    def test_it_is_in_no_text_as_it_may_quote_what_was_sent(self, status, body):
+        found = error(status, body)
+        assert "Zoe" in found.detail
+        assert "Zoe" not in f"{found} {found!r} {found.args}"
 
 
 class TestRateLimited:
@@ -232,14 +280,33 @@ class TestTexts:
     @pytest.mark.parametrize(
         ("found", "text"),
         [
-            (error(404), "POST /v1/patients answered 404 (1 attempt)"),
-            (ERRORS[5], "POST /v1/patients had no answer (5 attempts)"),
+            *(
+                (error(status), f"{what}: {SHOWN} answered {status} (1 attempt)")
+                for status, what in {
+                    302: "the API did not carry out the request",
+                    400: "the API did not accept a filter or parameter",
+                    401: "the API key was rejected",
+                    403: "the user of the API key is not allowed to do this",
+                    404: "the record does not exist, or is archived or deleted",
+                    409: "the API did not carry out the request",
+                    422: "the API refused what was sent",
+                    429: "the rate limit is exceeded",
+                    500: "the server failed",
+                    503: "the server failed",
+                }.items()
+            ),
+            *(
+                (error_for(STORED, response(status), 2), f"{what} (2 attempts)")
+                for status in (401, 403, 404, 422, 500)
+                for what in [f"the file store did not carry out the request: POST files.example:8443 answered {status}"]
+            ),
+            (ERRORS[5], f"{SHOWN} had no answer (5 attempts)"),
             (ERRORS[4], "name: is too long; color: is no color"),
             (
                 DecodingError(["a", "b"], request=REQUEST, status=201, written=True),
-                "POST /v1/patients answered 201 with what does not fit: a; b (the write was done)",
+                f"the answer is not what the API describes: {SHOWN} answered 201: a; b (the write was done)",
             ),
-            (DecodingError(["a"], request=REQUEST), "POST /v1/patients answered what does not fit: a"),
+            (DecodingError(["a"], request=REQUEST), f"the answer is not what the API describes: {SHOWN}: a"),
             (DecodingError([*"abcdefg"]), "the data does not fit: a; b; c; d; e; …"),
         ],
     )
@@ -252,8 +319,15 @@ class TestTexts:
         assert "Secretperson" not in shown
         assert "Zoe" not in shown
 
-    def test_a_request_shows_its_method_and_path_and_an_answer_its_size(self):
-        assert repr(REQUEST) == "POST /v1/patients"
+    def test_a_list_that_cannot_be_read_is_named_in_the_text(self):
+        found = PaginationDriftError("the list moved")
+        assert str(found) == "the list moved"
+        found.request = _http.Request("GET", "https://api.au1.cliniko.com/v1/patients?q=Secretperson")
+        assert str(found) == "the list moved: GET api.au1.cliniko.com/v1/patients"
+
+    def test_a_request_shows_its_method_host_and_path_and_an_answer_its_size(self):
+        assert repr(REQUEST) == SHOWN
+        assert repr(STORED) == "POST files.example:8443"
         assert repr(response(200, b'{"first_name": "Zoe"}')) == "Response(200, 21 bytes)"
 
     @virtually

@@ -146,7 +146,7 @@ def test_a_resource_is_known_by_the_name_of_its_envelope(name: str):
 
 def test_an_unknown_resource_is_an_attribute_error():
     client = Cliniko("key-au1", app_name="Tests", contact_email="it@example.com")
-    with pytest.raises(AttributeError, match="Cliniko has no 'apointments'"):
+    with pytest.raises(AttributeError, match="Cliniko has no attribute 'apointments'"):
         _ = client.apointments  # type: ignore[attr-defined]
     with pytest.raises(KeyError):
         resource_class("apointments")

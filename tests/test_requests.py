@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from cliniko_async import ConfigurationError
+from cliniko_async import InvalidRequestError
 from cliniko_async.errors import NotFoundError, ResponseError, ServerError
 from tests.support.clients import ONCE, RecordingLimiter, client_of, virtually
 from tests.support.raw_server import RawServer, answer
@@ -133,7 +133,7 @@ class TestWhatGoesOut:
     async def test_an_id_that_is_none_never_reaches_a_path(self):
         async with RawServer() as server, client_of(server) as client:
             for odd in ["1/archive", "..", "", "1?x=1", "%2e%2e", "\u0661", "-1", True, "1" * 20]:
-                with pytest.raises(ConfigurationError, match="id"):
+                with pytest.raises(InvalidRequestError, match="id"):
                     await client.appointment_types.get(odd)
         assert server.requests == []
 
@@ -193,7 +193,7 @@ class TestRequest:
     @virtually
     async def test_what_leads_off_the_base_path_is_refused_before_anything_is_sent(self, path):
         async with RawServer() as server, client_of(server) as client:
-            with pytest.raises(ConfigurationError, match="leads away"):
+            with pytest.raises(InvalidRequestError, match="leads away"):
                 await client.request("GET", path)
             assert server.requests == []
 
@@ -220,7 +220,7 @@ class TestRequest:
     @virtually
     async def test_only_our_own_scheme_host_port_and_base_path_are_asked(self, url):
         async with RawServer() as server, client_of(server) as client:
-            with pytest.raises(ConfigurationError, match="leads away"):
+            with pytest.raises(InvalidRequestError, match="leads away"):
                 await client.request("GET", url.format(port=server.port, other=server.port + 1))
             assert server.requests == []
 
@@ -244,7 +244,7 @@ class TestRequest:
     @virtually
     async def test_a_method_is_a_word(self, method):
         async with RawServer() as server, client_of(server) as client:
-            with pytest.raises(ConfigurationError, match="method"):
+            with pytest.raises(InvalidRequestError, match="method"):
                 await client.request(method, "/things")
             assert server.requests == []
 
