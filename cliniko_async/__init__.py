@@ -349,7 +349,9 @@ if not TYPE_CHECKING:
 
     def __getattr__(name: str) -> object:
         if name not in _late:
-            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+            from ._spelling import did_you_mean  # noqa: PLC0415  (only errors need it)
+
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}{did_you_mean(name, __all__)}")
         value = globals()[name] = getattr(importlib.import_module(_late[name], __name__), name)
         return value
 

@@ -354,9 +354,8 @@ def _with_params(url: str, params: Mapping[str, Scalar | Sequence[Scalar]] | Non
 
 
 def _values(value: object) -> Iterable[object]:
-    if isinstance(value, Iterable) and not isinstance(value, str | bytes | Mapping):
-        return cast("Iterable[object]", value)
-    return [value]
+    several = isinstance(value, Iterable) and not isinstance(value, str | bytes | Mapping)
+    return cast("Iterable[object]", value if several else [value])
 
 
 def _quoted(value: object) -> str:

@@ -242,6 +242,10 @@ class TestViews:
         ):
             Cliniko(KEY, **WHO).with_options(**{option: "x"})
 
+    def test_a_misspelt_option_of_a_view_is_refused_with_the_nearest_one(self):
+        with pytest.raises(ConfigurationError, match=r"^a view has no option 'timout'; did you mean 'timeout'"):
+            Cliniko(KEY, **WHO).with_options(timout=5)
+
     @pytest.mark.parametrize("options", [{"timeout": 0}, {"deadline": -1}, {"retry": 3}, {"priority": "high"}])
     def test_its_options_are_checked_as_those_of_a_client(self, options):
         with pytest.raises(ConfigurationError):

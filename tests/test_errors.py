@@ -35,6 +35,7 @@ from cliniko_async.errors import (
     UsageError,
     error_for,
 )
+from cliniko_async.links import Link, ListLink, SelfLink
 from cliniko_async.pagination import Page
 from tests.support.clients import KEY, ONCE, QUICK, client_of, virtually
 from tests.support.raw_server import RawServer, answer, close, cut, free_port, raw, silence
@@ -163,6 +164,64 @@ class TestTheTree:
                 await client.patients.get("1")
             assert type(raised.value) is type(error(status))
             assert raised.value.response.body == body
+
+
+ELSEWHERE = Link.to("https://elsewhere.example/v1/Secretperson/1")
+NAIVE = dt.datetime(2025, 1, 1)  # noqa: DTZ001  (that is the point)
+SPAN = {"from_": dt.date(2025, 1, 2), "to": dt.date(2025, 1, 3)}
+CALLS = [
+    ("id", lambda it: it.patients.get("Secretperson")),
+    ("id", lambda it: it.patients.update("Secretperson", first_name="Zoe")),
+    ("id", lambda it: it.signatures.get("1", "Secretperson")),
+    ("patient_form_id", lambda it: it.signatures.get("Secretperson", "1")),
+    ("practitioner_id", lambda it: it.appointment_types.list_for_practitioner("Secretperson")),
+    ("filters", lambda it: it.patients.list(5)),
+    ("filters", lambda it: it.patients.list("last_name:=Secretperson\ud800")),
+    ("last_name", lambda it: it.appointment_types.list(it.patients.where.last_name == "Secretperson")),
+    ("created_at", lambda it: it.patients.list(it.patients.where.created_at >= "Secretperson")),
+    ("archived", lambda it: it.patients.list(archived="Secretperson")),
+    ("archived", lambda it: it.patients.get("1", archived="Secretperson")),
+    ("sort", lambda it: it.patients.list(sort=5)),
+    ("per_page", lambda it: it.patients.list(per_page=101)),
+    ("limit", lambda it: it.patients.list(limit="Secretperson")),
+    ("prefetch", lambda it: it.patients.list(prefetch=-1)),
+    ("stable", lambda it: it.patients.list(stable="Secretperson")),
+    ("cursor", lambda it: it.patients.list(cursor="Secretperson")),
+    ("since", lambda it: it.patients.changes("Secretperson")),
+    ("since", lambda it: it.patients.changes(NAIVE)),
+    ("overlap", lambda it: it.patients.changes(overlap="Secretperson")),
+    ("link", lambda it: it.follow(ELSEWHERE)),
+    ("link", lambda it: it.follow(ListLink(SelfLink(ELSEWHERE.href)))),
+    ("links", lambda it: it.resolve([ELSEWHERE])),
+    ("method", lambda it: it.request("Secretperson", "/x")),
+    ("path_or_url", lambda it: it.request("GET", ELSEWHERE.href)),
+    ("params", lambda it: it.request("GET", "/x", params={"a": b"Secretperson"})),
+    ("json", lambda it: it.request("POST", "/x", json={"a": {"Secretperson": object()}})),
+    ("from_", lambda it: it.available_times.get_next(1, 2, 3, **SPAN | {"from_": "Secretperson"})),
+    ("to", lambda it: it.available_times.list(1, 2, 3, **SPAN | {"to": "Secretperson"})),
+    ("to", lambda it: it.available_times.list(1, 2, 3, **SPAN | {"to": dt.date(2025, 1, 1)})),
+    ("business_id", lambda it: it.available_times.list("Secretperson", 2, 3, **SPAN)),
+    ("file", lambda it: it.patient_attachments.upload("1", ["Secretperson"], filename="a")),
+    ("size", lambda it: it.patient_attachments.upload("1", b"", filename="a", size="Secretperson")),
+    ("timeout", lambda it: it.patient_attachments.upload("1", b"", filename="a", timeout="Secretperson")),
+    ("fields", lambda it: it.patient_attachments.upload("1", b"", filename="Secretperson\n")),
+    ("fields", lambda it: it.patients.create(nothing="Secretperson")),
+]
+
+
+class TestArguments:
+    @pytest.mark.parametrize(("argument", "call"), CALLS, ids=[name for name, _ in CALLS])
+    @virtually
+    async def test_an_argument_that_is_refused_is_named_and_its_value_is_not_shown(self, argument, call):
+        """And it is no fault of the configuration: whoever serves the web can tell the two apart."""
+        async with RawServer() as server, client_of(server) as client:
+            with pytest.raises(InvalidRequestError) as raised:
+                await call(client)
+            assert server.requests == []
+        assert raised.value.argument == argument
+        assert not isinstance(raised.value, ConfigurationError)
+        shown = f"{raised.value} {raised.value!r} {raised.value.args} {vars(raised.value)}"
+        assert "Secretperson" not in shown
 
 
 class TestUnprocessable:
@@ -318,6 +377,41 @@ class TestTexts:
         shown = f"{found} {found!r} {found.args}"
         assert "Secretperson" not in shown
         assert "Zoe" not in shown
+
+    @pytest.mark.parametrize(
+        ("ending", "kind"),
+        [
+            (answer(404), NotFoundError),
+            (answer(503), ServerError),
+            (close(), TransportError),
+            (silence(), TransportTimeoutError),
+            (silence(), DeadlineExceededError),
+            (answer(200, b"x"), DecodingError),
+            (
+                answer(200, {"appointment_types": [], "total_entries": 5, "links": {"next": "http://a/b"}}),
+                PaginationError,
+            ),
+        ],
+    )
+    @virtually
+    async def test_every_text_of_a_call_has_the_host_and_the_path_and_no_query(self, ending, kind):
+        deadline = 1.0 if kind is DeadlineExceededError else None
+        async with (
+            RawServer(ending) as server,
+            client_of(server, retry=QUICK, timeout=2.0, deadline=deadline) as client,
+        ):
+            types = client.appointment_types
+            for iterable in (types.list("name:=Secretperson"), types.changes(None, "name:=Secretperson")):
+                with pytest.raises(kind) as raised:
+                    await anext(aiter(iterable))
+                assert f"GET 127.0.0.1:{server.port}/v1/appointment_types" in str(raised.value)
+                assert "Secretperson" not in str(raised.value)
+
+    @virtually
+    async def test_so_has_that_of_a_list_that_does_not_say_how_long_it_is(self):
+        async with RawServer(answer(200, {"appointment_types": []})) as server, client_of(server) as client:
+            with pytest.raises(PaginationError, match=f"GET 127.0.0.1:{server.port}/v1/appointment_types$"):
+                await client.appointment_types.list("name:=Secretperson").count()
 
     def test_a_list_that_cannot_be_read_is_named_in_the_text(self):
         found = PaginationDriftError("the list moved")

@@ -111,6 +111,8 @@ async def test_a_client_has_the_options_of_the_pool_unless_it_has_its_own():
             pool.client(KEY, shard="uk1", base_url="http://localhost:1/v1")
         with pytest.raises(ConfigurationError, match="no option 'rate_limiter'"):
             pool.client(KEY, rate_limiter=SlidingWindowLimiter())
+        with pytest.raises(ConfigurationError, match="no option 'timout'; did you mean 'timeout'"):
+            pool.client(KEY, timout=5)
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,8 @@ from tests.support.raw_server import RawServer, answer
 
 FACTS = Path(__file__).parent / "facts"
 RECORD = json.loads((FACTS / "examples" / "appointment_type.json").read_text())
+RECURSIVE: list[object] = []
+RECURSIVE.append(RECURSIVE)
 EMPTY = {"appointment_types": [], "total_entries": 0, "links": {"self": "https://api.au2.cliniko.com/v1/x"}}
 
 
@@ -240,13 +242,57 @@ class TestRequest:
             with pytest.raises(ServerError):
                 await client.request("GET", "/things/1")
 
-    @pytest.mark.parametrize("method", ["", "G", "GET /", "GET\r\nX: 1", "GÉT", "G3T", "CONNECTIONS"])
+    @pytest.mark.parametrize("method", ["", "G", "GET /", "GET\r\nX: 1", "GÉT", "G3T", "CONNECTIONS", 5, None])
     @virtually
     async def test_a_method_is_a_word(self, method):
         async with RawServer() as server, client_of(server) as client:
             with pytest.raises(InvalidRequestError, match="method"):
                 await client.request(method, "/things")
             assert server.requests == []
+
+    @pytest.mark.parametrize(
+        ("argument", "arguments"),
+        [
+            ("path_or_url", ("GET", 5)),
+            ("path_or_url", ("GET", None)),
+            ("path_or_url", ("GET", "https://Zoe.example/v1/x")),
+            *(
+                ("params", ("GET", "/things", params))
+                for params in (
+                    ["Zoe"],
+                    "Zoe=1",
+                    {"Zoe": None},
+                    {"Zoe": object()},
+                    {"Zoe": b"Zoe"},
+                    {"Zoe": {"Zoe": 1}},
+                    {"Zoe": [["Zoe"]]},
+                    {"Zoe": "Zoe\ud800"},
+                    {"Zoe\ud800": 1},
+                )
+            ),
+            *(
+                ("json", ("POST", "/things", None, json))
+                for json in ({"Zoe": object()}, "Zoe\ud800", {("Zoe",): 1}, RECURSIVE)
+            ),
+        ],
+    )
+    @virtually
+    async def test_what_cannot_be_sent_is_refused_by_its_name_and_not_shown(self, argument, arguments):
+        method, path, *rest = arguments
+        async with RawServer() as server, client_of(server) as client:
+            with pytest.raises(InvalidRequestError, match=argument) as raised:
+                await client.request(method, path, **dict(zip(("params", "json"), rest, strict=False)))
+            assert server.requests == []
+        assert raised.value.argument == argument
+        assert "Zoe" not in f"{raised.value} {raised.value!r}"
+        assert raised.value.__context__ is None
+
+    @virtually
+    async def test_a_parameter_has_one_value_or_several(self):
+        async with RawServer() as server, client_of(server) as client:
+            params = {"a": 1, "b": [2.5, "x y"], "c": True, "d": (each for each in (False,)), "e": []}
+            await client.request("GET", "/things", params=params)
+        assert server.requests[0].query == "a=1&b=2.5&b=x%20y&c=true&d=false"
 
     @virtually
     async def test_it_takes_a_permit_and_is_sent_again_like_any_other(self):
