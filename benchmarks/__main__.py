@@ -38,7 +38,7 @@ def main() -> int:
     """Run the parts that were named, or all."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks")
     parser.add_argument("parts", nargs="*", metavar="part", help=f"one of {', '.join(PARTS)}; all by default")
-    parser.add_argument("--write", action="store_true", help="write the table into the README, too")
+    parser.add_argument("--write", action="store_true", help="also write docs/performance.md and the README")
     options = parser.parse_args()
     if unknown := set(options.parts) - set(PARTS):
         parser.error(f"there is no part {', '.join(sorted(unknown))}")

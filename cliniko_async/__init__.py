@@ -6,51 +6,50 @@ async with Cliniko(api_key, app_name="Rosters", contact_email="it@example.com") 
         print(kind.name)
 ```
 
-Records and what converts them are loaded when they are first used.
+Every name is loaded when it is first used: the import by itself loads nothing else, not even aiohttp.
 """
 
 import importlib
 from typing import TYPE_CHECKING
 
-from ._http import Request, Response
-from ._retry import RetryPolicy
 from ._tables import NAMES as _NAMES
-from .client import Cliniko
-from .errors import (
-    BadRequestError,
-    ClinikoError,
-    ConfigurationError,
-    DeadlineExceededError,
-    DecodingError,
-    ForbiddenError,
-    InvalidFieldsError,
-    InvalidRequestError,
-    LimiterUnavailableError,
-    NotFoundError,
-    OutcomeUnknownError,
-    PaginationDriftError,
-    PaginationError,
-    RateLimitedError,
-    ResponseError,
-    ServerError,
-    TransportError,
-    TransportTimeoutError,
-    UnauthorizedError,
-    UnprocessableError,
-    UsageError,
-)
-from .filters import Filter, Sort
-from .limits import Limits, Permit, RateLimiter, SlidingWindowLimiter
-from .links import Link, ListLink
-from .pagination import Page, Paginator
 
 if TYPE_CHECKING:
     from ._converter import from_dict, to_dict, to_json
     from ._download import Download
     from ._files import FileSource
+    from ._http import Request, Response
+    from ._retry import RetryPolicy
     from ._runs import Outcome
     from .changes import Change, Changes
-    from .limits import RedisLimiter, SqliteLimiter
+    from .client import Cliniko
+    from .errors import (
+        BadRequestError,
+        ClinikoError,
+        ConfigurationError,
+        DeadlineExceededError,
+        DecodingError,
+        ForbiddenError,
+        InvalidFieldsError,
+        InvalidRequestError,
+        LimiterUnavailableError,
+        NotFoundError,
+        OutcomeUnknownError,
+        PaginationDriftError,
+        PaginationError,
+        RateLimitedError,
+        ResponseError,
+        ServerError,
+        TransportError,
+        TransportTimeoutError,
+        UnauthorizedError,
+        UnprocessableError,
+        UsageError,
+    )
+    from .filters import Filter, Sort
+    from .limits import Limits, Permit, RateLimiter, RedisLimiter, SlidingWindowLimiter, SqliteLimiter
+    from .links import Link, ListLink
+    from .pagination import Page, Paginator
     from .pool import AccountPool
     from .resources._bookings import (
         Booking,
@@ -338,21 +337,36 @@ __all__ = [
     "UnprocessableError", "UploadedPatientAttachment", "UsageError", "User", "UserPhoneNumber", "Users", "from_dict",
     "to_dict", "to_json"]
 
-_late = {name: f".resources.{module}" for module, names in _NAMES.items() for name in names}
-_late |= dict.fromkeys(("from_dict", "to_dict", "to_json"), "._converter")
-_late |= dict.fromkeys(("Change", "Changes"), ".changes")
-_late |= {"AccountPool": ".pool", "Outcome": "._runs"}
-_late |= {"Download": "._download", "FileSource": "._files"}
-_late |= dict.fromkeys(("RedisLimiter", "SqliteLimiter"), ".limits")
+_PLACES = {
+    "_converter": ("from_dict", "to_dict", "to_json"),
+    "_download": ("Download",),
+    "_files": ("FileSource",),
+    "_http": ("Request", "Response"),
+    "_retry": ("RetryPolicy",),
+    "_runs": ("Outcome",),
+    "changes": ("Change", "Changes"),
+    "client": ("Cliniko",),
+    "errors": tuple(name for name in __all__ if name.endswith("Error")),
+    "filters": ("Filter", "Sort"),
+    "limits": ("Limits", "Permit", "RateLimiter", "RedisLimiter", "SlidingWindowLimiter", "SqliteLimiter"),
+    "links": ("Link", "ListLink"),
+    "pagination": ("Page", "Paginator"),
+    "pool": ("AccountPool",),
+    **{f"resources.{module}": names for module, names in _NAMES.items()},
+}
+_MODULE_OF = {name: f".{module}" for module, names in _PLACES.items() for name in names}
+_MODULES = {"changes", "client", "errors", "filters", "limits", "links", "pagination", "pool"}
 
 if not TYPE_CHECKING:
 
     def __getattr__(name: str) -> object:
-        if name not in _late:
+        if name in _MODULES:
+            return importlib.import_module(f".{name}", __name__)
+        if name not in _MODULE_OF:
             from ._spelling import did_you_mean  # noqa: PLC0415  (only errors need it)
 
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}{did_you_mean(name, __all__)}")
-        value = globals()[name] = getattr(importlib.import_module(_late[name], __name__), name)
+        value = globals()[name] = getattr(importlib.import_module(_MODULE_OF[name], __name__), name)
         return value
 
     def __dir__() -> list[str]:

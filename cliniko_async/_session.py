@@ -66,6 +66,11 @@ class SessionManager:
         if session is not None:
             _check_session(session)
 
+    @property
+    def loop(self) -> asyncio.AbstractEventLoop | None:
+        """The event loop that the client belongs to, once it was used."""
+        return self._loop
+
     def session(self) -> aiohttp.ClientSession:
         """Give the session, opened at the first request.
 
@@ -105,16 +110,20 @@ class SessionManager:
         return task
 
     async def close(self) -> None:
-        """End what is under way, each with a `UsageError`, and close a session that was opened here."""
+        """End what is under way, each with a `UsageError`, and close a session that was opened here.
+
+        After its event loop was closed a client can be closed on any other: nothing of it is under way any more.
+        """
+        abandoned = self._loop is not None and self._loop.is_closed()
         if not self.closed:
-            if self._loop is not None:
+            if self._loop is not None and not abandoned:
                 self._check()
             self.closed = True
             self._expire_calls()
         try:
-            if self._calls:
+            if self._calls and not abandoned:
                 await self._idle.wait()
-            if self._tasks:
+            if self._tasks and not abandoned:
                 await asyncio.wait(self._tasks)
         finally:
             if self.owned and self._session is not None:

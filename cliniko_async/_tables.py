@@ -2,9 +2,10 @@
 
 import importlib
 from functools import cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from ._resource import Resource
+if TYPE_CHECKING:
+    from ._resource import Resource
 
 RESOURCES = {
     "appointment_type_billable_items": ("appointment_type_billable_item", "AppointmentTypeBillableItems"),
@@ -377,7 +378,7 @@ NAMES = {
 
 
 @cache
-def resource_class(name: str) -> type[Resource[Any]]:
+def resource_class(name: str) -> "type[Resource[Any]]":
     """Give the class of a resource.
 
     Raises:

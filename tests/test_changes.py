@@ -203,7 +203,7 @@ async def test_a_record_touched_in_mid_run_comes_at_its_new_place_and_a_run_ends
                 it.put(f"new {number},", 10)
 
         it.sandbox.faults.between(touch, **GET)
-        it.sandbox.faults.between(hurry, before=True, **GET)
+        it.sandbox.faults.between(hurry, before=True, after=1, **GET)
         got, cursor = await it.read()
         assert got.split(",")[100] == "touched"
         assert len(it.sandbox.requests) == 2

@@ -6,6 +6,7 @@ import inspect
 import json
 import re
 import time
+import tomllib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -78,7 +79,9 @@ async def play(block: Block, names: dict[str, Any]) -> None:
     else:
         await asyncio.to_thread(eval, code, names)
     for test in [names[name] for name in names if name.startswith("test_")]:
-        await test(**{each: names[each] for each in inspect.signature(test).parameters})
+        ended = test(**{each: names[each] for each in inspect.signature(test).parameters})
+        if inspect.isawaitable(ended):
+            await ended
 
 
 @asynccontextmanager
@@ -177,7 +180,9 @@ def test_every_promise_names_a_test():
     assert [row for row in rows if not NAMED.search(row) and "---" not in row and not row.startswith("| promise")] == []
 
 
-LINK = re.compile(r"\]\((?!https?:)([^)#\s]+)?(?:#([^)\s]+))?\)")
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+SOURCE = PROJECT["urls"]["Source"] + "/blob/main/"
+LINK = re.compile(rf"\]\((?:{re.escape(SOURCE)}|(?!https?:))([^)#\s]+)?(?:#([^)\s]+))?\)")
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")])
 
 
@@ -190,36 +195,30 @@ def anchors(page: Path) -> set[str]:
 def test_links_between_the_documents_lead_somewhere(page: Path):
     lost: list[str] = []
     for target, anchor in LINK.findall(page.read_text(encoding="utf-8")):
-        found = page.parent / target if target else page
+        base = ROOT if page.name == "README.md" else page.parent
+        found = base / target if target else page
         if not found.exists() or (anchor and anchor not in anchors(found)):
             lost.append(f"{target}#{anchor}")
     assert lost == []
 
 
+def test_every_link_of_the_readme_is_absolute_so_that_it_works_on_a_package_index():
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    targets = re.findall(r"\]\(([^)]+)\)", text)
+    assert targets
+    assert [target for target in targets if not target.startswith("https://")] == []
+
+
 async def test_the_pages_made_from_the_code_are_current():
-    assert docs.stale(ROOT, await docs.pages(ROOT)) == []
+    assert docs.stale(ROOT, await docs.pages()) == []
 
 
-@pytest.fixture
-def copy(tmp_path: Path) -> Path:
-    """A place with a README that has room for the table, and no reference yet."""
+def test_the_tool_writes_what_the_check_then_finds_current(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     (tmp_path / "docs").mkdir()
-    (tmp_path / "README.md").write_text(f"before\n{docs.START}\nold\n{docs.END}\nafter\n", encoding="utf-8")
-    return tmp_path
-
-
-def test_the_tool_writes_what_the_check_then_finds_current(copy: Path, capsys: pytest.CaptureFixture[str]):
-    assert docs.main(["--check"], copy) == 1
-    assert "docs/reference.md is stale" in capsys.readouterr().err
-    assert docs.main([], copy) == 0
-    assert docs.main(["--check"], copy) == 0
-    readme = (copy / "README.md").read_text(encoding="utf-8")
-    assert readme.startswith("before\n")
-    assert readme.endswith("after\n")
-    assert "old" not in readme
-
-
-def test_a_readme_without_a_place_for_the_table_is_named(copy: Path, capsys: pytest.CaptureFixture[str]):
-    (copy / "README.md").write_text("nothing\n", encoding="utf-8")
-    assert docs.main(["--check"], copy) == 1
-    assert docs.START in capsys.readouterr().err
+    assert docs.main(["--check"], tmp_path) == 1
+    assert {line.partition(" is stale")[0] for line in capsys.readouterr().err.splitlines()} == {
+        "docs/reference.md",
+        "docs/coverage.md",
+    }
+    assert docs.main([], tmp_path) == 0
+    assert docs.main(["--check"], tmp_path) == 0

@@ -43,7 +43,7 @@ LAYERS = (
     {"_runs"},
     {"pool"},
     {""},
-    {"cli", "integrations", "sandbox"},
+    {"integrations", "sandbox"},
 )
 RANKS = {room: rank for rank, layer in enumerate(LAYERS) for room in layer}
 OUTSIDE = LAYERS[-1]

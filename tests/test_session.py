@@ -327,6 +327,17 @@ class TestClosing:
             await asyncio.gather(task, stubborn, return_exceptions=True)
             await client.aclose()
 
+    def test_it_can_be_closed_on_another_loop_once_its_own_is_closed(self):
+        async def use(sandbox, client):
+            await client.appointment_types.list().first()
+
+        with Sandbox(keep_alive=False) as sandbox:
+            client = client_of(sandbox, rate_limiter=SlidingWindowLimiter())
+            asyncio.run(use(sandbox, client))
+            asyncio.run(client.aclose())
+            with pytest.raises(UsageError, match="closed"):
+                asyncio.run(use(sandbox, client))
+
     @virtually
     async def test_two_may_close_it_at_once(self):
         async with RawServer(silence()) as server:

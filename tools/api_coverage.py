@@ -13,6 +13,9 @@ from .operations import Operation
 from .wording import code, table
 
 FACTS = Path(__file__).parent.parent / "tests" / "facts" / "cliniko-v1.yaml"
+_HEAD = (
+    "Every operation that the API describes, counted against the requests that the methods send. Made by `make docs`."
+)
 _KINDS = {
     "archive_by_delete": "delete, where it only archives",
     "cancel": "cancel",
@@ -38,12 +41,13 @@ def facts() -> Iterator[Fact]:
 
 
 def coverage(offered: dict[str, list[Operation]]) -> str:
-    """Give the table of what is offered, and name what is not."""
+    """Return the page: a table of what is offered, and the operations without a method."""
     found = [each for operations in offered.values() for each in operations]
     requests = {each.request for each in found if each.request and not each.is_stand_in}
     archiving = [each.request[1] for each in found if each.request and each.is_stand_in]
     stand_ins = {("DELETE", path.removesuffix("/archive")) for path in archiving}
-    return "\n".join(_report(list(facts()), requests, stand_ins, sum(map(bool, offered.values()))))
+    report = _report(list(facts()), requests, stand_ins, sum(map(bool, offered.values())))
+    return "\n".join(["# How much of the API is covered", "", _HEAD, "", *report]) + "\n"
 
 
 def _report(
@@ -61,13 +65,13 @@ def _report(
     yield ""
     yield from _stand_ins([each for each in known if each.request in stand_ins])
     yield from _missing(missing)
-    yield "[docs/reference.md](docs/reference.md) lists every operation."
+    yield "[The reference](reference.md) lists every operation."
 
 
 def _stand_ins(given_up: list[Fact]) -> Iterator[str]:
     if given_up:
-        yield f"{len(given_up)} of these are a DELETE that the API gave up, as it only archives. `delete` is there for"
-        yield "each, marked deprecated: it sends the POST of `archive` in its place."
+        yield f"Cliniko deprecated {len(given_up)} DELETE operations because they only archive. `delete` exists for"
+        yield "each of them, marked deprecated, and sends the POST of `archive` instead:"
         yield ""
         yield from textwrap.wrap(", ".join(code(each.request[1]) for each in given_up), 120)
         yield ""

@@ -10,40 +10,17 @@ from .reference import reference
 
 ROOT = Path(__file__).parent.parent
 REFERENCE = Path("docs/reference.md")
-README = Path("README.md")
-START, END = "<!-- coverage:start -->", "<!-- coverage:end -->"
+COVERAGE = Path("docs/coverage.md")
 
 
-class NoPlaceError(Exception):
-    """A page has no place for what is to be written into it."""
-
-
-async def pages(root: Path) -> dict[Path, str]:
-    """Give the pages as they should be.
-
-    Raises:
-        NoPlaceError: the README has no markers around its table.
-    """
-    readme = (root / README).read_text(encoding="utf-8")
+async def pages() -> dict[Path, str]:
+    """Return the pages as they should be."""
     offered = await every_operation()
-    return {REFERENCE: reference(offered), README: between(readme, coverage(offered))}
-
-
-def between(page: str, text: str) -> str:
-    """Give a page with a text between its markers.
-
-    Raises:
-        NoPlaceError: it has none.
-    """
-    before, start, rest = page.partition(START)
-    _, end, after = rest.partition(END)
-    if not start or not end:
-        raise NoPlaceError(f"{README} has no lines {START} and {END} for the table of what is covered")
-    return f"{before}{start}\n{text}\n{end}{after}"
+    return {REFERENCE: reference(offered), COVERAGE: coverage(offered)}
 
 
 def stale(root: Path, wanted: dict[Path, str]) -> list[Path]:
-    """Give the pages that are not as they should be."""
+    """Return the pages that are not as they should be."""
     return [page for page, text in wanted.items() if not _is_current(root / page, text)]
 
 
@@ -52,12 +29,8 @@ def _is_current(page: Path, text: str) -> bool:
 
 
 def main(arguments: list[str], root: Path = ROOT) -> int:
-    """Write the pages, or check them; gives the exit status."""
-    try:
-        wanted = asyncio.run(pages(root))
-    except NoPlaceError as error:
-        print(error, file=sys.stderr)
-        return 1
+    """Write the pages, or check them; return the exit status."""
+    wanted = asyncio.run(pages())
     old = stale(root, wanted)
     if arguments == ["--check"]:
         for page in old:

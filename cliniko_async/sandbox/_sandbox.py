@@ -1,4 +1,4 @@
-"""The sandbox: a server, its rows, and the handles for a test to turn."""
+"""The sandbox: a server, its rows, and the methods by which a test reads and changes them."""
 
 import asyncio
 import base64
@@ -6,10 +6,10 @@ import json
 import random
 import secrets
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from functools import cache
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 from aiohttp import web
 
@@ -24,6 +24,9 @@ from .schema import Table, load
 from .seed import plant
 from .server import BASE_PATH, Server
 from .store import Ids, Store
+from .thread import LoopThread
+
+T = TypeVar("T")
 
 _tables = cache(load)
 # Seconds for answers under way when it closes; aiohttp takes 0 for no end.
@@ -31,7 +34,11 @@ _LAST_MOMENT = 0.01
 
 
 class Sandbox:
-    """A whole Cliniko on loopback, with the rows of an invented clinic; `async with Sandbox() as sandbox:`.
+    """A whole Cliniko on loopback, with the rows of an invented clinic.
+
+    `async with Sandbox() as sandbox:` serves from the running event loop; `with Sandbox() as sandbox:` from a thread of
+    its own, for synchronous code and for tests whose event loop does not matter; then its methods may be called from
+    any thread.
 
     Args:
         seed: of all that is invented; the same seed gives the same rows.
@@ -51,6 +58,7 @@ class Sandbox:
         archiving_touches: whether archiving moves `updated_at`.
         clock: seconds, from anywhere.
         wall: seconds since 1970.
+        keep_alive: whether a connection stays open after its answer.
 
     Attributes:
         faults: what is to go wrong.
@@ -77,6 +85,7 @@ class Sandbox:
         archiving_touches: bool = True,
         clock: Callable[[], float] = time.monotonic,
         wall: Callable[[], float] = time.time,
+        keep_alive: bool = True,
     ) -> None:
         self.api_key = api_key or _new_key()
         self.faults = Faults()
@@ -87,14 +96,16 @@ class Sandbox:
         self._jitter = random.Random(f"jitter {seed}")
         self._seed, self._appointment_types = seed, appointment_types
         self._host, self._port = host, port
+        self._keep_alive = keep_alive
         rng = random.Random(f"sandbox {seed}")
         self._store = Store(_tables(), wall, rng, ids)
         api = Api(self._store, rng, frozenset(unsortable), shuffle_ties, archiving_touches)
-        self.files = FileStore(wall, clock)
+        self.files = FileStore(wall, clock, keep_alive)
         self.attachments = Attachments(api, self.files)
         routes = Routes(api, self.attachments)
         self._server = Server(self.api_key, routes, self.budget, self.faults, clock, wall, self._travel, self._pause)
         self._runner: web.ServerRunner | None = None
+        self._thread: LoopThread | None = None
 
     @property
     def base_url(self) -> str:
@@ -112,7 +123,7 @@ class Sandbox:
         Raises:
             OSError: the port is taken.
         """
-        self._runner = web.ServerRunner(web.Server(self._server.handle, access_log=None), shutdown_timeout=_LAST_MOMENT)
+        self._runner = web.ServerRunner(web.Server(self._handle, access_log=None), shutdown_timeout=_LAST_MOMENT)
         self._store.open()
         self.attachments.invented = plant(self._store, self._seed, self._appointment_types)
         try:
@@ -142,6 +153,35 @@ class Sandbox:
     ) -> None:
         await self.close()
 
+    def __enter__(self) -> Self:
+        self._thread = LoopThread()
+        try:
+            self._thread.run(self.start())
+        except BaseException:
+            self._stop_thread()
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        try:
+            if self._thread is not None:
+                self._thread.run(self.close())
+        finally:
+            self._stop_thread()
+
+    def _stop_thread(self) -> None:
+        thread, self._thread = self._thread, None
+        if thread is not None:
+            thread.stop()
+
+    async def _handle(self, request: web.BaseRequest) -> web.Response:
+        response = await self._server.handle(request)
+        if not self._keep_alive:
+            response.force_close()
+        return response
+
     async def _travel(self) -> None:
         if self.jitter > 0:
             await asyncio.sleep(self._jitter.uniform(0, self.jitter))
@@ -161,7 +201,7 @@ class Sandbox:
             LookupError: there is no such resource.
             TypeError: it has no such field.
         """
-        return str(self._store.insert(self._table(resource), fields))
+        return str(self._call(self._store.insert, self._table(resource), fields))
 
     def update(self, resource: str, record_id: str | int, **fields: Any) -> None:
         """Change fields of a record, which moves `updated_at` unless it is given.
@@ -169,7 +209,7 @@ class Sandbox:
         Raises:
             LookupError: there is no such record.
         """
-        if not self._store.change(self._table(resource), int(record_id), fields):
+        if not self._call(self._store.change, self._table(resource), int(record_id), fields):
             raise LookupError(f"{resource} has no {record_id}")
 
     def archive(self, resource: str, record_id: str | int) -> None:
@@ -186,7 +226,7 @@ class Sandbox:
         Raises:
             LookupError: there is no such record.
         """
-        if not self._store.rows.remove(self._table(resource), int(record_id)):
+        if not self._call(self._store.rows.remove, self._table(resource), int(record_id)):
             raise LookupError(f"{resource} has no {record_id}")
 
     def get(self, resource: str, record_id: str | int) -> dict[str, Any]:
@@ -196,15 +236,24 @@ class Sandbox:
             LookupError: there is no such record.
         """
         table = self._table(resource)
-        if not self._store.rows.has(table.name, int(record_id)):
+        records = self._call(self._records, table, [int(record_id)])
+        if not records:
             raise LookupError(f"{resource} has no {record_id}")
-        record: dict[str, Any] = json.loads(self._store.texts(table, [int(record_id)])[0])
-        return record
+        return records[0]
 
     def all(self, resource: str) -> list[dict[str, Any]]:
         """Every record as it would be sent, archived or not, by id."""
-        table = self._table(resource)
-        return [json.loads(text) for text in self._store.texts(table, list(self._store.rows.column(table, "id")))]
+        return self._call(self._records, self._table(resource))
+
+    def _call(self, function: Callable[..., T], *args: Any) -> T:
+        """Call what reads or writes rows in the thread that serves them."""
+        return function(*args) if self._thread is None else self._thread.call(function, *args)
+
+    def _records(self, table: Table, ids: Sequence[int] | None = None) -> list[dict[str, Any]]:
+        """Return the records with these ids, or all of them."""
+        rows = self._store.rows
+        found = list(rows.column(table, "id")) if ids is None else [each for each in ids if rows.has(table.name, each)]
+        return [json.loads(text) for text in self._store.texts(table, found)]
 
     def _table(self, resource: str) -> Table:
         if resource not in self._store.tables:

@@ -1,18 +1,31 @@
-"""Scripted faults: what a server, a proxy or a network may do to a request, in the order it is to happen."""
+"""Scripted faults: what a server, a proxy or a network may do to a request.
+
+A fault either ends a request (`status`, `throttle`, `drop`, `cut`, `raw`) or changes how it is answered (`edit`,
+`slow`, `between`). A request meets every pending change that is for it, in the order they were added, then the first
+pending end. A change that could have no effect beside that end, such as an `edit` of an answer that is not sent, does
+not strike: it stays pending for the next request.
+"""
 
 import asyncio
 import json
 import math
 import re
 from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
 from http import HTTPStatus
-from typing import Any, Literal, TypedDict, Unpack
+from typing import Any, Literal, TypeAlias, TypedDict, Unpack
 
 import attrs
 
 from .protocol import Reply, SandboxRequest
 
-Moment = Literal["request", "answer", "headers", "body"]
+Moment: TypeAlias = Literal["request", "answer", "headers", "body"]
+Need: TypeAlias = Literal["work", "answer"]
+"""What must happen for a change to have an effect: the work is done, or its answer is sent."""
+
+_NOTHING: frozenset[Need] = frozenset()
+_WORK: frozenset[Need] = frozenset({"work"})
+_ALL: frozenset[Need] = frozenset({"work", "answer"})
 
 
 @attrs.frozen
@@ -21,13 +34,10 @@ class Exchange:
 
     request: SandboxRequest
     proceed: Callable[[], Awaitable[Reply]]
-    """Does the work and gives the answer that it would have had."""
+    """Does the work and returns the answer to it."""
     write: Callable[[bytes], None]
     close: Callable[[], None]
     wall: Callable[[], float]
-
-
-Action = Callable[[Exchange], Awaitable[Reply | None]]
 
 
 class When(TypedDict, total=False):
@@ -38,19 +48,18 @@ class When(TypedDict, total=False):
     path: str | re.Pattern[str]
     """Only where path and query, as received, contain this text or match this pattern."""
     after: int
-    """Let so many of these requests pass first."""
+    """Let this many such requests pass first."""
     times: int | None
-    """For how many of them; None is for ever. One by default."""
+    """How many requests it strikes; None is for ever. One by default."""
     delay: float
     """Seconds that pass before it strikes."""
 
 
-@attrs.define(repr=False)
+@attrs.define(repr=False, kw_only=True)
 class Fault:
-    """A fault on the list: how often it struck, and a way to take it off."""
+    """A scripted fault: how often it struck, and a way to cancel it."""
 
     name: str
-    action: Action
     method: str | None = None
     path: str | re.Pattern[str] = ""
     after: int = 0
@@ -58,12 +67,6 @@ class Fault:
     delay: float = 0.0
     hits: int = 0
     """How many requests it has struck."""
-
-    async def strike(self, exchange: Exchange) -> Reply | None:
-        """Give the answer, or None when the connection was closed instead."""
-        if self.delay > 0:
-            await asyncio.sleep(self.delay)
-        return await self.action(exchange)
 
     def cancel(self) -> None:
         """Strike no more."""
@@ -75,7 +78,7 @@ class Fault:
         return self.times is not None and self.hits >= self.times
 
     def strikes(self, request: SandboxRequest) -> bool:
-        """Whether this is a request to act on, and count it."""
+        """Whether this is a request to act on; counts it."""
         if self.spent or not self._concerns(request):
             return False
         if self.after > 0:
@@ -83,6 +86,16 @@ class Fault:
             return False
         self.hits += 1
         return True
+
+    def covers(self, other: "Fault") -> bool:
+        """Whether this fault is for ever, and for every request that the other is for."""
+        if self.times is not None or self.after:
+            return False
+        if self.method is not None and (other.method or "").upper() != self.method.upper():
+            return False
+        if isinstance(self.path, str) and isinstance(other.path, str):
+            return self.path in other.path
+        return self.path in ("", other.path)
 
     def _concerns(self, request: SandboxRequest) -> bool:
         if self.method is not None and self.method.upper() != request.method:
@@ -95,24 +108,57 @@ class Fault:
         return f"Fault({self.name}, hits={self.hits})"
 
 
+@attrs.define(repr=False, kw_only=True)
+class _End(Fault):
+    """A fault that decides how a request ends; its action returns None when it has closed the connection."""
+
+    action: Callable[[Exchange], Awaitable[Reply | None]]
+    leaves: frozenset[Need] = _NOTHING
+    """What is left for changes to act on."""
+
+    async def strike(self, exchange: Exchange) -> Reply | None:
+        """End the request."""
+        await asyncio.sleep(self.delay)
+        return await self.action(exchange)
+
+
+@attrs.define(repr=False, kw_only=True)
+class _Change(Fault):
+    """A fault that changes how a request is answered."""
+
+    action: Callable[[Exchange], Awaitable[Reply]]
+    needs: Need
+
+    async def strike(self, exchange: Exchange) -> Reply:
+        """Return the answer as it is changed."""
+        await asyncio.sleep(self.delay)
+        return await self.action(exchange)
+
+
 class Faults:
-    """The faults to come, in the order they were added: each request takes the first that is for it."""
+    """The faults to come, in the order they were added."""
 
     def __init__(self) -> None:
-        self._list: list[Fault] = []
+        self._ends: list[_End] = []
+        self._changes: list[_Change] = []
 
     def clear(self) -> None:
-        """Take every fault off the list."""
-        self._list.clear()
+        """Cancel every fault."""
+        self._ends.clear()
+        self._changes.clear()
 
     @property
     def pending(self) -> tuple[Fault, ...]:
-        """The faults that have not struck as often as they are to."""
-        return tuple(fault for fault in self._list if not fault.spent)
+        """The faults that have not struck as often as they are to: first the changes, then the ends."""
+        return tuple(fault for fault in (*self._changes, *self._ends) if not fault.spent)
 
-    def take(self, request: SandboxRequest) -> Fault | None:
-        """Give the fault that strikes a request, if one does."""
-        return next((fault for fault in self.pending if fault.strikes(request)), None)
+    async def act(self, exchange: Exchange) -> Reply | None:
+        """Answer a request with every fault that is for it, or close its connection and return None."""
+        end = next((fault for fault in self._ends if fault.strikes(exchange.request)), None)
+        for change in self._changes:
+            if (end is None or change.needs in end.leaves) and change.strikes(exchange.request):
+                exchange = attrs.evolve(exchange, proceed=partial(change.strike, exchange))
+        return await exchange.proceed() if end is None else await end.strike(exchange)
 
     def status(
         self,
@@ -133,16 +179,16 @@ class Faults:
                 await exchange.proceed()
             return reply
 
-        return self._add(f"status {status}", act, when)
+        return self._end(f"status {status}", act, _WORK if acted else _NOTHING, when)
 
     def throttle(self, reset: float | None = 1.0, **when: Unpack[When]) -> Fault:
-        """Answer 429 that resets in so many seconds; None sends no X-RateLimit-Reset."""
+        """Answer 429 that resets in `reset` seconds; None sends no X-RateLimit-Reset."""
 
         async def act(exchange: Exchange) -> Reply:
             await asyncio.sleep(0)
             return throttled(exchange.wall(), reset)
 
-        return self._add("throttle", act, when)
+        return self._end("throttle", act, _NOTHING, when)
 
     def drop(self, at: Moment = "request", *, keep: float = 0.5, **when: Unpack[When]) -> Fault:
         """Close the connection.
@@ -157,7 +203,8 @@ class Faults:
                 exchange.write(_part_of(reply, at, keep))
             exchange.close()
 
-        return self._add(f"drop at {at}", act, when)
+        leaves = {"request": _NOTHING, "answer": _WORK}.get(at, _ALL)
+        return self._end(f"drop at {at}", act, leaves, when)
 
     def cut(self, keep: float = 0.5, **when: Unpack[When]) -> Fault:
         """Send only the share `keep` of the body that Content-Length promises, and close."""
@@ -171,10 +218,10 @@ class Faults:
             exchange.write(data)
             exchange.close()
 
-        return self._add("raw", act, when)
+        return self._end("raw", act, _NOTHING, when)
 
     def slow(self, seconds: float, *, acted: bool = True, **when: Unpack[When]) -> Fault:
-        """Answer only after so many seconds, having done the work at once, or with `acted=False` doing it only then."""
+        """Answer `seconds` late, having done the work at once, or with `acted=False` doing it only then."""
 
         async def act(exchange: Exchange) -> Reply:
             if not acted:
@@ -184,10 +231,10 @@ class Faults:
             await asyncio.sleep(seconds)
             return reply
 
-        return self._add("slow", act, when)
+        return self._change("slow", act, "work", when)
 
     def between(self, change: Callable[[], object], *, before: bool = False, **when: Unpack[When]) -> Fault:
-        """Call `change` once the answer is made and before it leaves, or with `before=True` before the work is done."""
+        """Call `change` between the work and the sending of its answer, or with `before=True` before the work."""
 
         async def act(exchange: Exchange) -> Reply:
             if before:
@@ -197,23 +244,50 @@ class Faults:
                 change()
             return reply
 
-        return self._add("between", act, when)
+        return self._change("between", act, "work", when)
 
     def edit(self, change: Callable[[Any], Any], **when: Unpack[When]) -> Fault:
         """Send what `change` makes of the JSON that was to be sent.
 
         It may return another value, or bytes that are sent as they are, or change what it was given and return None.
+        An answer that is not JSON is given as bytes.
         """
 
         async def act(exchange: Exchange) -> Reply:
             return _edited(await exchange.proceed(), change)
 
-        return self._add("edit", act, when)
+        return self._change("edit", act, "answer", when)
 
-    def _add(self, name: str, action: Action, when: When) -> Fault:
-        fault = Fault(name, action, **when)
-        self._list.append(fault)
-        return fault
+    def _end(
+        self, name: str, action: Callable[[Exchange], Awaitable[Reply | None]], leaves: frozenset[Need], when: When
+    ) -> Fault:
+        added = _End(name=name, action=action, leaves=leaves, **when)
+        _check(added)
+        for end in self._ends:
+            _check_reachable(end, added, not end.spent)
+        for change in self._changes:
+            _check_reachable(added, change, not change.spent and change.needs not in leaves)
+        self._ends.append(added)
+        return added
+
+    def _change(self, name: str, action: Callable[[Exchange], Awaitable[Reply]], needs: Need, when: When) -> Fault:
+        added = _Change(name=name, action=action, needs=needs, **when)
+        _check(added)
+        for end in self._ends:
+            _check_reachable(end, added, needs not in end.leaves and not end.spent)
+        self._changes.append(added)
+        return added
+
+
+def _check(fault: Fault) -> None:
+    if fault.after < 0 or fault.delay < 0 or (fault.times is not None and fault.times < 1):
+        raise ValueError(f"{fault.name}: after and delay must be at least 0, times at least 1")
+
+
+def _check_reachable(end: _End, other: Fault, rivals: bool) -> None:  # noqa: FBT001
+    """Refuse a fault that would never strike, as an end takes every request that it is for."""
+    if rivals and end.covers(other):
+        raise ValueError(f"{other.name} would never strike: {end.name} ends every request that it is for")
 
 
 def throttled(now: float, reset: float | None) -> Reply:
@@ -222,7 +296,10 @@ def throttled(now: float, reset: float | None) -> Reply:
 
 
 def _edited(reply: Reply, change: Callable[[Any], Any]) -> Reply:
-    value = reply.json()
+    try:
+        value = reply.json()
+    except ValueError:
+        value = reply.body
     edited = change(value)
     if not isinstance(edited, bytes):
         edited = json.dumps(value if edited is None else edited, ensure_ascii=False).encode()

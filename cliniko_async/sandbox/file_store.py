@@ -38,6 +38,8 @@ class FileStore:
 
     wall: Callable[[], float] = time.time
     clock: Callable[[], float] = time.monotonic
+    keep_alive: bool = True
+    """Whether a connection stays open after its answer."""
     url: str = ""
     """Where files are posted to; known once it has started."""
     files: dict[str, StoredFile] = attrs.field(factory=dict[str, StoredFile])
@@ -107,7 +109,10 @@ class FileStore:
         task = cast("asyncio.Task[Any]", asyncio.current_task())
         self._under_way.add(task)
         task.add_done_callback(self._under_way.discard)
-        return await self._visit(request)
+        response = await self._visit(request)
+        if not self.keep_alive:
+            response.force_close()
+        return response
 
     async def _visit(self, request: web.BaseRequest) -> web.Response:
         received = self._received(request)
@@ -118,9 +123,7 @@ class FileStore:
 
         # Held here, as the request lets go of it when the client closes it.
         connection = cast("asyncio.Transport", request.transport)
-        fault = self.faults.take(received)
-        exchange = Exchange(received, proceed, connection.write, connection.close, self.wall)
-        reply = await proceed() if fault is None else await fault.strike(exchange)
+        reply = await self.faults.act(Exchange(received, proceed, connection.write, connection.close, self.wall))
         if reply is None:
             return web.Response()
         received.status = reply.status

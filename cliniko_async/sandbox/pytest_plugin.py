@@ -1,45 +1,58 @@
 """The pytest fixtures `cliniko_sandbox` and `cliniko`, for the tests of programs that use the client.
 
-They are asynchronous fixtures of pytest-asyncio where that is installed, else of anyio's plugin. Nothing is imported
-before a test asks for them.
+Both are synchronous fixtures: the sandbox serves from a thread of its own, and the client belongs to whichever event
+loop uses it first. So they work in synchronous tests and in asynchronous ones of any plugin and any loop scope.
+Options of `Sandbox` are passed with a mark, such as `@pytest.mark.cliniko(seed=2, appointment_types=300)`. Nothing of
+the library is loaded before a test asks for a fixture.
 """
 
-import importlib.util
-from collections.abc import AsyncIterator, Callable
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from cliniko_async import Cliniko
 
     from ._sandbox import Sandbox
 
-
-def _fixture(name: str) -> Callable[[Any], Any]:
-    if importlib.util.find_spec("pytest_asyncio") is None:
-        return pytest.fixture(name=name)
-    import pytest_asyncio  # noqa: PLC0415  (the extra is not there for everybody)
-
-    return pytest_asyncio.fixture(name=name)
+_NO_LIMIT = 1_000_000
 
 
-async def _sandbox() -> "AsyncIterator[Sandbox]":
-    """Give a sandbox of one's own, with the rows of seed 1."""
-    from . import Sandbox  # noqa: PLC0415  (as above)
+def pytest_configure(config: pytest.Config) -> None:
+    """Register the mark."""
+    config.addinivalue_line("markers", "cliniko(**options): options of the Sandbox in the fixture cliniko_sandbox.")
 
-    async with Sandbox() as sandbox:
+
+@pytest.fixture
+def cliniko_sandbox(request: pytest.FixtureRequest) -> "Iterator[Sandbox]":
+    """Serve a sandbox of the test's own, with the options of its mark `cliniko`.
+
+    Neither the sandbox nor the client counts a budget unless the mark has `limit=`.
+    """
+    from ._sandbox import Sandbox  # noqa: PLC0415  (every run of pytest loads this module)
+
+    with Sandbox(**_options(request)) as sandbox:
         yield sandbox
 
 
-async def _client(cliniko_sandbox: "Sandbox") -> "AsyncIterator[Cliniko]":
-    """Give a client of the sandbox in `cliniko_sandbox`."""
-    from cliniko_async import Cliniko  # noqa: PLC0415  (as above)
+@pytest.fixture
+def cliniko(cliniko_sandbox: "Sandbox") -> "Iterator[Cliniko]":
+    """Make a client of the sandbox in `cliniko_sandbox`, for the event loop that uses it first."""
+    from ._test_client import TestClient  # noqa: PLC0415  (as above)
 
-    key, url = cliniko_sandbox.api_key, cliniko_sandbox.base_url
-    async with Cliniko(key, app_name="Tests", contact_email="tests@example.com", base_url=url) as client:
+    client = TestClient(cliniko_sandbox)
+    try:
         yield client
+    finally:
+        client.finish()
 
 
-cliniko_sandbox = _fixture("cliniko_sandbox")(_sandbox)
-cliniko = _fixture("cliniko")(_client)
+def _options(request: pytest.FixtureRequest) -> dict[str, Any]:
+    options: dict[str, Any] = {"limit": _NO_LIMIT, "keep_alive": False}
+    for mark in reversed(list(request.node.iter_markers("cliniko"))):
+        if mark.args:
+            raise pytest.UsageError("the mark cliniko takes options by name, such as cliniko(seed=2)")
+        options |= mark.kwargs
+    return options

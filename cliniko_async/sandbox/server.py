@@ -61,8 +61,7 @@ class Server:
         self.requests.append(received)
         wait = self.budget.arrive() if received.authorized else None
         visit = _Visit(self, request, received, wait, connection)
-        fault = self.faults.take(received)
-        reply = await visit.proceed() if fault is None else await fault.strike(visit.exchange())
+        reply = await self.faults.act(visit.exchange())
         if reply is None:
             # The connection is closed, so nothing of this is sent.
             return web.Response()

@@ -244,9 +244,9 @@ async def test_an_answer_is_edited_in_place_or_replaced():
     async with running() as wire:
         faults = wire.sandbox.faults
         faults.edit(lambda page: page.update(total_entries=7))
-        faults.edit(lambda page: page["users"])
-        faults.edit(lambda page: b"no JSON")
-        faults.edit(lambda page: {**page, "users": []})
+        faults.edit(lambda page: page["users"], after=1)
+        faults.edit(lambda page: b"no JSON", after=2)
+        faults.edit(lambda page: {**page, "users": []}, after=3)
         assert (await wire.get(USERS)).json["total_entries"] == 7
         assert isinstance((await wire.get(USERS)).json, list)
         assert (await wire.get(USERS)).body == b"no JSON"
@@ -294,3 +294,102 @@ def test_a_client_that_left_is_no_trouble():
             assert (await wire.get(USERS)).status == 200
 
     run(main())
+
+
+# Together
+
+
+async def test_changes_for_one_request_all_act_in_the_order_they_were_added():
+    async with running() as wire:
+        faults, moments = wire.sandbox.faults, []
+        faults.edit(lambda page: page.update(total_entries=page["total_entries"] + 1))
+        faults.between(lambda: moments.append(len(wire.sandbox.requests)))
+        faults.edit(lambda page: page.update(total_entries=page["total_entries"] * 10))
+        before = len(wire.sandbox.all("users"))
+        assert (await wire.get(USERS)).json["total_entries"] == (before + 1) * 10
+        assert moments == [1]
+        assert faults.pending == ()
+
+
+async def test_an_edit_is_given_the_bytes_of_an_answer_that_is_not_json():
+    async with running() as wire:
+        wire.sandbox.faults.edit(lambda page: b"not JSON")
+        wire.sandbox.faults.edit(lambda body: body + b" at all")
+        assert (await wire.get(USERS)).body == b"not JSON at all"
+
+
+async def test_an_answer_that_is_cut_was_edited_before():
+    async with running() as wire:
+        wire.sandbox.faults.cut(0.5)
+        wire.sandbox.faults.edit(lambda page: b"x" * 1000)
+        async with wire.session.get(wire.sandbox.base_url + USERS, headers=wire.headers()) as answer:
+            assert answer.content_length == 1000
+            with pytest.raises(aiohttp.ClientPayloadError):
+                await answer.read()
+
+
+async def test_a_change_waits_for_a_request_on_which_it_has_an_effect():
+    async with running() as wire:
+        edit = wire.sandbox.faults.edit(lambda page: page.update(total_entries=7))
+        done = wire.sandbox.faults.between(lambda: None)
+        wire.sandbox.faults.status(502)
+        wire.sandbox.faults.status(504, acted=True)
+        assert await statuses(wire, USERS) == [502]
+        assert (edit.hits, done.hits) == (0, 0)
+        assert await statuses(wire, USERS) == [504]
+        assert (edit.hits, done.hits) == (0, 1)
+        assert (await wire.get(USERS)).json["total_entries"] == 7
+
+
+FOR_EVER = {
+    "status": lambda faults: faults.status(500, times=None),
+    "throttle": lambda faults: faults.throttle(times=None, path="/us"),
+    "drop": lambda faults: faults.drop("answer", times=None, method="get"),
+    "raw": lambda faults: faults.raw(b"", times=None, path=re.compile("/users")),
+}
+SHADOWED = {
+    "status": lambda faults: faults.status(503, method="GET", path=re.compile("/users")),
+    "edit": lambda faults: faults.edit(lambda page: None, method="GET", path=re.compile("/users")),
+}
+
+
+@pytest.mark.parametrize("second", SHADOWED)
+@pytest.mark.parametrize("first", ["status", "drop", "raw"])
+async def test_a_fault_that_would_never_strike_is_refused_when_it_is_scripted(first, second):
+    async with running() as wire:
+        fault = FOR_EVER[first](wire.sandbox.faults)
+        with pytest.raises(ValueError, match=f"{second}.* would never strike: {first}"):
+            SHADOWED[second](wire.sandbox.faults)
+        fault.cancel()
+        SHADOWED[second](wire.sandbox.faults)
+
+
+async def test_a_fault_that_would_keep_a_pending_change_from_striking_is_refused():
+    async with running() as wire:
+        faults = wire.sandbox.faults
+        faults.edit(lambda page: None, path="/users/1")
+        with pytest.raises(ValueError, match="edit would never strike: throttle"):
+            FOR_EVER["throttle"](faults)
+        assert [fault.name for fault in faults.pending] == ["edit"]
+        faults.status(500)
+
+
+async def test_faults_for_other_requests_or_for_a_time_shadow_nothing():
+    async with running() as wire:
+        faults = wire.sandbox.faults
+        faults.status(500, times=None, method="POST")
+        faults.status(501, times=None, path="page=2")
+        faults.status(502, times=None, after=1, path="/taxes")
+        faults.status(504, times=None, path=re.compile("x"))
+        faults.cut(times=None, path="/patients")
+        faults.edit(lambda page: None, path="/patients")
+        faults.status(503, times=2)
+        faults.between(lambda: None, path=re.compile("y"))
+        assert await statuses(wire, USERS, USERS, USERS) == [503, 503, 200]
+
+
+@pytest.mark.parametrize("when", [{"after": -1}, {"times": 0}, {"delay": -0.5}])
+async def test_a_fault_that_cannot_be_scripted_is_refused(when):
+    async with running() as wire:
+        with pytest.raises(ValueError, match="after and delay must be at least 0, times at least 1"):
+            wire.sandbox.faults.status(500, **when)

@@ -1,8 +1,7 @@
-"""The sandbox as a program of its own, and as fixtures of pytest."""
+"""The sandbox as a program of its own."""
 
 import base64
 import json
-import os
 import re
 import signal
 import subprocess
@@ -11,7 +10,6 @@ import urllib.request
 
 import pytest
 
-from cliniko_async.sandbox import pytest_plugin
 from cliniko_async.sandbox.__main__ import main, parsed
 
 RUN = [sys.executable, "-m", "cliniko_async.sandbox"]
@@ -68,51 +66,3 @@ def test_a_port_that_is_taken_ends_the_program_with_a_line(capsys):
 
 def test_the_program_has_a_port_of_its_own():
     assert parsed([]).port == 8321
-
-
-SCOPE = ("-o", "asyncio_default_fixture_loop_scope=function")
-TESTS = """
-async def test_records(cliniko, cliniko_sandbox):
-    first = await cliniko.appointment_types.list().first()
-    assert first.name
-    assert len(cliniko_sandbox.requests) == 1
-
-async def test_no_request_of_another_test(cliniko_sandbox):
-    assert cliniko_sandbox.requests == []
-"""
-
-
-def test_the_fixtures_give_a_sandbox_and_a_client_of_it(tmp_path):
-    (tmp_path / "test_mine.py").write_text(TESTS, encoding="utf-8")
-    plugins = ["-p", "pytest_asyncio.plugin", "-p", "cliniko_async.sandbox.pytest_plugin", "-p", "no:cacheprovider"]
-    arguments = [
-        "-q",
-        "-o",
-        "asyncio_mode=auto",
-        *SCOPE,
-        "-W",
-        "error",
-        *plugins,
-        f"--rootdir={tmp_path}",
-        str(tmp_path),
-    ]
-    # Without the entry point of an installed package, which would be the same plugin again.
-    environment = {**os.environ, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "PYTEST_ADDOPTS": ""}
-    command = [sys.executable, "-m", "pytest", *arguments]
-    ended = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=60, check=False)
-    assert "2 passed" in ended.stdout, ended.stdout + ended.stderr
-
-
-def test_loading_the_plugin_does_not_load_the_server():
-    code = "import sys, cliniko_async.sandbox.pytest_plugin; print('cliniko_async.sandbox.server' in sys.modules)"
-    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
-    assert ended.stdout == "False\n"
-
-
-def test_without_pytest_asyncio_the_fixtures_are_those_of_pytest(monkeypatch):
-    monkeypatch.setitem(sys.modules, "pytest_asyncio", None)
-
-    async def given():
-        yield
-
-    assert type(pytest_plugin._fixture("given")(given)) is type(pytest.fixture(given))
