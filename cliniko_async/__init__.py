@@ -363,9 +363,10 @@ if not TYPE_CHECKING:
         if name in _MODULES:
             return importlib.import_module(f".{name}", __name__)
         if name not in _MODULE_OF:
-            from ._spelling import did_you_mean  # noqa: PLC0415  (only errors need it)
+            from . import _spelling  # noqa: PLC0415  (only errors need it)
 
-            raise AttributeError(f"module {__name__!r} has no attribute {name!r}{did_you_mean(name, __all__)}")
+            near = _spelling.did_you_mean(name, __all__)
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}{near}")
         value = globals()[name] = getattr(importlib.import_module(_MODULE_OF[name], __name__), name)
         return value
 

@@ -1,6 +1,7 @@
 """The tree of errors, what they say, and that they travel."""
 
 import asyncio
+import contextlib
 import copy
 import datetime as dt
 import inspect
@@ -44,6 +45,7 @@ REQUEST = _http.Request("POST", "https://api.au1.cliniko.com/v1/patients?q=Secre
 SHOWN = "POST api.au1.cliniko.com/v1/patients"
 STORED = _http.FileRequest("POST", "https://me:Secretperson@files.example:8443/1/Secretperson.pdf?X-Signature=x")
 RECORD = json.loads((Path(__file__).parent / "facts" / "examples" / "appointment_type.json").read_text())
+ENDINGS = [close(), cut(), silence(), answer(500), answer(503), answer(408), answer(302)]
 DEEP = b"[" * 100_000 + b"]" * 100_000
 
 
@@ -109,6 +111,17 @@ class TestTheTree:
 
     def test_whoever_retries_transport_errors_never_retries_a_write_whose_outcome_is_open(self):
         assert not issubclass(OutcomeUnknownError, (TransportError, ServerError, TimeoutError))
+
+    @pytest.mark.parametrize("deadline", [None, 1.0])
+    @pytest.mark.parametrize("ending", ENDINGS)
+    @virtually
+    async def test_whoever_repeats_what_the_tree_says_may_be_repeated_sends_a_create_once(self, ending, deadline):
+        async with RawServer(ending) as server, client_of(server, timeout=3.0, deadline=deadline) as client:
+            with pytest.raises(ClinikoError):
+                for _ in range(3):
+                    with contextlib.suppress(TransportError, ServerError):
+                        await client.patients.create(first_name="Zoe")
+            assert [request.method for request in server.requests] == ["POST"]
 
     def test_the_tree_in_the_docstring_names_every_error_and_no_other(self):
         public = {
