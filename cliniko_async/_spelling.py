@@ -14,7 +14,10 @@ def did_you_mean(name: object, known: Iterable[str], otherwise: str = "") -> str
         known: The valid names.
         otherwise: What to say if no valid name is near.
     """
+    # Private names are looked for by tools, which do not read the message.
+    if not isinstance(name, str) or len(name) > _LONGEST or name.startswith("_"):
+        return otherwise
     import difflib  # noqa: PLC0415  (only errors need it)
 
-    near = difflib.get_close_matches(name, sorted(known), 1) if isinstance(name, str) and len(name) <= _LONGEST else []
+    near = difflib.get_close_matches(name, sorted(known), 1)
     return f"; did you mean {near[0]!r}?" if near else otherwise
