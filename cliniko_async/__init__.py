@@ -12,6 +12,7 @@ Every name is loaded when it is first used: the import by itself loads nothing e
 import importlib
 from typing import TYPE_CHECKING
 
+from ._spelling import did_you_mean as _did_you_mean
 from ._tables import NAMES as _NAMES
 
 if TYPE_CHECKING:
@@ -363,7 +364,7 @@ if not TYPE_CHECKING:
         if name in _MODULES:
             return importlib.import_module(f".{name}", __name__)
         if name not in _MODULE_OF:
-            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}{_did_you_mean(name, __all__)}")
         value = globals()[name] = getattr(importlib.import_module(_MODULE_OF[name], __name__), name)
         return value
 

@@ -12,7 +12,7 @@ import attrs
 
 from ._gate import Gate, Seat
 from ._loops import runs_here
-from .errors import ConfigurationError
+from .errors import InvalidRequestError
 from .limits import Limits, Permit, Priority, RateLimiter, shared_limiter
 
 _STALE = 1.0
@@ -69,11 +69,11 @@ class Account:
         """Wait for a permit and a connection; a cancelled wait gives its place back.
 
         Raises:
-            ConfigurationError: there is no such priority.
+            InvalidRequestError: there is no such priority.
         """
         line = self._lines.get(priority)
         if line is None:
-            raise ConfigurationError("priority is 'interactive' or 'bulk'")
+            raise InvalidRequestError("priority must be 'interactive' or 'bulk'", argument="priority")
         self._waiting[priority] += 1
         try:
             async with line:

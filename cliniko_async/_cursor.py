@@ -6,7 +6,7 @@ from typing import Annotated, Any, TypeAlias, TypeVar, cast
 
 import msgspec
 
-from .errors import ConfigurationError
+from .errors import InvalidRequestError
 
 VERSION = 1
 _SEAL = 12
@@ -86,22 +86,26 @@ def write_cursor(belongs_to: bytes, mark: object) -> str:
     return base64.urlsafe_b64encode(bytes([VERSION]) + _seal(belongs_to, raw) + raw).decode().rstrip("=")
 
 
-def read_cursor(text: str, belongs_to: bytes, marks: "msgspec.msgpack.Decoder[M]") -> M:
-    """Give the mark of a text.
+def read_cursor(text: str, belongs_to: bytes, marks: "msgspec.msgpack.Decoder[M]", argument: str = "cursor") -> M:
+    """Return the mark of a text, which was given as an argument of this name.
 
     Raises:
-        ConfigurationError: it is no cursor, was changed, or is one of another account or query.
+        InvalidRequestError: it is not a cursor, was changed, or is one of another account or query.
     """
     try:
         padded = text.encode("ascii") + b"=" * (-len(text) % 4)
         data = base64.b64decode(padded, altchars=b"-_", validate=True)
     except (ValueError, AttributeError, TypeError):
-        raise ConfigurationError("this is no cursor") from None
+        raise InvalidRequestError(f"{argument} is not a valid cursor", argument=argument) from None
     if data[:1] != bytes([VERSION]):
-        raise ConfigurationError("this is no cursor, or one of another version of the library")
+        raise InvalidRequestError(
+            f"{argument} is not a valid cursor, or is one of another version of the library", argument=argument
+        )
     seal, raw = data[1 : _SEAL + 1], data[_SEAL + 1 :]
     if seal != _seal(belongs_to, raw):
-        raise ConfigurationError("this cursor belongs to another account, list or query, or was changed")
+        raise InvalidRequestError(
+            f"{argument} is a cursor that belongs to another account, list or query, or was changed", argument=argument
+        )
     return marks.decode(raw)
 
 

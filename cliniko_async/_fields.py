@@ -23,6 +23,7 @@ import attrs
 import msgspec
 
 from ._http import is_id, is_unicode
+from ._spelling import did_you_mean
 from .errors import InvalidFieldsError
 from .filters import format_utc
 
@@ -81,7 +82,7 @@ class Digits(msgspec.Struct, frozen=True):
 
     def fault(self, value: str | int) -> str | None:
         """Say when it is no id."""
-        return "is no id" if id_text(value) is None else None
+        return "must be an id of 1 to 19 digits" if id_text(value) is None else None
 
     def write(self, value: str | int) -> str | None:
         """Write it as the API does."""
@@ -173,7 +174,7 @@ def _mapping(fields_type: type) -> _Check:
             if name in checks:
                 body[wire_name(name)] = checks[name](value, where, faults)
             else:
-                faults.append((where, "is no field that can be sent"))
+                faults.append((where, "unknown field" + did_you_mean(name, checks)))
         faults += [(f"{path}.{name}" if path else name, "is missing") for name in sorted(needed - values.keys())]
         return body
 

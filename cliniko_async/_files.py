@@ -11,7 +11,7 @@ from typing import BinaryIO, Protocol, Self, TypeAlias, cast, runtime_checkable
 
 import attrs
 
-from .errors import ConfigurationError
+from .errors import InvalidRequestError
 
 CHUNK = 256 * 1024
 """The most that is read from a disk at once, in bytes."""
@@ -140,16 +140,18 @@ async def open_source(file: FileSource, size: int | None) -> AsyncGenerator[Sour
     """Open a file for as long as it is being sent; a stream of unknown size is first written to a temporary file.
 
     Raises:
-        ConfigurationError: it is no file.
+        InvalidRequestError: it is not a file, or the size is not one.
         OSError: it cannot be read.
     """
+    if size is not None and (isinstance(size, bool) or not isinstance(size, int) or size < 0):
+        raise InvalidRequestError("size must be a number of bytes, at least 0", argument="size")
     if isinstance(file, bytes | bytearray | memoryview):
         yield Bytes(bytes(file))
     elif isinstance(file, str | os.PathLike):
         with await asyncio.to_thread(open, file, "rb") as opened:
             yield await _disk(opened)
     elif isinstance(file, io.IOBase) or not isinstance(file, AsyncReader | AsyncIterable):
-        raise ConfigurationError("a file is a path, bytes, or an asynchronous stream of bytes")
+        raise InvalidRequestError("file must be a path, bytes, or an asynchronous stream of bytes", argument="file")
     elif size is not None:
         yield Stream(_pieces_of(file), size)
     else:
@@ -163,5 +165,5 @@ async def _disk(file: BinaryIO) -> Disk:
     await asyncio.to_thread(file.flush)
     found = await asyncio.to_thread(os.fstat, file.fileno())
     if not stat.S_ISREG(found.st_mode):
-        raise ConfigurationError("the path leads to what is no file")
+        raise InvalidRequestError("file must be the path of a regular file", argument="file")
     return Disk(file, found.st_size)

@@ -9,7 +9,7 @@ from ._decode import decode_record
 from ._http import Request, is_id
 from ._resource import Resource, visibilities
 from ._tables import RESOURCES, resource_class
-from .errors import ConfigurationError, NotFoundError
+from .errors import InvalidRequestError, NotFoundError
 from .links import Link, ListLink
 from .pagination import Paginator
 
@@ -52,8 +52,8 @@ async def resolve_links(api: Api, links: Iterable[Link[T] | None]) -> dict[str, 
             continue
         if not isinstance(link, Link):
             raise TypeError("only links to one record can be resolved")
-        _, name = _find(api, link)
-        resource = _resource(api, name)
+        _, name = _find(api, link, "links")
+        resource = _resource(api, name, "links")
         if link.id is None or "id" not in resource.searchable():
             single.append(link)
         else:
@@ -72,7 +72,9 @@ def _refuse_same_ids(kinds: Iterable[Iterable[str]]) -> None:
     """Refuse records of two kinds with one id: one would hide the other."""
     counted = Counter(key for ids in kinds for key in ids)
     if counted and max(counted.values()) > 1:
-        raise ConfigurationError("links of two kinds lead to the same id: resolve each kind by itself")
+        raise InvalidRequestError(
+            "links to two kinds of record have the same id: resolve each kind by itself", argument="links"
+        )
 
 
 async def _batch(api: Api, resource: Resource[T], ids: Sequence[str]) -> dict[str, T]:
@@ -100,11 +102,11 @@ def _everything(resource: Resource[T], sources: tuple[str, ...], filters: Sequen
     return resource.paginate(sources, filters, dict.fromkeys(seen, "include"))
 
 
-def _find(api: Api, link: Link[Any] | ListLink[Any]) -> tuple[str, str]:
+def _find(api: Api, link: Link[Any] | ListLink[Any], argument: str = "link") -> tuple[str, str]:
     """Give the URL of a link, which may come from anywhere, and the name of what it leads to."""
     url = api.server.own(link.href)
     if url is None:
-        raise ConfigurationError("a link leads away from the server that the key belongs to")
+        raise InvalidRequestError("a link leads away from the server that the key belongs to", argument=argument)
     path = url.partition("?")[0].removeprefix(api.server.base_url)
     name = next((word for word in reversed(path.split("/")) if word and not is_id(word)), "")
     return url, _SINGULAR.get(name, name)
@@ -120,9 +122,10 @@ def _target(api: Api, name: str) -> tuple[type[Any], Sequence[str]]:
     return resource.record, visibilities(getattr(resource, "get", None))
 
 
-def _resource(api: Api, name: str) -> Resource[Any]:
+def _resource(api: Api, name: str, argument: str = "link") -> Resource[Any]:
     if name not in RESOURCES:
-        raise ConfigurationError(f"no operation answers a link to {name if name.isidentifier() else 'this'}")
+        target = name if name.isidentifier() else "this"
+        raise InvalidRequestError(f"no operation answers a link to {target}", argument=argument)
     return resource_class(name)(api)
 
 

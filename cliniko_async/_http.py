@@ -65,9 +65,22 @@ class Request(Discreet, msgspec.Struct, frozen=True):
     def _acts(self, action: str) -> bool:
         return self.path.rstrip("/").endswith(action)
 
+    @property
+    def host(self) -> str:
+        """The host of the URL, with its port if that is not the default."""
+        return URL(self.url, encoded=True).host_port_subcomponent or ""
+
     def __repr__(self) -> str:
-        """Method and path; a query and a body may name a patient."""
-        return f"{self.method} {self.path}"
+        """Method, host and path; a query and a body may name a patient."""
+        return f"{self.method} {self.host}{self.path}"
+
+
+class FileRequest(Request, frozen=True):
+    """A request to the store that holds the files: it is not the API, and a path there may name a patient."""
+
+    def __repr__(self) -> str:
+        """Method and host."""
+        return f"{self.method} {self.host}"
 
 
 class Response(Discreet, msgspec.Struct, frozen=True):
@@ -142,10 +155,12 @@ def _escapes(url: str) -> bool:
     return not url.isascii() or not url.isprintable() or any(sign in url for sign in " \\#")
 
 
-def shard_of(api_key: str) -> str:
-    """Give the shard that a key names after its last hyphen, or the first one of all."""
+def shard_of(api_key: str) -> str | None:
+    """Return the shard that a key names after its last hyphen, the default without a hyphen, or None if it is none."""
     _, hyphen, suffix = api_key.rpartition("-")
-    return suffix.lower() if hyphen and SHARD.fullmatch(suffix) else DEFAULT_SHARD
+    if not hyphen:
+        return DEFAULT_SHARD
+    return suffix if SHARD.fullmatch(suffix) else None
 
 
 def is_email(text: str) -> bool:

@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager, suppress
 from typing import Self
 
 from ._files import Source
-from .errors import ConfigurationError
+from .errors import InvalidRequestError
 
 
 class Multipart:
@@ -65,7 +65,7 @@ class Multipart:
         piece = await self._source.read()
         self._left -= len(piece)
         if self._left < 0 or (self._left and not piece):
-            raise ConfigurationError("the file is not of the size that it was said to be")
+            raise InvalidRequestError("size is not the number of bytes of the file", argument="size")
         return piece
 
     def _keep_going(self) -> None:

@@ -1,10 +1,25 @@
 """What a resource can do: the operations that the API repeats from one to the next, each as a mixin."""
 
 import datetime as dt
+import inspect
 import math
-from collections.abc import Callable, Hashable, Mapping, Sequence
+import re
+import types
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from functools import cache
-from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, TypedDict, TypeVar, Unpack, get_args, get_type_hints
+from typing import (
+    TYPE_CHECKING,
+    Any,
+    ClassVar,
+    Generic,
+    Literal,
+    TypedDict,
+    TypeVar,
+    Unpack,
+    cast,
+    get_args,
+    get_type_hints,
+)
 from urllib.parse import quote
 
 from ._api import Api
@@ -12,9 +27,10 @@ from ._compat import deprecated
 from ._decode import decode_record
 from ._fields import Id, check_fields, id_text
 from ._http import Request, is_unicode
+from ._spelling import did_you_mean
 from ._walks import Query
-from .errors import ConfigurationError
-from .filters import Column, Filter, Filterable, Filters, Sort, Sortable, Visibility
+from .errors import InvalidRequestError
+from .filters import Column, Filter, Filterable, Filters, Sort, Sortable, Visibility, example_of
 from .pagination import Listing, Paginator
 
 if TYPE_CHECKING:
@@ -84,6 +100,12 @@ class Resource(Generic[T]):
         """Take the client that sends."""
         self._api = api
 
+    def __init_subclass__(cls) -> None:
+        """Name the operations of a mixin after the resource, as Python's own errors and `help` show that name."""
+        for name, method in inspect.getmembers(cls, inspect.isfunction) if "name" in vars(cls) else ():
+            if not name.startswith("_") and name not in vars(cls):
+                setattr(cls, name, _renamed(method, f"{cls.__name__}.{name}"))
+
     @classmethod
     def searchable(cls) -> dict[str, Column]:
         """Give the fields that its lists can be searched by: those of its `where`."""
@@ -98,11 +120,17 @@ class Resource(Generic[T]):
     def _url(self, path: str) -> str:
         return self._api.server.url(path)
 
-    def _id(self, value: Id) -> str:
-        """Give an id as it stands in a path, and let nothing else into one."""
+    def _id(self, value: Id, argument: str = "id") -> str:
+        """Return an id as it stands in a path, and let nothing else into one.
+
+        Args:
+            value: The id, of a record of this resource unless the argument says otherwise.
+            argument: The name under which the caller gave it.
+        """
         text = id_text(value)
         if text is None:
-            raise ConfigurationError(f"an id has up to 19 digits; this is none, for {self.name}")
+            kind = f"{_words(self.record.__name__)} id" if argument == "id" else argument.replace("_", " ")
+            raise InvalidRequestError(f"invalid {kind}: expected 1 to 19 digits", argument=argument)
         return text
 
     def _member(self, id: Id, action: str = "") -> str:
@@ -125,6 +153,7 @@ class Resource(Generic[T]):
         fields = self.searchable()
         sort = _sort_texts(options.get("sort"))
         visibility = {name: value for name, value in options.items() if name not in _OPTIONS}
+        self._check_options(visibility, _OPTIONS)
         query = Query(
             server=self._api.server,
             sources=sources,
@@ -136,7 +165,8 @@ class Resource(Generic[T]):
             dividable="id" in fields,
         )
         if query.stable and (sort or "id" not in fields):
-            raise ConfigurationError("stable=True needs a list that can be filtered by id, and takes no sort of yours")
+            problem = "cannot be combined with sort" if sort else "needs a list that can be filtered by id"
+            raise InvalidRequestError(f"stable=True {problem}", argument="stable")
         limit = options.get("limit")
         return Listing(
             api=self._api,
@@ -151,27 +181,54 @@ class Resource(Generic[T]):
         texts: list[str] = []
         for one in filters:
             if not isinstance(one, Filter | str):
-                raise TypeError(f"{self.name}: a filter is made with `where`, or is a str such as 'category:=Osteo'")
+                raise InvalidRequestError(
+                    f"{self.name}: a filter must be made with `where`, or be a str such as 'category:=Osteo'",
+                    argument="filters",
+                )
             if isinstance(one, Filter) and one.field not in self.searchable():
-                raise ConfigurationError(f"{self.name} cannot be filtered by {one.field}")
+                near = did_you_mean(one.field, self.searchable())
+                raise InvalidRequestError(f"{self.name} cannot be filtered by {one.field}{near}", argument=one.field)
             text = one if isinstance(one, str) else one.text
             if not text or not is_unicode(text):
-                raise ConfigurationError(f"{self.name}: a filter is empty, or holds a character that cannot be encoded")
+                raise InvalidRequestError(
+                    f"{self.name}: a filter is empty, or has a character that cannot be encoded", argument="filters"
+                )
             texts.append(text)
         return texts
 
     def _visibility_texts(self, visibility: Mapping[str, Any]) -> list[str]:
         texts: list[str] = []
         for name, value in visibility.items():
-            if name not in VISIBILITIES or f"{name}_at" not in self.searchable():
-                raise TypeError(f"{self.name} takes no {name}=")
-            if value not in _OPERATORS:
-                raise ConfigurationError(f'{name} is one of "exclude", "include" and "only"')
+            if not isinstance(value, str) or value not in _OPERATORS:
+                near = did_you_mean(value, _OPERATORS)
+                raise InvalidRequestError(f'{name} must be "exclude", "include" or "only"{near}', argument=name)
             texts += [f"{name}_at:{operator}" for operator in _OPERATORS[value]]
         return texts
 
+    def _check_options(self, options: Iterable[str], others: Iterable[str] = ()) -> None:
+        """Refuse unknown keyword arguments, as Python does.
+
+        Args:
+            options: The names that were given and are not among `others`.
+            others: The options that a list has in any case; empty if the call is not for a list.
+
+        Raises:
+            TypeError: one is unknown.
+        """
+        fields = self.searchable()
+        known = {name for name in VISIBILITIES if f"{name}_at" in fields}
+        for name in options:
+            if name in known:
+                continue
+            text = f"unknown option {name!r}"
+            if others and name in fields:
+                raise TypeError(f"{text}; filters are positional: list({self.name}.where.{example_of(fields[name])})")
+            raise TypeError(text + did_you_mean(name, {*known, *others}, f" for {self.name}"))
+
     async def _get(self, path: str, visibility: Mapping[str, Any] | None = None) -> T:
-        query = "&".join(f"q%5B%5D={quote(text, '')}" for text in self._visibility_texts(visibility or {}))
+        visibility = visibility or {}
+        self._check_options(visibility)
+        query = "&".join(f"q%5B%5D={quote(text, '')}" for text in self._visibility_texts(visibility))
         return await self._send_for_record("GET", f"{path}?{query}" if query else path)
 
     def _sent_fields(self, operation: Literal["create", "update", "cancel"]) -> type:
@@ -209,15 +266,16 @@ class ChangesMixin(Resource[T]):
         A version that becomes visible up to `overlap` seconds after its stamp comes in the next run.
 
         Raises:
-            ConfigurationError: the list cannot be asked for by `updated_at`, or the cursor is not of this query.
+            InvalidRequestError: the list cannot be asked for by `updated_at`, or `since` is naive or is not a cursor of
+                this query.
         """
         from .changes import Changes  # noqa: PLC0415  (it brings cattrs along)
 
         fields = self.searchable()
         if "updated_at" not in fields:
-            raise ConfigurationError(f"{self.name} cannot be asked for by updated_at")
+            raise InvalidRequestError(f"{self.name} cannot be filtered by updated_at", argument="updated_at")
         if isinstance(overlap, bool) or not isinstance(overlap, int | float) or not 0 <= overlap < math.inf:
-            raise ConfigurationError("overlap is a number of seconds from 0 on")
+            raise InvalidRequestError("overlap must be a number of seconds, at least 0", argument="overlap")
         options = dict.fromkeys((name for name in VISIBILITIES if f"{name}_at" in fields), "include")
         return Changes(self.listing((self._url(f"/{self.name}"),), filters, options), since, float(overlap))
 
@@ -319,6 +377,17 @@ class DeprecatedDeleteMixin(Resource[T]):
         await self._act("POST", self._member(id, "/archive"))
 
 
+def _renamed(method: types.FunctionType, qualname: str) -> types.FunctionType:
+    """Return a copy of a method under another name, as a mixin's own serves several resources."""
+    if message := vars(method).get("__deprecated__"):
+        return deprecated(message)(_renamed(inspect.unwrap(method), qualname))
+    code, defaults, closure = method.__code__, method.__defaults__, method.__closure__
+    copy = types.FunctionType(code, method.__globals__, method.__name__, defaults, closure)
+    copy.__kwdefaults__, copy.__annotations__ = method.__kwdefaults__, method.__annotations__
+    copy.__doc__, copy.__module__, copy.__qualname__ = method.__doc__, method.__module__, qualname
+    return copy
+
+
 @cache
 def sent_fields(resource: Hashable, operation: Literal["create", "update", "cancel"]) -> type:
     """Give the TypedDict of what an operation sends, from its annotation."""
@@ -341,27 +410,34 @@ def encode_body(body: Mapping[str, Any]) -> bytes:
     return to_json(dict(body))
 
 
-def _sort_texts(sort: Any) -> tuple[str, ...]:
-    columns = [sort] if isinstance(sort, str | Column | Sort) else list(sort or ())
-    return tuple(map(_sort_text, columns))
+def _words(class_name: str) -> str:
+    """Return the words of a class name: `AppointmentType` is an appointment type."""
+    return re.sub(r"(?<!^)(?=[A-Z])", " ", class_name).lower()
+
+
+def _sort_texts(sort: object) -> tuple[str, ...]:
+    if isinstance(sort, Iterable) and not isinstance(sort, str | Column):
+        return tuple(map(_sort_text, cast("Iterable[object]", sort)))
+    return () if sort is None else (_sort_text(sort),)
 
 
 def _sort_text(column: object) -> str:
     text = column.text if isinstance(column, Sort) else column.name if isinstance(column, Column) else column
     if not isinstance(text, str) or not text or not is_unicode(text):
-        raise ConfigurationError("a column to sort by is one of `where`, or its name")
+        raise InvalidRequestError("sort must be columns of `where`, or their names", argument="sort")
     return text
 
 
 def _yes_or_no(name: str, value: object) -> bool:
     if not isinstance(value, bool):
-        raise ConfigurationError(f"{name} is True or False")
+        raise InvalidRequestError(f"{name} must be True or False", argument=name)
     return value
 
 
 def _whole(name: str, value: object, *, least: int = 1, most: int | None = None) -> int:
     if isinstance(value, bool) or not isinstance(value, int):
-        raise ConfigurationError(f"{name} is an int")
+        raise InvalidRequestError(f"{name} must be an int", argument=name)
     if value < least or (most is not None and value > most):
-        raise ConfigurationError(f"{name} is at least {least}" + (f" and at most {most}" if most else ""))
+        bounds = f"at least {least}" + (f" and at most {most}" if most else "")
+        raise InvalidRequestError(f"{name} must be {bounds}", argument=name)
     return value

@@ -209,7 +209,7 @@ class Retrying:
         await asyncio.sleep(seconds)
 
 
-_UNKNOWN = "{}: it may have been done, so look before it is sent again"
+_UNKNOWN = "{}: it may have been done, so look before you send it again"
 
 
 def _is_gone(outcome: Response | TransportError) -> bool:

@@ -14,13 +14,12 @@ from yarl import URL
 
 from ._download import Download
 from ._files import Source
-from ._http import Request, Response, is_loopback
+from ._http import FileRequest, Request, Response, is_loopback
 from ._multipart import Multipart
 from ._retry import RateLimited, Retrying, RetryPolicy
 from ._session import SessionManager
 from ._transport import Call, Once, Transport, reason_of
 from .errors import (
-    ConfigurationError,
     DeadlineExceededError,
     DecodingError,
     ResponseError,
@@ -71,7 +70,7 @@ class Store:
         while True:
             attempt += 1
             url, fields = await form()
-            request = Request("POST", self._checked(url))
+            request = FileRequest("POST", self._checked(url))
             await source.start()
             outcome = await self._posted(request, Multipart(fields, filename, source))
             if isinstance(outcome, Response) and 200 <= outcome.status < 300:
@@ -109,7 +108,7 @@ class Store:
                 try:
                     await self._sender(opening).send(request)
                 except ResponseError as error:
-                    request = Request("GET", self._target(error))
+                    request = self._target(error)
                 else:
                     yield Download(self._manager, request, opening.answered, self._options.timeout)
                     return
@@ -123,28 +122,33 @@ class Store:
             inner = RateLimited(opening, self._manager.limiter, options.priority)
         return Retrying(inner, options.retry, self._manager, options.deadline)
 
-    def _target(self, error: ResponseError) -> str:
-        """Give the URL of a redirect, or raise the error that is none."""
+    def _target(self, error: ResponseError) -> Request:
+        """Return the request that a redirect leads to, or raise the error that is not a redirect."""
         location = error.response.headers.get("Location")
         if error.status not in _REDIRECTS or not location:
             raise error
         url = urljoin(error.request.url, location)
-        return self._manager.server.own(url) or self._checked(url)
+        own = self._manager.server.own(url)
+        return Request("GET", own) if own else FileRequest("GET", self._checked(url, error.request))
 
-    def _checked(self, url: str) -> str:
-        """Give a URL of the store, if a file may go there.
+    def _checked(self, url: str, request: Request | None = None) -> str:
+        """Return a URL of the store, if a file may go there.
+
+        Args:
+            url: What the API sent.
+            request: The request that was answered with it, if known.
 
         Raises:
-            ConfigurationError: it is not encrypted, and not on this machine with the API.
+            DecodingError: it is not encrypted, and not on this machine with the API.
         """
         try:
             parts = URL(url, encoded=True)
             own = URL(self._manager.server.base_url, encoded=True).host or ""
         except ValueError:
-            raise ConfigurationError("the API gave what is no URL for a file") from None
+            raise DecodingError(["the location of the file is not a valid URL"], request=request) from None
         local = parts.scheme == "http" and is_loopback(parts.host or "") and is_loopback(own)
         if not parts.host or parts.user is not None or not (parts.scheme == "https" or local):
-            raise ConfigurationError("the API gave a URL for a file that does not start with https")
+            raise DecodingError(["the location of the file does not start with https"], request=request)
         return url
 
     async def _posted(self, request: Request, body: Multipart) -> Response | TransportError:

@@ -47,7 +47,7 @@ class Changes(Generic[T]):
         self._overlap = overlap
         self._mark: ChangesMark | None = None
         if isinstance(since, str):
-            self._mark = read_cursor(since, self._belongs_to(), changes_marks)
+            self._mark = read_cursor(since, self._belongs_to(), changes_marks, argument="since")
         elif since is not None:
             self._mark = ChangesMark(second=epoch_of(since), low=None, water=None, digests=b"", steps=())
 
@@ -110,6 +110,8 @@ class ChangeIterator(Generic[T]):
             step = await self._ask(self._step.walk)
         except ClinikoError as error:
             error.cursor = error.cursor or self.cursor
+            if isinstance(error, PaginationError):
+                error.request = self._listing.request()
             raise
         self._step, self._items, self._handed = step, iter(step.versions), 0
 

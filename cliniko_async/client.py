@@ -4,7 +4,7 @@ import os
 import re
 from collections.abc import Awaitable, Iterable, Mapping, Sequence
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, NoReturn, Self, TypedDict, TypeVar, Unpack, get_args, overload
+from typing import TYPE_CHECKING, Any, NoReturn, Self, TypedDict, TypeVar, Unpack, cast, get_args, overload
 from urllib.parse import quote
 
 import aiohttp
@@ -12,14 +12,15 @@ import attrs
 import msgspec
 
 from ._follow import follow_link, follow_list, resolve_links
-from ._http import Credentials, Request, Response, Server
+from ._http import Credentials, Request, Response, Server, is_unicode
 from ._identity import base_url_for, checked_key, user_agent
 from ._resource import Resource
 from ._retry import RateLimited, Retrying, RetryPolicy, check_seconds
 from ._session import SessionManager
+from ._spelling import did_you_mean
 from ._tables import RESOURCES, resource_class
 from ._transport import AiohttpTransport
-from .errors import ConfigurationError
+from .errors import ConfigurationError, InvalidRequestError
 from .limits import Limits, Priority, RateLimiter, shared_limiter
 from .links import Link, ListLink
 from .pagination import Paginator
@@ -87,12 +88,12 @@ class ViewOptions(TypedDict, total=False):
 
 def _retry_policy(_: object, __: object, value: RetryPolicy) -> None:
     if not isinstance(value, RetryPolicy):
-        raise ConfigurationError("retry is a RetryPolicy")
+        raise ConfigurationError("retry must be a RetryPolicy")
 
 
 def _known_priority(_: object, __: object, value: object) -> None:
     if value not in get_args(Priority):
-        raise ConfigurationError('priority is "interactive" or "bulk"')
+        raise ConfigurationError('priority must be "interactive" or "bulk"')
 
 
 @attrs.frozen
@@ -223,10 +224,11 @@ class Cliniko:
 
     def with_options(self, **options: Unpack[ViewOptions]) -> Self:
         """Give a view with other options on the same session and limiter; it owns nothing and closes nothing."""
-        try:
-            changed = attrs.evolve(self._view.options, **options)
-        except TypeError as error:
-            raise ConfigurationError("a view may have another timeout, deadline, retry and priority") from error
+        known = ViewOptions.__annotations__
+        for name in options.keys() - known.keys():
+            near = did_you_mean(name, known, f"; it can have another {', '.join(known)}")
+            raise ConfigurationError(f"a view has no option {name!r}{near}")
+        changed = attrs.evolve(self._view.options, **options)
         view = object.__new__(type(self))
         view._manager = self._manager
         view._view = _View(self._manager, changed)
@@ -260,17 +262,24 @@ class Cliniko:
         """Send what is not modelled, with the same limiter, retries and errors, and give the answer.
 
         Raises:
-            ConfigurationError: the URL is not on this account's server below its base path.
+            InvalidRequestError: the URL is not on this account's server below its base path, or an argument cannot be
+                sent.
         """
-        if not _METHOD.fullmatch(method.upper()):
-            raise ConfigurationError("a method is a word such as GET")
+        if not isinstance(method, str) or not _METHOD.fullmatch(method.upper()):
+            raise InvalidRequestError("method must be a word such as GET", argument="method")
+        url = self._view.server.own(_with_params(self._absolute(path_or_url), params))
+        if url is None:
+            raise InvalidRequestError(
+                "path_or_url leads away from the server of the key, or has characters that must be encoded first",
+                argument="path_or_url",
+            )
+        return await self._view.send(Request(method.upper(), url, None if json is None else _json(json)))
+
+    def _absolute(self, path_or_url: str) -> str:
+        if not isinstance(path_or_url, str):
+            raise InvalidRequestError("path_or_url must be a str", argument="path_or_url")
         absolute = path_or_url.startswith("//") or "://" in path_or_url.partition("?")[0]
-        url = path_or_url if absolute else self._view.server.url("/" + path_or_url.removeprefix("/"))
-        own = self._view.server.own(_with_params(url, params))
-        if own is None:
-            raise ConfigurationError("the URL leads away from the server of the key, or has signs to be encoded first")
-        body = None if json is None else msgspec.json.encode(json)
-        return await self._view.send(Request(method.upper(), own, body))
+        return path_or_url if absolute else self._view.server.url("/" + path_or_url.removeprefix("/"))
 
     @overload
     def follow(self, link: Link[T]) -> Awaitable[T]: ...
@@ -282,7 +291,7 @@ class Cliniko:
         """Give the record that a link leads to, or the list; archived, cancelled, deleted and inactive ones too.
 
         Raises:
-            ConfigurationError: the link leads to another server, or to what no operation answers.
+            InvalidRequestError: the link leads to another server, or to what no operation answers.
             NotFoundError: there is no such record any more.
         """
         if isinstance(link, ListLink):
@@ -295,7 +304,7 @@ class Cliniko:
         """Give the records that links lead to, by id, 100 a request; what is not found is not in it.
 
         Raises:
-            ConfigurationError: a link leads to another server, or to what no operation answers, or two kinds of record
+            InvalidRequestError: a link leads to another server, or to what no operation answers, or two kinds of record
                 have one id between them.
         """
         return await resolve_links(self._view, links)
@@ -312,7 +321,9 @@ class Cliniko:
 
         def __getattr__(self, name: str) -> Resource[Any]:
             if name not in RESOURCES:
-                raise AttributeError(f"Cliniko has no {name!r}")
+                raise AttributeError(
+                    f"Cliniko has no attribute {name!r}{did_you_mean(name, [*dir(type(self)), *RESOURCES])}"
+                )
             resource = self.__dict__[name] = resource_class(name)(self._view)
             return resource
 
@@ -335,8 +346,30 @@ def _from_env(variable: str) -> str:
 
 def _with_params(url: str, params: Mapping[str, Scalar | Sequence[Scalar]] | None) -> str:
     pairs: list[str] = []
+    if not isinstance(params, Mapping | None):
+        raise InvalidRequestError("params must be a mapping", argument="params")
     for name, value in (params or {}).items():
-        for one in [value] if isinstance(value, Scalar) else value:
-            text = str(one).lower() if isinstance(one, bool) else str(one)
-            pairs.append(f"{quote(name, '')}={quote(text, '')}")
+        pairs += [f"{_quoted(name)}={_quoted(one)}" for one in _values(value)]
     return f"{url}{'&' if '?' in url else '?'}{'&'.join(pairs)}" if pairs else url
+
+
+def _values(value: object) -> Iterable[object]:
+    several = isinstance(value, Iterable) and not isinstance(value, str | bytes | Mapping)
+    return cast("Iterable[object]", value if several else [value])
+
+
+def _quoted(value: object) -> str:
+    if isinstance(value, Scalar) and is_unicode(str(value)):
+        return quote(str(value).lower() if isinstance(value, bool) else str(value), "")
+    raise InvalidRequestError(
+        "params must be a mapping of str, int, float or bool, or of several of them, in valid Unicode",
+        argument="params",
+    )
+
+
+def _json(value: object) -> bytes:
+    try:
+        return msgspec.json.encode(value)
+    except (msgspec.MsgspecError, TypeError, ValueError, RecursionError):
+        pass  # Raised outside of the handler: the error of the encoder may hold the value.
+    raise InvalidRequestError("json must be what JSON can express, in valid Unicode", argument="json")

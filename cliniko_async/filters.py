@@ -4,13 +4,14 @@ import datetime as dt
 import math
 import re
 from abc import abstractmethod
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, ClassVar, Generic, Literal, NoReturn, TypeVar
 
 import msgspec
 
 from ._http import Discreet, is_id
-from .errors import ConfigurationError
+from ._spelling import did_you_mean
+from .errors import InvalidRequestError
 
 V = TypeVar("V")
 _DAY_PATTERN = re.compile(r"[\d*]{4}-[\d*]{2}-[\d*]{2}", re.ASCII)
@@ -49,6 +50,38 @@ class Sort(msgspec.Struct, frozen=True):
     text: str
 
 
+_SIGNS = {"==": "__eq__", "!=": "__ne__", "<": "__lt__", "<=": "__le__", ">": "__gt__", ">=": "__ge__"}
+
+
+def _operators(column: "Column") -> list[str]:
+    """Return what a column can be filtered with: the signs, then the methods."""
+    kind = type(column)
+    signs = [sign for sign, method in _SIGNS.items() if getattr(kind, method) is not getattr(Column, method)]
+    methods = {name for name in dir(kind) if not name.startswith("_")} - set(dir(Column))
+    return signs + [f"{name}()" for name in sorted(methods)]
+
+
+def example_of(column: "Column") -> str:
+    """Return a filter on a column as it is written, but for the value."""
+    operator = _operators(column)[0]
+    return f"{column.name}.{operator[:-1]}…)" if operator.endswith("()") else f"{column.name} {operator} …"
+
+
+def _lacks(column: "Column", operator: str) -> str:
+    """Say that a column does not have an operator, and which it has."""
+    has = _operators(column)
+    if not has:
+        return f"{column.name!r} cannot be filtered on; it can only be sorted by"
+    return f"{column.name!r} has no operator {operator}; it has {', '.join(has)}"
+
+
+def _refusal(operator: str) -> Callable[..., NoReturn]:
+    def refused(column: "Column", *_: object) -> NoReturn:
+        raise TypeError(_lacks(column, operator))
+
+    return refused
+
+
 class Column:
     """A column that a list can be sorted by, and by itself not searched."""
 
@@ -70,17 +103,17 @@ class Column:
     def _filter(self, operator: str, value: str = "") -> Filter:
         return Filter(f"{self.name}:{operator}{value}")
 
-    def _wrong(self, expected: str) -> ConfigurationError:
-        return ConfigurationError(f"the filter {self.name} takes {expected}")
+    def _wrong(self, expected: str) -> InvalidRequestError:
+        return InvalidRequestError(f"the filter {self.name} takes {expected}", argument=self.name)
 
     if not TYPE_CHECKING:
         # Otherwise Python would answer `==` by identity, and a list would be asked for without its condition.
-        def _refused(self, *_: object) -> NoReturn:
-            raise TypeError(f"{self.name} has no such filter")
-
-        __eq__ = __ne__ = __lt__ = __le__ = __gt__ = __ge__ = _refused
+        __eq__, __ne__, __lt__, __le__, __gt__, __ge__ = map(_refusal, _SIGNS)
         __hash__ = None
-        __contains__ = __iter__ = _refused
+        __contains__, __iter__ = _refusal("in"), _refusal("iter()")
+
+        def __getattr__(self, name: str) -> NoReturn:
+            raise AttributeError(_lacks(self, f"{name}()"))
 
 
 class _Nullable(Column):
@@ -130,7 +163,7 @@ def _encode_int(column: Column, value: object) -> str:
             return str(int(value))
     elif isinstance(value, str) and is_id(value.removeprefix("-")):
         return str.__str__(value)
-    raise ConfigurationError(f"the filter {column.name} takes an int, or its digits as a str")
+    raise InvalidRequestError(f"the filter {column.name} takes an int, or its digits as a str", argument=column.name)
 
 
 class IntField(_Unequal[int | str], _Ordered[int | str], _Nullable):
@@ -244,6 +277,13 @@ class Filters:
         found = {name: value for base in reversed(cls.__mro__) for name, value in vars(base).items()}
         return {value.name: value for value in found.values() if isinstance(value, Column) and value.kind}
 
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> NoReturn:
+            columns = [each for each in dir(self) if not each.startswith("_") and each != "fields"]
+            near = did_you_mean(name, columns, f"; it has {', '.join(columns) or 'none'}")
+            raise AttributeError(f"{type(self).__name__} has no column {name!r}{near}")
+
 
 Filterable = Filter | str
 Sortable = str | Column | Sort
@@ -268,8 +308,8 @@ def epoch_of(moment: dt.datetime) -> int:
     """Give the second of an aware moment.
 
     Raises:
-        ConfigurationError: it has no zone.
+        InvalidRequestError: it has no zone.
     """
     if not isinstance(moment, dt.datetime) or moment.utcoffset() is None:
-        raise ConfigurationError("a moment is a datetime with a zone")
+        raise InvalidRequestError("since must be a datetime with a time zone, or a cursor", argument="since")
     return math.floor(moment.timestamp())

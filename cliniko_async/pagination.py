@@ -14,7 +14,7 @@ from ._ahead import Ahead
 from ._api import Api
 from ._cursor import Mark, StartMark, fingerprint, list_marks, read_cursor, write_cursor
 from ._decode import PageData, Row
-from ._http import Discreet
+from ._http import Discreet, Request
 from ._walks import Answer, Query, Step, Walk, resume
 from .errors import BadRequestError, ClinikoError, DecodingError, PaginationDriftError, PaginationError
 
@@ -56,6 +56,10 @@ class Listing(Discreet, msgspec.Struct, Generic[T], frozen=True):
         """Give what a cursor of it must fit."""
         query = self.query
         return fingerprint(self.api.account, query.sources, query.filters, query.sort, query.stable)
+
+    def request(self) -> Request:
+        """Return a request for the list without its filters, by which an error names it."""
+        return Request("GET", self.query.sources[0])
 
 
 class Paginator(Generic[T]):
@@ -113,7 +117,9 @@ class Paginator(Generic[T]):
         asked = Ahead(listing.api, listing.record, listing.envelope)
         totals = [(await asked.get(query.url(source))).page.total_entries for source in range(len(query.sources))]
         if None in totals:
-            raise PaginationError("the list does not say how many entries it has")
+            error = PaginationError("the list does not say how many entries it has")
+            error.request = listing.request()
+            raise error
         return sum(filter(None, totals))
 
 
@@ -169,6 +175,8 @@ class _Turns(Generic[T]):
                     return self._rows, step.total
         except ClinikoError as error:
             error.cursor = error.cursor or self.cursor(len(self._rows))
+            if isinstance(error, PaginationError):
+                error.request = self._listing.request()
             # Whoever keeps the error keeps the walk, and may never come back to it.
             self._ahead.rest()
             raise

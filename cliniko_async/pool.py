@@ -15,9 +15,10 @@ from ._identity import base_url_for, checked_key
 from ._retry import RetryPolicy
 from ._runs import Job, Outcome, Run
 from ._session import SessionManager
+from ._spelling import did_you_mean
 from ._transport import open_session
 from .client import Cliniko
-from .errors import ConfigurationError, UsageError
+from .errors import ConfigurationError, InvalidRequestError, UsageError
 from .limits import Priority, RateLimiter, SlidingWindowLimiter
 
 T = TypeVar("T")
@@ -58,7 +59,8 @@ class AccountPool:
     ) -> None:
         """Take who asks and how much at once; nothing is opened before the first request."""
         for name, number in {"connections": connections, "per_account": per_account}.items():
-            _check_count(name, number)
+            if not _is_count(number):
+                raise ConfigurationError(f"{name} must be a whole number, at least 1")
         if limiter is not None and not callable(limiter):
             raise ConfigurationError("limiter is a function that makes the limiter for an API key")
         self._who = {"app_name": app_name, "contact_email": contact_email}
@@ -98,9 +100,12 @@ class AccountPool:
         them are ever kept. Leaving the loop cancels the jobs.
 
         Raises:
-            ConfigurationError: `concurrency` is no number from 1.
+            InvalidRequestError: `keys` is not a mapping, or `concurrency` is not a whole number of at least 1.
         """
-        _check_count("concurrency", concurrency)
+        if not isinstance(keys, Mapping):
+            raise InvalidRequestError("keys must be a mapping of your names to API keys", argument="keys")
+        if not _is_count(concurrency):
+            raise InvalidRequestError("concurrency must be a whole number, at least 1", argument="concurrency")
         return Run(self.client, job, keys, concurrency)
 
     async def aclose(self) -> None:
@@ -164,9 +169,8 @@ def _running_loop() -> asyncio.AbstractEventLoop:
     raise UsageError("the clients of a pool are made in its event loop")
 
 
-def _check_count(name: str, number: int) -> None:
-    if isinstance(number, bool) or not isinstance(number, int) or number < 1:
-        raise ConfigurationError(f"{name} is a whole number from 1")
+def _is_count(number: object) -> bool:
+    return isinstance(number, int) and not isinstance(number, bool) and number >= 1
 
 
 def _check_options(who: Mapping[str, str], options: ClientOptions) -> None:
@@ -182,8 +186,9 @@ def _check_options(who: Mapping[str, str], options: ClientOptions) -> None:
 
 
 def _check_names(options: ClientOptions) -> None:
-    if unknown := options.keys() - ClientOptions.__annotations__.keys():
-        raise ConfigurationError(f"the client of a pool has no option {', '.join(sorted(unknown))}")
+    known = ClientOptions.__annotations__
+    for name in sorted(options.keys() - known.keys()):
+        raise ConfigurationError(f"a client of a pool has no option {name!r}{did_you_mean(name, known)}")
 
 
 def _merged(options: ClientOptions, own: ClientOptions) -> ClientOptions:

@@ -9,7 +9,7 @@ import pytest
 
 from cliniko_async._accounts import Account, Accounts, Budget
 from cliniko_async._gate import Gate, Seat
-from cliniko_async.errors import ConfigurationError
+from cliniko_async.errors import InvalidRequestError
 from cliniko_async.limits import SlidingWindowLimiter, shared_limiter
 from tests.support.clients import RecordingLimiter, virtually
 from tests.support.limiting import limiter_of, now, settle_down, step
@@ -338,7 +338,7 @@ async def test_no_connection_is_lost_while_a_permit_is_changed_for_another(end):
 
 @virtually
 async def test_an_unknown_priority_is_refused():
-    with pytest.raises(ConfigurationError):
+    with pytest.raises(InvalidRequestError):
         await account_of(Gate(1, 1)).acquire("urgent")
 
 

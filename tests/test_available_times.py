@@ -6,7 +6,7 @@ from typing import Any
 import attrs
 import pytest
 
-from cliniko_async import AvailableTime, BadRequestError, ConfigurationError, DecodingError, NotFoundError, to_dict
+from cliniko_async import AvailableTime, BadRequestError, DecodingError, InvalidRequestError, NotFoundError, to_dict
 from tests.support.attachments import EPOCH, Clinic, clinic
 from tests.support.clients import virtually
 
@@ -102,9 +102,9 @@ def test_a_cursor_goes_on_in_the_span_it_was_taken_in(prefetch: int):
 @virtually
 async def test_a_span_that_ends_before_it_begins_is_refused_before_anything_is_sent():
     async with clinic() as at:
-        with pytest.raises(ConfigurationError, match="before"):
+        with pytest.raises(InvalidRequestError, match="before"):
             place(at).times(0)
-        with pytest.raises(ConfigurationError, match="before"):
+        with pytest.raises(InvalidRequestError, match="before"):
             await at.cliniko.available_times.get_next(1, 2, 3, from_=MONDAY, to=MONDAY - dt.timedelta(days=1))
         assert at.asked == []
 
@@ -115,9 +115,9 @@ def test_a_day_is_a_date_without_a_time(wrong: Any):
     async def test():
         async with clinic() as at:
             for days in ({"from_": wrong, "to": MONDAY}, {"from_": MONDAY, "to": wrong}):
-                with pytest.raises(ConfigurationError, match="dates"):
+                with pytest.raises(InvalidRequestError, match="must be a date without a time"):
                     at.cliniko.available_times.list(1, 2, 3, **days)
-                with pytest.raises(ConfigurationError, match="dates"):
+                with pytest.raises(InvalidRequestError, match="must be a date without a time"):
                     await at.cliniko.available_times.get_next(1, 2, 3, **days)
 
     test()
@@ -128,7 +128,7 @@ def test_the_times_can_be_neither_sorted_nor_filtered(option: dict[str, Any]):
     @virtually
     async def test():
         async with clinic() as at:
-            with pytest.raises((TypeError, ConfigurationError)):
+            with pytest.raises((TypeError, InvalidRequestError)):
                 place(at).times(1, **option)
 
     test()

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cliniko_async import BadRequestError, Cliniko, ConfigurationError, DecodingError, PaginationError, ServerError
+from cliniko_async import BadRequestError, Cliniko, DecodingError, InvalidRequestError, PaginationError, ServerError
 from cliniko_async._tables import RESOURCES, resource_class
 from cliniko_async.sandbox import Sandbox
 
@@ -112,7 +112,7 @@ NAIVE = dt.datetime(2024, 1, 1)  # noqa: DTZ001  (it is to be refused)
 @virtually
 async def test_what_is_neither_a_moment_with_a_zone_nor_a_cursor_is_refused_before_anything_is_sent(since):
     async with scene() as it:
-        with pytest.raises(ConfigurationError):
+        with pytest.raises(InvalidRequestError):
             it.cliniko.appointment_types.changes(since)
         assert not it.sandbox.requests
 
@@ -121,7 +121,7 @@ async def test_what_is_neither_a_moment_with_a_zone_nor_a_cursor_is_refused_befo
 @virtually
 async def test_an_overlap_is_a_number_of_seconds(overlap):
     async with scene() as it:
-        with pytest.raises(ConfigurationError, match="overlap"):
+        with pytest.raises(InvalidRequestError, match="overlap"):
             it.cliniko.appointment_types.changes(overlap=overlap)
 
 
@@ -144,7 +144,7 @@ async def test_filters_of_ones_own_hold_and_a_cursor_belongs_to_them_to_the_acco
             lambda: types.changes(listed.cursor),
             lambda: types.list("category:=Osteo", cursor=cursor),
         ):
-            with pytest.raises(ConfigurationError, match="cursor"):
+            with pytest.raises(InvalidRequestError, match="cursor"):
                 wrong()
 
 
@@ -371,7 +371,7 @@ async def test_a_server_that_ignores_the_filter_or_the_sort_is_not_believed():
 @virtually
 async def test_a_list_that_cannot_be_asked_for_by_its_changes_refuses_before_anything_is_sent():
     async with scene() as it:
-        with pytest.raises(ConfigurationError, match="updated_at"):
+        with pytest.raises(InvalidRequestError, match="updated_at"):
             it.cliniko.services.changes()
         assert not it.sandbox.requests
 
@@ -452,7 +452,7 @@ def test_a_spoilt_cursor_is_refused_or_read_as_another_and_nothing_else(data):
     spoilt = data.draw(st.one_of(st.text(), letters.map(lambda text: cursor[:at] + text + cursor[at + len(text) :])))
     try:
         stream = aiter(cliniko.appointment_types.changes(spoilt))
-    except ConfigurationError:
+    except InvalidRequestError:
         return
     assert stream._step.walk.ask()
     assert stream.cursor

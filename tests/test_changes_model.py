@@ -10,7 +10,7 @@ from cliniko_async._cursor import ChangesMark, changes_marks, read_cursor
 from cliniko_async._decode import PageData
 from cliniko_async._http import Request, Response
 from cliniko_async._walks.changed import ChangedWalk, Moment
-from cliniko_async.errors import ConfigurationError, PaginationError
+from cliniko_async.errors import InvalidRequestError, PaginationError
 
 from .support.changing_server import HOUR, OWNER, ChangingServer, Reader, Shown, Stored, digest
 from .support.model_server import START, Dice, Source, Tape, query_of, twice
@@ -312,7 +312,7 @@ def test_a_cursor_fits_into_16_kilobytes_however_much_came_and_how_far_apart(ste
 
 def test_a_mark_that_does_not_hang_together_is_no_cursor():
     mark = ChangesMark(second=1, low=None, water=None, digests=b"123456789", steps=(1,))
-    with pytest.raises(ConfigurationError, match="no cursor of changes"):
+    with pytest.raises(InvalidRequestError, match="not a valid cursor of changes"):
         ChangedWalk.resumed(query_of(), 60.0, digest, mark)
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import aiohttp
 import pytest
 
-from cliniko_async import Cliniko, ConfigurationError, RetryPolicy, UsageError
+from cliniko_async import Cliniko, ConfigurationError, InvalidRequestError, RetryPolicy, UsageError
 from cliniko_async.errors import NotFoundError
 from cliniko_async.limits import SlidingWindowLimiter, shared_limiter
 from tests.support.clients import KEY, ONCE, WHO, RecordingLimiter, client_of, virtually
@@ -42,17 +42,25 @@ class TestTheKey:
             ("abc-UK1", "uk1"),
             ("abc-eu12", "eu12"),
             ("a-b-ca1", "ca1"),
-            ("abc-au2x", "au1"),
-            ("abc-", "au1"),
-            ("abc-sydney", "au1"),
-            ("abc-au123", "au1"),
+            ("abc-uk3", "uk3"),
+            ("abc-au5", "au5"),
+            ("abc-us1", "us1"),
             ("au2", "au1"),
-            ("abc-au2-", "au1"),
-            ("abc-evil.example/", "au1"),
         ],
     )
-    def test_the_shard_is_what_stands_after_the_last_hyphen_when_it_looks_like_one(self, key, shard):
+    def test_the_shard_is_the_end_of_the_key_and_au1_without_a_hyphen(self, key, shard):
         assert base_url_of(Cliniko(key, **WHO)) == f"https://api.{shard}.cliniko.com/v1"
+
+    @pytest.mark.parametrize(
+        "key", ["abc-au2x", "abc-", "abc-sydney", "abc-au123", "abc-au2-", "abc-evil.example/", "MS0xLWl4SzY-YAAU2"]
+    )
+    def test_a_key_that_ends_in_no_shard_is_refused_and_not_shown_unless_the_server_is_named(self, key):
+        """It was cut off while it was copied, or it is not a key; another shard than its own would reject it."""
+        with pytest.raises(ConfigurationError, match="does not end in a shard") as raised:
+            Cliniko(key, **WHO)
+        assert key not in str(raised.value)
+        assert base_url_of(Cliniko(key, shard="au3", **WHO)) == "https://api.au3.cliniko.com/v1"
+        assert base_url_of(Cliniko(key, base_url="https://a.example/v1", **WHO)) == "https://a.example/v1"
 
     def test_an_explicit_shard_comes_before_that_of_the_key(self):
         assert base_url_of(Cliniko("abc-au2", shard="UK2", **WHO)) == "https://api.uk2.cliniko.com/v1"
@@ -228,8 +236,15 @@ class TestViews:
 
     @pytest.mark.parametrize("option", ["api_key", "session", "shard", "rate_limiter", "app_name", "unknown"])
     def test_an_option_that_a_view_cannot_have_is_refused(self, option):
-        with pytest.raises(ConfigurationError, match="a view may have another"):
+        with pytest.raises(
+            ConfigurationError,
+            match=f"a view has no option {option!r}; it can have another timeout, deadline, retry, priority",
+        ):
             Cliniko(KEY, **WHO).with_options(**{option: "x"})
+
+    def test_a_misspelt_option_of_a_view_is_refused_with_the_nearest_one(self):
+        with pytest.raises(ConfigurationError, match=r"^a view has no option 'timout'; did you mean 'timeout'"):
+            Cliniko(KEY, **WHO).with_options(timout=5)
 
     @pytest.mark.parametrize("options", [{"timeout": 0}, {"deadline": -1}, {"retry": 3}, {"priority": "high"}])
     def test_its_options_are_checked_as_those_of_a_client(self, options):
@@ -276,7 +291,7 @@ class TestTheObject:
         client = Cliniko(KEY, **WHO)
         assert client.patients is client.patients
         assert {"patients", "settings", "request"} <= set(dir(client))
-        with pytest.raises(AttributeError, match="Cliniko has no 'patient'"):
+        with pytest.raises(AttributeError, match="Cliniko has no attribute 'patient'; did you mean 'patients'"):
             client.patient  # noqa: B018
 
     def test_a_plain_with_says_async_with(self):
@@ -305,7 +320,7 @@ class TestTheObject:
             server.turns.popleft()
             assert list(await client.resolve([kind.link, None])) == [kind.id]
             assert kind.practitioners is not None
-            with pytest.raises(ConfigurationError):
+            with pytest.raises(InvalidRequestError):
                 client.follow(kind.practitioners)
 
 

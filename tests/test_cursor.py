@@ -14,7 +14,7 @@ from cliniko_async._cursor import (
     read_cursor,
     write_cursor,
 )
-from cliniko_async.errors import ConfigurationError
+from cliniko_async.errors import InvalidRequestError
 from tests.support.clients import virtually
 from tests.support.listed import listed, names
 
@@ -52,8 +52,8 @@ def test_a_cursor_is_safe_in_a_url_and_at_most_a_few_kilobytes(mark):
 
 
 @given(st.text() | st.from_regex(r"AT[\w-]*", fullmatch=True))
-def test_garbage_is_refused_as_a_configuration_error(text):
-    with pytest.raises(ConfigurationError):
+def test_garbage_is_refused_as_an_invalid_request(text):
+    with pytest.raises(InvalidRequestError):
         read_cursor(text, OWNER, list_marks)
 
 
@@ -65,13 +65,13 @@ def test_a_cursor_with_one_sign_changed_is_refused_or_still_the_same(mark, data)
     try:
         # Of the last sign, only some bits count.
         assert read_cursor(changed, OWNER, list_marks) == mark
-    except ConfigurationError:
+    except InvalidRequestError:
         assert changed != text
 
 
 @pytest.mark.parametrize("text", ["", "A", "AQ", "é", b"AQAA", 7, None, ["AQ"]])
-def test_what_is_no_text_of_a_cursor_is_refused_as_a_configuration_error(text):
-    with pytest.raises(ConfigurationError):
+def test_what_is_no_text_of_a_cursor_is_refused_as_an_invalid_request(text):
+    with pytest.raises(InvalidRequestError):
         read_cursor(text, OWNER, list_marks)
 
 
@@ -90,7 +90,7 @@ async def test_a_cursor_of_another_query_or_another_account_is_refused_before_an
             lambda: types.list_for_practitioner(1, cursor=walk.cursor),
             lambda: other.appointment_types.list(cursor=walk.cursor),
         ):
-            with pytest.raises(ConfigurationError, match="belongs to another"):
+            with pytest.raises(InvalidRequestError, match="belongs to another"):
                 refusing()
         assert not sandbox.requests
         assert names(await types.list(cursor=walk.cursor, prefetch=3, per_page=5).collect()) == "bcdefghij"

@@ -22,7 +22,7 @@ from distributed.client import FutureCancelledError
 from distributed.scheduler import KilledWorker
 from redis.asyncio import Redis
 
-from cliniko_async import ConfigurationError, UsageError
+from cliniko_async import ConfigurationError, InvalidRequestError, UsageError
 from cliniko_async.integrations import dask as adapter
 from cliniko_async.integrations.dask import AccountRun, AccountRuns, Workshop, run_accounts
 from cliniko_async.sandbox import Sandbox
@@ -526,14 +526,14 @@ async def test_a_client_that_is_not_asynchronous_is_refused(dask_client: Client)
     address = dask_client.scheduler.address
 
     def refused() -> None:
-        with Client(address, set_as_default=False) as client, pytest.raises(ConfigurationError, match="asynchronous"):
+        with Client(address, set_as_default=False) as client, pytest.raises(InvalidRequestError, match="asynchronous"):
             run_accounts(client, cluster.own_process, "a", workshop=cluster.bare)
 
     await asyncio.to_thread(refused)
 
 
 async def test_less_than_one_at_once_is_refused(dask_client: Client):
-    with pytest.raises(ConfigurationError, match="concurrency"):
+    with pytest.raises(InvalidRequestError, match="concurrency"):
         run_accounts(dask_client, cluster.own_process, "a", workshop=cluster.bare, concurrency=0)
 
 

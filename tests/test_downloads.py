@@ -8,8 +8,8 @@ import aiohttp
 import pytest
 
 from cliniko_async import (
-    ConfigurationError,
     DecodingError,
+    InvalidRequestError,
     NotFoundError,
     PatientAttachment,
     ServerError,
@@ -86,7 +86,7 @@ def test_a_redirect_that_is_not_encrypted_is_followed_on_this_machine_alone(loca
         async with clinic() as at:
             record = await kept(at)
             at.sandbox.faults.status(302, headers={"Location": location})
-            with pytest.raises(ConfigurationError, match="https"):
+            with pytest.raises(DecodingError, match="https"):
                 async with at.cliniko.patient_attachments.download(record):
                     pass
 
@@ -110,7 +110,7 @@ async def test_an_attachment_of_another_server_is_not_asked_for():
         data = to_dict(await kept(at))
         for content in ({"links": {"self": "https://elsewhere.example.com/v1/patient_attachments/1/content"}}, None):
             record = from_dict(PatientAttachment, {**data, "content": content})
-            with pytest.raises(ConfigurationError, match="no link"):
+            with pytest.raises(InvalidRequestError, match="no link"):
                 async with at.cliniko.patient_attachments.download(record):
                     pass
         assert at.sandbox.requests == []

@@ -35,12 +35,16 @@ from cliniko_async.errors import (
     UsageError,
     error_for,
 )
+from cliniko_async.links import Link, ListLink, SelfLink
 from cliniko_async.pagination import Page
 from tests.support.clients import KEY, ONCE, QUICK, client_of, virtually
 from tests.support.raw_server import RawServer, answer, close, cut, free_port, raw, silence
 
 REQUEST = _http.Request("POST", "https://api.au1.cliniko.com/v1/patients?q=Secretperson", b'{"first_name": "Zoe"}')
+SHOWN = "POST api.au1.cliniko.com/v1/patients"
+STORED = _http.FileRequest("POST", "https://me:Secretperson@files.example:8443/1/Secretperson.pdf?X-Signature=x")
 RECORD = json.loads((Path(__file__).parent / "facts" / "examples" / "appointment_type.json").read_text())
+ENDINGS = [close(), cut(), silence(), answer(500), answer(503), answer(408), answer(302)]
 DEEP = b"[" * 100_000 + b"]" * 100_000
 
 
@@ -69,6 +73,8 @@ ERRORS = [
     DecodingError(["record 1: name expected str"], request=REQUEST, status=201, written=True),
     DecodingError(["name expected str"]),
     PaginationError("a link came twice"),
+    DecodingError(["Key is missing"], request=STORED, status=201),
+    TransportError("had no answer", request=STORED),
     PaginationDriftError("the list moved"),
     LimiterUnavailableError("the limiter cannot be used: it is away"),
 ]
@@ -104,6 +110,18 @@ class TestTheTree:
 
     def test_whoever_retries_transport_errors_never_retries_a_write_whose_outcome_is_open(self):
         assert not issubclass(OutcomeUnknownError, (TransportError, ServerError, TimeoutError))
+
+    @pytest.mark.parametrize("deadline", [None, 1.0])
+    @pytest.mark.parametrize("ending", ENDINGS)
+    @virtually
+    async def test_whoever_repeats_what_the_tree_says_may_be_repeated_sends_a_create_once(self, ending, deadline):
+        async with RawServer(ending) as server, client_of(server, timeout=3.0, deadline=deadline) as client:
+            for _ in range(3):
+                with pytest.raises(ClinikoError) as raised:
+                    await client.patients.create(first_name="Zoe")
+                if not isinstance(raised.value, TransportError | ServerError):
+                    break
+            assert [request.method for request in server.requests] == ["POST"]
 
     def test_the_tree_in_the_docstring_names_every_error_and_no_other(self):
         public = {
@@ -161,6 +179,64 @@ class TestTheTree:
             assert raised.value.response.body == body
 
 
+ELSEWHERE = Link.to("https://elsewhere.example/v1/Secretperson/1")
+NAIVE = dt.datetime(2025, 1, 1)  # noqa: DTZ001  (that is the point)
+SPAN = {"from_": dt.date(2025, 1, 2), "to": dt.date(2025, 1, 3)}
+CALLS = [
+    ("id", lambda it: it.patients.get("Secretperson")),
+    ("id", lambda it: it.patients.update("Secretperson", first_name="Zoe")),
+    ("id", lambda it: it.signatures.get("1", "Secretperson")),
+    ("patient_form_id", lambda it: it.signatures.get("Secretperson", "1")),
+    ("practitioner_id", lambda it: it.appointment_types.list_for_practitioner("Secretperson")),
+    ("filters", lambda it: it.patients.list(5)),
+    ("filters", lambda it: it.patients.list("last_name:=Secretperson\ud800")),
+    ("last_name", lambda it: it.appointment_types.list(it.patients.where.last_name == "Secretperson")),
+    ("created_at", lambda it: it.patients.list(it.patients.where.created_at >= "Secretperson")),
+    ("archived", lambda it: it.patients.list(archived="Secretperson")),
+    ("archived", lambda it: it.patients.get("1", archived="Secretperson")),
+    ("sort", lambda it: it.patients.list(sort=5)),
+    ("per_page", lambda it: it.patients.list(per_page=101)),
+    ("limit", lambda it: it.patients.list(limit="Secretperson")),
+    ("prefetch", lambda it: it.patients.list(prefetch=-1)),
+    ("stable", lambda it: it.patients.list(stable="Secretperson")),
+    ("cursor", lambda it: it.patients.list(cursor="Secretperson")),
+    ("since", lambda it: it.patients.changes("Secretperson")),
+    ("since", lambda it: it.patients.changes(NAIVE)),
+    ("overlap", lambda it: it.patients.changes(overlap="Secretperson")),
+    ("link", lambda it: it.follow(ELSEWHERE)),
+    ("link", lambda it: it.follow(ListLink(SelfLink(ELSEWHERE.href)))),
+    ("links", lambda it: it.resolve([ELSEWHERE])),
+    ("method", lambda it: it.request("Secretperson", "/x")),
+    ("path_or_url", lambda it: it.request("GET", ELSEWHERE.href)),
+    ("params", lambda it: it.request("GET", "/x", params={"a": b"Secretperson"})),
+    ("json", lambda it: it.request("POST", "/x", json={"a": {"Secretperson": object()}})),
+    ("from_", lambda it: it.available_times.get_next(1, 2, 3, **SPAN | {"from_": "Secretperson"})),
+    ("to", lambda it: it.available_times.list(1, 2, 3, **SPAN | {"to": "Secretperson"})),
+    ("to", lambda it: it.available_times.list(1, 2, 3, **SPAN | {"to": dt.date(2025, 1, 1)})),
+    ("business_id", lambda it: it.available_times.list("Secretperson", 2, 3, **SPAN)),
+    ("file", lambda it: it.patient_attachments.upload("1", ["Secretperson"], filename="a")),
+    ("size", lambda it: it.patient_attachments.upload("1", b"", filename="a", size="Secretperson")),
+    ("timeout", lambda it: it.patient_attachments.upload("1", b"", filename="a", timeout="Secretperson")),
+    ("fields", lambda it: it.patient_attachments.upload("1", b"", filename="Secretperson\n")),
+    ("fields", lambda it: it.patients.create(nothing="Secretperson")),
+]
+
+
+class TestArguments:
+    @pytest.mark.parametrize(("argument", "call"), CALLS, ids=[name for name, _ in CALLS])
+    @virtually
+    async def test_an_argument_that_is_refused_is_named_and_its_value_is_not_shown(self, argument, call):
+        """And it is no fault of the configuration: whoever serves the web can tell the two apart."""
+        async with RawServer() as server, client_of(server) as client:
+            with pytest.raises(InvalidRequestError) as raised:
+                await call(client)
+            assert server.requests == []
+        assert raised.value.argument == argument
+        assert not isinstance(raised.value, ConfigurationError)
+        shown = f"{raised.value} {raised.value!r} {raised.value.args} {vars(raised.value)}"
+        assert "Secretperson" not in shown
+
+
 class TestUnprocessable:
     @pytest.mark.parametrize(
         ("body", "expected"),
@@ -200,7 +276,51 @@ class TestUnprocessable:
 
     def test_its_text_names_the_fields_and_none_of_the_values(self):
         found = error(422, b'{"errors": {"name": "Zoe is taken", "a b": "x", "patient.phone_numbers[0]": null}}')
-        assert str(found) == "POST /v1/patients answered 422 for name, patient.phone_numbers[0] (1 attempt)"
+        refused = "the API refused name, patient.phone_numbers[0]"
+        assert str(found) == f"{refused}: POST api.au1.cliniko.com/v1/patients answered 422 (1 attempt)"
+
+
+class TestDetail:
+    @pytest.mark.parametrize(
+        ("body", "detail"),
+        [
+            (b"HTTP Basic: Access denied.\n", "HTTP Basic: Access denied."),
+            (b'{"message": "Upgrade your plan."}', "Upgrade your plan."),
+            (b'{"status": "404", "error": "Not Found"}', "Not Found"),
+            (b'{"errors": {"name": "is taken", "color": null}}', "name: is taken; color"),
+            (b'{"errors": {"name": ["is short", "is taken"]}}', "name: is short, is taken"),
+            (b'{"errors": ["one", "two", 3, {"a": {"b": "c"}}]}', "one; two; 3; a: b: c"),
+            (b'{"message": "Invalid.", "errors": {"name": "is taken"}}', "Invalid.; name: is taken"),
+            ('{"message": "can\u2019t be"}'.encode(), "can\u2019t be"),
+            (b'{"message": null, "error": "", "errors": {}}', None),
+            (b'{"message": [[[[["deep"]]]]], "errors": 1.5}', None),
+            (b'{"other": "x"}', None),
+            (b'"text"', None),
+            (b"[]", None),
+            (b"{", None),
+            (b"null", None),
+            (b"", None),
+            (b"  \n", None),
+            (b"<!DOCTYPE html><html></html>", None),
+            (b"<Error><Code>AccessDenied</Code></Error>", None),
+            (b"one\ntwo", None),
+            (b"\x00\xff", None),
+            (b"x" * 501, None),
+            (DEEP, None),
+            (b'{"message": ' + DEEP + b"}", None),
+        ],
+        ids=lambda value: repr(value)[:40],
+    )
+    @pytest.mark.parametrize("status", [302, 401, 422, 503])
+    def test_it_is_the_servers_own_message_or_none(self, status, body, detail):
+        assert error(status, body).detail == detail
+
+    @pytest.mark.parametrize("status", [400, 401, 403, 404, 422, 429, 500])
+    @pytest.mark.parametrize("body", [b"Zoe is gone", b'{"message": "Zoe"}', b'{"errors": {"name": "Zoe is taken"}}'])
+    def test_it_is_in_no_text_as_it_may_quote_what_was_sent(self, status, body):
+        found = error(status, body)
+        assert "Zoe" in found.detail
+        assert "Zoe" not in f"{found} {found!r} {found.args}"
 
 
 class TestRateLimited:
@@ -232,14 +352,33 @@ class TestTexts:
     @pytest.mark.parametrize(
         ("found", "text"),
         [
-            (error(404), "POST /v1/patients answered 404 (1 attempt)"),
-            (ERRORS[5], "POST /v1/patients had no answer (5 attempts)"),
+            *(
+                (error(status), f"{what}: {SHOWN} answered {status} (1 attempt)")
+                for status, what in {
+                    302: "the API did not carry out the request",
+                    400: "the API did not accept a filter or parameter",
+                    401: "the API key was rejected",
+                    403: "the user of the API key is not allowed to do this",
+                    404: "the record does not exist, or is archived or deleted",
+                    409: "the API did not carry out the request",
+                    422: "the API refused what was sent",
+                    429: "the rate limit is exceeded",
+                    500: "the server failed",
+                    503: "the server failed",
+                }.items()
+            ),
+            *(
+                (error_for(STORED, response(status), 2), f"{what} (2 attempts)")
+                for status in (401, 403, 404, 422, 500)
+                for what in [f"the file store did not carry out the request: POST files.example:8443 answered {status}"]
+            ),
+            (ERRORS[5], f"{SHOWN} had no answer (5 attempts)"),
             (ERRORS[4], "name: is too long; color: is no color"),
             (
                 DecodingError(["a", "b"], request=REQUEST, status=201, written=True),
-                "POST /v1/patients answered 201 with what does not fit: a; b (the write was done)",
+                f"the answer is not what the API describes: {SHOWN} answered 201: a; b (the write was done)",
             ),
-            (DecodingError(["a"], request=REQUEST), "POST /v1/patients answered what does not fit: a"),
+            (DecodingError(["a"], request=REQUEST), f"the answer is not what the API describes: {SHOWN}: a"),
             (DecodingError([*"abcdefg"]), "the data does not fit: a; b; c; d; e; …"),
         ],
     )
@@ -252,8 +391,50 @@ class TestTexts:
         assert "Secretperson" not in shown
         assert "Zoe" not in shown
 
-    def test_a_request_shows_its_method_and_path_and_an_answer_its_size(self):
-        assert repr(REQUEST) == "POST /v1/patients"
+    @pytest.mark.parametrize(
+        ("ending", "kind"),
+        [
+            (answer(404), NotFoundError),
+            (answer(503), ServerError),
+            (close(), TransportError),
+            (silence(), TransportTimeoutError),
+            (silence(), DeadlineExceededError),
+            (answer(200, b"x"), DecodingError),
+            (
+                answer(200, {"appointment_types": [], "total_entries": 5, "links": {"next": "http://a/b"}}),
+                PaginationError,
+            ),
+        ],
+    )
+    @virtually
+    async def test_every_text_of_a_call_has_the_host_and_the_path_and_no_query(self, ending, kind):
+        deadline = 1.0 if kind is DeadlineExceededError else None
+        async with (
+            RawServer(ending) as server,
+            client_of(server, retry=QUICK, timeout=2.0, deadline=deadline) as client,
+        ):
+            types = client.appointment_types
+            for iterable in (types.list("name:=Secretperson"), types.changes(None, "name:=Secretperson")):
+                with pytest.raises(kind) as raised:
+                    await anext(aiter(iterable))
+                assert f"GET 127.0.0.1:{server.port}/v1/appointment_types" in str(raised.value)
+                assert "Secretperson" not in str(raised.value)
+
+    @virtually
+    async def test_so_has_that_of_a_list_that_does_not_say_how_long_it_is(self):
+        async with RawServer(answer(200, {"appointment_types": []})) as server, client_of(server) as client:
+            with pytest.raises(PaginationError, match=f"GET 127.0.0.1:{server.port}/v1/appointment_types$"):
+                await client.appointment_types.list("name:=Secretperson").count()
+
+    def test_a_list_that_cannot_be_read_is_named_in_the_text(self):
+        found = PaginationDriftError("the list moved")
+        assert str(found) == "the list moved"
+        found.request = _http.Request("GET", "https://api.au1.cliniko.com/v1/patients?q=Secretperson")
+        assert str(found) == "the list moved: GET api.au1.cliniko.com/v1/patients"
+
+    def test_a_request_shows_its_method_host_and_path_and_an_answer_its_size(self):
+        assert repr(REQUEST) == SHOWN
+        assert repr(STORED) == "POST files.example:8443"
         assert repr(response(200, b'{"first_name": "Zoe"}')) == "Response(200, 21 bytes)"
 
     @virtually

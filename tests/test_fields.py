@@ -133,12 +133,12 @@ NO_MONEY = "must be a Decimal or an int"
         ("code", True, "must be one of 1, 2"),
         ("code", 1.0, "must be one of 1, 2"),
         ("many", 21, "must be one of the values that the API knows"),
-        ("id", "", "is no id"),
-        ("id", "1/../2", "is no id"),
-        ("id", "1" * 20, "is no id"),
-        ("id", 10**19, "is no id"),
-        ("id", -1, "is no id"),
-        ("id", "\N{ARABIC-INDIC DIGIT ONE}", "is no id"),
+        ("id", "", "must be an id of 1 to 19 digits"),
+        ("id", "1/../2", "must be an id of 1 to 19 digits"),
+        ("id", "1" * 20, "must be an id of 1 to 19 digits"),
+        ("id", 10**19, "must be an id of 1 to 19 digits"),
+        ("id", -1, "must be an id of 1 to 19 digits"),
+        ("id", "\N{ARABIC-INDIC DIGIT ONE}", "must be an id of 1 to 19 digits"),
         ("id", True, "must be a str or an int"),
         ("id", 1.0, "must be a str or an int"),
         ("ids", "12", "must be a list"),
@@ -160,8 +160,10 @@ NO_MONEY = "must be a Decimal or an int"
         ("rule", [], "must be a mapping of fields or Inner or None"),
         ("answer", 5, "must be a date or a str or a mapping of fields or Inner or a list"),
         ("answer", "long", "is longer than 3 characters"),
-        ("unknown", 5, "is no field that can be sent"),
-        ("from", "x", "is no field that can be sent"),
+        ("unknown", 5, "unknown field"),
+        ("x" * 10_000, 5, "unknown field"),
+        ("tekst", 5, "unknown field; did you mean 'text'?"),
+        ("from", "x", "unknown field; did you mean 'from_'?"),
     ],
 )
 def test_a_value_that_breaks_a_rule_is_a_fault(field: str, value: Any, fault: str):
@@ -234,18 +236,18 @@ def test_a_value_is_written_as_the_api_does(field: str, value: Any, written: Any
 
 
 def test_every_fault_is_told_at_once_with_its_path():
-    rule = {"every": 0, "inner": [{"note": "x"}, {"note": "long", "other": 1}, 5], 7: 1}
+    rule = {"every": 0, "inner": [{"note": "x"}, {"note": "long", "nota": 1}, 5], 7: 1}
     assert faults(text=5, ids=["1", "x", True], rule=rule, unknown=1, nullable="fine") == {
         "text": "must be a str",
-        "ids[1]": "is no id",
+        "ids[1]": "must be an id of 1 to 19 digits",
         "ids[2]": "must be a str or an int",
         "rule.every": "must be at least 1 and at most 9",
         "rule.inner[1].note": "is longer than 3 characters",
-        "rule.inner[1].other": "is no field that can be sent",
+        "rule.inner[1].nota": "unknown field; did you mean 'note'?",
         "rule.inner[2]": "must be a mapping of fields or Inner",
-        "rule.7": "is no field that can be sent",
+        "rule.7": "unknown field",
         "rule.kind": "is missing",
-        "unknown": "is no field that can be sent",
+        "unknown": "unknown field",
     }
 
 

@@ -13,7 +13,7 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cliniko_async import Cliniko, ConfigurationError, Filter, Sort
+from cliniko_async import Cliniko, Filter, InvalidRequestError, Sort
 from cliniko_async.filters import (
     ArrayField,
     BooleanField,
@@ -62,6 +62,18 @@ WRITTEN = {"int64": "5", "string": "x", "date-time": "2025-01-01T12:00:00Z", "da
 # Operators
 
 
+def offered_by(column: Any) -> set[str]:
+    """The operators that a column has, found by trying."""
+    methods = {f"{name}()" for name in dir(column) if not name.startswith("_") and callable(getattr(column, name))}
+    signs = {"==" if sign == "=" else sign for sign in OFFERED[column.kind]["operators"] if sign in COMPARISONS}
+    return (methods - {"asc()", "desc()"}) | (signs if column.kind != "boolean" else set())
+
+
+def operators_in(text: str) -> set[str]:
+    """The operators that an error says a column has."""
+    return set(text.partition("; it has ")[2].split(", "))
+
+
 @pytest.mark.parametrize("sign", COMPARISONS)
 @pytest.mark.parametrize("column", COLUMNS, ids=lambda column: column.kind)
 def test_a_kind_compares_as_the_facts_say_and_refuses_the_rest(column: Any, sign: str):
@@ -71,8 +83,9 @@ def test_a_kind_compares_as_the_facts_say_and_refuses_the_rest(column: Any, sign
         assert COMPARISONS[sign](column, value) == Filter(f"{column.name}:{sign}{WRITTEN[column.kind]}")
         return
     for other in (value, None, object(), "x", column):
-        with pytest.raises(TypeError, match=f"{column.name} has no such filter"):
+        with pytest.raises(TypeError, match=f"^'{column.name}' has no operator ") as raised:
             COMPARISONS[sign](column, other)
+        assert operators_in(str(raised.value)) == offered_by(column)
         with pytest.raises(TypeError):
             COMPARISONS[sign](other, column)
 
@@ -146,7 +159,7 @@ def test_a_moment_beyond_all_years_is_refused():
         lambda: where.moment >= dt.datetime.min.replace(tzinfo=east),
         lambda: where.moment <= dt.datetime.max.replace(tzinfo=dt.UTC),
     ):
-        with pytest.raises(ConfigurationError, match="between the years 1 and 9999"):
+        with pytest.raises(InvalidRequestError, match="between the years 1 and 9999"):
             ask()
     assert format_utc(dt.datetime.max.replace(tzinfo=dt.UTC)) == "9999-12-31T23:59:59Z"
 
@@ -190,8 +203,9 @@ def test_a_moment_beyond_all_years_is_refused():
     ],
 )
 def test_a_value_of_another_kind_is_refused(ask: Callable[[], Any]):
-    with pytest.raises(ConfigurationError, match=r"^the filter [a-z]+ takes "):
+    with pytest.raises(InvalidRequestError, match=r"^the filter [a-z]+ takes ") as raised:
         ask()
+    assert raised.value.argument == str(raised.value).split()[2]
 
 
 def test_a_filter_has_no_truth_value():
@@ -216,11 +230,26 @@ def test_a_field_is_no_container_and_has_no_hash():
 
 def test_a_column_that_is_no_filter_only_sorts():
     for compare in COMPARISONS.values():
-        with pytest.raises(TypeError, match="name has no such filter"):
+        with pytest.raises(TypeError, match=r"^'name' cannot be filtered on; it can only be sorted by$"):
             compare(where.name, "x")
     assert (where.name.asc(), where.name.desc()) == (Sort("name:asc"), Sort("name:desc"))
-    assert not hasattr(where.name, "contains")
+    with pytest.raises(AttributeError, match=r"^'name' cannot be filtered on; it can only be sorted by$"):
+        where.name.contains("x")  # type: ignore[attr-defined]
     assert "name" not in where.fields()
+
+
+@pytest.mark.parametrize("column", COLUMNS, ids=lambda column: column.kind)
+def test_an_operator_that_a_column_does_not_have_is_an_error_that_names_those_it_has(column: Any):
+    with pytest.raises(AttributeError, match=rf"^'{column.name}' has no operator between\(\); it has ") as raised:
+        column.between(1, 2)
+    assert operators_in(str(raised.value)) == offered_by(column)
+
+
+def test_a_misspelt_column_is_an_error_that_names_the_nearest_one():
+    with pytest.raises(AttributeError, match=r"^Everything has no column 'momnet'; did you mean 'moment'"):
+        _ = where.momnet  # type: ignore[attr-defined]
+    with pytest.raises(AttributeError, match=r"^Everything has no column 'xyz'; it has day, flag, from_, ids, moment"):
+        _ = where.xyz  # type: ignore[attr-defined]
 
 
 def test_a_filter_is_shown_without_its_value():

@@ -7,7 +7,7 @@ import math
 
 import pytest
 
-from cliniko_async.errors import ConfigurationError
+from cliniko_async.errors import ConfigurationError, InvalidRequestError
 from cliniko_async.limits import Limits, Priority, SlidingWindowLimiter
 from tests.support import virtual
 from tests.support.limiting import HOLD, LONG_HOLD, drain, limiter_of, now, send, settle_down, step, timers, waiting
@@ -444,7 +444,7 @@ def test_options_that_cannot_work_are_refused(options):
 
 
 def test_an_unknown_priority_is_refused():
-    with pytest.raises(ConfigurationError, match="priority"):
+    with pytest.raises(InvalidRequestError, match="priority"):
         asyncio.run(SlidingWindowLimiter().acquire("urgent"))
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 import cliniko_async.limits
-from cliniko_async.errors import ConfigurationError, LimiterUnavailableError, UsageError
+from cliniko_async.errors import ConfigurationError, InvalidRequestError, LimiterUnavailableError, UsageError
 from cliniko_async.limits import Permit, SqliteLimiter
 from cliniko_async.limits._waiters import Waiters
 from tests.support import virtual, workers
@@ -323,7 +323,7 @@ def test_options_that_cannot_work_are_refused(options):
 
 
 def test_an_unknown_priority_is_refused(path):
-    with pytest.raises(ConfigurationError, match="priority"):
+    with pytest.raises(InvalidRequestError, match="priority"):
         asyncio.run(SqliteLimiter(path).acquire("urgent"))
 
 

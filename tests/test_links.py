@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 from cliniko_async import (
     AppointmentType,
     Cliniko,
-    ConfigurationError,
     Conflicts,
+    InvalidRequestError,
     Link,
     ListLink,
     NotFoundError,
@@ -168,9 +168,9 @@ async def test_a_link_to_many_records_is_followed(name: str, key: str):
 @pytest.mark.parametrize(("name", "key"), DEAD)
 async def test_a_link_that_no_operation_answers_is_refused(name: str, key: str):
     api, link = Answers(), links_of(name)[key]
-    with pytest.raises(ConfigurationError, match="no operation answers a link to"):
+    with pytest.raises(InvalidRequestError, match="no operation answers a link to"):
         await (follow_list(api, link) if isinstance(link, ListLink) else follow_link(api, link))
-    with pytest.raises(ConfigurationError, match="no operation answers a link to"):
+    with pytest.raises(InvalidRequestError, match="no operation answers a link to"):
         await resolve_links(api, [Link.to(link.href)])
     assert api.asked == []
 
@@ -193,18 +193,18 @@ AWAY = [
 async def test_a_link_that_leads_away_is_refused_and_nothing_is_sent(url: str):
     """Records may come from anywhere, and the key goes nowhere."""
     api = Answers()
-    with pytest.raises(ConfigurationError, match="leads away"):
+    with pytest.raises(InvalidRequestError, match="leads away"):
         await follow_link(api, Link.to(url))
-    with pytest.raises(ConfigurationError, match="leads away"):
+    with pytest.raises(InvalidRequestError, match="leads away"):
         follow_list(api, ListLink(SelfLink(url)))
-    with pytest.raises(ConfigurationError, match="leads away"):
+    with pytest.raises(InvalidRequestError, match="leads away"):
         await resolve_links(api, [None, Link.to(url)])
     assert api.asked == []
 
 
 @pytest.mark.parametrize("path", ["/", "/1/2", "/no_such/1", "/Robin%20Sandover/1"])
 async def test_a_link_to_nothing_known_is_refused_without_telling_it(path: str):
-    with pytest.raises(ConfigurationError, match=r"no operation answers a link to (this|no_such)$"):
+    with pytest.raises(InvalidRequestError, match=r"no operation answers a link to (this|no_such)$"):
         await follow_link(Answers(), Link.to(BASE + path))
 
 
@@ -285,7 +285,7 @@ async def test_resolve_takes_links_of_several_kinds(cliniko_sandbox: Sandbox, cl
 async def test_links_of_two_kinds_to_one_id_are_not_resolved_together(cliniko_sandbox: Sandbox, cliniko: Cliniko):
     """The dict could hold only one of the two."""
     links: list[Link[Any]] = [Link.to(cliniko_sandbox.base_url + path) for path in ("/patients/5", "/taxes/5")]
-    with pytest.raises(ConfigurationError, match="same id"):
+    with pytest.raises(InvalidRequestError, match="same id"):
         await cliniko.resolve(links)
     assert cliniko_sandbox.requests == []
 
@@ -314,6 +314,6 @@ async def test_a_record_that_was_kept_elsewhere_can_be_followed(cliniko: Cliniko
     assert await cliniko.follow(kept.link) == kind
     before = len(cliniko_sandbox.requests)
     stranger = from_dict(AppointmentType, example("appointment_type"))
-    with pytest.raises(ConfigurationError):
+    with pytest.raises(InvalidRequestError):
         await cliniko.follow(stranger.link)
     assert len(cliniko_sandbox.requests) == before

@@ -7,7 +7,7 @@ from unittest import mock
 
 import pytest
 
-from cliniko_async.errors import ConfigurationError, PaginationError, ServerError
+from cliniko_async.errors import InvalidRequestError, PaginationError, ServerError
 from tests.support.clients import client_of, virtually
 from tests.support.listed import TYPES, add, listed, names, pages_asked, read, settle
 
@@ -210,7 +210,7 @@ async def test_two_steps_that_wait_for_one_page_share_it():
 @virtually
 async def test_options_that_cannot_work_are_refused_before_anything_is_sent(option, text):
     async with listed(1) as (sandbox, cliniko):
-        with pytest.raises(ConfigurationError, match=text):
+        with pytest.raises(InvalidRequestError, match=text):
             cliniko.appointment_types.list(**option)
         assert not sandbox.requests
 
@@ -218,9 +218,9 @@ async def test_options_that_cannot_work_are_refused_before_anything_is_sent(opti
 @virtually
 async def test_a_stable_walk_with_a_sort_or_without_ids_is_refused_before_anything_is_sent():
     async with listed(1) as (sandbox, cliniko):
-        with pytest.raises(ConfigurationError, match="stable"):
+        with pytest.raises(InvalidRequestError, match="stable"):
             cliniko.appointment_types.list(stable=True, sort="name")
-        with pytest.raises(ConfigurationError, match="stable"):
+        with pytest.raises(InvalidRequestError, match="stable"):
             cliniko.services.list_for_business(1, stable=True)
         assert not sandbox.requests
 

@@ -13,6 +13,7 @@ from cliniko_async import AccountPool, Cliniko, Outcome, RetryPolicy
 from cliniko_async.errors import (
     ClinikoError,
     ConfigurationError,
+    InvalidRequestError,
     OutcomeUnknownError,
     ServerError,
     TransportError,
@@ -108,8 +109,10 @@ async def test_a_client_has_the_options_of_the_pool_unless_it_has_its_own():
         assert "api.uk1" in repr(pool.client(KEY, shard="uk1"))
         with pytest.raises(ConfigurationError, match="not both"):
             pool.client(KEY, shard="uk1", base_url="http://localhost:1/v1")
-        with pytest.raises(ConfigurationError, match="no option rate_limiter"):
+        with pytest.raises(ConfigurationError, match="no option 'rate_limiter'"):
             pool.client(KEY, rate_limiter=SlidingWindowLimiter())
+        with pytest.raises(ConfigurationError, match="no option 'timout'; did you mean 'timeout'"):
+            pool.client(KEY, timout=5)
 
 
 @pytest.mark.parametrize(
@@ -500,9 +503,9 @@ async def test_a_mapping_that_raises_ends_the_run_behind_what_is_under_way():
 
 async def test_what_is_no_mapping_is_refused_and_leaves_nothing():
     async with AccountPool(**WHO) as pool:
-        with pytest.raises(AttributeError):
+        with pytest.raises(InvalidRequestError, match="keys must be a mapping"):
             pool.run(_nothing, ["key"])
-        with pytest.raises(ConfigurationError):
+        with pytest.raises(InvalidRequestError, match="concurrency"):
             pool.run(_nothing, {}, concurrency=0)
 
 

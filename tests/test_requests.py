@@ -6,13 +6,15 @@ from pathlib import Path
 import pytest
 import yaml
 
-from cliniko_async import ConfigurationError
+from cliniko_async import InvalidRequestError
 from cliniko_async.errors import NotFoundError, ResponseError, ServerError
 from tests.support.clients import ONCE, RecordingLimiter, client_of, virtually
 from tests.support.raw_server import RawServer, answer
 
 FACTS = Path(__file__).parent / "facts"
 RECORD = json.loads((FACTS / "examples" / "appointment_type.json").read_text())
+RECURSIVE: list[object] = []
+RECURSIVE.append(RECURSIVE)
 EMPTY = {"appointment_types": [], "total_entries": 0, "links": {"self": "https://api.au2.cliniko.com/v1/x"}}
 
 
@@ -133,7 +135,7 @@ class TestWhatGoesOut:
     async def test_an_id_that_is_none_never_reaches_a_path(self):
         async with RawServer() as server, client_of(server) as client:
             for odd in ["1/archive", "..", "", "1?x=1", "%2e%2e", "\u0661", "-1", True, "1" * 20]:
-                with pytest.raises(ConfigurationError, match="id"):
+                with pytest.raises(InvalidRequestError, match="id"):
                     await client.appointment_types.get(odd)
         assert server.requests == []
 
@@ -193,7 +195,7 @@ class TestRequest:
     @virtually
     async def test_what_leads_off_the_base_path_is_refused_before_anything_is_sent(self, path):
         async with RawServer() as server, client_of(server) as client:
-            with pytest.raises(ConfigurationError, match="leads away"):
+            with pytest.raises(InvalidRequestError, match="leads away"):
                 await client.request("GET", path)
             assert server.requests == []
 
@@ -220,7 +222,7 @@ class TestRequest:
     @virtually
     async def test_only_our_own_scheme_host_port_and_base_path_are_asked(self, url):
         async with RawServer() as server, client_of(server) as client:
-            with pytest.raises(ConfigurationError, match="leads away"):
+            with pytest.raises(InvalidRequestError, match="leads away"):
                 await client.request("GET", url.format(port=server.port, other=server.port + 1))
             assert server.requests == []
 
@@ -240,13 +242,57 @@ class TestRequest:
             with pytest.raises(ServerError):
                 await client.request("GET", "/things/1")
 
-    @pytest.mark.parametrize("method", ["", "G", "GET /", "GET\r\nX: 1", "GÉT", "G3T", "CONNECTIONS"])
+    @pytest.mark.parametrize("method", ["", "G", "GET /", "GET\r\nX: 1", "GÉT", "G3T", "CONNECTIONS", 5, None])
     @virtually
     async def test_a_method_is_a_word(self, method):
         async with RawServer() as server, client_of(server) as client:
-            with pytest.raises(ConfigurationError, match="method"):
+            with pytest.raises(InvalidRequestError, match="method"):
                 await client.request(method, "/things")
             assert server.requests == []
+
+    @pytest.mark.parametrize(
+        ("argument", "arguments"),
+        [
+            ("path_or_url", ("GET", 5)),
+            ("path_or_url", ("GET", None)),
+            ("path_or_url", ("GET", "https://Zoe.example/v1/x")),
+            *(
+                ("params", ("GET", "/things", params))
+                for params in (
+                    ["Zoe"],
+                    "Zoe=1",
+                    {"Zoe": None},
+                    {"Zoe": object()},
+                    {"Zoe": b"Zoe"},
+                    {"Zoe": {"Zoe": 1}},
+                    {"Zoe": [["Zoe"]]},
+                    {"Zoe": "Zoe\ud800"},
+                    {"Zoe\ud800": 1},
+                )
+            ),
+            *(
+                ("json", ("POST", "/things", None, json))
+                for json in ({"Zoe": object()}, "Zoe\ud800", {("Zoe",): 1}, RECURSIVE)
+            ),
+        ],
+    )
+    @virtually
+    async def test_what_cannot_be_sent_is_refused_by_its_name_and_not_shown(self, argument, arguments):
+        method, path, *rest = arguments
+        async with RawServer() as server, client_of(server) as client:
+            with pytest.raises(InvalidRequestError, match=argument) as raised:
+                await client.request(method, path, **dict(zip(("params", "json"), rest, strict=False)))
+            assert server.requests == []
+        assert raised.value.argument == argument
+        assert "Zoe" not in f"{raised.value} {raised.value!r}"
+        assert raised.value.__context__ is None
+
+    @virtually
+    async def test_a_parameter_has_one_value_or_several(self):
+        async with RawServer() as server, client_of(server) as client:
+            params = {"a": 1, "b": [2.5, "x y"], "c": True, "d": (each for each in (False,)), "e": []}
+            await client.request("GET", "/things", params=params)
+        assert server.requests[0].query == "a=1&b=2.5&b=x%20y&c=true&d=false"
 
     @virtually
     async def test_it_takes_a_permit_and_is_sent_again_like_any_other(self):

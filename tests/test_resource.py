@@ -1,6 +1,8 @@
 """What the operations of every resource have in common, and the options of a list."""
 
+import inspect
 import json
+import re
 import warnings
 from typing import Any
 
@@ -10,8 +12,8 @@ from cliniko_async import (
     AppointmentType,
     AppointmentTypes,
     Cliniko,
-    ConfigurationError,
     InvalidFieldsError,
+    InvalidRequestError,
     NotFoundError,
     Patient,
     Settings,
@@ -24,15 +26,17 @@ BAD_IDS: list[Any] = ["1/../2", "", "abc", "1 ", " 1", "1?x", "1%2F2", "-1", "1"
 BAD_IDS += [-1, 10**19, True, 1.0, None, b"1", ["1"]]
 
 NOT_WHOLE: list[Any] = ["5", 5.0, True, None]
+NOT_SORTS: list[Any] = ["", [""], [5], "\ud800", [None], 5, False]
 BAD_OPTIONS: list[tuple[dict[str, Any], str]] = [
-    *(({"per_page": value}, "per_page is ") for value in (0, 101, -1, *NOT_WHOLE)),
-    *(({"limit": value}, "limit is ") for value in (0, -1, *NOT_WHOLE[:3])),
-    *(({"prefetch": value}, "prefetch is ") for value in (-1, *NOT_WHOLE)),
-    *(({"stable": value}, "stable is True or False") for value in ("yes", 1, None)),
-    *(({"archived": value}, "archived is one of") for value in ("maybe", True, None, "")),
-    *(({"sort": value}, "a column to sort by") for value in ("", [""], [5], "\ud800", [None])),
-    *(({"stable": True, "sort": value}, "takes no sort of yours") for value in ("name", ["id"], "created_at")),
-    *(({"cursor": value}, "no cursor") for value in ("", "x", "é", 5)),
+    *(({"per_page": value}, "per_page must be ") for value in (0, 101, -1, *NOT_WHOLE)),
+    *(({"limit": value}, "limit must be ") for value in (0, -1, *NOT_WHOLE[:3])),
+    *(({"prefetch": value}, "prefetch must be ") for value in (-1, *NOT_WHOLE)),
+    *(({"stable": value}, "stable must be True or False") for value in ("yes", 1, None)),
+    *(({"archived": value}, "archived must be ") for value in ("maybe", True, None, "", ["only"])),
+    ({"archived": "includ"}, 'archived must be "exclude", "include" or "only"; did you mean \'include\''),
+    *(({"sort": value}, "sort must be columns") for value in NOT_SORTS),
+    *(({"stable": True, "sort": value}, "cannot be combined with sort") for value in ("name", ["id"], "created_at")),
+    *(({"cursor": value}, "cursor is not a valid cursor") for value in ("", "x", "é", 5)),
 ]
 
 
@@ -49,8 +53,9 @@ async def test_what_is_no_id_never_reaches_a_path(cliniko_sandbox: Sandbox, clin
         lambda: cliniko.taxes.delete(key),
         lambda: types.list_for_practitioner(key),
     ):
-        with pytest.raises(ConfigurationError, match="an id has up to 19 digits"):
+        with pytest.raises(InvalidRequestError, match=r"^invalid [a-z ]+ id: expected 1 to 19 digits$") as raised:
             await ask()
+        assert raised.value.argument in {"id", "practitioner_id"}
     assert cliniko_sandbox.requests == []
 
 
@@ -60,21 +65,58 @@ async def test_what_is_no_id_never_reaches_a_path(cliniko_sandbox: Sandbox, clin
 async def test_an_option_that_cannot_work_is_refused_at_once(
     cliniko_sandbox: Sandbox, cliniko: Cliniko, options: dict[str, Any], text: str
 ):
-    with pytest.raises(ConfigurationError, match=text):
+    with pytest.raises(InvalidRequestError, match=text) as raised:
         cliniko.appointment_types.list(**options)
+    assert raised.value.argument == next(iter(options))
     assert cliniko_sandbox.requests == []
 
 
-@pytest.mark.parametrize("option", ["pages", "archived_at", "cancelled", "deleted", "q"])
-def test_an_unknown_option_is_refused(cliniko: Cliniko, option: str):
-    with pytest.raises(TypeError, match=f"appointment_types takes no {option}="):
+UNKNOWN = {
+    "q": "unknown option 'q' for appointment_types",
+    "cancelled": "unknown option 'cancelled' for appointment_types",
+    "archive": "unknown option 'archive'; did you mean 'archived'?",
+    "perpage": "unknown option 'perpage'; did you mean 'per_page'?",
+    "category": "unknown option 'category'; filters are positional: list(appointment_types.where.category == …)",
+    "updated_at": "unknown option 'updated_at'; filters are positional: list(appointment_types.where.updated_at < …)",
+    "show_in_online_bookings": (
+        "unknown option 'show_in_online_bookings'; filters are positional: "
+        "list(appointment_types.where.show_in_online_bookings.is_(…))"
+    ),
+}
+
+
+@pytest.mark.parametrize(("option", "text"), UNKNOWN.items())
+def test_an_unknown_option_is_refused_with_the_nearest_way_to_say_it(cliniko: Cliniko, option: str, text: str):
+    with pytest.raises(TypeError, match=f"^{re.escape(text)}$"):
         cliniko.appointment_types.list(**{option: "include"})
 
 
-async def test_a_record_takes_no_option_of_a_list(cliniko_sandbox: Sandbox, cliniko: Cliniko):
-    with pytest.raises(TypeError, match="takes no limit="):
-        await cliniko.appointment_types.get("1", limit=5)  # type: ignore[call-arg]
+@pytest.mark.parametrize("option", ["limit", "category"])
+async def test_a_record_takes_no_option_and_no_filter_of_a_list(
+    cliniko_sandbox: Sandbox, cliniko: Cliniko, option: str
+):
+    with pytest.raises(TypeError, match=f"^unknown option '{option}' for appointment_types$"):
+        await cliniko.appointment_types.get("1", **{option: 5})  # type: ignore[arg-type]
     assert cliniko_sandbox.requests == []
+
+
+TAKE_ONE_ID = [
+    (name, method)
+    for name in sorted(RESOURCES)
+    for method in ("get", "update", "archive", "unarchive", "delete")
+    if "id" in inspect.signature(getattr(resource_class(name), method, len)).parameters
+]
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+@pytest.mark.parametrize(("name", "method"), TAKE_ONE_ID)
+def test_a_call_without_its_id_names_the_class_that_the_user_sees(cliniko: Cliniko, name: str, method: str):
+    """Also where a mixin has the method, and where it is deprecated."""
+    resource = getattr(cliniko, name)
+    call = getattr(resource, method)
+    seen = f"{type(resource).__name__}.{method}"
+    with pytest.raises(TypeError, match=rf"^{seen}\(\) missing \d required positional argument"):
+        call()
 
 
 @pytest.mark.parametrize("name", sorted(RESOURCES))
@@ -86,7 +128,7 @@ def test_hidden_records_can_be_asked_for_where_there_is_a_filter_for_them(clinik
         if f"{visibility}_at" in resource.where.fields():
             resource.list(**{visibility: "include"})
         else:
-            with pytest.raises(TypeError, match=f"{name} takes no {visibility}="):
+            with pytest.raises(TypeError, match=f"unknown option {visibility!r}"):
                 resource.list(**{visibility: "include"})
 
 
@@ -97,28 +139,30 @@ def test_a_stable_walk_needs_a_list_that_can_be_searched_by_id(cliniko: Cliniko,
     if "id" in resource.where.fields():
         ask(stable=True)
     else:
-        with pytest.raises(ConfigurationError, match="filtered by id"):
+        with pytest.raises(InvalidRequestError, match="filtered by id"):
             ask(stable=True)
 
 
 def test_a_filter_of_another_resource_is_refused(cliniko: Cliniko):
     asked = cliniko.patients.where.last_name == "Sandover"
-    with pytest.raises(ConfigurationError, match="appointment_types cannot be filtered by last_name"):
+    with pytest.raises(InvalidRequestError, match=r"^appointment_types cannot be filtered by last_name$") as raised:
         cliniko.appointment_types.list(asked)
+    assert raised.value.argument == "last_name"
 
 
 @pytest.mark.parametrize("thing", [True, None, 5, ["category:=x"], {"category": "x"}])
 def test_what_is_no_filter_is_refused(cliniko: Cliniko, thing: Any):
-    with pytest.raises(TypeError, match="made with `where`"):
+    with pytest.raises(InvalidRequestError, match="made with `where`") as raised:
         cliniko.appointment_types.list(thing)
+    assert raised.value.argument == "filters"
 
 
 @pytest.mark.parametrize("text", ["", "category:=\ud800"])
 def test_a_filter_that_cannot_be_sent_is_refused(cliniko: Cliniko, text: str):
     """An empty one would vanish from the URL, and the list come without its condition."""
-    with pytest.raises(ConfigurationError, match="a filter is empty, or holds"):
+    with pytest.raises(InvalidRequestError, match="a filter is empty, or has"):
         cliniko.appointment_types.list(text)
-    with pytest.raises(ConfigurationError):
+    with pytest.raises(InvalidRequestError):
         cliniko.appointment_types.list(cliniko.appointment_types.where.category == "\ud800")
 
 

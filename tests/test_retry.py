@@ -305,7 +305,9 @@ class TestFaults:
         async with virtual_sandbox() as sandbox, client_of(sandbox, retry=QUICK) as client:
             sandbox.faults.status(status, body=HTML, times=None)
             attempts = 1 if status == 418 else 3
-            text = f"GET /v1/appointment_types answered {status} ({attempts} attempt{'s' * (attempts > 1)})"
+            what = "the server failed" if status >= 500 else "the API did not carry out the request"
+            url = f"{sandbox.base_url.removeprefix('http://')}/appointment_types"
+            text = f"{what}: GET {url} answered {status} ({attempts} attempt{'s' * (attempts > 1)})"
             with pytest.raises(ResponseError) as raised:
                 await ask(client)
             assert str(raised.value) == text
@@ -352,8 +354,9 @@ class TestFaults:
                 sandbox.faults.throttle(1)
                 await client.patients.list("last_name:=Secretperson").count()
         first, second = [record.getMessage() for record in caplog.records if record.name == "cliniko_async"]
-        assert first.startswith("GET /v1/patients: attempt 1 ended with 503, the next one in ")
-        assert second.startswith("GET /v1/patients answered 429: every request waits for ")
+        request = f"GET {sandbox.base_url.removeprefix('http://')}/patients"
+        assert first.startswith(f"{request}: attempt 1 ended with 503, the next one in ")
+        assert second.startswith(f"{request} answered 429: every request waits for ")
 
 
 class TestTimeouts:

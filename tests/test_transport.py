@@ -149,7 +149,7 @@ class TestReasons:
         async with RawServer(turn) as server, client_of(server, retry=ONCE, timeout=2.0) as client:
             with pytest.raises(TransportError) as raised:
                 await client.request("GET", "/things")
-            assert str(raised.value) == f"GET /v1/things {text} (1 attempt)"
+            assert str(raised.value) == f"GET 127.0.0.1:{server.port}/v1/things {text} (1 attempt)"
             assert isinstance(raised.value, TimeoutError) == ("within" in text)
             assert raised.value.sent
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from cliniko_async import ConfigurationError, DeadlineExceededError, InvalidFieldsError
+from cliniko_async import InvalidFieldsError, InvalidRequestError, OutcomeUnknownError
 from tests.support.attachments import clinic
 from tests.support.clients import virtually
 
@@ -34,12 +34,12 @@ async def test_a_description_that_is_too_long_is_refused_before_anything_is_sent
         assert at.asked == []
 
 
-@pytest.mark.parametrize("timeout", [-1, True, float("nan"), float("inf")])
+@pytest.mark.parametrize("timeout", [-1, True, float("nan"), float("inf"), "5", None])
 def test_a_timeout_that_is_no_time_is_refused(timeout: Any):
     @virtually
     async def test():
         async with clinic() as at:
-            with pytest.raises(ConfigurationError, match="timeout"):
+            with pytest.raises(InvalidRequestError, match="timeout"):
                 await at.cliniko.patient_attachments.upload(at.patient_id, PDF, filename="a", timeout=timeout)
 
     test()
@@ -53,13 +53,13 @@ def test_what_is_no_file_is_refused(tmp_path: Path):
         async with clinic() as at:
             with (tmp_path / "a").open("rb") as opened:
                 for file in (7, None, opened, [b"x"]):
-                    with pytest.raises(ConfigurationError, match="a file is"):
+                    with pytest.raises(InvalidRequestError, match="file must be"):
                         await at.cliniko.patient_attachments.upload(at.patient_id, file, filename="a")  # type: ignore[arg-type]
             with pytest.raises(FileNotFoundError):
                 await at.cliniko.patient_attachments.upload(at.patient_id, tmp_path / "b")
             with pytest.raises(OSError, match="directory"):
                 await at.cliniko.patient_attachments.upload(at.patient_id, tmp_path)
-            with pytest.raises(ConfigurationError, match="no file"):
+            with pytest.raises(InvalidRequestError, match="a regular file"):
                 await at.cliniko.patient_attachments.upload(at.patient_id, "/dev/null", filename="a")
             assert at.asked == []
 
@@ -81,10 +81,46 @@ async def test_the_processing_is_asked_for_ever_less_often():
 async def test_a_processing_that_takes_too_long_names_the_record():
     async with clinic() as at:
         at.sandbox.attachments.processing = 1000.0
-        with pytest.raises(DeadlineExceededError, match="not processed within 20 s") as caught:
+        with pytest.raises(OutcomeUnknownError, match="not processed within 20 s: the file was uploaded") as caught:
             await at.cliniko.patient_attachments.upload(at.patient_id, PDF, filename="a.pdf", timeout=20.0)
         (record,) = at.records
         assert caught.value.request.path == f"/v1/patient_attachments/{record['id']}"
+
+
+@pytest.mark.parametrize("fault", ["drop", 503, 429])
+def test_an_upload_whose_record_was_created_is_never_an_error_that_is_retried(fault: Any):
+    """Whoever retries transport errors and server errors would upload the file twice."""
+
+    @virtually
+    async def test():
+        async with clinic() as at:
+            at.sandbox.attachments.processing = 60.0
+            path = "/patient_attachments/"
+            if fault == "drop":
+                at.sandbox.faults.drop(method="GET", path=path, times=None)
+            else:
+                at.sandbox.faults.status(fault, method="GET", path=path, times=None)
+            with pytest.raises(OutcomeUnknownError, match="the file was uploaded, so look before") as caught:
+                await at.cliniko.patient_attachments.upload(at.patient_id, PDF, filename="a.pdf")
+            (record,) = at.records
+            assert caught.value.request.path == f"/v1/patient_attachments/{record['id']}"
+            assert caught.value.attempts == 3
+            assert caught.value.__cause__ is None
+
+    test()
+
+
+@pytest.mark.parametrize("size", [-1, True, "10", 1.5])
+def test_a_size_that_is_not_a_number_of_bytes_is_refused(size: Any):
+    @virtually
+    async def test():
+        async with clinic() as at:
+            with pytest.raises(InvalidRequestError, match="size must be a number of bytes") as raised:
+                await at.cliniko.patient_attachments.upload(at.patient_id, PDF, filename="a", size=size)
+            assert raised.value.argument == "size"
+            assert at.asked == []
+
+    test()
 
 
 @virtually

@@ -19,7 +19,7 @@ from cliniko_async._http import Request, Response, Server
 from cliniko_async._resource import VISIBILITIES, ListOptions, Resource
 from cliniko_async._store import Store
 from cliniko_async._tables import RESOURCES, resource_class
-from cliniko_async.errors import ConfigurationError
+from cliniko_async.errors import InvalidRequestError
 
 T = TypeVar("T")
 Method = Callable[..., Any]
@@ -114,7 +114,7 @@ async def _operation(table: Table, name: str) -> Operation | None:
     method: Method = getattr(table, name)
     try:
         request = await _request(table, name)
-    except ConfigurationError:
+    except InvalidRequestError:
         return None
     return Operation(
         name=name,

@@ -18,7 +18,7 @@ import attrs
 from .._cursor import ChangesMark
 from .._decode import PageData
 from .._http import is_id
-from ..errors import ConfigurationError, PaginationError
+from ..errors import InvalidRequestError, PaginationError
 from .base import FULL_PAGE, TRIES, Query, is_whole, stamp_text
 
 _REMEMBERED = 1000
@@ -124,7 +124,7 @@ class ChangedWalk:
         """Give the walk that goes on behind a mark."""
         keys = [int.from_bytes(mark.digests[at : at + _DIGEST]) for at in range(0, len(mark.digests), _DIGEST)]
         if len(mark.digests) != _DIGEST * len(mark.steps):
-            raise ConfigurationError("this is no cursor of changes")
+            raise InvalidRequestError("since is not a valid cursor of changes", argument="since")
         windows: tuple[Window, ...] = ()
         if mark.low is not None and mark.second is not None:
             windows = (Window(mark.second, mark.second + 1, mark.low),)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Generic, NoReturn, Self
 
 import attrs
 
-from .. import ConfigurationError, Outcome, UsageError
+from .. import ConfigurationError, InvalidRequestError, Outcome, UsageError
 from ._job_runner import AccountRun, Job, JobHandle, JobRunner, OpensWorkshop, T, W, Workshop
 
 try:
@@ -44,12 +44,12 @@ def run_accounts(
     cancelled.
 
     Raises:
-        ConfigurationError: the client is not asynchronous, or concurrency is below one.
+        InvalidRequestError: the client is not asynchronous, or `concurrency` is below 1.
     """
     if not client.asynchronous:
-        raise ConfigurationError("the client of Dask has to be asynchronous")
+        raise InvalidRequestError("client must be an asynchronous client of Dask", argument="client")
     if concurrency < 1:
-        raise ConfigurationError("concurrency is at least one")
+        raise InvalidRequestError("concurrency must be at least 1", argument="concurrency")
     plugin = _RunnerPlugin(f"cliniko_async-{secrets.token_hex(8)}", job, workshop, concurrency)
     return AccountRuns(client, plugin, accounts, concurrency)
 

@@ -4,7 +4,7 @@ import math
 import time
 from collections.abc import Callable
 
-from ..errors import ConfigurationError
+from ..errors import ConfigurationError, InvalidRequestError
 from ._desk import Desk
 from ._interface import Limits, Permit, Priority
 from ._window import BULK_SHARE, LIMIT, PERIOD, Window
@@ -44,12 +44,12 @@ class SlidingWindowLimiter:
         """Wait for a permit; a cancelled wait gives its place back.
 
         Raises:
-            ConfigurationError: there is no such priority.
+            InvalidRequestError: there is no such priority.
         """
         desk = self._desk
         lane = desk.lanes.get(priority)
         if lane is None:
-            raise ConfigurationError("priority is 'interactive' or 'bulk'")
+            raise InvalidRequestError("priority must be 'interactive' or 'bulk'", argument="priority")
         return desk.take(lane) or await desk.wait(lane)
 
     def pause(self, seconds: float | None) -> float:

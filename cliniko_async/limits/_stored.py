@@ -10,7 +10,7 @@ from typing import Self
 
 import attrs
 
-from ..errors import ConfigurationError
+from ..errors import ConfigurationError, InvalidRequestError
 from ._book import Book
 from ._desk import Desk
 from ._interface import Limits, Permit, Priority
@@ -77,12 +77,12 @@ class StoredLimiter:
         """Wait for a permit; a cancelled wait gives its place back.
 
         Raises:
-            ConfigurationError: there is no such priority.
+            InvalidRequestError: there is no such priority.
             LimiterUnavailableError: what the window is kept in cannot be used, and is not to be waited for.
             UsageError: the limiter is closed, or belongs to another process or event loop.
         """
         if priority not in PRIORITIES:
-            raise ConfigurationError("priority is 'interactive' or 'bulk'")
+            raise InvalidRequestError("priority must be 'interactive' or 'bulk'", argument="priority")
         line, share, book = self._line(), self._share, self._book
         number = next(self._numbers)
         while True:

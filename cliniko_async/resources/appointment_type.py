@@ -110,7 +110,9 @@ class AppointmentTypes(
         self, practitioner_id: Id, /, *filters: Filterable, **options: Unpack[ArchivedListOptions]
     ) -> "Paginator[AppointmentType]":
         """Stream the appointment types that a practitioner takes."""
-        return self._list(f"/practitioners/{self._id(practitioner_id)}/appointment_types", filters, options)
+        return self._list(
+            f"/practitioners/{self._id(practitioner_id, 'practitioner_id')}/appointment_types", filters, options
+        )
 
     async def create(self, **fields: Unpack[AppointmentTypeFields]) -> AppointmentType:
         """Create an appointment type."""

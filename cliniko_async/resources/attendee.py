@@ -107,7 +107,9 @@ class Attendees(
         self, group_appointment_id: Id, /, *filters: Filterable, **options: Unpack[ArchivedCancelledDeletedListOptions]
     ) -> "Paginator[Attendee]":
         """Stream those who attend a group appointment; `list` with a filter on `booking_id` replaced it."""
-        return self._list(f"/group_appointments/{self._id(group_appointment_id)}/attendees", filters, options)
+        return self._list(
+            f"/group_appointments/{self._id(group_appointment_id, 'group_appointment_id')}/attendees", filters, options
+        )
 
     @deprecated("the API gives this path up: use list with a filter on booking_id")
     def list_for_individual_appointment(
@@ -118,14 +120,18 @@ class Attendees(
         **options: Unpack[ArchivedCancelledDeletedListOptions],
     ) -> "Paginator[Attendee]":
         """Stream who attends an individual appointment; `list` with a filter on `booking_id` replaced it."""
-        return self._list(f"/individual_appointments/{self._id(individual_appointment_id)}/attendees", filters, options)
+        return self._list(
+            f"/individual_appointments/{self._id(individual_appointment_id, 'individual_appointment_id')}/attendees",
+            filters,
+            options,
+        )
 
     @deprecated("the API gives this path up: use list with a filter on patient_case_id")
     def list_for_patient_case(
         self, patient_case_id: Id, /, *filters: Filterable, **options: Unpack[ArchivedCancelledDeletedListOptions]
     ) -> "Paginator[Attendee]":
         """Stream the attendees of a patient case; `list` with a filter on `patient_case_id` replaced it."""
-        return self._list(f"/patient_cases/{self._id(patient_case_id)}/attendees", filters, options)
+        return self._list(f"/patient_cases/{self._id(patient_case_id, 'patient_case_id')}/attendees", filters, options)
 
     async def create(self, **fields: Unpack[AttendeeCreateFields]) -> Attendee:
         """Create an attendee."""

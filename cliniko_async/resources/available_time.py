@@ -9,7 +9,8 @@ from .._fields import Id
 from .._http import Request, Response
 from .._record import DateTime, Value, as_object, record
 from .._resource import Resource
-from ..errors import ConfigurationError
+from .._spelling import did_you_mean
+from ..errors import InvalidRequestError
 from ..filters import Filters
 from ..links import SelfLink
 
@@ -68,10 +69,12 @@ class AvailableTimes(Resource[AvailableTime]):
         else the API answers 404, and 400 when the first day has passed.
 
         Raises:
-            ConfigurationError: a day is no date, or the last one lies before the first.
+            InvalidRequestError: a day is not a date, or the last one lies before the first.
         """
-        if options.keys() - AvailableTimesOptions.__annotations__.keys():
-            raise TypeError("available times can be neither sorted nor filtered")
+        known = AvailableTimesOptions.__annotations__
+        for name in options.keys() - known.keys():
+            near = did_you_mean(name, known, ": available times can be neither sorted nor filtered")
+            raise TypeError(f"unknown option {name!r}{near}")
         url = self._url(self._path(business_id, practitioner_id, appointment_type_id, "available_times"))
         return self.paginate(tuple(f"{url}?{days}" for days in _spans(from_, to)), (), options)
 
@@ -81,7 +84,7 @@ class AvailableTimes(Resource[AvailableTime]):
         """Give the first time from one day to another, both included, or None where all of them are taken.
 
         Raises:
-            ConfigurationError: a day is no date, or the last one lies before the first.
+            InvalidRequestError: a day is not a date, or the last one lies before the first.
             NotFoundError: it is not open to online bookings.
         """
         path = self._path(business_id, practitioner_id, appointment_type_id, "next_available_time")
@@ -93,16 +96,19 @@ class AvailableTimes(Resource[AvailableTime]):
         return None
 
     def _path(self, business_id: Id, practitioner_id: Id, appointment_type_id: Id, last: str) -> str:
-        place = f"/businesses/{self._id(business_id)}/practitioners/{self._id(practitioner_id)}"
-        return f"{place}/appointment_types/{self._id(appointment_type_id)}/{last}"
+        business = self._id(business_id, "business_id")
+        practitioner = self._id(practitioner_id, "practitioner_id")
+        appointment_type = self._id(appointment_type_id, "appointment_type_id")
+        return f"/businesses/{business}/practitioners/{practitioner}/appointment_types/{appointment_type}/{last}"
 
 
 def _spans(first: dt.date, last: dt.date) -> Iterator[str]:
     """Give a span of days as queries that the API takes, the earliest first."""
-    if any(not isinstance(day, dt.date) or isinstance(day, dt.datetime) for day in (first, last)):
-        raise ConfigurationError("from_ and to are dates, without a time")
+    for argument, day in (("from_", first), ("to", last)):
+        if not isinstance(day, dt.date) or isinstance(day, dt.datetime):
+            raise InvalidRequestError(f"{argument} must be a date without a time", argument=argument)
     if last < first:
-        raise ConfigurationError("to lies before from_")
+        raise InvalidRequestError("to must not lie before from_", argument="to")
     return _cut(first, last)
 
 

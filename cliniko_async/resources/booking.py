@@ -51,4 +51,4 @@ class Bookings(ArchivedCancelledDeletedListMixin[Booking], ArchivedCancelledDele
         self, patient_case_id: Id, /, *filters: Filterable, **options: Unpack[ArchivedCancelledDeletedListOptions]
     ) -> "Paginator[Booking]":
         """Stream the bookings of a patient case; the API names nothing in its place."""
-        return self._list(f"/patient_cases/{self._id(patient_case_id)}/bookings", filters, options)
+        return self._list(f"/patient_cases/{self._id(patient_case_id, 'patient_case_id')}/bookings", filters, options)

@@ -86,10 +86,12 @@ class DailyAvailabilities(ListMixin[DailyAvailability], GetMixin[DailyAvailabili
         self, business_id: Id, /, *filters: Filterable, **options: Unpack[ListOptions]
     ) -> "Paginator[DailyAvailability]":
         """Stream the daily availabilities at a business."""
-        return self._list(f"/businesses/{self._id(business_id)}/daily_availabilities", filters, options)
+        return self._list(f"/businesses/{self._id(business_id, 'business_id')}/daily_availabilities", filters, options)
 
     def list_for_practitioner(
         self, practitioner_id: Id, /, *filters: Filterable, **options: Unpack[ListOptions]
     ) -> "Paginator[DailyAvailability]":
         """Stream the daily availabilities of a practitioner."""
-        return self._list(f"/practitioners/{self._id(practitioner_id)}/daily_availabilities", filters, options)
+        return self._list(
+            f"/practitioners/{self._id(practitioner_id, 'practitioner_id')}/daily_availabilities", filters, options
+        )

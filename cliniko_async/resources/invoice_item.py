@@ -72,4 +72,4 @@ class InvoiceItems(ArchivedDeletedListMixin[InvoiceItem], ArchivedDeletedGetMixi
         self, invoice_id: Id, /, *filters: Filterable, **options: Unpack[ArchivedDeletedListOptions]
     ) -> "Paginator[InvoiceItem]":
         """Stream the items of an invoice; `list` with a filter on `invoice_id` replaced it."""
-        return self._list(f"/invoices/{self._id(invoice_id)}/invoice_items", filters, options)
+        return self._list(f"/invoices/{self._id(invoice_id, 'invoice_id')}/invoice_items", filters, options)

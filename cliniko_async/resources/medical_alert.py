@@ -70,7 +70,7 @@ class MedicalAlerts(
         self, patient_id: Id, /, *filters: Filterable, **options: Unpack[ArchivedDeletedListOptions]
     ) -> "Paginator[MedicalAlert]":
         """Stream the medical alerts of a patient; `list` with a filter on `patient_id` replaced it."""
-        return self._list(f"/patients/{self._id(patient_id)}/medical_alerts", filters, options)
+        return self._list(f"/patients/{self._id(patient_id, 'patient_id')}/medical_alerts", filters, options)
 
     async def create(self, **fields: Unpack[MedicalAlertFields]) -> MedicalAlert:
         """Create a medical alert."""

@@ -18,7 +18,15 @@ from .._resource import (
     ArchiveMixin,
     DeprecatedDeleteMixin,
 )
-from ..errors import ConfigurationError, DeadlineExceededError, DecodingError, InvalidFieldsError
+from ..errors import (
+    DecodingError,
+    InvalidFieldsError,
+    InvalidRequestError,
+    OutcomeUnknownError,
+    RateLimitedError,
+    ServerError,
+    TransportError,
+)
 from ..filters import DateTimeField, Filterable, Filters, IntField, StringField
 from ..links import Link, SelfLink
 
@@ -32,6 +40,7 @@ if TYPE_CHECKING:
 
 _FIRST_WAIT = 0.5
 _LONGEST_WAIT = 15.0
+_UPLOADED = "{}: the file was uploaded, so look before you upload it again"
 
 
 @record
@@ -126,18 +135,22 @@ class PatientAttachments(
         self, patient_case_id: Id, /, *filters: Filterable, **options: Unpack[ArchivedListOptions]
     ) -> "Paginator[PatientAttachment]":
         """Stream the attachments of a patient case."""
-        return self._list(f"/patient_cases/{self._id(patient_case_id)}/patient_attachments", filters, options)
+        return self._list(
+            f"/patient_cases/{self._id(patient_case_id, 'patient_case_id')}/patient_attachments", filters, options
+        )
 
     @deprecated("the API gives this path up: use list with a filter on patient_id")
     def list_for_patient(
         self, patient_id: Id, /, *filters: Filterable, **options: Unpack[ArchivedListOptions]
     ) -> "Paginator[PatientAttachment]":
         """Stream the attachments of a patient; `list` with a filter on `patient_id` replaced it."""
-        return self._list(f"/patients/{self._id(patient_id)}/patient_attachments", filters, options)
+        return self._list(f"/patients/{self._id(patient_id, 'patient_id')}/patient_attachments", filters, options)
 
     async def presigned_post(self, patient_id: Id, /) -> AttachmentPresignedPost:
         """Give where a file for a patient can be posted to; `upload` does all the steps."""
-        return await self._read(AttachmentPresignedPost, f"/patients/{self._id(patient_id)}/attachment_presigned_post")
+        return await self._read(
+            AttachmentPresignedPost, f"/patients/{self._id(patient_id, 'patient_id')}/attachment_presigned_post"
+        )
 
     async def upload(
         self,
@@ -159,13 +172,13 @@ class PatientAttachments(
 
         Raises:
             InvalidFieldsError: the name or the description cannot be sent.
-            ConfigurationError: it is no file, or not of the given size.
+            InvalidRequestError: it is not a file, or not of the given size.
             ResponseError: the store or the API refused it.
-            OutcomeUnknownError: no answer told whether the record was created.
-            DeadlineExceededError: it was not processed in time; the request in it names the record.
+            OutcomeUnknownError: no answer told whether the record was created; or it was, but not processed in time, or
+                nobody could ask whether it was. Then the request in it is a GET of the record.
         """
-        if isinstance(timeout, bool) or not 0 <= timeout < math.inf:
-            raise ConfigurationError("timeout is a number of seconds")
+        if isinstance(timeout, bool) or not isinstance(timeout, int | float) or not 0 <= timeout < math.inf:
+            raise InvalidRequestError("timeout must be a number of seconds, at least 0", argument="timeout")
         name = filename or name_of(file) or ""
         fields = PatientAttachmentCreateFields(patient_id=patient_id, filename=name)
         if description is not None:
@@ -184,17 +197,28 @@ class PatientAttachments(
         return post.url, post.fields
 
     async def _processed(self, attachment: PatientAttachment, seconds: float) -> PatientAttachment:
-        """Ask for a record, ever less often, until its file was processed."""
+        """Ask for a record, ever less often, until its file was processed.
+
+        Raises:
+            OutcomeUnknownError: it was not, or cannot be asked for. An error that says to repeat the call would make
+                its caller upload the file twice.
+        """
         clock = asyncio.get_running_loop().time
         end, wait = clock() + seconds, _FIRST_WAIT
         while seconds and not attachment.processing_completed:
             left = end - clock()
             if left <= 0:
                 request = Request("GET", self._url(self._member(attachment.id)))
-                raise DeadlineExceededError(f"was not processed within {seconds:g} s", request=request)
+                raise OutcomeUnknownError(_UPLOADED.format(f"was not processed within {seconds:g} s"), request=request)
             await self._api.store.pause(min(wait, left))
             wait = min(2 * wait, _LONGEST_WAIT)
-            attachment = await self.get(attachment.id, archived="include")
+            try:
+                attachment = await self.get(attachment.id, archived="include")
+            except (TransportError, ServerError, RateLimitedError) as error:
+                reason = _UPLOADED.format(error.args[0])
+                raise OutcomeUnknownError(
+                    reason, request=error.request, attempts=error.attempts, status=error.status
+                ) from None
         return attachment
 
     @asynccontextmanager
@@ -204,14 +228,17 @@ class PatientAttachments(
         Where the API redirects to a store, the key stays behind.
 
         Raises:
-            ConfigurationError: the link to the file leads away from the server of the key, or is not encrypted.
+            InvalidRequestError: the attachment has no link to a file on the server of the key.
+            DecodingError: the file is at a URL that is not encrypted.
             NotFoundError: it has no file, or none yet.
         """
         if not isinstance(attachment, PatientAttachment):
             attachment = await self.get(attachment, archived="include")
         url = self._api.server.own(attachment.content.href) if attachment.content else None
         if url is None:
-            raise ConfigurationError("the attachment has no link to its file on the server of the key")
+            raise InvalidRequestError(
+                "attachment has no link to its file on the server of the key", argument="attachment"
+            )
         async with self._api.store.stream(url) as file:
             yield file
 

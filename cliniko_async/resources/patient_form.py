@@ -269,7 +269,7 @@ class PatientForms(ArchivedListMixin[PatientForm], ArchivedGetMixin[PatientForm]
         self, attendee_id: Id, /, *filters: Filterable, **options: Unpack[ArchivedListOptions]
     ) -> "Paginator[PatientForm]":
         """Stream the patient forms of an attendee; `list` with a filter on `attendee_id` replaced it."""
-        return self._list(f"/attendees/{self._id(attendee_id)}/patient_forms", filters, options)
+        return self._list(f"/attendees/{self._id(attendee_id, 'attendee_id')}/patient_forms", filters, options)
 
     async def create(self, **fields: Unpack[PatientFormFields]) -> PatientForm:
         """Create a patient form."""

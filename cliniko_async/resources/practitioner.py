@@ -67,24 +67,30 @@ class Practitioners(ListMixin[Practitioner], GetMixin[Practitioner]):
         self, appointment_type_id: Id, /, *filters: Filterable, **options: Unpack[ListOptions]
     ) -> "Paginator[Practitioner]":
         """Stream the practitioners who take an appointment type."""
-        return self._list(f"/appointment_types/{self._id(appointment_type_id)}/practitioners", filters, options)
+        return self._list(
+            f"/appointment_types/{self._id(appointment_type_id, 'appointment_type_id')}/practitioners", filters, options
+        )
 
     def list_for_business(
         self, business_id: Id, /, *filters: Filterable, **options: Unpack[ListOptions]
     ) -> "Paginator[Practitioner]":
         """Stream the practitioners who work at a business."""
-        return self._list(f"/businesses/{self._id(business_id)}/practitioners", filters, options)
+        return self._list(f"/businesses/{self._id(business_id, 'business_id')}/practitioners", filters, options)
 
     def list_inactive_for_appointment_type(
         self, appointment_type_id: Id, /, *filters: Filterable, **options: Unpack[ListOptions]
     ) -> "Paginator[Practitioner]":
         """Stream the inactive practitioners who took an appointment type."""
         return self._list(
-            f"/appointment_types/{self._id(appointment_type_id)}/practitioners/inactive", filters, options
+            f"/appointment_types/{self._id(appointment_type_id, 'appointment_type_id')}/practitioners/inactive",
+            filters,
+            options,
         )
 
     def list_inactive_for_business(
         self, business_id: Id, /, *filters: Filterable, **options: Unpack[ListOptions]
     ) -> "Paginator[Practitioner]":
         """Stream the inactive practitioners who worked at a business."""
-        return self._list(f"/businesses/{self._id(business_id)}/practitioners/inactive", filters, options)
+        return self._list(
+            f"/businesses/{self._id(business_id, 'business_id')}/practitioners/inactive", filters, options
+        )

@@ -67,7 +67,9 @@ class PractitionerReferenceNumbers(
     ) -> "Paginator[PractitionerReferenceNumber]":
         """Stream the reference numbers of a practitioner; `list` with a filter on `practitioner_id` replaced it."""
         return self._list(
-            f"/practitioners/{self._id(practitioner_id)}/practitioner_reference_numbers", filters, options
+            f"/practitioners/{self._id(practitioner_id, 'practitioner_id')}/practitioner_reference_numbers",
+            filters,
+            options,
         )
 
     async def create(self, **fields: Unpack[PractitionerReferenceNumberFields]) -> PractitionerReferenceNumber:

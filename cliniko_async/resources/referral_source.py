@@ -72,4 +72,4 @@ class ReferralSources(ArchivedListMixin[ReferralSource]):
         return await self._send_for_record("PATCH", self._of(patient_id), body)
 
     def _of(self, patient_id: Id) -> str:
-        return f"/patients/{self._id(patient_id)}/referral_source"
+        return f"/patients/{self._id(patient_id, 'patient_id')}/referral_source"

@@ -35,4 +35,4 @@ class Services(ListMixin[Service]):
         self, business_id: Id, /, *filters: Filterable, **options: Unpack[ListOptions]
     ) -> "Paginator[Service]":
         """Stream the services offered at a business."""
-        return self._list(f"/businesses/{self._id(business_id)}/services", filters, options)
+        return self._list(f"/businesses/{self._id(business_id, 'business_id')}/services", filters, options)

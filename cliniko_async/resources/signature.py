@@ -33,4 +33,6 @@ class Signatures(Resource[Signature]):
 
     async def get(self, patient_form_id: Id, id: Id, /) -> Signature:
         """Give a signature, which is read below its patient form."""
-        return await self._get(f"/patient_forms/{self._id(patient_form_id)}/signatures/{self._id(id)}")
+        return await self._get(
+            f"/patient_forms/{self._id(patient_form_id, 'patient_form_id')}/signatures/{self._id(id)}"
+        )

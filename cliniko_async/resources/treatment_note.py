@@ -179,7 +179,7 @@ class TreatmentNotes(
         self, patient_id: Id, /, *filters: Filterable, **options: Unpack[ArchivedDeletedListOptions]
     ) -> "Paginator[TreatmentNote]":
         """Stream the treatment notes of a patient."""
-        return self._list(f"/patients/{self._id(patient_id)}/treatment_notes", filters, options)
+        return self._list(f"/patients/{self._id(patient_id, 'patient_id')}/treatment_notes", filters, options)
 
     async def create(self, **fields: Unpack[TreatmentNoteFields]) -> TreatmentNote:
         """Create a treatment note."""
