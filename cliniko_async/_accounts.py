@@ -2,22 +2,23 @@
 
 import asyncio
 import contextlib
+import functools
 import hashlib
 import time
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Callable
 from weakref import WeakValueDictionary
 
 import attrs
 
-from ._gate import Gate, Seat
+from ._gate import Gate, Place, Seat
 from ._loops import runs_here
 from .errors import InvalidRequestError
-from .limits import Limits, Permit, Priority, RateLimiter, shared_limiter
+from .limits import Limits, Permit, Priority, RateLimiter, Wait, shared_limiter
 
 _STALE = 1.0
 """Seconds that a permit may lie about: a pause of which another process was told may have come meanwhile."""
-_BRIEFLY = 0.5
+_BRIEFLY = 0.1
 """Seconds for which a connection is kept for who has to ask for a permit again."""
 _PERIODS = 3
 """How long a limiter is remembered that nobody uses: its window is empty then, and a pause of two periods over."""
@@ -58,6 +59,8 @@ class Account:
         self._seat = Seat()
         self._lines: dict[Priority, asyncio.Lock] = {"interactive": asyncio.Lock(), "bulk": asyncio.Lock()}
         self._waiting: dict[Priority, int] = {"interactive": 0, "bulk": 0}
+        self._holding: Counter[Priority] = Counter()
+        """Who has a permit and waits for a connection."""
         self._pauses = 0
 
     @property
@@ -77,7 +80,7 @@ class Account:
         self._waiting[priority] += 1
         try:
             async with line:
-                return SeatedPermit(self, await self._permit(priority))
+                return SeatedPermit(self, *await self._permit(priority))
         finally:
             self._waiting[priority] -= 1
 
@@ -91,38 +94,56 @@ class Account:
         """Tell how the limiter stands now; those who wait for a connection are counted, too."""
         found = await self._limiter.limits()
         waiting = {priority: count + found.waiting.get(priority, 0) for priority, count in self._waiting.items()}
-        return attrs.evolve(found, waiting=waiting)
+        waits = found.waits or dict.fromkeys(self._waiting, Wait(found.next_free, found.next_free))
+        return attrs.evolve(
+            found, waiting=waiting, waits={each: self._wait(each, waits[each], found.limit) for each in waits}
+        )
 
-    def give_back(self) -> None:
+    def _wait(self, priority: Priority, wait: Wait, limit: int) -> Wait:
+        """Return the shortest wait, given that of the limiter, which knows one caller of ours at a time."""
+        ahead = self._waiting["interactive"] + (self._waiting["bulk"] if priority == "bulk" else 0)
+        rounds = ahead // max(1, limit)
+        # Who is next has its permit already if it waits for a connection.
+        return Wait(0.0 if self._holding[priority] else wait.first, wait.last + rounds * self.period)
+
+    @property
+    def hangs(self) -> bool:
+        """Whether the server does not answer at present."""
+        return self._gate.hangs(self._seat)
+
+    def give_back(self, place: Place, *, answered: bool = False) -> None:
         """Give a connection back; from any thread at any moment, as the garbage collector may be the caller."""
         self._budget.use()
         loop = self._loop
         # Never at once: the collector may have interrupted the gate itself.
         call = loop.call_soon if runs_here(loop) else loop.call_soon_threadsafe
         with contextlib.suppress(RuntimeError):  # The loop is closed, and the pool with it.
-            call(self._gate.leave, self._seat)
+            call(functools.partial(self._gate.leave, place, answered=answered))
 
-    async def _permit(self, priority: Priority) -> Permit:
-        """Give a permit that is good at the moment at which there is a connection for it."""
+    async def _permit(self, priority: Priority) -> tuple[Permit, Place]:
+        """Return a permit that is good at the moment at which there is a connection for it, and the connection."""
         permit = await self._ask(priority)
         while True:
             pauses, given_at = self._pauses, self._loop.time()
+            self._holding[priority] += 1
             try:
-                await self._gate.enter(self._seat, priority)
+                place = await self._gate.enter(self._seat, priority)
             except BaseException:
                 permit.cancel()
                 raise
+            finally:
+                self._holding[priority] -= 1
             if pauses == self._pauses and self._loop.time() - given_at <= _STALE:
-                return permit
+                return permit, place
             permit.cancel()
             # Who waited for a connection is not to wait as long again where a permit is there at once.
             try:
                 async with asyncio.timeout(_BRIEFLY):
-                    return await self._ask(priority)
+                    return await self._ask(priority), place
             except TimeoutError:
-                self.give_back()
+                self.give_back(place)
             except BaseException:
-                self.give_back()
+                self.give_back(place)
                 raise
             permit = await self._ask(priority)
 
@@ -138,32 +159,33 @@ class Account:
 class SeatedPermit:
     """A permit that has a connection: whatever is said of it, or if it is dropped, the connection is free again."""
 
-    __slots__ = ("_account", "_permit")
+    __slots__ = ("_account", "_permit", "_place")
 
-    def __init__(self, account: Account, permit: Permit) -> None:
+    def __init__(self, account: Account, permit: Permit, place: Place) -> None:
         self._account: Account | None = account
         self._permit = permit
+        self._place = place
 
     def complete(self) -> None:
         """Say that the answer arrived."""
         if (account := self._account) is not None:
             self._account = None
             self._permit.complete()
-            account.give_back()
+            account.give_back(self._place, answered=True)
 
     def abandon(self) -> None:
         """Say that it was sent and no answer came."""
         if (account := self._account) is not None:
             self._account = None
             self._permit.abandon()
-            account.give_back()
+            account.give_back(self._place)
 
     def cancel(self) -> None:
         """Say that it was never given to a connection."""
         if (account := self._account) is not None:
             self._account = None
             self._permit.cancel()
-            account.give_back()
+            account.give_back(self._place)
 
     __del__ = abandon
 

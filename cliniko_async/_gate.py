@@ -1,29 +1,63 @@
-"""Who of many accounts gets one of a few connections."""
+"""Which of many accounts gets one of a few connections."""
 
 import asyncio
+import math
 from collections import OrderedDict
 from typing import TypeAlias
 
 from .limits import Priority
 
+_SHORTEST = 0.5
+_LONGEST = 2.0
+_TIMES = 4
+"""A request is overdue after so many times the usual seconds to an answer, within the two bounds before."""
+_WEIGHT = 1 / 8
+_PROBES = 2
+"""Connections of an account that hangs: one is overdue, perhaps rightly, and one tells whether others are answered."""
+_TRIES = 3
+"""Accounts that are tried beyond the limit for each overdue request: 100 hang, so 300 more are tried at once."""
+
 
 class Seat:
-    """One account before the gate, and how many connections it has."""
+    """One account, and its connections."""
 
-    __slots__ = ("held",)
+    __slots__ = ("answered_at", "hangs", "held")
 
     def __init__(self) -> None:
         self.held = 0
+        self.answered_at = -math.inf
+        self.hangs = False
+        """Whether a request is or was overdue, and nothing has been answered since it was sent."""
+
+    @property
+    def is_untried(self) -> bool:
+        """Whether it has no connection, and never had an answer."""
+        return not self.held and self.answered_at == -math.inf
 
 
-_Queue: TypeAlias = OrderedDict[Seat, asyncio.Future[None]]
+class Place:
+    """One connection of an account, from the moment at which its request may be sent."""
+
+    __slots__ = ("counts", "seat", "since")
+
+    def __init__(self, seat: Seat, since: float) -> None:
+        self.seat = seat
+        self.since = since
+        self.counts = not seat.hangs
+        """Whether it is one of those that the gate has to give."""
+
+
+_Queue: TypeAlias = OrderedDict[Seat, asyncio.Future[Place]]
 
 
 class Gate:
     """Gives out a number of places, a share of them at most to each account.
 
-    Interactive callers go first, then the account that has the fewest: one whose answers are slow keeps what it has,
-    and gets no more while others have less. All of it happens in one event loop.
+    Interactive callers go first, then the account that has the fewest. A request that is overdue keeps its connection,
+    but no longer counts: its place goes to somebody else, so accounts that hang hold the others up for a moment only.
+    The next requests of such an account do not count from the start, and are few. While many are overdue, accounts
+    that have no connection are tried beyond the limit: else a crowd that hangs would be found out one limit at a time.
+    All of it happens in one event loop.
     """
 
     def __init__(self, places: int, share: int) -> None:
@@ -35,50 +69,141 @@ class Gate:
             "interactive": [OrderedDict() for _ in range(share + 1)],
             "bulk": [OrderedDict() for _ in range(share + 1)],
         }
+        self._counted: dict[Place, None] = {}
+        """By age."""
+        self._uncounted = 0
+        self._usual = 0.0
+        self._timer: asyncio.TimerHandle | None = None
 
-    async def enter(self, seat: Seat, priority: Priority) -> None:
+    async def enter(self, seat: Seat, priority: Priority) -> Place:
         """Wait for a place; of each account one caller at each priority. A cancelled wait leaves nothing behind."""
-        if self.free and seat.held < self._share:
-            # Nobody is passed over: with a place free, only those wait who have their share.
-            self._take(seat)
-            return
-        woken = asyncio.get_running_loop().create_future()
-        self._waiting[priority][seat.held][seat] = woken
+        loop = asyncio.get_running_loop()
+        self._find_overdue(loop.time())
+        if self._admits(seat):
+            # Nobody is passed over: those who wait have their share, or have one place more than there is for them.
+            return self._take(seat, loop.time())
+        woken: asyncio.Future[Place] = loop.create_future()
+        self._waiting[priority][self._rank(seat)][seat] = woken
+        self._set_timer(loop)
         try:
-            await woken
+            return await woken
         except BaseException:
             if woken.done() and not woken.cancelled():
-                self.leave(seat)
+                self.leave(woken.result())
             else:
-                self._waiting[priority][seat.held].pop(seat, None)
+                self._waiting[priority][self._rank(seat)].pop(seat, None)
             raise
 
-    def leave(self, seat: Seat) -> None:
-        """Give a place back, to whoever is next."""
-        self.free += 1
-        self._count(seat, -1)
-        while self.free and (found := self._next()) is not None:
-            following, woken = found
-            self._take(following)
-            woken.set_result(None)
+    def leave(self, place: Place, *, answered: bool = False) -> None:
+        """Give a place back, to whoever is next, and say whether a whole answer came."""
+        now = asyncio.get_running_loop().time()
+        seat = place.seat
+        if place.counts:
+            del self._counted[place]
+            self.free += 1
+        else:
+            self._uncounted -= 1
+        if answered:
+            seat.answered_at = now
+            self._usual += (now - place.since - self._usual) * _WEIGHT
+        self._change(seat, -1, hangs=seat.hangs and not answered)
+        self._probe(seat, now)
+        self._find_overdue(now)
+        self._serve(now)
 
-    def _take(self, seat: Seat) -> None:
-        self.free -= 1
-        self._count(seat, 1)
+    def hangs(self, seat: Seat) -> bool:
+        """Whether the server of an account does not answer at present."""
+        self._find_overdue(asyncio.get_running_loop().time())
+        return seat.hangs
 
-    def _count(self, seat: Seat, by: int) -> None:
-        """Count the places of an account, and let it wait among those who have as many."""
-        for queues in self._waiting.values():
-            woken = queues[seat.held].pop(seat, None)
-            if woken is not None:
-                queues[seat.held + by][seat] = woken
+    def _find_overdue(self, now: float) -> None:
+        """Count what is overdue no longer, and give its places to others."""
+        patience, found = self._patience, False
+        while (place := self._oldest()) is not None and place.since + patience <= now:
+            found = True
+            del self._counted[place]
+            place.counts = False
+            self.free += 1
+            self._uncounted += 1
+            self._change(place.seat, 0, hangs=place.seat.answered_at <= place.since)
+            self._probe(place.seat, now)
+        if found:
+            self._serve(now)
+
+    @property
+    def _patience(self) -> float:
+        return min(_LONGEST, max(_SHORTEST, _TIMES * self._usual))
+
+    def _oldest(self) -> Place | None:
+        return next(iter(self._counted), None)
+
+    def _admits(self, seat: Seat) -> bool:
+        if seat.hangs:
+            return seat.held < min(_PROBES, self._share)
+        return (self.free > 0 and seat.held < self._share) or (self._may_try() and seat.is_untried)
+
+    def _may_try(self) -> bool:
+        return self.free > -_TRIES * self._uncounted
+
+    def _take(self, seat: Seat, now: float) -> Place:
+        place = Place(seat, now)
+        if place.counts:
+            self._counted[place] = None
+            self.free -= 1
+        else:
+            self._uncounted += 1
+        self._change(seat, 1, hangs=seat.hangs)
+        return place
+
+    def _rank(self, seat: Seat) -> int:
+        """Return the place of an account among those who wait; the last is for those who get no more for now."""
+        return self._share if seat.hangs else seat.held
+
+    def _change(self, seat: Seat, by: int, *, hangs: bool) -> None:
+        """Change what is known of an account, and let it wait among its like."""
+        before = self._rank(seat)
         seat.held += by
-
-    def _next(self) -> tuple[Seat, asyncio.Future[None]] | None:
+        seat.hangs = hangs
         for queues in self._waiting.values():
-            for queue in queues[: self._share]:
+            woken = queues[before].pop(seat, None)
+            if woken is not None:
+                queues[self._rank(seat)][seat] = woken
+
+    def _probe(self, seat: Seat, now: float) -> None:
+        """Give an account that hangs the few places that do not count."""
+        for queues in self._waiting.values():
+            woken = queues[self._share].get(seat)
+            if woken is not None and not woken.done() and seat.hangs and self._admits(seat):
+                del queues[self._share][seat]
+                woken.set_result(self._take(seat, now))
+
+    def _serve(self, now: float) -> None:
+        while (found := self._next()) is not None:
+            seat, woken = found
+            woken.set_result(self._take(seat, now))
+
+    def _next(self) -> tuple[Seat, asyncio.Future[Place]] | None:
+        for queues in self._waiting.values():
+            for queue in queues[: self._share] if self.free > 0 else []:
                 while queue:
                     seat, woken = queue.popitem(last=False)
                     if not woken.done():  # Who was cancelled has yet to leave.
                         return seat, woken
+            if self.free <= 0 and self._may_try():
+                found = next((seat for seat in queues[0] if seat.is_untried and not queues[0][seat].done()), None)
+                if found is not None:
+                    return found, queues[0].pop(found)
         return None
+
+    def _set_timer(self, loop: asyncio.AbstractEventLoop) -> None:
+        """See that overdue requests are found while anybody waits."""
+        oldest = self._oldest()
+        if self._timer is None and oldest is not None:
+            moment = oldest.since + self._patience
+            self._timer = loop.call_at(moment, self._ring, loop, moment)
+
+    def _ring(self, loop: asyncio.AbstractEventLoop, moment: float) -> None:
+        self._timer = None
+        self._find_overdue(max(moment, loop.time()))  # A timer may ring a little early.
+        if any(queue for queues in self._waiting.values() for queue in queues):
+            self._set_timer(loop)

@@ -12,6 +12,7 @@ from typing import Literal
 
 import attrs
 
+from ._deadlines import UnmeetableDeadlineError
 from ._http import Request, Response
 from ._session import SessionManager
 from ._transport import Call, Transport
@@ -99,7 +100,7 @@ class RateLimited:
 
     async def send(self, call: Call) -> Response:
         """Wait for a permit, send, and hold the permit as long as the server may count it."""
-        permit = await self._limiter.acquire(self._priority)
+        permit = await (call.deadline or self._limiter).acquire(self._priority)
         try:
             response = await self._inner.send(call)
         except BaseException:
@@ -159,7 +160,10 @@ class Retrying:
         scope: asyncio.Timeout | None = None
         try:
             async with self._manager.call(self._deadline) as scope:
+                call.deadline = self._manager.deadline(scope)
                 return await self._attempts(call)
+        except UnmeetableDeadlineError:
+            pass
         except TimeoutError:
             if scope is None or not scope.expired():
                 raise
@@ -173,8 +177,13 @@ class Retrying:
             return OutcomeUnknownError(reason, request=call.request, attempts=call.attempts)
         if closed:
             return UsageError(f"{call.request!r} was not done {when}")
+        wait = call.deadline.retry_after(asyncio.get_running_loop().time()) if call.deadline else None
         reason = f"was not done {when}"
-        return DeadlineExceededError(reason, request=call.request, attempts=call.attempts, sent=call.sent)
+        if wait is not None:
+            reason = f"has to wait {wait:.1f} s for the budget, so it {reason}"
+        error = DeadlineExceededError(reason, request=call.request, attempts=call.attempts, sent=call.sent)
+        error.retry_after = wait
+        return error
 
     async def _attempts(self, call: Call) -> Response:
         acted = False

@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 import aiohttp
 
+from ._deadlines import BudgetWatch, Deadline
 from ._http import Credentials, Server
 from ._transport import open_session
 from .errors import ConfigurationError, UsageError
@@ -63,6 +64,7 @@ class SessionManager:
         self._calls: set[asyncio.Timeout] = set()
         self._idle = asyncio.Event()
         self._tasks: set[asyncio.Task[Any]] = set()
+        self._watch = BudgetWatch(limiter)
         if session is not None:
             _check_session(session)
 
@@ -86,6 +88,10 @@ class SessionManager:
     def call(self, deadline: float | None) -> "CallScope":
         """Give the scope of a call, which expires at its deadline in seconds, or when the client is closed."""
         return CallScope(self, deadline)
+
+    def deadline(self, scope: asyncio.Timeout) -> Deadline | None:
+        """Return the deadline of a call, if it has one."""
+        return None if scope.when() is None else Deadline(scope, self._watch)
 
     def enter(self, scope: asyncio.Timeout) -> None:
         """Note what is under way.

@@ -10,6 +10,7 @@ import msgspec
 from aiohttp import ClientHandlerType, ClientRequest, ClientResponse
 from yarl import URL
 
+from ._deadlines import Deadline
 from ._http import Credentials, Discreet, Request, Response
 from ._timeouts import Timeouts
 from .errors import DecodingError, TransportError, TransportTimeoutError
@@ -37,6 +38,7 @@ class Call(Discreet, msgspec.Struct):
     """Whether the server may have seen the attempt under way."""
     attempts: int = 0
     """How often it was given to a connection, or was about to be."""
+    deadline: Deadline | None = None
 
 
 class Transport(Protocol):

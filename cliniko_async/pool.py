@@ -2,9 +2,9 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import Callable, Mapping
 from types import TracebackType
-from typing import Self, TypedDict, TypeVar, Unpack
+from typing import TYPE_CHECKING, Self, TypedDict, TypeVar, Unpack
 from weakref import WeakSet
 
 import aiohttp
@@ -13,13 +13,15 @@ from ._accounts import Accounts
 from ._gate import Gate
 from ._identity import base_url_for, checked_key
 from ._retry import RetryPolicy
-from ._runs import Job, Outcome, Run
-from ._session import SessionManager
+from ._runs import Job, Member, Run
 from ._spelling import did_you_mean
 from ._transport import open_session
 from .client import Cliniko
 from .errors import ConfigurationError, InvalidRequestError, UsageError
 from .limits import Priority, RateLimiter, SlidingWindowLimiter
+
+if TYPE_CHECKING:
+    from ._session import SessionManager
 
 T = TypeVar("T")
 
@@ -55,6 +57,7 @@ class AccountPool:
         connections: int = 100,
         per_account: int = 8,
         limiter: Callable[[str], RateLimiter] | None = None,
+        session: aiohttp.ClientSession | None = None,
         **options: Unpack[ClientOptions],
     ) -> None:
         """Take who asks and how much at once; nothing is opened before the first request."""
@@ -68,12 +71,13 @@ class AccountPool:
         self._connections = connections
         self._per_account = per_account
         self._accounts = Accounts(Gate(connections, per_account), limiter)
-        self._session: aiohttp.ClientSession | None = None
-        self._loop: asyncio.AbstractEventLoop | None = None
+        self._session = session
+        self._owns_session = session is None
+        self._loop: asyncio.AbstractEventLoop | None = getattr(session, "_loop", None)
         # Not the clients: a view or a resource of one may outlive it.
         self._managers: WeakSet[SessionManager] = WeakSet()
         self._closed = False
-        _check_options(self._who, options)
+        _check_options(self._who, session, options)
 
     def client(self, api_key: str, **options: Unpack[ClientOptions]) -> Cliniko:
         """Give a client for a key over the connector of the pool; options given here come before those of the pool.
@@ -82,16 +86,19 @@ class AccountPool:
             ConfigurationError: the key or an option cannot work.
             UsageError: the pool is closed, or this is not its event loop.
         """
+        return self._member(api_key, options)
+
+    def _member(self, api_key: str, options: ClientOptions) -> Member:
         session = self._opened()
         _check_names(options)
         merged = _merged(self._options, options)
         base_url = base_url_for(checked_key(api_key), merged.get("shard"), merged.get("base_url"))
         account = self._accounts.get(base_url, api_key)
-        client = _Member(api_key, session=session, rate_limiter=account, **self._who, **merged)
+        client = Member(api_key, session=session, rate_limiter=account, **self._who, **merged)
         self._managers.add(client.manager)
         return client
 
-    def run(self, job: Job[T], keys: Mapping[str, str], *, concurrency: int = 100) -> AsyncIterator[Outcome[T]]:
+    def run(self, job: Job[T], keys: Mapping[str, str], *, concurrency: int = 100) -> Run[T]:
         """Run a job for each account, so many at once, and hand out how each one ended, as it ends.
 
         `keys` has the API key of each account under the caller's name for it. A job gets that name and a client, which
@@ -106,7 +113,7 @@ class AccountPool:
             raise InvalidRequestError("keys must be a mapping of your names to API keys", argument="keys")
         if not _is_count(concurrency):
             raise InvalidRequestError("concurrency must be a whole number, at least 1", argument="concurrency")
-        return Run(self.client, job, keys, concurrency)
+        return Run(lambda api_key: self._member(api_key, {}), job, keys, concurrency)
 
     async def aclose(self) -> None:
         """Close every client of the pool, so that what is under way ends with a `UsageError`, and then the connector.
@@ -120,7 +127,7 @@ class AccountPool:
         try:
             await asyncio.gather(*(manager.close() for manager in list(self._managers)))
         finally:
-            if self._session is not None:
+            if self._session is not None and self._owns_session:
                 await self._session.close()
 
     async def __aenter__(self) -> Self:
@@ -143,7 +150,9 @@ class AccountPool:
         loop = _running_loop()
         self._check_loop(loop)
         if self._session is None:
-            self._session, self._loop = open_session(self._connections), loop
+            # The gate keeps the number of requests; a limit here would hold up others where it lets more of them pass.
+            self._session = open_session(connections=0)
+        self._loop = loop
         return self._session
 
     def _check_open(self) -> None:
@@ -153,14 +162,6 @@ class AccountPool:
     def _check_loop(self, loop: asyncio.AbstractEventLoop) -> None:
         if self._loop not in (None, loop):
             raise UsageError("the pool belongs to another event loop: make one for each")
-
-
-class _Member(Cliniko):
-    """A client of a pool."""
-
-    @property
-    def manager(self) -> SessionManager:
-        return self._manager
 
 
 def _running_loop() -> asyncio.AbstractEventLoop:
@@ -173,7 +174,7 @@ def _is_count(number: object) -> bool:
     return isinstance(number, int) and not isinstance(number, bool) and number >= 1
 
 
-def _check_options(who: Mapping[str, str], options: ClientOptions) -> None:
+def _check_options(who: Mapping[str, str], session: aiohttp.ClientSession | None, options: ClientOptions) -> None:
     """Refuse what no client of the pool could be made of."""
     _check_names(options)
     Cliniko(
@@ -181,6 +182,7 @@ def _check_options(who: Mapping[str, str], options: ClientOptions) -> None:
         rate_limiter=SlidingWindowLimiter(),
         app_name=who["app_name"],
         contact_email=who["contact_email"],
+        session=session,
         **options,
     )
 

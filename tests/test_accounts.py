@@ -67,20 +67,20 @@ async def test_a_place_that_is_free_is_given_at_once():
 @virtually
 async def test_an_account_has_its_share_at_most_and_gets_more_when_it_gives_one_back():
     gate, seat = Gate(3, 2), Seat()
-    await gate.enter(seat, "bulk")
+    place = await gate.enter(seat, "bulk")
     await gate.enter(seat, "bulk")
     third = await waits(gate, seat)
     assert not third.done()
     step(gate.enter(Seat(), "bulk"))
-    gate.leave(seat)
+    gate.leave(place)
     await third
     assert seat.held == 2
 
 
 @virtually
 async def test_interactive_goes_first_whoever_came_before_it():
-    gate, first, other = Gate(1, 1), Seat(), Seat()
-    await gate.enter(first, "bulk")
+    gate, other = Gate(1, 1), Seat()
+    first = await gate.enter(Seat(), "bulk")
     bulk = await waits(gate, other)
     interactive = await waits(gate, Seat(), "interactive")
     gate.leave(first)
@@ -92,16 +92,14 @@ async def test_interactive_goes_first_whoever_came_before_it():
 @virtually
 async def test_the_account_that_has_the_fewest_goes_first():
     gate, many, one, none = Gate(3, 3), Seat(), Seat(), Seat()
-    for seat in (many, many, one):
-        await gate.enter(seat, "bulk")
+    places = [await gate.enter(seat, "bulk") for seat in (many, many, one)]
     greedy, middling, humble = [await waits(gate, seat) for seat in (many, one, none)]
-    gate.leave(many)
-    await humble
-    gate.leave(none)
+    gate.leave(places[0])
+    gate.leave(await humble)
     # Both have one by now: who came to that first, goes first.
     await middling
     assert not greedy.done()
-    gate.leave(one)
+    gate.leave(places[2])
     await greedy
     assert (many.held, one.held, none.held, gate.free) == (2, 1, 0, 0)
 
@@ -109,19 +107,19 @@ async def test_the_account_that_has_the_fewest_goes_first():
 @virtually
 async def test_accounts_that_have_as_many_take_turns():
     gate, seats = Gate(1, 1), [Seat() for _ in range(3)]
-    await gate.enter(seats[0], "bulk")
+    first = await gate.enter(seats[0], "bulk")
     order: list[int] = []
 
     async def turns(number: int) -> None:
         for _ in range(3):
-            await gate.enter(seats[number], "bulk")
+            place = await gate.enter(seats[number], "bulk")
             order.append(number)
-            await asyncio.sleep(1)
-            gate.leave(seats[number])
+            await asyncio.sleep(0.1)
+            gate.leave(place)
 
     tasks = [asyncio.create_task(turns(number)) for number in range(3)]
     await settle_down()
-    gate.leave(seats[0])
+    gate.leave(first)
     await asyncio.gather(*tasks)
     assert order == [1, 2, 0] * 3
 
@@ -129,11 +127,11 @@ async def test_accounts_that_have_as_many_take_turns():
 @virtually
 async def test_a_cancelled_wait_leaves_nothing_behind_at_any_moment():
     gate, first, second = Gate(1, 1), Seat(), Seat()
-    await gate.enter(first, "bulk")
+    place = await gate.enter(first, "bulk")
     before = await waits(gate, second)
     await cancelled(before)
     late = await waits(gate, second)
-    gate.leave(first)  # it is given the place, and cancelled before it knows
+    gate.leave(place)  # it is given the place, and cancelled before it knows
     assert second.held == 1
     await cancelled(late)
     assert (gate.free, first.held, second.held) == (1, 0, 0)
@@ -141,11 +139,11 @@ async def test_a_cancelled_wait_leaves_nothing_behind_at_any_moment():
 
 @virtually
 async def test_who_is_cancelled_but_has_not_left_yet_is_passed_over():
-    gate, first, second = Gate(1, 1), Seat(), Seat()
-    await gate.enter(first, "bulk")
+    gate, second = Gate(1, 1), Seat()
+    place = await gate.enter(Seat(), "bulk")
     gone, waiting = await waits(gate, second), await waits(gate, third := Seat())
     gone.cancel()
-    gate.leave(first)
+    gate.leave(place)
     await waiting
     await cancelled(gone)
     assert (gate.free, second.held, third.held) == (0, 0, 1)
@@ -301,15 +299,17 @@ async def test_a_pause_of_which_somebody_else_was_told_is_heeded():
 async def test_a_permit_that_lay_about_is_changed_for_another_and_the_connection_kept():
     """A limiter that several processes share gives it to others in the end."""
     gate, limiter = Gate(1, 1), RecordingLimiter()
-    account, other, third = account_of(gate, limiter), account_of(gate), account_of(gate)
-    permit = await third.acquire("interactive")
+    account, other = account_of(gate, limiter), account_of(gate)
+    permit = await account.acquire("interactive")
     waiting = await asks(account, "interactive")
-    behind = await asks(other, "interactive")
     await asyncio.sleep(20)
+    occupant = await other.acquire("interactive")
+    behind = await asks(other, "interactive")
     permit.complete()
+    occupant.complete()
     permit = await waiting
+    assert limiter.fates == ["answered", "unsent", None]
     assert not behind.done()
-    assert limiter.fates == ["unsent", None]
     permit.complete()
     (await behind).complete()
 
@@ -356,7 +356,6 @@ def test_no_connection_and_no_permit_is_lost_whatever_is_cancelled(seed):
             permit = await accounts[number].acquire(rng.choice(("interactive", "bulk")))
             under_way[number] += 1
             assert under_way[number] <= 2
-            assert sum(under_way) <= 4
             try:
                 await asyncio.sleep(rng.choice((0, 0.1, 1, 30)))
             except asyncio.CancelledError:

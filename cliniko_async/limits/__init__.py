@@ -7,7 +7,7 @@ request between the two, so a fixed window, a sliding window and a token bucket 
 import importlib
 from typing import TYPE_CHECKING
 
-from ._interface import Limits, Permit, Priority, RateLimiter
+from ._interface import Limits, Permit, Priority, RateLimiter, Wait
 from ._shared import shared_limiter
 from ._sliding import SlidingWindowLimiter
 
@@ -23,6 +23,7 @@ __all__ = [
     "RedisLimiter",
     "SlidingWindowLimiter",
     "SqliteLimiter",
+    "Wait",
     "shared_limiter",
 ]
 

@@ -180,15 +180,16 @@ class Desk:
         self.serve()
         with self._lock:
             window, now = self.window, self.clock()
-            opening = window.opening(window.urgent)
+            waits = window.waits(now)
             paused = max(0.0, window.paused_until - now)
             limits = Limits(
                 limit=window.limit,
                 used=window.held,
                 remaining=window.limit - window.held,
                 waiting={priority: len(lane.waiting) for priority, lane in window.lanes.items()},
-                next_free=max(0.0, opening - now) if opening < math.inf else max(paused, window.hold),
+                next_free=waits["interactive"].first,
                 paused=paused,
+                waits=waits,
             )
         self.read_news()
         return limits

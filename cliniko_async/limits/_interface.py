@@ -1,7 +1,7 @@
 """What the client asks of a limiter, whatever it is made of."""
 
 from collections.abc import Mapping
-from typing import Literal, Protocol
+from typing import Literal, NamedTuple, Protocol
 
 import attrs
 
@@ -21,6 +21,15 @@ class Permit(Protocol):
         """Say that it was never given to a connection: the place is free at once."""
 
 
+class Wait(NamedTuple):
+    """The shortest possible wait for a permit of one priority, in seconds."""
+
+    first: float
+    """For the caller who is next."""
+    last: float
+    """For a caller who comes now, after all who wait already."""
+
+
 @attrs.frozen
 class Limits:
     """How a limiter stands at one moment."""
@@ -34,6 +43,8 @@ class Limits:
     """Seconds until the next interactive permit, as far as is known: while all are in flight, the least it can take."""
     paused: float
     """Seconds until the pause after a 429 ends."""
+    waits: Mapping[Priority, Wait] | None = attrs.field(default=None, eq=False)
+    """The shortest possible wait at each priority; None if the limiter knows no more than `next_free`."""
 
 
 class RateLimiter(Protocol):

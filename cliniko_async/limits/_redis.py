@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from .._compat import heed_cancellation
 from .._timeouts import Timeouts
 from ..errors import ConfigurationError, UsageError
+from ._interface import Wait
 from ._line import WhenLost
 from ._redis_errors import store_lost
 from ._script import SCRIPT
@@ -130,12 +131,14 @@ def _told(note: Note) -> str:
 
 
 def _answer(text: str | bytes) -> Answer:
-    urgent, urgent_wait, bulk, bulk_wait, used, next_free, paused, guess, guessed = map(int, text.split())
+    urgent, urgent_wait, bulk, bulk_wait, used, paused, guess, guessed, *least = map(int, text.split())
     turns: dict[Priority, Turn] = {
         "interactive": Turn(urgent, _wait(urgent_wait)),
         "bulk": Turn(bulk, _wait(bulk_wait)),
     }
-    return Answer(turns, used, next_free / _MICRO, Pause(paused / _MICRO, guess / _MICRO, guessed / _MICRO))
+    first, last, bulk_first, bulk_last = (micros / _MICRO for micros in least)
+    waits: dict[Priority, Wait] = {"interactive": Wait(first, last), "bulk": Wait(bulk_first, bulk_last)}
+    return Answer(turns, used, waits, Pause(paused / _MICRO, guess / _MICRO, guessed / _MICRO))
 
 
 def _wait(micros: int) -> float:

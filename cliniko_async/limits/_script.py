@@ -87,7 +87,7 @@ end
 -- What is free by now is passed over, and cleared away from time to time: most steps need not write for it.
 local later = '(' .. text(now)
 local n_held = call('ZCOUNT', held, later, '+inf')
-local n_bulk = bulk_want > 0 and call('ZCOUNT', bulk, later, '+inf')
+local n_bulk
 
 local function grant(is_bulk, count)
   for _ = 1, count do
@@ -97,7 +97,7 @@ local function grant(is_bulk, count)
   n_held = n_held + count
 end
 
-local function finish(urgent_granted, urgent_wait, bulk_granted, bulk_wait, next_free)
+local function finish(urgent_granted, urgent_wait, bulk_granted, bulk_wait, ...)
   -- Every key ends by itself, some time after it can be of use. That of `held` lies so far ahead that it is rarely set.
   local useful = max(longest, hold, paused - now) + 2 * hold + patience
   local expires = text(math.ceil(useful / 1000))
@@ -109,16 +109,18 @@ local function finish(urgent_granted, urgent_wait, bulk_granted, bulk_wait, next
   end
   for key in pairs(touched) do call('PEXPIRE', key, expires) end
   call('SET', state, struct.pack(NUMBERS, turn, opens, paused, length, guess, guessed, now, ends), 'PX', expires)
-  -- One string is read faster than nine numbers.
-  return format('%.0f %.0f %.0f %.0f %.0f %.0f %.0f %.0f %.0f', urgent_granted, urgent_wait, bulk_granted, bulk_wait,
-    n_held, next_free, max(0, paused - now), guess, guessed - now)
+  -- One string is read faster than twelve numbers.
+  return format(('%.0f '):rep(12), urgent_granted, urgent_wait, bulk_granted, bulk_wait, n_held,
+    max(0, paused - now), guess, guessed - now, ...)
 end
 
--- Where nobody waits and there is enough, the rules have nothing to say; most steps end here.
-if n_lines == 0 and bulk_want == 0 and paused <= now and n_held + urgent_want < limit then
+-- Where nobody waits and there is enough, the rules have nothing to say; most steps end here. A step that wants nothing
+-- may ask for the shortest waits.
+if n_lines == 0 and urgent_want > 0 and bulk_want == 0 and paused <= now and n_held + urgent_want < limit then
   grant(false, urgent_want)
-  return finish(urgent_want, -1, 0, -1, 0)
+  return finish(urgent_want, -1, 0, -1, 0, 0, 0, 0)
 end
+n_bulk = call('ZCOUNT', bulk, later, '+inf')
 
 local function release(key, size, count, ahead)
   local place = ahead % size
@@ -206,6 +208,10 @@ end
 local urgent_granted, urgent_wait = serve(false, urgent_want)
 local bulk_granted, bulk_wait = serve(true, bulk_want)
 
-local next_free = max(0, max(paused, release(held, limit, n_held, 0)) - now)
-return finish(urgent_granted, urgent_wait, bulk_granted, bulk_wait, next_free)
+local function least(is_bulk, before)
+  return max(0, opening(is_bulk, before) - now)
+end
+
+return finish(urgent_granted, urgent_wait, bulk_granted, bulk_wait, least(false, 0), least(false, wanted()),
+  least(true, 0), least(true, n_lines - urgent()))
 """

@@ -4,7 +4,7 @@ import math
 import sqlite3
 from collections.abc import Sequence
 
-from ._interface import Priority
+from ._interface import Priority, Wait
 from ._store import Answer, Note, Pause, Rules, Step, Turn
 
 SCHEMA = (
@@ -167,7 +167,7 @@ class Window:
         Each line before it is taken for the one permit of a turn, but all who are interactive go before bulk.
         """
         rules = self._rules
-        ahead = before + (sum(self._lines[0].values()) if bulk else 0)
+        ahead = before + (self._wanted(0) if bulk else 0)
         moment = max(self._paused_until, self._release(rules.limit, self._held, ahead, 0))
         if not bulk:
             return moment
@@ -186,8 +186,14 @@ class Window:
             moment = min(free_at, self._now + self._rules.hold)
         return moment + rounds * self._rules.hold
 
+    def _wanted(self, bulk: int) -> int:
+        return sum(self._lines[bulk].values())
+
+    def _wait(self, bulk: int) -> Wait:
+        moments = (self._moment(bulk, before) for before in (0, self._wanted(bulk)))
+        return Wait(*(max(0.0, moment - self._now) for moment in moments))
+
     def _answer(self, turns: dict[Priority, Turn]) -> Answer:
         now = self._now
-        next_free = max(self._paused_until, self._release(self._rules.limit, self._held, 0, 0)) - now
         pause = Pause(max(0.0, self._paused_until - now), self._guess, self._guess_until - now)
-        return Answer(turns, self._held, max(0.0, next_free), pause)
+        return Answer(turns, self._held, {"interactive": self._wait(0), "bulk": self._wait(1)}, pause)

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple, Protocol
 
 from ..errors import ConfigurationError
-from ._interface import Priority
+from ._interface import Priority, Wait
 from ._window import GRACE, Window
 
 PRIORITIES: tuple[Priority, Priority] = ("interactive", "bulk")
@@ -92,7 +92,7 @@ class Answer(NamedTuple):
 
     turns: Mapping[Priority, Turn]
     used: int
-    next_free: float
+    waits: Mapping[Priority, Wait]
     pause: Pause
 
 

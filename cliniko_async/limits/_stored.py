@@ -134,8 +134,9 @@ class StoredLimiter:
             used=answer.used,
             remaining=max(0, limit - answer.used),
             waiting={p: sum(len(line.waiting[p]) for line in list(self._lines.values())) for p in PRIORITIES},
-            next_free=answer.next_free,
+            next_free=answer.waits["interactive"].first,
             paused=max(0.0, answer.pause.seconds),
+            waits=answer.waits,
         )
 
     async def aclose(self) -> None:

@@ -5,10 +5,11 @@ from bisect import bisect_right, insort
 from collections import OrderedDict, deque
 from typing import TYPE_CHECKING, Generic, TypeVar
 
+from ._interface import Wait
 from ._pauses import Pauses
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from ._interface import Priority
 
@@ -122,6 +123,32 @@ class Window(Pauses, Generic[W]):
         if self.held < self.limit:
             return opening
         return max(opening, min(self.urgent.release(), self.bulk.release()))
+
+    def waits(self, now: float) -> "dict[Priority, Wait]":
+        """Return the shortest possible wait at each priority, as of the last trim."""
+        urgent, bulk = (len(lane.waiting) for lane in self.lanes.values())
+        return {
+            "interactive": Wait(self._wait(0, None, now), self._wait(urgent, None, now)),
+            "bulk": Wait(self._wait(urgent, 0, now), self._wait(urgent + bulk, bulk, now)),
+        }
+
+    def _wait(self, ahead: int, bulk_ahead: int | None, now: float) -> float:
+        wait = max(self.paused_until - now, self._release(self.limit, (self.urgent, self.bulk), ahead, now))
+        if bulk_ahead is not None:
+            spaced = self.bulk.opens + bulk_ahead * self.bulk.interval
+            wait = max(wait, spaced - now, self._release(self.bulk.cap, (self.bulk,), bulk_ahead, now))
+        return wait
+
+    def _release(self, size: int, lanes: "Sequence[Lane[W]]", ahead: int, now: float) -> float:
+        """Return the seconds until the lanes have a permit for a caller with so many ahead of it, at the earliest."""
+        rounds, place = divmod(ahead, size)
+        index = place - (size - sum(lane.held for lane in lanes))
+        wait = 0.0
+        if index >= 0:
+            cooling = sorted(moment for lane in lanes for moment in lane.cooling)
+            # A permit in flight is held until a period after its answer, which cannot have come before now.
+            wait = min(self.hold, cooling[index] - now) if index < len(cooling) else self.hold
+        return wait + rounds * self.hold
 
     def fresh(self, now: float) -> bool:
         """Whether it is as good as a new one."""

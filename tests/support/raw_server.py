@@ -180,7 +180,7 @@ class RawServer:
             await self._news.wait()
 
     async def start(self, port: int = 0) -> None:
-        self._server = await asyncio.start_server(self._serve, "127.0.0.1", port)
+        self._server = await asyncio.start_server(self._serve, "127.0.0.1", port, backlog=1000)
         self.port = self._server.sockets[0].getsockname()[1]
 
     async def stop(self) -> None:

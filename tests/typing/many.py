@@ -1,6 +1,6 @@
 """Many accounts: what a job gives is what its outcome has."""
 
-from collections.abc import AsyncIterator
+from contextlib import aclosing
 from typing import assert_type
 
 from cliniko_async import AccountPool, Cliniko, Outcome, Patient, RateLimiter, SlidingWindowLimiter
@@ -26,11 +26,12 @@ async def a_job_for_all(keys: dict[str, str]) -> None:
     async with AccountPool(app_name="A", contact_email="a@b.co", limiter=limiter, priority="bulk") as pool:
         assert_type(pool, AccountPool)
         assert_type(pool.client("key", priority="interactive", base_url="https://example.com"), Cliniko)
-        assert_type(pool.run(count, keys), AsyncIterator[Outcome[int]])
-        async for done in pool.run(count, keys, concurrency=5):
-            assert_type(done.account, str)
-            assert_type(done.result, int | None)
-            assert_type(done.error, Exception | None)
+        async with aclosing(pool.run(count, keys, concurrency=5)) as outcomes:
+            async for done in outcomes:
+                assert_type(done, Outcome[int])
+                assert_type(done.account, str)
+                assert_type(done.result, int | None)
+                assert_type(done.error, Exception | None)
         async for found in pool.run(first, keys):
             assert_type(found, Outcome[Patient | None])
         async for empty in pool.run(nothing, keys):
