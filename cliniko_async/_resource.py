@@ -3,17 +3,31 @@
 import datetime as dt
 import math
 from collections.abc import Callable, Hashable, Mapping, Sequence
+from contextlib import suppress
 from functools import cache
-from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, TypedDict, TypeVar, Unpack, get_args, get_type_hints
+from typing import (
+    TYPE_CHECKING,
+    Any,
+    ClassVar,
+    Generic,
+    Literal,
+    TypedDict,
+    TypeVar,
+    Unpack,
+    cast,
+    get_args,
+    get_type_hints,
+)
 from urllib.parse import quote
 
 from ._api import Api
 from ._compat import deprecated
 from ._decode import decode_record
 from ._fields import Id, check_fields, id_text
+from ._frames import HiddenLocals, hides_locals
 from ._http import Request, is_unicode
 from ._walks import Query
-from .errors import ConfigurationError
+from .errors import ConfigurationError, DecodingError, OutcomeUnknownError
 from .filters import Column, Filter, Filterable, Filters, Sort, Sortable, Visibility
 from .pagination import Listing, Paginator
 
@@ -177,30 +191,69 @@ class Resource(Generic[T]):
     def _sent_fields(self, operation: Literal["create", "update", "cancel"]) -> type:
         return sent_fields(type(self), operation)  # type: ignore[arg-type]  # to mypy, classes are not hashable
 
-    async def _create(self, fields: Mapping[str, Any], path: str | None = None) -> T:
-        body = check_fields(self._sent_fields("create"), fields)
-        return await self._send_for_record("POST", path or f"/{self.name}", body)
+    async def _create(self, fields: Mapping[str, Any]) -> T:
+        return await self._record_for(self._write("create", fields, "POST", lambda: f"/{self.name}"))
 
     async def _update(self, id: Id, fields: Mapping[str, Any]) -> T:
-        body = check_fields(self._sent_fields("update"), fields)
-        return await self._send_for_record("PATCH", self._member(id), body)
+        return await self._record_for(self._write("update", fields, "PATCH", lambda: self._member(id)))
+
+    def _write(
+        self,
+        operation: Literal["create", "update", "cancel"],
+        fields: Mapping[str, Any],
+        method: str,
+        path: Callable[[], str],
+    ) -> Request:
+        """Return the request that sends fields, and empty them: the frames of those who call this hold them, too.
+
+        Args:
+            operation: whose rules the fields have to keep.
+            fields: the keyword arguments of a call, which are its own.
+            method: the method.
+            path: gives the path; it is called here, so that the fields are emptied if it cannot.
+        """
+        try:
+            with HiddenLocals():
+                body = encode_body(check_fields(self._sent_fields(operation), fields))
+                return Request(method, self._url(path()), body)
+        finally:
+            cast("dict[str, Any]", fields).clear()
 
     async def _read(self, record: type[R], path: str) -> R:
         """Give what is no record of this resource."""
         request = Request("GET", self._url(path))
         return decode_record(record, request, await self._api.send(request))
 
-    async def _send_for_record(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> T:
-        request = Request(method, self._url(path), None if body is None else encode_body(body))
+    async def _send_for_record(self, method: str, path: str) -> T:
+        return await self._record_for(Request(method, self._url(path)))
+
+    async def _record_for(self, request: Request) -> T:
         return decode_record(self.record, request, await self._api.send(request))
 
-    async def _act(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> None:
-        await self._api.send(Request(method, self._url(path), None if body is None else encode_body(body)))
+    async def _act(self, method: str, path: str) -> None:
+        await self._done(Request(method, self._url(path)))
+
+    async def _done(self, request: Request) -> None:
+        """Send what is answered without a body, or by the record as it is now.
+
+        Raises:
+            OutcomeUnknownError: a success has another body, such as the page of a proxy.
+        """
+        response = await self._api.send(request)
+        if response.body.strip():
+            with suppress(DecodingError):
+                decode_record(self.record, request, response)
+                return
+            reason = f"answered {response.status} with what is no answer of the API"
+            raise OutcomeUnknownError(
+                f"{reason}: look before it is sent again", request=request, status=response.status
+            )
 
 
 class ChangesMixin(Resource[T]):
     """Can be asked for what changed."""
 
+    @hides_locals
     def changes(
         self, since: dt.datetime | str | None = None, *filters: Filterable, overlap: float = 60.0
     ) -> "Changes[T]":
@@ -225,6 +278,7 @@ class ChangesMixin(Resource[T]):
 class ListMixin(ChangesMixin[T]):
     """Can be listed."""
 
+    @hides_locals
     def list(self, *filters: Filterable, **options: Unpack[ListOptions]) -> Paginator[T]:
         """Stream the records, those that fulfil all the filters."""
         return self._list(f"/{self.name}", filters, options)
@@ -233,6 +287,7 @@ class ListMixin(ChangesMixin[T]):
 class ArchivedListMixin(ChangesMixin[T]):
     """Can be listed, with archived ones too."""
 
+    @hides_locals
     def list(self, *filters: Filterable, **options: Unpack[ArchivedListOptions]) -> Paginator[T]:
         """Stream the records, those that fulfil all the filters."""
         return self._list(f"/{self.name}", filters, options)
@@ -241,6 +296,7 @@ class ArchivedListMixin(ChangesMixin[T]):
 class ArchivedDeletedListMixin(ChangesMixin[T]):
     """Can be listed, with archived and deleted ones too."""
 
+    @hides_locals
     def list(self, *filters: Filterable, **options: Unpack[ArchivedDeletedListOptions]) -> Paginator[T]:
         """Stream the records, those that fulfil all the filters."""
         return self._list(f"/{self.name}", filters, options)
@@ -249,6 +305,7 @@ class ArchivedDeletedListMixin(ChangesMixin[T]):
 class ArchivedCancelledDeletedListMixin(ChangesMixin[T]):
     """Can be listed, with archived, cancelled and deleted ones too."""
 
+    @hides_locals
     def list(self, *filters: Filterable, **options: Unpack[ArchivedCancelledDeletedListOptions]) -> Paginator[T]:
         """Stream the records, those that fulfil all the filters."""
         return self._list(f"/{self.name}", filters, options)

@@ -12,6 +12,7 @@ import attrs
 import msgspec
 
 from ._follow import follow_link, follow_list, resolve_links
+from ._frames import HiddenLocals, hides_locals
 from ._http import Credentials, Request, Response, Server
 from ._identity import base_url_for, checked_key, user_agent
 from ._resource import Resource
@@ -196,12 +197,16 @@ class Cliniko:
         priority: Priority = "interactive",
     ) -> None:
         """Take the key and who asks; nothing is opened before the first request."""
-        options = _Options(timeout, deadline, retry, priority)
-        credentials = Credentials(checked_key(api_key), user_agent(app_name, contact_email))
-        server = Server(base_url_for(api_key, shard, base_url))
-        limiter = shared_limiter(server.base_url, api_key) if rate_limiter is None else rate_limiter
-        self._manager = SessionManager(server, credentials, limiter, session)
-        self._view = _View(self._manager, options)
+        try:
+            with HiddenLocals():
+                options = _Options(timeout, deadline, retry, priority)
+                credentials = Credentials(checked_key(api_key), user_agent(app_name, contact_email))
+                server = Server(base_url_for(api_key, shard, base_url))
+                limiter = shared_limiter(server.base_url, api_key) if rate_limiter is None else rate_limiter
+                self._manager = SessionManager(server, credentials, limiter, session)
+                self._view = _View(self._manager, options)
+        finally:
+            del api_key  # From the traceback of an error.
         self._owner = True
 
     @classmethod
@@ -213,13 +218,16 @@ class Cliniko:
         Raises:
             ConfigurationError: a variable is missing, or cannot work.
         """
-        for name in ("api_key", "app_name", "contact_email"):
-            if name not in options:
-                options[name] = _from_env(f"CLINIKO_{name.upper()}")
-        base_url = os.environ.get("CLINIKO_BASE_URL")
-        if base_url and "shard" not in options:
-            options.setdefault("base_url", base_url)
-        return cls(**options)
+        try:
+            for name in ("api_key", "app_name", "contact_email"):
+                if name not in options:
+                    options[name] = _from_env(f"CLINIKO_{name.upper()}")
+            base_url = os.environ.get("CLINIKO_BASE_URL")
+            if base_url and "shard" not in options:
+                options.setdefault("base_url", base_url)
+            return cls(**options)
+        finally:
+            options.clear()  # The key, from the traceback of an error.
 
     def with_options(self, **options: Unpack[ViewOptions]) -> Self:
         """Give a view with other options on the same session and limiter; it owns nothing and closes nothing."""
@@ -262,15 +270,11 @@ class Cliniko:
         Raises:
             ConfigurationError: the URL is not on this account's server below its base path.
         """
-        if not _METHOD.fullmatch(method.upper()):
-            raise ConfigurationError("a method is a word such as GET")
-        absolute = path_or_url.startswith("//") or "://" in path_or_url.partition("?")[0]
-        url = path_or_url if absolute else self._view.server.url("/" + path_or_url.removeprefix("/"))
-        own = self._view.server.own(_with_params(url, params))
-        if own is None:
-            raise ConfigurationError("the URL leads away from the server of the key, or has signs to be encoded first")
-        body = None if json is None else msgspec.json.encode(json)
-        return await self._view.send(Request(method.upper(), own, body))
+        try:
+            request = _request(self._view.server, method, path_or_url, params, json)
+        finally:
+            del path_or_url, params, json  # From the traceback of an error.
+        return await self._view.send(request)
 
     @overload
     def follow(self, link: Link[T]) -> Awaitable[T]: ...
@@ -298,7 +302,8 @@ class Cliniko:
             ConfigurationError: a link leads to another server, or to what no operation answers, or two kinds of record
                 have one id between them.
         """
-        return await resolve_links(self._view, links)
+        with HiddenLocals():
+            return await resolve_links(self._view, links)
 
     async def limits(self) -> Limits:
         """Tell how the budget stands: used, remaining, waiting, and the next free moment."""
@@ -331,6 +336,24 @@ def _from_env(variable: str) -> str:
     if not value:
         raise ConfigurationError(f"the environment variable {variable} is not set")
     return value
+
+
+@hides_locals
+def _request(
+    server: Server,
+    method: str,
+    path_or_url: str,
+    params: Mapping[str, Scalar | Sequence[Scalar]] | None,
+    json: Any,  # noqa: ANN401
+) -> Request:
+    if not _METHOD.fullmatch(method.upper()):
+        raise ConfigurationError("a method is a word such as GET")
+    absolute = path_or_url.startswith("//") or "://" in path_or_url.partition("?")[0]
+    url = path_or_url if absolute else server.url("/" + path_or_url.removeprefix("/"))
+    own = server.own(_with_params(url, params))
+    if own is None:
+        raise ConfigurationError("the URL leads away from the server of the key, or has signs to be encoded first")
+    return Request(method.upper(), own, None if json is None else msgspec.json.encode(json))
 
 
 def _with_params(url: str, params: Mapping[str, Scalar | Sequence[Scalar]] | None) -> str:

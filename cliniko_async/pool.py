@@ -10,6 +10,7 @@ from weakref import WeakSet
 import aiohttp
 
 from ._accounts import Accounts
+from ._frames import HiddenLocals
 from ._gate import Gate
 from ._identity import base_url_for, checked_key
 from ._retry import RetryPolicy
@@ -80,12 +81,16 @@ class AccountPool:
             ConfigurationError: the key or an option cannot work.
             UsageError: the pool is closed, or this is not its event loop.
         """
-        session = self._opened()
-        _check_names(options)
-        merged = _merged(self._options, options)
-        base_url = base_url_for(checked_key(api_key), merged.get("shard"), merged.get("base_url"))
-        account = self._accounts.get(base_url, api_key)
-        client = _Member(api_key, session=session, rate_limiter=account, **self._who, **merged)
+        try:
+            with HiddenLocals():
+                session = self._opened()
+                _check_names(options)
+                merged = _merged(self._options, options)
+                base_url = base_url_for(checked_key(api_key), merged.get("shard"), merged.get("base_url"))
+                account = self._accounts.get(base_url, api_key)
+                client = _Member(api_key, session=session, rate_limiter=account, **self._who, **merged)
+        finally:
+            del api_key  # From the traceback of an error.
         self._managers.add(client.manager)
         return client
 
@@ -100,8 +105,11 @@ class AccountPool:
         Raises:
             ConfigurationError: `concurrency` is no number from 1.
         """
-        _check_count("concurrency", concurrency)
-        return Run(self.client, job, keys, concurrency)
+        try:
+            _check_count("concurrency", concurrency)
+            return Run(self.client, job, keys, concurrency)
+        finally:
+            del keys  # From the traceback of an error.
 
     async def aclose(self) -> None:
         """Close every client of the pool, so that what is under way ends with a `UsageError`, and then the connector.

@@ -296,7 +296,7 @@ class TestFaults:
     @virtually
     async def test_what_is_no_http_is_no_answer(self, garbage):
         async with RawServer(raw(garbage)) as server, client_of(server, retry=QUICK) as client:
-            with pytest.raises(TransportError, match=r"had no answer: \w+ \(3 attempts\)"):
+            with pytest.raises(TransportError, match=r"had no answer: the .+ \(3 attempts\)"):
                 await client.request("GET", "/things")
 
     @pytest.mark.parametrize("status", [500, 503, 408, 418])
@@ -327,7 +327,7 @@ class TestFaults:
         server.port = free_port()
         async with client_of(server, rate_limiter=limiter, retry=QUICK) as client:
             with pytest.raises(
-                TransportError, match=r"ClientConnectorError, Connection refused \(3 attempts\)"
+                TransportError, match=r"had no connection: Connection refused \(3 attempts\)"
             ) as raised:
                 await client.request("GET", "/things")
         assert type(raised.value) is TransportError

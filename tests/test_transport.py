@@ -128,7 +128,7 @@ class TestNoReplay:
             client_of(server, session=session, retry=ONCE) as client,
         ):
             await client.request("GET", "/things")
-            with pytest.raises(TransportError, match="ServerDisconnectedError"):
+            with pytest.raises(TransportError, match="the server closed the connection"):
                 await client.request("GET", "/things")
             assert seen == ["GET", "GET"]
 
@@ -137,15 +137,15 @@ class TestReasons:
     @pytest.mark.parametrize(
         ("turn", "text"),
         [
-            (close(), "had no answer: ServerDisconnectedError"),
-            (reset(), "had no answer: ClientOSError, Connection reset by peer"),
-            (raw(b"nonsense\r\n\r\n"), "had no answer: ClientResponseError"),
+            (close(), "had no answer: the server closed the connection"),
+            (reset(), "had no answer: Connection reset by peer"),
+            (raw(b"nonsense\r\n\r\n"), "had no answer: the answer is not HTTP"),
             (silence(), "had no answer within 2 s"),
             (stall(), "had no answer within 2 s"),
         ],
     )
     @virtually
-    async def test_a_lost_connection_is_named_by_its_kind_alone(self, turn, text):
+    async def test_a_lost_connection_is_named_in_plain_words(self, turn, text):
         async with RawServer(turn) as server, client_of(server, retry=ONCE, timeout=2.0) as client:
             with pytest.raises(TransportError) as raised:
                 await client.request("GET", "/things")
