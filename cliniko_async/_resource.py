@@ -214,8 +214,9 @@ class Resource(Generic[T]):
         """
         try:
             with HiddenLocals():
-                body = encode_body(check_fields(self._sent_fields(operation), fields))
-                return Request(method, self._url(path()), body)
+                # No variable holds the body: this frame goes on while an error leaves it.
+                url = self._url(path())
+                return Request(method, url, encode_body(check_fields(self._sent_fields(operation), fields)))
         finally:
             cast("dict[str, Any]", fields).clear()
 

@@ -261,10 +261,8 @@ def failure_of(
 
 def reason_of(error: Exception) -> str:
     """Say why a request failed in the system's own words, and never in aiohttp's: those may show a URL or a header."""
-    if isinstance(error, _LostError):
-        return str(error)
     if isinstance(error, aiohttp.ClientConnectorCertificateError):
-        return _reason_of_tls(error.certificate_error)
+        return _reason_of_system(error.certificate_error)
     if isinstance(error, aiohttp.ClientConnectorDNSError):
         # A resolver knows the host alone. The numbers of its errors are not those of the system.
         return error.os_error.strerror or "the name cannot be resolved"
@@ -272,19 +270,14 @@ def reason_of(error: Exception) -> str:
         return _reason_of_system(error.os_error)
     if isinstance(error, aiohttp.ClientHttpProxyError):
         return f"the proxy answered {error.status}"
-    if isinstance(error, OSError) and error.errno:
-        return _reason_of_system(error)
-    return next((text for kind, text in _REASONS if isinstance(error, kind)), type(error).__name__)
+    known = next((text for kind, text in _REASONS if isinstance(error, kind)), None)
+    return known or (str(error) if isinstance(error, _LostError) else _reason_of_system(error))
 
 
-def _reason_of_system(error: OSError) -> str:
-    if isinstance(error, ssl.SSLError):
-        return _reason_of_tls(error)
-    return os.strerror(error.errno) if error.errno else type(error).__name__
-
-
-def _reason_of_tls(error: Exception) -> str:
+def _reason_of_system(error: Exception) -> str:
     if isinstance(error, ssl.SSLCertVerificationError):
         return f"certificate verify failed: {error.verify_message.rstrip('.')}"
-    reason = getattr(error, "reason", None) or "the handshake failed"
-    return f"TLS: {reason.lower().replace('_', ' ')}"
+    if isinstance(error, ssl.SSLError):
+        return f"TLS: {(error.reason or 'the handshake failed').lower().replace('_', ' ')}"
+    number = error.errno if isinstance(error, OSError) else None
+    return os.strerror(number) if number else type(error).__name__

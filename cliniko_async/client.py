@@ -282,6 +282,7 @@ class Cliniko:
     @overload
     def follow(self, link: ListLink[T]) -> Paginator[T]: ...
 
+    @hides_locals
     def follow(self, link: Link[Any] | ListLink[Any]) -> Awaitable[Any] | Paginator[Any]:
         """Give the record that a link leads to, or the list; archived, cancelled, deleted and inactive ones too.
 
@@ -302,8 +303,10 @@ class Cliniko:
             ConfigurationError: a link leads to another server, or to what no operation answers, or two kinds of record
                 have one id between them.
         """
+        found = resolve_links(self._view, links)
+        del links  # Their URLs may have a query.
         with HiddenLocals():
-            return await resolve_links(self._view, links)
+            return await found
 
     async def limits(self) -> Limits:
         """Tell how the budget stands: used, remaining, waiting, and the next free moment."""
@@ -311,7 +314,9 @@ class Cliniko:
 
     def __repr__(self) -> str:
         """The server; never the key."""
-        return f"Cliniko({self._manager.server.base_url!r})"
+        # An error reporter may show one whose making failed.
+        manager: SessionManager | None = getattr(self, "_manager", None)
+        return f"Cliniko({manager.server.base_url!r})" if manager else "Cliniko(…)"
 
     if not TYPE_CHECKING:
 

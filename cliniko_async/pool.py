@@ -58,14 +58,14 @@ class AccountPool:
         **options: Unpack[ClientOptions],
     ) -> None:
         """Take who asks and how much at once; nothing is opened before the first request."""
+        self._connections = connections
+        self._per_account = per_account
         for name, number in {"connections": connections, "per_account": per_account}.items():
             _check_count(name, number)
         if limiter is not None and not callable(limiter):
             raise ConfigurationError("limiter is a function that makes the limiter for an API key")
         self._who = {"app_name": app_name, "contact_email": contact_email}
         self._options = options
-        self._connections = connections
-        self._per_account = per_account
         self._accounts = Accounts(Gate(connections, per_account), limiter)
         self._session: aiohttp.ClientSession | None = None
         self._loop: asyncio.AbstractEventLoop | None = None

@@ -326,9 +326,7 @@ class TestFaults:
         server = RawServer()
         server.port = free_port()
         async with client_of(server, rate_limiter=limiter, retry=QUICK) as client:
-            with pytest.raises(
-                TransportError, match=r"had no connection: Connection refused \(3 attempts\)"
-            ) as raised:
+            with pytest.raises(TransportError, match=r"had no connection: Connection refused \(3 attempts\)") as raised:
                 await client.request("GET", "/things")
         assert type(raised.value) is TransportError
         assert limiter.fates == ["unsent"] * 3
