@@ -11,7 +11,6 @@ from decimal import Decimal
 from functools import cache
 from typing import Any, Generic, NoReturn, TypeVar
 
-import attrs
 import msgspec
 
 from ._fields import id_text
@@ -66,16 +65,18 @@ def decode_record(cls: type[T], request: Request, response: Response) -> T:
     Raises:
         DecodingError: it does not fit.
     """
+    with HiddenLocals():
+        return _decoded(cls, request, response)
+
+
+def _decoded(cls: type[T], request: Request, response: Response) -> T:
     try:
         found: T = _fast_record(cls)(response.body)  # type: ignore[arg-type]  # to mypy, classes are not hashable
     except _REFUSED:
         pass  # Go on outside of the handler, so that no traceback shows a value.
     else:
-        if found == _blank(cls):  # type: ignore[arg-type]
-            raise _error(["has none of its fields"], request, response)
         return found
-    with HiddenLocals():
-        record, fault = _structure(cls, _loads(request, response))
+    record, fault = _structure(cls, _loads(request, response))
     if record is None:
         raise _error([fault], request, response)
     return record
@@ -165,12 +166,6 @@ def _loads(request: Request, response: Response) -> Any:
 
 def _error(faults: Sequence[str], request: Request, response: Response) -> DecodingError:
     return DecodingError(faults, request=request, status=response.status, written=request.method != "GET")
-
-
-@cache
-def _blank(cls: Any) -> object:
-    """Return the record of any JSON object at all, if there is one: every field may be missing."""
-    return None if any(field.default is attrs.NOTHING for field in attrs.fields(cls)) else cls()
 
 
 @cache

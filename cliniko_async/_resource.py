@@ -3,7 +3,6 @@
 import datetime as dt
 import math
 from collections.abc import Callable, Hashable, Mapping, Sequence
-from contextlib import suppress
 from functools import cache
 from typing import (
     TYPE_CHECKING,
@@ -19,6 +18,8 @@ from typing import (
     get_type_hints,
 )
 from urllib.parse import quote
+
+import attrs
 
 from ._api import Api
 from ._compat import deprecated
@@ -41,6 +42,7 @@ _DEFAULT_ORDERS = ((), ("created_at",), ("created_at:asc",))
 VISIBILITIES = ("archived", "cancelled", "deleted")
 _OPERATORS = {"exclude": (), "include": ("*",), "only": ("?",)}
 _LARGEST_PAGE = 100
+_DONE = (200, 204)
 
 
 class ListOptions(TypedDict, total=False):
@@ -229,7 +231,11 @@ class Resource(Generic[T]):
         return await self._record_for(Request(method, self._url(path)))
 
     async def _record_for(self, request: Request) -> T:
-        return decode_record(self.record, request, await self._api.send(request))
+        response = await self._api.send(request)
+        record = decode_record(self.record, request, response)
+        if record == _of_nothing(self.record):  # type: ignore[arg-type]  # to mypy, classes are not hashable
+            raise DecodingError(["has none of its fields"], request=request, status=response.status)
+        return record
 
     async def _act(self, method: str, path: str) -> None:
         await self._done(Request(method, self._url(path)))
@@ -241,14 +247,15 @@ class Resource(Generic[T]):
             OutcomeUnknownError: a success has another body, such as the page of a proxy.
         """
         response = await self._api.send(request)
-        if response.body.strip():
-            with suppress(DecodingError):
-                decode_record(self.record, request, response)
-                return
-            reason = f"answered {response.status} with what is no answer of the API"
-            raise OutcomeUnknownError(
-                f"{reason}: look before it is sent again", request=request, status=response.status
-            )
+        if response.status in _DONE and not response.body.strip():
+            return
+        try:
+            decode_record(self.record, request, response)
+        except DecodingError:
+            reason = f"answered {response.status} with what is no answer of the API: look before it is sent again"
+        else:
+            return
+        raise OutcomeUnknownError(reason, request=request, status=response.status)
 
 
 class ChangesMixin(Resource[T]):
@@ -375,6 +382,12 @@ class DeprecatedDeleteMixin(Resource[T]):
     async def delete(self, id: Id, /) -> None:
         """Archive a record; `archive` is the name for it."""
         await self._act("POST", self._member(id, "/archive"))
+
+
+@cache
+def _of_nothing(record: Any) -> object:
+    """Return what any JSON object would be read as, of a class whose fields may all be missing."""
+    return None if any(field.default is attrs.NOTHING for field in attrs.fields(record)) else record()
 
 
 @cache

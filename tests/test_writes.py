@@ -263,6 +263,37 @@ async def test_a_write_whose_answer_is_no_record_was_done(options, send, body):
         assert bench.arrived == 1
 
 
+@pytest.mark.parametrize("status", [200, 201, 202, 206])
+@pytest.mark.parametrize("body", [b"<h1>Down</h1>", b'{"id": "1"', b'{"status": "ok"}', b"[]", b"null", b"OK", b"\xff"])
+@pytest.mark.parametrize("send", [archive, delete, cancel])
+@virtually
+async def test_a_write_without_a_record_that_is_answered_with_something_else_may_not_have_happened(
+    options, send, body, status
+):
+    async with Bench(options, answer(status, body)) as bench:
+        with pytest.raises(OutcomeUnknownError, match=f"answered {status} with what is no answer") as raised:
+            await send(bench.client)
+        assert raised.value.status == status
+        assert bench.arrived == 1
+
+
+@pytest.mark.parametrize("status", [202, 206, 299])
+@pytest.mark.parametrize("send", [archive, delete, cancel])
+@virtually
+async def test_nor_has_one_with_another_success_than_the_api_has_for_it(options, send, status):
+    async with Bench(options, answer(status)) as bench:
+        with pytest.raises(OutcomeUnknownError):
+            await send(bench.client)
+
+
+@pytest.mark.parametrize("turn", [answer(204), answer(200), answer(200, b"\r\n")])
+@pytest.mark.parametrize("send", [archive, delete, cancel])
+@virtually
+async def test_one_that_is_answered_with_nothing_was_done(options, send, turn):
+    async with Bench(options, turn) as bench:
+        assert await send(bench.client) is None
+
+
 @virtually
 async def test_a_read_whose_answer_is_no_record_wrote_nothing(options):
     async with Bench(options, answer(200, b"<html>")) as bench:
