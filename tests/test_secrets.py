@@ -1,11 +1,9 @@
 """Neither the key nor what is asked about whom is ever shown: not in a log, not in a text, not in a traceback."""
 
 import asyncio
-import base64
 import contextlib
 import logging
 import traceback
-from pathlib import Path
 from types import SimpleNamespace
 
 import aiohttp
@@ -19,14 +17,12 @@ from cliniko_async.links import SelfLink
 from cliniko_async.sandbox import Sandbox
 from tests.support import virtual
 from tests.support.clients import KEY, ONCE, QUICK, WHO, client_of, virtually
+from tests.support.frames import BASIC, assert_frames_hidden, assert_hidden, assert_own_frames_hidden, chain
 from tests.support.raw_server import RawServer, answer, close, cut, flood, raw, reset, silence, stall
 
-PACKAGE = Path(__file__).parent.parent / "cliniko_async"
-BASIC = base64.b64encode(f"{KEY}:".encode()).decode()
 # What the tests ask about: in a query, in a body, and in what the server says.
 PERSON, BODY, SAID = "Secretperson", "Hiddenname", "Quietanswer"
 EMPTY = {"patients": [], "total_entries": 0, "links": {}}
-KEYS = (KEY, BASIC, KEY.rpartition("-")[0], BASIC.rstrip("="))
 
 ENDINGS = {
     "400": answer(400, {"message": SAID, "errors": {"name": SAID}}),
@@ -64,41 +60,9 @@ CALLS = {
 }
 
 
-def assert_hidden(text: str, *words: str) -> None:
-    found = [word for word in (*KEYS, *words) if word in text]
-    assert found == []
-
-
 def logged(caplog) -> str:
     formatter = logging.Formatter()
     return "\n".join(f"{formatter.format(record)} {record.args!r}" for record in caplog.records)
-
-
-def chain(error: BaseException) -> list[BaseException]:
-    """An error, and those that it is chained to or made of."""
-    found: list[BaseException] = []
-    pending: list[BaseException | None] = [error]
-    while pending:
-        one = pending.pop()
-        if one is not None and one not in found:
-            found.append(one)
-            pending += [one.__cause__, one.__context__, *getattr(one, "exceptions", ())]
-    return found
-
-
-def assert_frames_hidden(error: BaseException) -> None:
-    """No frame of a traceback shows a key, and no frame of this library what is asked about whom."""
-    for one in chain(error):
-        assert_hidden(f"{one!r} {one!s}")
-        assert_own_frames_hidden(one)
-        for frame in traceback.TracebackException.from_exception(one, capture_locals=True).stack:
-            assert_hidden(f"{frame.name}: {frame.locals!r}")
-
-
-def assert_own_frames_hidden(error: BaseException) -> None:
-    for frame in traceback.TracebackException.from_exception(error, capture_locals=True).stack:
-        if Path(frame.filename).is_relative_to(PACKAGE):
-            assert_hidden(f"{frame.name}: {frame.locals!r}", PERSON, BODY, SAID)
 
 
 @pytest.mark.parametrize("call", CALLS)
@@ -120,7 +84,7 @@ def test_no_log_no_text_and_no_traceback_shows_a_key_a_query_a_body_or_an_answer
             assert_hidden("\n".join(texts), PERSON, BODY, SAID)
             lines = "".join(traceback.format_exception(error))
             assert_hidden(lines, PERSON, BODY, SAID)
-            assert_frames_hidden(error)
+            assert_frames_hidden(error, PERSON, BODY, SAID)
 
     virtual.run(check(), debug=True)
     assert_hidden(logged(caplog), PERSON, BODY, SAID)
@@ -151,7 +115,7 @@ def test_nor_does_one_of_a_deadline_a_closed_client_or_an_answer_without_an_end(
             for error in errors:
                 assert isinstance(error, ClinikoError)
                 assert_hidden("".join(traceback.format_exception(error)), PERSON, BODY, SAID)
-                assert_frames_hidden(error)
+                assert_frames_hidden(error, PERSON, BODY, SAID)
 
     virtual.run(check(), debug=True)
     assert_hidden(logged(caplog), PERSON, BODY, SAID)
@@ -208,11 +172,25 @@ def test_a_call_that_its_caller_ends_shows_nothing_in_any_frame(call, turn, leav
             try:
                 await leave(CALLS[call](client))
             except (TimeoutError, asyncio.CancelledError, ExceptionGroup) as error:
-                assert_frames_hidden(error)
+                assert_frames_hidden(error, PERSON, BODY, SAID)
             else:
                 pytest.fail("it did not end")
 
     virtual.run(check())
+
+
+@pytest.mark.parametrize("call", ["create", "read ahead", "request", "upload"])
+@virtually
+async def test_nor_does_one_that_is_cancelled_at_any_turn_of_the_loop(call):
+    async with RawServer(answer(200, EMPTY)) as server, client_of(server) as client:
+        for turns in range(60):
+            task = asyncio.ensure_future(CALLS[call](client))
+            for _ in range(turns):
+                await asyncio.sleep(0)
+            task.cancel()
+            (error,) = await asyncio.gather(task, return_exceptions=True)
+            if isinstance(error, BaseException):
+                assert_frames_hidden(error, PERSON, BODY, SAID)
 
 
 class Hooks:
@@ -294,7 +272,7 @@ def test_an_error_of_a_hook_of_the_users_own_shows_nothing_in_any_frame(hook, ca
         raised = [one for one in errors if isinstance(one, BaseException)]
         assert raised
         for one in raised:
-            assert_frames_hidden(one)
+            assert_frames_hidden(one, PERSON, BODY, SAID)
             assert not [linked for linked in chain(one) if isinstance(linked, aiohttp.ClientError)]
 
     virtual.run(check())
@@ -347,7 +325,7 @@ async def test_what_is_refused_before_it_is_sent_is_in_no_frame(call):
         with pytest.raises((ClinikoError, TypeError, OSError, KeyError)) as raised:
             await REFUSED[call](client)
         for one in chain(raised.value):
-            assert_own_frames_hidden(one)
+            assert_own_frames_hidden(one, PERSON, BODY, SAID)
         assert server.requests == []
 
 
@@ -466,7 +444,7 @@ async def test_nor_is_one_that_a_pool_was_given():
         errors.append(refused.value)
         errors += [outcome.error async for outcome in pool.run(job, dict.fromkeys("ab", KEY)) if outcome.error]
     for error in errors:
-        assert_frames_hidden(error)
+        assert_frames_hidden(error, PERSON, BODY, SAID)
     assert len(errors) == 7
 
 
