@@ -15,6 +15,7 @@ from cattrs.fns import identity
 from cattrs.gen import make_dict_structure_fn, make_dict_unstructure_fn, override
 
 from ._fields import id_text
+from ._frames import hides_locals
 from ._record import DateTime, Part, as_object, attrs_classes, has_variants, telling_keys, wire_names
 from .errors import DecodingError
 from .links import Link, ListLink, SelfLink
@@ -41,6 +42,7 @@ class _ExpectedError(Exception):
     """Says what was expected, and not what was found, which may be about a patient."""
 
 
+@hides_locals
 def from_dict(cls: type[T], data: Any) -> T:
     """Make a record of the JSON-able dict that the API sends for it.
 
@@ -53,6 +55,7 @@ def from_dict(cls: type[T], data: Any) -> T:
     return record
 
 
+@hides_locals
 def to_dict(record: Any) -> dict[str, Any]:
     """Give a record as the JSON-able dict that the API would send for it."""
     written: dict[str, Any] = msgspec.json.decode(to_json(record))

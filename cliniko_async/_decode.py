@@ -14,6 +14,7 @@ from typing import Any, Generic, NoReturn, TypeVar
 import msgspec
 
 from ._fields import id_text
+from ._frames import HiddenLocals
 from ._http import Discreet, Request, Response
 from ._record import DateTime, as_object, has_variants, is_renamed, telling_keys
 from .errors import DecodingError
@@ -64,6 +65,11 @@ def decode_record(cls: type[T], request: Request, response: Response) -> T:
     Raises:
         DecodingError: it does not fit.
     """
+    with HiddenLocals():
+        return _decoded(cls, request, response)
+
+
+def _decoded(cls: type[T], request: Request, response: Response) -> T:
     try:
         found: T = _fast_record(cls)(response.body)  # type: ignore[arg-type]  # to mypy, classes are not hashable
     except _REFUSED:

@@ -4,9 +4,10 @@ from typing import Self
 
 import aiohttp
 
+from ._frames import HiddenLocals
 from ._http import Request
 from ._session import SessionManager
-from ._transport import reason_of
+from ._transport import read_before, reason_of
 from .errors import TransportError, TransportTimeoutError
 
 
@@ -21,6 +22,7 @@ class Download:
         self._request = request
         self._answer = answer
         self._timeout = timeout
+        self._begun = False
 
     @property
     def size(self) -> int | None:
@@ -52,8 +54,9 @@ class Download:
 
     async def _piece(self) -> bytes:
         try:
-            async with self._manager.call(self._timeout):
-                return await self._answer.content.readany()
+            with HiddenLocals(aiohttp.ClientError):
+                async with self._manager.call(self._timeout):
+                    return await self._next()
         except TimeoutError:
             kind: type[TransportError] = TransportTimeoutError
             reason = f"made no headway for {self._timeout:g} s"
@@ -61,6 +64,12 @@ class Download:
             kind, reason = TransportError, f"broke off: {reason_of(error)}"
         self._manager.check_open()
         raise kind(reason, request=self._request, status=self._answer.status)
+
+    async def _next(self) -> bytes:
+        begun, self._begun = self._begun, True
+        if not self._answer.content.at_eof():
+            return await self._answer.content.readany()
+        return b"" if begun else await read_before(self._answer)
 
     def __repr__(self) -> str:
         """Its size; its URL may open it to anybody."""

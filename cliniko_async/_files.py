@@ -5,12 +5,13 @@ import io
 import os
 import stat
 import tempfile
-from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from typing import BinaryIO, Protocol, Self, TypeAlias, cast, runtime_checkable
+from typing import IO, Any, BinaryIO, Protocol, Self, TypeAlias, cast, runtime_checkable
 
 import attrs
 
+from ._http import Discreet
 from .errors import InvalidRequestError
 
 CHUNK = 256 * 1024
@@ -28,6 +29,24 @@ class AsyncReader(Protocol):
 
 FileSource: TypeAlias = str | os.PathLike[str] | bytes | bytearray | memoryview | AsyncReader | AsyncIterable[bytes]
 """A file to be sent: its path, its bytes, or a stream of them."""
+
+
+@attrs.frozen(repr=False)
+class Upload(Discreet):
+    """A file to be sent, and what is to be said of it: its size where the caller knows it, its name, its fields."""
+
+    file: FileSource
+    size: int | None
+    filename: str
+    fields: dict[str, Any]
+
+
+@attrs.frozen(repr=False)
+class Form(Discreet):
+    """Where to post a file to, and the fields that go with it: whoever has both may write there."""
+
+    url: str
+    fields: Mapping[str, str]
 
 
 class Source(Protocol):
@@ -136,29 +155,35 @@ def name_of(file: FileSource) -> str | None:
 
 
 @asynccontextmanager
-async def open_source(file: FileSource, size: int | None) -> AsyncGenerator[Source, None]:
+async def open_source(upload: Upload) -> AsyncGenerator[Source, None]:
     """Open a file for as long as it is being sent; a stream of unknown size is first written to a temporary file.
 
     Raises:
         InvalidRequestError: it is not a file, or the size is not one.
         OSError: it cannot be read.
     """
+    size = upload.size
     if size is not None and (isinstance(size, bool) or not isinstance(size, int) or size < 0):
         raise InvalidRequestError("size must be a number of bytes, at least 0", argument="size")
-    if isinstance(file, bytes | bytearray | memoryview):
-        yield Bytes(bytes(file))
-    elif isinstance(file, str | os.PathLike):
-        with await asyncio.to_thread(open, file, "rb") as opened:
+    if isinstance(upload.file, bytes | bytearray | memoryview):
+        yield Bytes(bytes(upload.file))
+    elif isinstance(upload.file, str | os.PathLike):
+        with await asyncio.to_thread(open, upload.file, "rb") as opened:
             yield await _disk(opened)
-    elif isinstance(file, io.IOBase) or not isinstance(file, AsyncReader | AsyncIterable):
+    elif isinstance(upload.file, io.IOBase) or not isinstance(upload.file, AsyncReader | AsyncIterable):
         raise InvalidRequestError("file must be a path, bytes, or an asynchronous stream of bytes", argument="file")
     elif size is not None:
-        yield Stream(_pieces_of(file), size)
+        yield Stream(_pieces_of(upload.file), size)
     else:
         with await asyncio.to_thread(tempfile.TemporaryFile) as spool:
-            async for piece in _pieces_of(file):
-                await asyncio.to_thread(spool.write, piece)
+            await _spool(upload.file, spool)
             yield await _disk(cast("BinaryIO", spool))
+
+
+async def _spool(file: AsyncReader | AsyncIterable[bytes], spool: IO[bytes]) -> None:
+    # No variable of the block above, which goes on while the file is sent.
+    async for piece in _pieces_of(file):
+        await asyncio.to_thread(spool.write, piece)
 
 
 async def _disk(file: BinaryIO) -> Disk:

@@ -6,6 +6,7 @@ from typing import Any, TypeVar
 
 from ._api import Api
 from ._decode import decode_record
+from ._frames import hides_locals
 from ._http import Request, is_id
 from ._resource import Resource, visibilities
 from ._tables import RESOURCES, resource_class
@@ -24,11 +25,19 @@ _INACTIVE = {"practitioners": "/inactive"}
 
 async def follow_link(api: Api, link: Link[T]) -> T:
     """Give the record that a link leads to."""
-    url, name = _find(api, link)
-    record, seen = _target(api, name)
-    request = Request("GET", _with_query(url, [f"q%5B%5D={each}_at%3A%2A" for each in seen]))
+    try:
+        record, request = _request(api, link)
+    finally:
+        del link  # Its URL may have a query.
     found: T = decode_record(record, request, await api.send(request))
     return found
+
+
+@hides_locals
+def _request(api: Api, link: Link[Any]) -> tuple[type[Any], Request]:
+    url, name = _find(api, link)
+    record, seen = _target(api, name)
+    return record, Request("GET", _with_query(url, [f"q%5B%5D={each}_at%3A%2A" for each in seen]))
 
 
 def follow_list(api: Api, link: ListLink[T]) -> Paginator[T]:

@@ -22,14 +22,17 @@ from typing import (
 )
 from urllib.parse import quote
 
+import attrs
+
 from ._api import Api
 from ._compat import deprecated
 from ._decode import decode_record
 from ._fields import Id, check_fields, id_text
+from ._frames import HiddenLocals, hides_locals
 from ._http import Request, is_unicode
 from ._spelling import did_you_mean
 from ._walks import Query
-from .errors import InvalidRequestError
+from .errors import DecodingError, InvalidRequestError, OutcomeUnknownError
 from .filters import Column, Filter, Filterable, Filters, Sort, Sortable, Visibility, example_of
 from .pagination import Listing, Paginator
 
@@ -43,6 +46,7 @@ _DEFAULT_ORDERS = ((), ("created_at",), ("created_at:asc",))
 VISIBILITIES = ("archived", "cancelled", "deleted")
 _OPERATORS = {"exclude": (), "include": ("*",), "only": ("?",)}
 _LARGEST_PAGE = 100
+_DONE = (200, 204)
 
 
 class ListOptions(TypedDict, total=False):
@@ -234,30 +238,75 @@ class Resource(Generic[T]):
     def _sent_fields(self, operation: Literal["create", "update", "cancel"]) -> type:
         return sent_fields(type(self), operation)  # type: ignore[arg-type]  # to mypy, classes are not hashable
 
-    async def _create(self, fields: Mapping[str, Any], path: str | None = None) -> T:
-        body = check_fields(self._sent_fields("create"), fields)
-        return await self._send_for_record("POST", path or f"/{self.name}", body)
+    async def _create(self, fields: Mapping[str, Any]) -> T:
+        return await self._record_for(self._write("create", fields, "POST", lambda: f"/{self.name}"))
 
     async def _update(self, id: Id, fields: Mapping[str, Any]) -> T:
-        body = check_fields(self._sent_fields("update"), fields)
-        return await self._send_for_record("PATCH", self._member(id), body)
+        return await self._record_for(self._write("update", fields, "PATCH", lambda: self._member(id)))
+
+    def _write(
+        self,
+        operation: Literal["create", "update", "cancel"],
+        fields: Mapping[str, Any],
+        method: str,
+        path: Callable[[], str],
+    ) -> Request:
+        """Return the request that sends fields, and empty them: the frames of those who call this hold them, too.
+
+        Args:
+            operation: whose rules the fields have to keep.
+            fields: the keyword arguments of a call, which are its own.
+            method: the method.
+            path: gives the path; it is called here, so that the fields are emptied if it cannot.
+        """
+        try:
+            with HiddenLocals():
+                # No variable holds the body: this frame goes on while an error leaves it.
+                url = self._url(path())
+                return Request(method, url, encode_body(check_fields(self._sent_fields(operation), fields)))
+        finally:
+            cast("dict[str, Any]", fields).clear()
 
     async def _read(self, record: type[R], path: str) -> R:
         """Give what is no record of this resource."""
         request = Request("GET", self._url(path))
         return decode_record(record, request, await self._api.send(request))
 
-    async def _send_for_record(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> T:
-        request = Request(method, self._url(path), None if body is None else encode_body(body))
-        return decode_record(self.record, request, await self._api.send(request))
+    async def _send_for_record(self, method: str, path: str) -> T:
+        return await self._record_for(Request(method, self._url(path)))
 
-    async def _act(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> None:
-        await self._api.send(Request(method, self._url(path), None if body is None else encode_body(body)))
+    async def _record_for(self, request: Request) -> T:
+        response = await self._api.send(request)
+        record = decode_record(self.record, request, response)
+        if record == _of_nothing(self.record):  # type: ignore[arg-type]  # to mypy, classes are not hashable
+            raise DecodingError(["has none of its fields"], request=request, status=response.status)
+        return record
+
+    async def _act(self, method: str, path: str) -> None:
+        await self._done(Request(method, self._url(path)))
+
+    async def _done(self, request: Request) -> None:
+        """Send what is answered without a body, or by the record as it is now.
+
+        Raises:
+            OutcomeUnknownError: a success has another body, such as the page of a proxy.
+        """
+        response = await self._api.send(request)
+        if response.status in _DONE and not response.body.strip():
+            return
+        try:
+            decode_record(self.record, request, response)
+        except DecodingError:
+            reason = f"answered {response.status} with what is no answer of the API: look before it is sent again"
+        else:
+            return
+        raise OutcomeUnknownError(reason, request=request, status=response.status)
 
 
 class ChangesMixin(Resource[T]):
     """Can be asked for what changed."""
 
+    @hides_locals
     def changes(
         self, since: dt.datetime | str | None = None, *filters: Filterable, overlap: float = 60.0
     ) -> "Changes[T]":
@@ -283,6 +332,7 @@ class ChangesMixin(Resource[T]):
 class ListMixin(ChangesMixin[T]):
     """Can be listed."""
 
+    @hides_locals
     def list(self, *filters: Filterable, **options: Unpack[ListOptions]) -> Paginator[T]:
         """Stream the records, those that fulfil all the filters."""
         return self._list(f"/{self.name}", filters, options)
@@ -291,6 +341,7 @@ class ListMixin(ChangesMixin[T]):
 class ArchivedListMixin(ChangesMixin[T]):
     """Can be listed, with archived ones too."""
 
+    @hides_locals
     def list(self, *filters: Filterable, **options: Unpack[ArchivedListOptions]) -> Paginator[T]:
         """Stream the records, those that fulfil all the filters."""
         return self._list(f"/{self.name}", filters, options)
@@ -299,6 +350,7 @@ class ArchivedListMixin(ChangesMixin[T]):
 class ArchivedDeletedListMixin(ChangesMixin[T]):
     """Can be listed, with archived and deleted ones too."""
 
+    @hides_locals
     def list(self, *filters: Filterable, **options: Unpack[ArchivedDeletedListOptions]) -> Paginator[T]:
         """Stream the records, those that fulfil all the filters."""
         return self._list(f"/{self.name}", filters, options)
@@ -307,6 +359,7 @@ class ArchivedDeletedListMixin(ChangesMixin[T]):
 class ArchivedCancelledDeletedListMixin(ChangesMixin[T]):
     """Can be listed, with archived, cancelled and deleted ones too."""
 
+    @hides_locals
     def list(self, *filters: Filterable, **options: Unpack[ArchivedCancelledDeletedListOptions]) -> Paginator[T]:
         """Stream the records, those that fulfil all the filters."""
         return self._list(f"/{self.name}", filters, options)
@@ -386,6 +439,12 @@ def _renamed(method: types.FunctionType, qualname: str) -> types.FunctionType:
     copy.__kwdefaults__, copy.__annotations__ = method.__kwdefaults__, method.__annotations__
     copy.__doc__, copy.__module__, copy.__qualname__ = method.__doc__, method.__module__, qualname
     return copy
+
+
+@cache
+def _of_nothing(record: Any) -> object:
+    """Return what any JSON object would be read as, of a class whose fields may all be missing."""
+    return None if any(field.default is attrs.NOTHING for field in attrs.fields(record)) else record()
 
 
 @cache

@@ -60,6 +60,22 @@ class RetryPolicy:
         """Give the longest wait in seconds behind an attempt, the first of which is 1."""
         return float(min(self.wait_max, self.wait_initial * 2.0 ** min(attempt - 1, 64)))
 
+    def wait(
+        self,
+        attempt: int,
+        outcome: Response | TransportError,
+        uniform: Callable[[float, float], float] = random.uniform,
+    ) -> float:
+        """Return the seconds to wait after an attempt: drawn at random, but never less than a 503 asks for.
+
+        Args:
+            attempt: the number of the attempt, from 1.
+            outcome: what it ended with; its `Retry-After` counts up to `wait_max`.
+            uniform: draws a number between two.
+        """
+        asked = retry_after(outcome) if isinstance(outcome, Response) and outcome.status == 503 else 0.0
+        return max(uniform(0, self.bound(attempt)), min(asked, float(self.wait_max)))
+
 
 def judge(request: Request, outcome: Response | TransportError) -> Verdict:
     """Say what an outcome means, by what the server may have done.
@@ -127,12 +143,21 @@ class RateLimited:
         return min(max(seconds, 1.0), 2 * self._limiter.period) + _RESET_SLACK + random.random()
 
 
-def _date(response: Response) -> float | None:
+def retry_after(response: Response, wall: Callable[[], float] = time.time) -> float:
+    """Return the seconds that an answer asks to wait, as a number or a date by the server's own clock; else 0."""
+    text = response.headers.get("Retry-After", "")
+    if text.isascii() and text.isdigit():
+        return float(text)
+    until, now = _date(response, "Retry-After"), _date(response)
+    return 0.0 if until is None else until - (wall() if now is None else now)
+
+
+def _date(response: Response, name: str = "Date") -> float | None:
     try:
-        date = email.utils.parsedate_to_datetime(response.headers["Date"])
+        date = email.utils.parsedate_to_datetime(response.headers[name])
+        return (date if date.tzinfo else date.replace(tzinfo=dt.UTC)).timestamp()
     except (KeyError, ValueError, TypeError, IndexError, OverflowError):
         return None
-    return (date if date.tzinfo else date.replace(tzinfo=dt.UTC)).timestamp()
 
 
 class Retrying:
@@ -196,7 +221,7 @@ class Retrying:
             verdict = judge(call.request, outcome)
             if verdict == "done" and isinstance(outcome, Response):
                 return outcome
-            if verdict != "again" or attempt == self._policy.attempts:
+            if verdict != "again" or call.hopeless or attempt == self._policy.attempts:
                 raise _error(call.request, outcome, verdict, attempt)
             acted = acted or _may_have_acted(outcome)
             await self._wait(call.request, attempt, outcome)
@@ -212,7 +237,7 @@ class Retrying:
         """Wait before the next attempt; behind a 429 the limiter does it, for everybody."""
         if isinstance(outcome, Response) and outcome.status == 429:
             return
-        seconds = self._uniform(0, self._policy.bound(attempt))
+        seconds = self._policy.wait(attempt, outcome, self._uniform)
         why = outcome.status if isinstance(outcome, Response) else type(outcome).__name__
         logger.info("%r: attempt %d ended with %s, the next one in %.2f s", request, attempt, why, seconds)
         await asyncio.sleep(seconds)

@@ -1,11 +1,9 @@
 """The store that holds the files of patients: it lies outside of the API, and gets neither the key nor who asks."""
 
 import asyncio
-import random
 import re
 from collections.abc import AsyncGenerator, AsyncIterable, Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
-from typing import TypeAlias
 from urllib.parse import urljoin
 
 import aiohttp
@@ -13,28 +11,24 @@ import msgspec
 from yarl import URL
 
 from ._download import Download
-from ._files import Source
+from ._files import Form, Source, Upload
+from ._frames import HiddenLocals
 from ._http import FileRequest, Request, Response, is_loopback
 from ._multipart import Multipart
 from ._retry import RateLimited, Retrying, RetryPolicy
 from ._session import SessionManager
-from ._transport import Call, Once, Transport, reason_of
+from ._transport import CONNECT_SHARE, FAILURES, Call, Once, Transport, failure_of, middlewares_of
 from .errors import (
     DeadlineExceededError,
     DecodingError,
     ResponseError,
     TransportError,
-    TransportTimeoutError,
     UsageError,
     error_for,
 )
 from .limits import Priority
 
-Form: TypeAlias = tuple[str, Mapping[str, str]]
-"""Where to post a file to, and the fields that go with it."""
-
 _AGENT = "cliniko-async"
-_CONNECT_SHARE = 0.75
 _LARGEST_RECEIPT = 64 * 1024
 _KEY = re.compile(rb"<Key>([^<]*)</Key>")
 _ENTITIES = (("&lt;", "<"), ("&gt;", ">"), ("&quot;", '"'), ("&apos;", "'"), ("&amp;", "&"))
@@ -59,8 +53,8 @@ class Store:
         self._manager = manager
         self._options = options
 
-    async def keep(self, form: Callable[[], Awaitable[Form]], filename: str, source: Source) -> str:
-        """Post a file, each time with a new form, and give the URL under which the API finds it.
+    async def keep(self, new_form: Callable[[], Awaitable[Form]], upload: Upload, source: Source) -> str:
+        """Post a file, each time with a new form, and return the URL under which the API finds it.
 
         Raises:
             ResponseError: the store refused it.
@@ -69,15 +63,16 @@ class Store:
         attempt = 0
         while True:
             attempt += 1
-            url, fields = await form()
-            request = FileRequest("POST", self._checked(url))
+            form = await new_form()
+            call = Call(FileRequest("POST", self._checked(form.url)))
             await source.start()
-            outcome = await self._posted(request, Multipart(fields, filename, source))
+            outcome = await self._posted(call, Multipart(form.fields, upload.filename, source))
             if isinstance(outcome, Response) and 200 <= outcome.status < 300:
-                return _joined(url, _key(request, outcome))
-            if attempt == self._options.retry.attempts or not source.again or not _is_passing(outcome):
-                raise _failed(request, outcome, attempt)
-            await self.pause(random.uniform(0, self._options.retry.bound(attempt)))
+                return _joined(form.url, _key(call.request, outcome))
+            passing = source.again and _is_passing(outcome) and not call.hopeless
+            if attempt == self._options.retry.attempts or not passing:
+                raise _failed(call.request, outcome, attempt)
+            await self.pause(self._options.retry.wait(attempt, outcome))
 
     async def pause(self, seconds: float) -> None:
         """Wait, unless the client is closed meanwhile.
@@ -93,26 +88,29 @@ class Store:
         self._manager.check_open()
 
     @asynccontextmanager
-    async def stream(self, url: str) -> AsyncGenerator[Download, None]:
+    async def stream(self, request: Request) -> AsyncGenerator[Download, None]:
         """Open what a URL of the API leads to, whether it gives the file or a redirect to where it is.
 
         Raises:
             ResponseError: it is not given.
             TransportError: no answer came.
         """
-        request = Request("GET", url)
         async with AsyncExitStack() as stack:
-            for _ in range(_MOST_REDIRECTS):
-                keyed = self._manager.server.own(request.url) is not None
-                opening = _Opening(self._ask, stack, self._options.timeout, keyed=keyed)
-                try:
-                    await self._sender(opening).send(request)
-                except ResponseError as error:
-                    request = self._target(error)
-                else:
-                    yield Download(self._manager, request, opening.answered, self._options.timeout)
-                    return
-            raise DecodingError(["leads from one redirect to the next"], request=request)
+            with HiddenLocals():
+                download = await self._opened(stack, request)
+            yield download
+
+    async def _opened(self, stack: AsyncExitStack, request: Request) -> Download:
+        for _ in range(_MOST_REDIRECTS):
+            keyed = self._manager.server.own(request.url) is not None
+            opening = _Opening(self._ask, stack, self._options.timeout, keyed=keyed)
+            try:
+                await self._sender(opening).send(request)
+            except ResponseError as error:
+                request = self._target(error)
+            else:
+                return Download(self._manager, request, opening.answered, self._options.timeout)
+        raise DecodingError(["leads from one redirect to the next"], request=request)
 
     def _sender(self, opening: "_Opening") -> Retrying:
         options = self._options
@@ -151,23 +149,21 @@ class Store:
             raise DecodingError(["the location of the file does not start with https"], request=request)
         return url
 
-    async def _posted(self, request: Request, body: Multipart) -> Response | TransportError:
-        call = Call(request)
+    async def _posted(self, call: Call, body: Multipart) -> Response | TransportError:
+        seconds = self._options.timeout
         scope: asyncio.Timeout | None = None
         try:
-            async with self._manager.call(self._options.deadline) as scope, body.guarded(self._options.timeout):
-                return await self._exchange(call, body)
-        except TimeoutError:
-            kind: type[TransportError] = TransportTimeoutError
-            reason = f"made no headway for {self._options.timeout:g} s"
-        except (aiohttp.ClientError, OSError) as error:
-            kind, reason = TransportError, f"had no answer: {reason_of(error)}"
+            with HiddenLocals(aiohttp.ClientError):
+                async with self._manager.call(self._options.deadline) as scope, body.guarded(seconds):
+                    return await self._exchange(call, body)
+        except FAILURES as error:
+            failure = failure_of(call, error, seconds, late="made no headway for")
         # Raised here, as what aiohttp makes of them shows their text.
         if body.failure is not None:
             raise body.failure
         if scope is not None and scope.expired():
-            raise self._cut_short(request)
-        return kind(reason, request=request, sent=call.sent)
+            raise self._cut_short(call.request)
+        return failure
 
     def _cut_short(self, request: Request) -> UsageError | DeadlineExceededError:
         if self._manager.closed:
@@ -187,19 +183,19 @@ class Store:
     ) -> AbstractAsyncContextManager[aiohttp.ClientResponse]:
         """Send a request of these headers, or with the key where there are none."""
         session, timeout = self._manager.session(), self._options.timeout
-        connect = timeout * _CONNECT_SHARE
+        connect = timeout * CONNECT_SHARE
         return session.request(
             call.request.method,
             URL(call.request.url, encoded=True),
             data=data,
-            # A session that was given may have headers of its own; no local variable, as it would hold the key.
+            # A session that was given may have headers of its own.
             headers=self._manager.credentials.headers() if headers is None else {"User-Agent": _AGENT, **headers},
             # Nothing is timed as a whole: a file takes as long as it takes.
             timeout=aiohttp.ClientTimeout(total=None, connect=connect, sock_read=None if data else timeout),
             allow_redirects=False,
             raise_for_status=False,
-            # A middleware of the user's may know a key of its own.
-            middlewares=(Once(call),),
+            # A middleware of the user's may know a key of its own, which is not for the store.
+            middlewares=(Once(call), *(middlewares_of(session) if headers is None else ())),
         )
 
 
@@ -222,16 +218,15 @@ class _Opening:
         self.keyed = keyed
 
     async def send(self, call: Call) -> Response:
-        """Send it once and give status and headers, with the body of what is no success."""
+        """Send it once and return status and headers, with the body of what is no success."""
         call.attempts += 1
         try:
-            return await self._open(call)
-        except TimeoutError:
-            failure: TransportError = TransportTimeoutError(
-                f"had no answer within {self._timeout:g} s", request=call.request
-            )
-        except (aiohttp.ClientError, OSError) as error:
-            failure = TransportError(f"had no answer: {reason_of(error)}", request=call.request)
+            with HiddenLocals(aiohttp.ClientError):
+                # Of the whole head: one that comes byte by byte would put off a timeout of aiohttp's for ever.
+                async with asyncio.timeout(self._timeout):
+                    return await self._open(call)
+        except FAILURES as error:
+            failure = failure_of(call, error, self._timeout)
         raise failure
 
     async def _open(self, call: Call) -> Response:
@@ -239,9 +234,11 @@ class _Opening:
         async with AsyncExitStack() as stack:
             answer = await stack.enter_async_context(self._ask(call, headers))
             body = b""
-            if 200 <= answer.status < 300:
+            if answer.status == 200:
                 self.answered = answer
                 self._stack.push_async_exit(stack.pop_all())
+            elif 200 <= answer.status < 300:
+                raise DecodingError(["is not the whole file"], request=call.request, status=answer.status)
             else:
                 body = await answer.content.read(_LARGEST_RECEIPT)
             return Response(answer.status, answer.headers.copy(), body)

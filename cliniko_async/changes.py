@@ -11,6 +11,7 @@ from ._ahead import Ahead
 from ._converter import version_content
 from ._cursor import ChangesMark, changes_marks, fingerprint, read_cursor, write_cursor
 from ._decode import PageData, Row
+from ._frames import HiddenLocals
 from ._walks.changed import ChangedStep, ChangedWalk, Moment, Version, version_digest
 from .errors import BadRequestError, ClinikoError, DecodingError, PaginationError
 from .filters import epoch_of
@@ -107,7 +108,8 @@ class ChangeIterator(Generic[T]):
 
     async def _turn(self) -> None:
         try:
-            step = await self._ask(self._step.walk)
+            with HiddenLocals():
+                step = await self._ask(self._step.walk)
         except ClinikoError as error:
             error.cursor = error.cursor or self.cursor
             if isinstance(error, PaginationError):

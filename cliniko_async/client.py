@@ -12,6 +12,7 @@ import attrs
 import msgspec
 
 from ._follow import follow_link, follow_list, resolve_links
+from ._frames import HiddenLocals, hides_locals
 from ._http import Credentials, Request, Response, Server, is_unicode
 from ._identity import base_url_for, checked_key, user_agent
 from ._resource import Resource
@@ -197,12 +198,16 @@ class Cliniko:
         priority: Priority = "interactive",
     ) -> None:
         """Take the key and who asks; nothing is opened before the first request."""
-        options = _Options(timeout, deadline, retry, priority)
-        credentials = Credentials(checked_key(api_key), user_agent(app_name, contact_email))
-        server = Server(base_url_for(api_key, shard, base_url))
-        limiter = shared_limiter(server.base_url, api_key) if rate_limiter is None else rate_limiter
-        self._manager = SessionManager(server, credentials, limiter, session)
-        self._view = _View(self._manager, options)
+        try:
+            with HiddenLocals():
+                options = _Options(timeout, deadline, retry, priority)
+                credentials = Credentials(checked_key(api_key), user_agent(app_name, contact_email))
+                server = Server(base_url_for(api_key, shard, base_url))
+                limiter = shared_limiter(server.base_url, api_key) if rate_limiter is None else rate_limiter
+                self._manager = SessionManager(server, credentials, limiter, session)
+                self._view = _View(self._manager, options)
+        finally:
+            del api_key  # From the traceback of an error.
         self._owner = True
 
     @classmethod
@@ -214,13 +219,16 @@ class Cliniko:
         Raises:
             ConfigurationError: a variable is missing, or cannot work.
         """
-        for name in ("api_key", "app_name", "contact_email"):
-            if name not in options:
-                options[name] = _from_env(f"CLINIKO_{name.upper()}")
-        base_url = os.environ.get("CLINIKO_BASE_URL")
-        if base_url and "shard" not in options:
-            options.setdefault("base_url", base_url)
-        return cls(**options)
+        try:
+            for name in ("api_key", "app_name", "contact_email"):
+                if name not in options:
+                    options[name] = _from_env(f"CLINIKO_{name.upper()}")
+            base_url = os.environ.get("CLINIKO_BASE_URL")
+            if base_url and "shard" not in options:
+                options.setdefault("base_url", base_url)
+            return cls(**options)
+        finally:
+            options.clear()  # The key, from the traceback of an error.
 
     def with_options(self, **options: Unpack[ViewOptions]) -> Self:
         """Give a view with other options on the same session and limiter; it owns nothing and closes nothing."""
@@ -265,21 +273,11 @@ class Cliniko:
             InvalidRequestError: the URL is not on this account's server below its base path, or an argument cannot be
                 sent.
         """
-        if not isinstance(method, str) or not _METHOD.fullmatch(method.upper()):
-            raise InvalidRequestError("method must be a word such as GET", argument="method")
-        url = self._view.server.own(_with_params(self._absolute(path_or_url), params))
-        if url is None:
-            raise InvalidRequestError(
-                "path_or_url leads away from the server of the key, or has characters that must be encoded first",
-                argument="path_or_url",
-            )
-        return await self._view.send(Request(method.upper(), url, None if json is None else _json(json)))
-
-    def _absolute(self, path_or_url: str) -> str:
-        if not isinstance(path_or_url, str):
-            raise InvalidRequestError("path_or_url must be a str", argument="path_or_url")
-        absolute = path_or_url.startswith("//") or "://" in path_or_url.partition("?")[0]
-        return path_or_url if absolute else self._view.server.url("/" + path_or_url.removeprefix("/"))
+        try:
+            request = _request(self._view.server, method, path_or_url, params, json)
+        finally:
+            del path_or_url, params, json  # From the traceback of an error.
+        return await self._view.send(request)
 
     @overload
     def follow(self, link: Link[T]) -> Awaitable[T]: ...
@@ -287,6 +285,7 @@ class Cliniko:
     @overload
     def follow(self, link: ListLink[T]) -> Paginator[T]: ...
 
+    @hides_locals
     def follow(self, link: Link[Any] | ListLink[Any]) -> Awaitable[Any] | Paginator[Any]:
         """Give the record that a link leads to, or the list; archived, cancelled, deleted and inactive ones too.
 
@@ -307,7 +306,10 @@ class Cliniko:
             InvalidRequestError: a link leads to another server, or to what no operation answers, or two kinds of record
                 have one id between them.
         """
-        return await resolve_links(self._view, links)
+        found = resolve_links(self._view, links)
+        del links  # Their URLs may have a query.
+        with HiddenLocals():
+            return await found
 
     async def limits(self) -> Limits:
         """Tell how the budget stands: used, remaining, waiting, and the next free moment."""
@@ -315,7 +317,9 @@ class Cliniko:
 
     def __repr__(self) -> str:
         """The server; never the key."""
-        return f"Cliniko({self._manager.server.base_url!r})"
+        # An error reporter may show one whose making failed.
+        manager: SessionManager | None = getattr(self, "_manager", None)
+        return f"Cliniko({manager.server.base_url!r})" if manager else "Cliniko(…)"
 
     if not TYPE_CHECKING:
 
@@ -342,6 +346,32 @@ def _from_env(variable: str) -> str:
     if not value:
         raise ConfigurationError(f"the environment variable {variable} is not set")
     return value
+
+
+@hides_locals
+def _request(
+    server: Server,
+    method: str,
+    path_or_url: str,
+    params: Mapping[str, Scalar | Sequence[Scalar]] | None,
+    json: Any,  # noqa: ANN401
+) -> Request:
+    if not isinstance(method, str) or not _METHOD.fullmatch(method.upper()):
+        raise InvalidRequestError("method must be a word such as GET", argument="method")
+    url = server.own(_with_params(_absolute(server, path_or_url), params))
+    if url is None:
+        raise InvalidRequestError(
+            "path_or_url leads away from the server of the key, or has characters that must be encoded first",
+            argument="path_or_url",
+        )
+    return Request(method.upper(), url, None if json is None else _json(json))
+
+
+def _absolute(server: Server, path_or_url: str) -> str:
+    if not isinstance(path_or_url, str):
+        raise InvalidRequestError("path_or_url must be a str", argument="path_or_url")
+    absolute = path_or_url.startswith("//") or "://" in path_or_url.partition("?")[0]
+    return path_or_url if absolute else server.url("/" + path_or_url.removeprefix("/"))
 
 
 def _with_params(url: str, params: Mapping[str, Scalar | Sequence[Scalar]] | None) -> str:

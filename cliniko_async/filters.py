@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, ClassVar, Generic, Literal, NoReturn, TypeVar
 
 import msgspec
 
+from ._frames import hides_locals
 from ._http import Discreet, is_id
 from ._spelling import did_you_mean
 from .errors import InvalidRequestError
@@ -132,6 +133,7 @@ class _Encoded(Column, Generic[V]):
 
 
 class _Equal(_Encoded[V]):
+    @hides_locals
     def __eq__(self, value: V) -> Filter:  # type: ignore[override]  # pyright: ignore[reportIncompatibleMethodOverride]
         return self._filter("=", self._encode(value))
 
@@ -139,20 +141,25 @@ class _Equal(_Encoded[V]):
 
 
 class _Unequal(_Equal[V]):
+    @hides_locals
     def __ne__(self, value: V) -> Filter:  # type: ignore[override]  # pyright: ignore[reportIncompatibleMethodOverride]
         return self._filter("!=", self._encode(value))
 
 
 class _Ordered(_Encoded[V]):
+    @hides_locals
     def __lt__(self, value: V) -> Filter:
         return self._filter("<", self._encode(value, up=True))
 
+    @hides_locals
     def __le__(self, value: V) -> Filter:
         return self._filter("<=", self._encode(value, up=True))
 
+    @hides_locals
     def __gt__(self, value: V) -> Filter:
         return self._filter(">", self._encode(value))
 
+    @hides_locals
     def __ge__(self, value: V) -> Filter:
         return self._filter(">=", self._encode(value))
 
@@ -174,6 +181,7 @@ class IntField(_Unequal[int | str], _Ordered[int | str], _Nullable):
     def _encode(self, value: int | str, *, up: bool = False) -> str:  # noqa: ARG002
         return _encode_int(self, value)
 
+    @hides_locals
     def is_in(self, values: Iterable[int | str]) -> Filter:
         """Only where it is one of several."""
         # The parts of a text would be taken for ids: "12" for 1 and 2.
@@ -193,10 +201,12 @@ class StringField(_Unequal[str], _Nullable):
             raise self._wrong("a str")
         return str.__str__(value)
 
+    @hides_locals
     def contains(self, value: str) -> Filter:
         """Only where the text is part of it."""
         return self._filter("~", self._encode(value))
 
+    @hides_locals
     def matches(self, pattern: str) -> Filter:
         """Only where it matches a pattern in which `%` stands for any text."""
         return self._filter("~~", self._encode(pattern))
@@ -232,6 +242,7 @@ class DateField(_Equal[dt.date], _Ordered[dt.date], _Nullable):
             raise self._wrong("a date (not a datetime)")
         return value.isoformat()
 
+    @hides_locals
     def matches(self, pattern: str) -> Filter:
         """Only days that match a pattern with `*` in place of digits, such as `****-05-**`."""
         if not isinstance(pattern, str) or not _DAY_PATTERN.fullmatch(pattern):
@@ -249,10 +260,12 @@ class BooleanField(Column):
             raise self._wrong("True or False")
         return str(value).lower()
 
+    @hides_locals
     def is_(self, value: bool) -> Filter:  # noqa: FBT001
         """Only where it is so."""
         return self._filter("=", self._encode(value))
 
+    @hides_locals
     def is_not(self, value: bool) -> Filter:  # noqa: FBT001
         """Only where it is otherwise."""
         return self._filter("!=", self._encode(value))
@@ -263,6 +276,7 @@ class ArrayField(Column):
 
     kind = "array"
 
+    @hides_locals
     def contains(self, value: int | str) -> Filter:
         """Only where the id is one of the list."""
         return self._filter("~", _encode_int(self, value))

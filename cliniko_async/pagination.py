@@ -14,6 +14,7 @@ from ._ahead import Ahead
 from ._api import Api
 from ._cursor import Mark, StartMark, fingerprint, list_marks, read_cursor, write_cursor
 from ._decode import PageData, Row
+from ._frames import HiddenLocals
 from ._http import Discreet, Request
 from ._walks import Answer, Query, Step, Walk, resume
 from .errors import BadRequestError, ClinikoError, DecodingError, PaginationDriftError, PaginationError
@@ -115,7 +116,8 @@ class Paginator(Generic[T]):
         listing = self._listing
         query = msgspec.structs.replace(listing.query, per_page=1)
         asked = Ahead(listing.api, listing.record, listing.envelope)
-        totals = [(await asked.get(query.url(source))).page.total_entries for source in range(len(query.sources))]
+        with HiddenLocals():
+            totals = [(await asked.get(query.url(source))).page.total_entries for source in range(len(query.sources))]
         if None in totals:
             error = PaginationError("the list does not say how many entries it has")
             error.request = listing.request()
@@ -169,10 +171,12 @@ class _Turns(Generic[T]):
             StopAsyncIteration: the walk is at its end.
         """
         try:
-            while (walk := self._walk) is not None:
-                step = await self._step(walk)
-                if step.rows or (empty and self._is_ended()):
-                    return self._rows, step.total
+            # Frames below hold the URLs that were asked for, and what was read of an answer that does not fit.
+            with HiddenLocals():
+                while (walk := self._walk) is not None:
+                    step = await self._step(walk)
+                    if step.rows or (empty and self._is_ended()):
+                        return self._rows, step.total
         except ClinikoError as error:
             error.cursor = error.cursor or self.cursor(len(self._rows))
             if isinstance(error, PaginationError):

@@ -10,6 +10,7 @@ from weakref import WeakSet
 import aiohttp
 
 from ._accounts import Accounts
+from ._frames import HiddenLocals
 from ._gate import Gate
 from ._identity import base_url_for, checked_key
 from ._retry import RetryPolicy
@@ -61,6 +62,8 @@ class AccountPool:
         **options: Unpack[ClientOptions],
     ) -> None:
         """Take who asks and how much at once; nothing is opened before the first request."""
+        self._connections = connections
+        self._per_account = per_account
         for name, number in {"connections": connections, "per_account": per_account}.items():
             if not _is_count(number):
                 raise ConfigurationError(f"{name} must be a whole number, at least 1")
@@ -68,8 +71,6 @@ class AccountPool:
             raise ConfigurationError("limiter is a function that makes the limiter for an API key")
         self._who = {"app_name": app_name, "contact_email": contact_email}
         self._options = options
-        self._connections = connections
-        self._per_account = per_account
         self._accounts = Accounts(Gate(connections, per_account), limiter)
         self._session = session
         self._owns_session = session is None
@@ -86,15 +87,22 @@ class AccountPool:
             ConfigurationError: the key or an option cannot work.
             UsageError: the pool is closed, or this is not its event loop.
         """
-        return self._member(api_key, options)
+        try:
+            return self._member(api_key, options)
+        finally:
+            del api_key  # From the traceback of an error.
 
     def _member(self, api_key: str, options: ClientOptions) -> Member:
-        session = self._opened()
-        _check_names(options)
-        merged = _merged(self._options, options)
-        base_url = base_url_for(checked_key(api_key), merged.get("shard"), merged.get("base_url"))
-        account = self._accounts.get(base_url, api_key)
-        client = Member(api_key, session=session, rate_limiter=account, **self._who, **merged)
+        try:
+            with HiddenLocals():
+                session = self._opened()
+                _check_names(options)
+                merged = _merged(self._options, options)
+                base_url = base_url_for(checked_key(api_key), merged.get("shard"), merged.get("base_url"))
+                account = self._accounts.get(base_url, api_key)
+                client = Member(api_key, session=session, rate_limiter=account, **self._who, **merged)
+        finally:
+            del api_key
         self._managers.add(client.manager)
         return client
 
@@ -109,11 +117,14 @@ class AccountPool:
         Raises:
             InvalidRequestError: `keys` is not a mapping, or `concurrency` is not a whole number of at least 1.
         """
-        if not isinstance(keys, Mapping):
-            raise InvalidRequestError("keys must be a mapping of your names to API keys", argument="keys")
-        if not _is_count(concurrency):
-            raise InvalidRequestError("concurrency must be a whole number, at least 1", argument="concurrency")
-        return Run(lambda api_key: self._member(api_key, {}), job, keys, concurrency)
+        try:
+            if not isinstance(keys, Mapping):
+                raise InvalidRequestError("keys must be a mapping of your names to API keys", argument="keys")
+            if not _is_count(concurrency):
+                raise InvalidRequestError("concurrency must be a whole number, at least 1", argument="concurrency")
+            return Run(lambda api_key: self._member(api_key, {}), job, keys, concurrency)
+        finally:
+            del keys  # From the traceback of an error.
 
     async def aclose(self) -> None:
         """Close every client of the pool, so that what is under way ends with a `UsageError`, and then the connector.

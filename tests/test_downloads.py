@@ -1,7 +1,9 @@
 """Files on their way back, through a link that gives the file or a redirect to where it is."""
 
 import asyncio
+import json
 import tracemalloc
+from pathlib import Path
 from typing import Any
 
 import aiohttp
@@ -20,7 +22,9 @@ from cliniko_async import (
     to_dict,
 )
 from tests.support.attachments import Clinic, clinic, pieces
-from tests.support.clients import ONCE, client_of, virtually
+from tests.support.clients import ONCE, QUICK, client_of, virtually
+from tests.support.frames import assert_frames_hidden
+from tests.support.raw_server import Line, RawServer, answer, silence, stall
 
 PDF = b"%PDF-1.7 \r\n--x\r\n" * 40_000
 
@@ -293,3 +297,104 @@ async def test_a_file_that_makes_no_headway_is_given_up():
             assert [await anext(file) for _ in range(3)] == [b"a", b"b", b"c"]
             with pytest.raises(TransportTimeoutError, match="no headway for 5 s"):
                 await anext(file)
+
+
+def attachment_at(server: RawServer) -> PatientAttachment:
+    """An attachment whose file is on a raw server."""
+    data = json.loads((Path(__file__).parent / "facts" / "examples" / "patient_attachment.json").read_text())
+    link = {"links": {"self": f"{server.base_url}/patient_attachments/1/content"}}
+    return from_dict(PatientAttachment, {**data, "content": link})
+
+
+async def drip(line: Line) -> None:
+    """Send a head without an end, byte by byte, each well within the timeout."""
+    await line.write(b"HTTP/1.1 200 OK\r\nX-Long: ")
+    while not line.writer.is_closing():
+        await line.write(b"x")
+        await asyncio.sleep(1)
+
+
+@virtually
+async def test_a_head_that_comes_byte_by_byte_is_ended_by_the_timeout():
+    async with RawServer(drip) as server, client_of(server, timeout=5.0, retry=ONCE) as cliniko:
+        began = asyncio.get_running_loop().time()
+        with pytest.raises(TransportTimeoutError, match="no answer within 5 s"):
+            async with cliniko.patient_attachments.download(attachment_at(server)):
+                pass
+        assert asyncio.get_running_loop().time() - began == pytest.approx(5, abs=0.1)
+
+
+@pytest.mark.parametrize("status", [201, 202, 204, 206])
+@virtually
+async def test_a_success_that_is_not_the_whole_file_is_none(status: int):
+    async with RawServer(answer(status, b"")) as server, client_of(server) as cliniko:
+        with pytest.raises(DecodingError, match="not the whole file"):
+            async with cliniko.patient_attachments.download(attachment_at(server)):
+                pass
+        assert len(server.requests) == 1
+
+
+async def reading(request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:
+    response = await handler(request)
+    await response.read()
+    return response
+
+
+@pytest.mark.parametrize("content", [PDF, b""])
+@virtually
+async def test_the_middlewares_of_a_given_session_see_what_goes_to_the_api_and_may_read_it(content: bytes):
+    async with (
+        RawServer(answer(200, content)) as server,
+        aiohttp.ClientSession(middlewares=(reading,)) as session,
+        client_of(server, session=session) as cliniko,
+        cliniko.patient_attachments.download(attachment_at(server)) as file,
+    ):
+        assert await file.read() == content
+
+
+@virtually
+async def test_the_middlewares_of_a_given_session_do_not_see_what_goes_to_a_store():
+    seen: list[str] = []
+
+    async def note(request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:
+        seen.append(request.url.path)
+        return await handler(request)
+
+    async with aiohttp.ClientSession(middlewares=(note,)) as session, clinic(session=session) as at:
+        record = await kept(at)
+        seen.clear()
+        async with at.cliniko.patient_attachments.download(record) as file:
+            assert await file.read() == PDF
+        assert seen == [f"/v1/patient_attachments/{record.id}/content"]
+        assert len(at.sandbox.files.requests) == 1
+
+
+@virtually
+async def test_unasked_bytes_on_a_kept_connection_are_not_the_file():
+    lines: list[Line] = []
+
+    async def talk(line: Line) -> None:
+        await answer(200, b"the first")(line)
+        lines.append(line)
+
+    async with RawServer(talk) as server, client_of(server, retry=QUICK) as cliniko:
+        for wait in (1.0, 0.0):
+            async with cliniko.patient_attachments.download(attachment_at(server)) as file:
+                assert await file.read() == b"the first"
+            lines[-1].writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nother")
+            await asyncio.sleep(wait)
+
+
+@pytest.mark.parametrize("where", ["api", "store"])
+@pytest.mark.parametrize("moment", ["head", "body"])
+@virtually
+async def test_no_frame_of_a_download_that_is_cut_short_shows_a_key_or_a_url(where: str, moment: str):
+    turn = silence() if moment == "head" else stall(200, PDF)
+    async with RawServer(turn) as server:
+        stop = asyncio.timeout(2)
+        redirect = answer(302, b"", {"Location": f"{server.base_url}/file?signature=Secretsign"})
+        async with RawServer(redirect if where == "store" else turn) as api, client_of(api) as cliniko:
+            with pytest.raises(TimeoutError) as raised:
+                async with stop, cliniko.patient_attachments.download(attachment_at(api)) as file:
+                    await file.read()
+    assert_frames_hidden(raised.value, "Secretsign")

@@ -16,7 +16,7 @@ NAME = "cliniko_async"
 FILES = sorted((ROOT / NAME).rglob("*.py"))
 
 LAYERS = (
-    {"_compat", "_http", "_loops", "_record", "_spelling", "_timeouts", "links"},
+    {"_compat", "_frames", "_http", "_loops", "_record", "_spelling", "_timeouts", "links"},
     {"errors"},
     {"_api", "_fields", "_identity", "filters"},
     {

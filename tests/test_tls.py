@@ -1,5 +1,7 @@
 """Where the key goes over the network: to a server whose certificate is good, and past every proxy."""
 
+import asyncio
+import datetime as dt
 import ssl
 from typing import Self
 
@@ -9,26 +11,27 @@ import trustme
 from aiohttp import web
 
 from cliniko_async import Cliniko, TransportError
-from tests.support.clients import KEY, ONCE, WHO
+from tests.support.clients import KEY, ONCE, QUICK, WHO, RecordingLimiter
 from tests.support.raw_server import RawServer, answer
 
 AUTHORITY = trustme.CA()
+LONG_AGO = dt.datetime(2001, 1, 1, tzinfo=dt.UTC)
 PAGE = {"appointment_types": [], "total_entries": 0, "links": {}}
 
 
 class TlsServer:
-    """A server on loopback whose certificate an authority vouches for that nobody knows."""
+    """A server on loopback; its certificate is good where the authority is known."""
 
-    def __init__(self) -> None:
+    def __init__(self, certificate: trustme.LeafCert | None = None) -> None:
         self.heard: list[str] = []
         self.port = 0
+        self.context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+        (certificate or AUTHORITY.issue_cert("127.0.0.1")).configure_cert(self.context)
 
     async def __aenter__(self) -> Self:
-        context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-        AUTHORITY.issue_cert("127.0.0.1").configure_cert(context)
         self._runner = web.ServerRunner(web.Server(self._handle))
         await self._runner.setup()
-        await web.TCPSite(self._runner, "127.0.0.1", 0, ssl_context=context).start()
+        await web.TCPSite(self._runner, "127.0.0.1", 0, ssl_context=self.context).start()
         self.port = self._runner.addresses[0][1]
         return self
 
@@ -45,19 +48,75 @@ async def test_a_server_whose_certificate_nobody_vouches_for_hears_nothing():
         TlsServer() as server,
         Cliniko(KEY, **WHO, base_url=f"https://127.0.0.1:{server.port}/v1", retry=ONCE) as cliniko,
     ):
-        with pytest.raises(TransportError, match="Certificate"):
+        with pytest.raises(TransportError, match="certificate verify failed: "):
             await cliniko.appointment_types.list()
     assert server.heard == []
 
 
-async def test_a_server_with_a_good_certificate_is_asked(tmp_path):
-    """The same server, once its authority is one that this machine trusts."""
-    trusted = tmp_path / "authority.pem"
-    AUTHORITY.cert_pem.write_to_path(trusted)
-    context = ssl.create_default_context(cafile=trusted)
+def trusting() -> aiohttp.ClientSession:
+    """A session that knows the authority."""
+    context = ssl.create_default_context(cadata=AUTHORITY.cert_pem.bytes().decode())
+    return aiohttp.ClientSession(connector=aiohttp.TCPConnector(ssl=context))
+
+
+def self_signed() -> trustme.LeafCert:
+    """A certificate that vouches for itself."""
+    alone = trustme.CA()
+    return trustme.LeafCert(alone.private_key_pem.bytes(), alone.cert_pem.bytes(), [])
+
+
+REFUSED = [
+    ("self-signed certificate", "127.0.0.1", self_signed),
+    ("IP address mismatch, certificate is not valid for", "127.0.0.1", lambda: AUTHORITY.issue_cert("192.0.2.1")),
+    ("Hostname mismatch, certificate is not valid for", "localhost", lambda: AUTHORITY.issue_cert("other.example")),
+    ("certificate has expired", "127.0.0.1", lambda: AUTHORITY.issue_cert("127.0.0.1", not_after=LONG_AGO)),
+    ("unable to get local issuer certificate", "127.0.0.1", lambda: trustme.CA().issue_cert("127.0.0.1")),
+]
+
+
+@pytest.mark.parametrize(("reason", "host", "certificate"), REFUSED)
+@pytest.mark.parametrize("write", [False, True])
+async def test_a_certificate_that_is_refused_is_named_in_the_systems_words_and_not_tried_again(
+    reason, host, certificate, write
+):
+    limiter = RecordingLimiter()
+    async with TlsServer(certificate()) as server, trusting() as session:
+        url = f"https://{host}:{server.port}/v1"
+        async with Cliniko(KEY, **WHO, base_url=url, session=session, rate_limiter=limiter) as cliniko:
+            expected = rf"certificate verify failed: {reason}.*\(1 attempt\)"
+            with pytest.raises(TransportError, match=expected) as raised:
+                await (cliniko.taxes.create(name="GST", rate=10) if write else cliniko.taxes.get("1"))
+    assert (server.heard, limiter.fates, raised.value.sent) == ([], ["unsent"], False)
+
+
+async def test_a_fingerprint_that_is_another_is_not_tried_again():
     async with (
         TlsServer() as server,
-        aiohttp.ClientSession(connector=aiohttp.TCPConnector(ssl=context)) as session,
+        aiohttp.ClientSession(connector=aiohttp.TCPConnector(ssl=aiohttp.Fingerprint(b"0" * 32))) as session,
+        Cliniko(KEY, **WHO, base_url=f"https://127.0.0.1:{server.port}/v1", session=session) as cliniko,
+    ):
+        with pytest.raises(TransportError, match=r"another fingerprint \(1 attempt\)"):
+            await cliniko.taxes.get("1")
+    assert server.heard == []
+
+
+async def test_a_server_that_speaks_no_tls_may_be_tried_again():
+    async def serve(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n")
+        writer.close()
+
+    async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
+        url = f"https://127.0.0.1:{server.sockets[0].getsockname()[1]}/v1"
+        async with Cliniko(KEY, **WHO, base_url=url, retry=QUICK) as cliniko:
+            with pytest.raises(TransportError, match=r"had no connection: TLS: [a-z ]+ \(3 attempts\)"):
+                await cliniko.taxes.get("1")
+
+
+async def test_a_server_with_a_good_certificate_is_asked():
+    """The same server, once its authority is one that this machine trusts."""
+    async with (
+        TlsServer() as server,
+        trusting() as session,
         Cliniko(KEY, **WHO, base_url=f"https://127.0.0.1:{server.port}/v1", session=session, retry=ONCE) as cliniko,
     ):
         assert (await cliniko.appointment_types.list()).items == ()

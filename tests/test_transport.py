@@ -2,11 +2,13 @@
 
 import asyncio
 import contextlib
+import datetime as dt
 import gzip
 import json
 import tracemalloc
 import zlib
 from pathlib import Path
+from types import SimpleNamespace
 
 import aiohttp
 import pytest
@@ -26,6 +28,7 @@ from tests.support.clients import ONCE, QUICK, RecordingLimiter, client_of, virt
 from tests.support.raw_server import RawServer, answer, close, flood, raw, reset, silence, stall
 
 TAX = json.loads((Path(__file__).parent / "facts" / "examples" / "tax.json").read_text())
+DAY = dt.date(2030, 1, 1)
 BOUNDED = tuple(map(int, aiohttp.__version__.split(".")[:2])) >= (3, 14)
 BROKEN = [pytest.param(close(), id="closed"), pytest.param(reset(), id="reset")]
 
@@ -128,24 +131,263 @@ class TestNoReplay:
             client_of(server, session=session, retry=ONCE) as client,
         ):
             await client.request("GET", "/things")
-            with pytest.raises(TransportError, match="ServerDisconnectedError"):
+            with pytest.raises(TransportError, match="the server closed the connection"):
                 await client.request("GET", "/things")
             assert seen == ["GET", "GET"]
+
+
+WHOLE = b'HTTP/1.1 201 Created\r\nContent-Length: 13\r\n\r\n{"id": "666"}'
+UNASKED = {
+    "an answer": WHOLE,
+    "two answers": WHOLE * 2,
+    "the head of an answer": WHOLE.partition(b"{")[0],
+    "half a body": WHOLE[:-5],
+    "an interim answer": b"HTTP/1.1 100 Continue\r\n\r\n",
+    "a farewell": b"HTTP/1.1 408 Request Timeout\r\nConnection: close\r\nContent-Length: 0\r\n\r\n",
+    "no http": b"nonsense\r\n\r\n",
+}
+FRESH = answer(201, TAX | {"id": "7"})
+HALF = {"half a head": WHOLE[:30], "a line end": b"\r\n"}
+
+
+class Talkative:
+    """A turn that answers and keeps the connection, so that more can be said on it."""
+
+    def __init__(self, body=TAX):
+        self.answer = answer(200, body)
+
+    async def __call__(self, line):
+        await self.answer(line)
+        self.line = line
+
+
+def create(client):
+    return client.taxes.create(name="GST", rate=10)
+
+
+def read(client):
+    return client.taxes.get("7")
+
+
+class TestUnaskedBytes:
+    """What a server sends on a kept connection without having been asked is the answer to nothing."""
+
+    @pytest.mark.parametrize("send", [create, read])
+    @pytest.mark.parametrize("unasked", UNASKED)
+    @virtually
+    async def test_they_are_not_the_answer_to_the_next_request(self, options, unasked, send):
+        turn = Talkative()
+        async with (
+            options() as made,
+            RawServer(turn, FRESH) as server,
+            client_of(server, retry=QUICK, **made) as client,
+        ):
+            await client.taxes.get("1")
+            turn.line.writer.write(UNASKED[unasked])
+            await asyncio.sleep(1)
+            assert (await send(client)).id == "7"
+            assert [request.connection for request in server.requests] == [1, 2]
+
+    @pytest.mark.parametrize("send", [create, read])
+    @pytest.mark.parametrize("unasked", [*UNASKED, *HALF])
+    @virtually
+    async def test_on_a_session_of_our_own_half_a_line_is_enough_and_nothing_is_tried_in_vain(self, unasked, send):
+        turn, limiter = Talkative(), RecordingLimiter()
+        async with RawServer(turn, FRESH) as server, client_of(server, rate_limiter=limiter) as client:
+            await client.taxes.get("1")
+            turn.line.writer.write((UNASKED | HALF)[unasked])
+            await asyncio.sleep(1)
+            assert (await send(client)).id == "7"
+            assert [request.connection for request in server.requests] == [1, 2]
+        assert limiter.fates == ["answered", "answered"]
+
+    @pytest.mark.parametrize("unasked", UNASKED)
+    @virtually
+    async def test_they_are_seen_where_the_loop_has_not_read_them_yet(self, options, unasked):
+        turn, limiter = Talkative(), RecordingLimiter()
+        async with (
+            options() as made,
+            RawServer(turn, FRESH) as server,
+            client_of(server, rate_limiter=limiter, retry=QUICK, **made) as client,
+        ):
+            await client.taxes.get("1")
+            turn.line.writer.write(UNASKED[unasked])
+            assert (await create(client)).id == "7"
+            assert server.arrived == ["GET /taxes/1", "POST /taxes"]
+        assert limiter.fates == ["answered", "unsent", "answered"]
+
+    @virtually
+    async def test_the_request_counts_as_not_sent(self, options):
+        turn = Talkative()
+        async with (
+            options() as made,
+            RawServer(turn, FRESH) as server,
+            client_of(server, retry=ONCE, **made) as client,
+        ):
+            await client.taxes.get("1")
+            turn.line.writer.write(WHOLE)
+            with pytest.raises(TransportError) as raised:
+                await create(client)
+            assert not raised.value.sent
+            assert server.arrived == ["GET /taxes/1"]
+
+    @pytest.mark.parametrize("at", [0, 1, 10, len(WHOLE)])
+    @virtually
+    async def test_nor_are_they_where_they_come_with_the_answer_before(self, options, at):
+        first = json.dumps(TAX).encode()
+        head = f"HTTP/1.1 200 OK\r\nContent-Length: {len(first)}\r\n\r\n".encode()
+
+        async def turn(line):
+            await line.write(head + first[:10])
+            await asyncio.sleep(1)
+            await line.write(first[10:] + WHOLE[:at])
+            await asyncio.sleep(1)
+            await line.write(WHOLE[at:])
+
+        async with (
+            options() as made,
+            RawServer(turn, FRESH) as server,
+            client_of(server, retry=QUICK, **made) as client,
+        ):
+            await client.taxes.get("1")
+            await asyncio.sleep(3)
+            assert (await create(client)).id == "7"
+            assert server.arrived == ["GET /taxes/1", "POST /taxes"]
+
+    @virtually
+    async def test_a_connection_that_stays_silent_is_used_again(self, options):
+        async with (
+            options() as made,
+            RawServer(answer(200, TAX), answer(204), answer(200, TAX)) as server,
+            client_of(server, retry=ONCE, **made) as client,
+        ):
+            for call in (client.taxes.get("1"), client.taxes.delete("1"), client.taxes.get("1"), create(client)):
+                await call
+                await asyncio.sleep(1)
+            assert {request.connection for request in server.requests} == {1}
+
+    @virtually
+    async def test_a_server_that_speaks_first_is_none(self, options):
+        async def serve(reader, writer):
+            writer.write(WHOLE)
+            await reader.read()
+            writer.close()
+
+        async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
+            at = SimpleNamespace(base_url=f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/v1")
+            async with options() as made, client_of(at, retry=ONCE, **made) as client:
+                with pytest.raises(TransportError, match=r"nobody asked for|reset by peer") as raised:
+                    await create(client)
+                assert not raised.value.sent
+
+
+async def reading(request, handler):
+    response = await handler(request)
+    await response.read()
+    return response
+
+
+async def parsing(request, handler):
+    response = await handler(request)
+    await response.json(content_type=None)
+    return response
+
+
+async def releasing(request, handler):
+    async with await handler(request) as response:
+        await response.text()
+    return response
+
+
+class TestBodiesReadBefore:
+    """A middleware of the user's may log, record or cache what was answered."""
+
+    @pytest.mark.parametrize("middlewares", [(reading,), (parsing,), (releasing,), (releasing, reading)])
+    @pytest.mark.parametrize("encoding", [None, "gzip"])
+    @virtually
+    async def test_they_are_read_all_the_same(self, middlewares, encoding):
+        body = json.dumps(TAX | {"name": "\u00e9\U0001f600"}).encode()
+        turn = answer(201, gzip.compress(body), {"Content-Encoding": "gzip"}) if encoding else answer(201, body)
+        limiter = RecordingLimiter()
+        async with (
+            RawServer(turn) as server,
+            aiohttp.ClientSession(middlewares=middlewares) as session,
+            client_of(server, session=session, rate_limiter=limiter) as client,
+        ):
+            assert (await create(client)).name == "\u00e9\U0001f600"
+            assert (await client.request("GET", "/taxes/1")).body == body
+        assert limiter.fates == ["answered"] * 2
+
+    @pytest.mark.parametrize("middleware", [reading, releasing])
+    @virtually
+    async def test_so_are_those_of_a_refusal_and_of_nothing(self, middleware):
+        async with (
+            RawServer(answer(422, {"errors": {"name": "is taken"}}), answer(204)) as server,
+            aiohttp.ClientSession(middlewares=(middleware,)) as session,
+            client_of(server, session=session) as client,
+        ):
+            with pytest.raises(UnprocessableError) as raised:
+                await create(client)
+            assert raised.value.errors == {"name": "is taken"}
+            await client.taxes.delete("1")
+
+    @virtually
+    async def test_one_beyond_the_bound_is_refused(self, monkeypatch):
+        monkeypatch.setattr(_transport, "LARGEST_ANSWER", 1000)
+        async with (
+            RawServer(answer(200, b" " * 1001)) as server,
+            aiohttp.ClientSession(middlewares=(reading,)) as session,
+            client_of(server, session=session) as client,
+        ):
+            with pytest.raises(DecodingError, match="larger"):
+                await client.request("GET", "/things")
+
+
+HTML = b"<html><h1>Down for maintenance</h1></html>"
+NO_ANSWERS = {
+    "a page": HTML,
+    "another object": b'{"status": "ok"}',
+    "a list": b"[]",
+    "a text": b'"ok"',
+    "null": b"null",
+}
+READS = {
+    "a record": lambda client: client.taxes.get("1"),
+    "a list": lambda client: client.taxes.list().collect(),
+    "a count": lambda client: client.taxes.list().count(),
+    "settings": lambda client: client.settings.get(),
+    "public settings": lambda client: client.public_settings.get(),
+    "conflicts": lambda client: client.individual_appointments.conflicts("1"),
+    "the next time": lambda client: client.available_times.get_next("1", "1", "1", from_=DAY, to=DAY),
+    "a form": lambda client: client.patient_attachments.upload("1", b"x", filename="a.txt"),
+}
+
+
+@pytest.mark.parametrize("status", [200, 201, 202, 203, 206])
+@pytest.mark.parametrize("body", NO_ANSWERS)
+@pytest.mark.parametrize("read", READS)
+@virtually
+async def test_a_success_that_is_no_answer_is_none(read, body, status):
+    async with RawServer(answer(status, NO_ANSWERS[body])) as server, client_of(server) as client:
+        with pytest.raises(DecodingError) as raised:
+            await READS[read](client)
+        assert not raised.value.written
+        assert len(server.requests) == 1
 
 
 class TestReasons:
     @pytest.mark.parametrize(
         ("turn", "text"),
         [
-            (close(), "had no answer: ServerDisconnectedError"),
-            (reset(), "had no answer: ClientOSError, Connection reset by peer"),
-            (raw(b"nonsense\r\n\r\n"), "had no answer: ClientResponseError"),
+            (close(), "had no answer: the server closed the connection"),
+            (reset(), "had no answer: Connection reset by peer"),
+            (raw(b"nonsense\r\n\r\n"), "had no answer: the answer is not HTTP"),
             (silence(), "had no answer within 2 s"),
             (stall(), "had no answer within 2 s"),
         ],
     )
     @virtually
-    async def test_a_lost_connection_is_named_by_its_kind_alone(self, turn, text):
+    async def test_a_lost_connection_is_named_in_plain_words(self, turn, text):
         async with RawServer(turn) as server, client_of(server, retry=ONCE, timeout=2.0) as client:
             with pytest.raises(TransportError) as raised:
                 await client.request("GET", "/things")

@@ -2,6 +2,7 @@
 
 import asyncio
 import tracemalloc
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -10,12 +11,14 @@ import pytest
 from yarl import URL
 
 from cliniko_async import (
+    ClinikoError,
     DeadlineExceededError,
     DecodingError,
     ForbiddenError,
     InvalidRequestError,
     OutcomeUnknownError,
     ResponseError,
+    RetryPolicy,
     ServerError,
     TransportError,
     TransportTimeoutError,
@@ -24,6 +27,8 @@ from cliniko_async import (
 )
 from tests.support.attachments import clinic, pieces
 from tests.support.clients import ONCE, client_of, virtually
+from tests.support.frames import assert_frames_hidden
+from tests.support.raw_server import Line, RawServer, Turn, answer, close, silence
 
 PDF = b"%PDF-1.7 \r\n--x\r\n" * 40_000
 STEPS = ["GET patients", "POST patient_attachments", "GET patient_attachments"]
@@ -417,3 +422,54 @@ def test_a_cancelled_upload_leaves_nothing_behind(where: str, tmp_path: Path):
             assert await at.cliniko.patients.get(at.patient_id)
 
     test()
+
+
+def form_of(server: RawServer) -> Turn:
+    """A form that leads to the same server."""
+
+    async def turn(line: Line) -> None:
+        fields = {"key": "k", "signature": "Secretsign"}
+        await answer(200, {"url": f"{server.base_url}/bucket?x=Secretsign", "fields": fields})(line)
+
+    return turn
+
+
+@pytest.mark.parametrize("leave", ["by itself", "by a timeout of the caller's"])
+@pytest.mark.parametrize("turn", [silence(), close(), answer(403, b"<Secretsign>"), answer(201, b"<html>Secretsign")])
+@pytest.mark.parametrize("stream", [False, True])
+@virtually
+async def test_no_frame_of_an_upload_that_fails_shows_the_key_the_form_or_the_file(
+    stream: bool, turn: Turn, leave: str
+):
+    async with RawServer() as server, client_of(server, timeout=2.0, retry=ONCE) as cliniko:
+        server.turns.clear()
+        server.turns.extend([form_of(server), turn])
+        file = pieces(b"Hidden", b"content") if stream else b"Hiddencontent"
+        upload = cliniko.patient_attachments.upload("1", file, filename="Secretperson.pdf", description="Secretnote")
+        with pytest.raises((ClinikoError, TimeoutError)) as raised:
+            await asyncio.wait_for(upload, None if leave == "by itself" else 1)
+        assert_frames_hidden(raised.value, "Secretsign", "Hidden", "Secretperson", "Secretnote")
+
+
+@virtually
+async def test_nor_does_one_of_a_stream_that_fails_on_its_way():
+    async def broken() -> AsyncIterator[bytes]:
+        yield b"Hiddencontent"
+        {}[b"x"]
+
+    async with RawServer() as server, client_of(server, retry=ONCE) as cliniko:
+        server.turns.clear()
+        server.turns.extend([form_of(server), silence()])
+        with pytest.raises(KeyError) as raised:
+            await cliniko.patient_attachments.upload("1", broken(), filename="Secretperson.pdf", size=20)
+        assert_frames_hidden(raised.value, "Secretsign", "Hidden", "Secretperson")
+
+
+@virtually
+async def test_a_503_of_the_store_says_when_to_come_again():
+    async with clinic() as at:
+        at.sandbox.files.faults.status(503, headers={"Retry-After": "9"})
+        began = asyncio.get_running_loop().time()
+        cliniko = at.cliniko.with_options(retry=RetryPolicy(attempts=2))
+        await cliniko.patient_attachments.upload(at.patient_id, b"x", filename="a.pdf")
+        assert asyncio.get_running_loop().time() - began >= 9

@@ -5,6 +5,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Annotated, Literal, TypedDict, Unpack
 
 from .._fields import Id, MaxLength, Money, Pattern, Range
+from .._frames import hides_locals
 from .._record import DateTime, Record, record
 from .._resource import ArchivedGetMixin, ArchivedListMixin, ArchivedListOptions, ArchiveMixin, DeprecatedDeleteMixin
 from ..filters import ArrayField, BooleanField, Column, DateTimeField, Filterable, Filters, IntField, StringField
@@ -106,6 +107,7 @@ class AppointmentTypes(
     record = AppointmentType
     where = AppointmentTypeFilters()
 
+    @hides_locals
     def list_for_practitioner(
         self, practitioner_id: Id, /, *filters: Filterable, **options: Unpack[ArchivedListOptions]
     ) -> "Paginator[AppointmentType]":

@@ -3,7 +3,8 @@
 from typing import TYPE_CHECKING, TypedDict, Unpack
 
 from .._compat import deprecated
-from .._fields import Id, check_fields
+from .._fields import Id
+from .._frames import hides_locals
 from .._record import DateTime, Record, record
 from .._resource import (
     ArchivedCancelledDeletedGetMixin,
@@ -103,6 +104,7 @@ class Attendees(
     where = AttendeeFilters()
 
     @deprecated("the API gives this path up: use list with a filter on booking_id")
+    @hides_locals
     def list_for_group_appointment(
         self, group_appointment_id: Id, /, *filters: Filterable, **options: Unpack[ArchivedCancelledDeletedListOptions]
     ) -> "Paginator[Attendee]":
@@ -112,6 +114,7 @@ class Attendees(
         )
 
     @deprecated("the API gives this path up: use list with a filter on booking_id")
+    @hides_locals
     def list_for_individual_appointment(
         self,
         individual_appointment_id: Id,
@@ -127,6 +130,7 @@ class Attendees(
         )
 
     @deprecated("the API gives this path up: use list with a filter on patient_case_id")
+    @hides_locals
     def list_for_patient_case(
         self, patient_case_id: Id, /, *filters: Filterable, **options: Unpack[ArchivedCancelledDeletedListOptions]
     ) -> "Paginator[Attendee]":
@@ -147,4 +151,4 @@ class Attendees(
         Raises:
             OutcomeUnknownError: no answer told whether it was done.
         """
-        await self._act("PATCH", self._member(id, "/cancel"), check_fields(self._sent_fields("cancel"), fields))
+        await self._done(self._write("cancel", fields, "PATCH", lambda: self._member(id, "/cancel")))

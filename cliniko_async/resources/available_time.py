@@ -125,4 +125,5 @@ def _is_empty(response: Response) -> bool:
         found = as_object(response.json())
     except ValueError:
         return False
-    return found is not None and found.get("appointment_start") is None
+    known = {"appointment_start", "links", "total_entries"}
+    return found is not None and found.keys() <= known and found.get("appointment_start") is None

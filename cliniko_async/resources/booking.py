@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Unpack
 
 from .._compat import deprecated
 from .._fields import Id
+from .._frames import hides_locals
 from .._resource import (
     ArchivedCancelledDeletedGetMixin,
     ArchivedCancelledDeletedListMixin,
@@ -47,6 +48,7 @@ class Bookings(ArchivedCancelledDeletedListMixin[Booking], ArchivedCancelledDele
     where = BookingFilters()
 
     @deprecated("the API gives this path up")
+    @hides_locals
     def list_for_patient_case(
         self, patient_case_id: Id, /, *filters: Filterable, **options: Unpack[ArchivedCancelledDeletedListOptions]
     ) -> "Paginator[Booking]":

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Unpack
 from zoneinfo import ZoneInfo
 
 from .._fields import Id
+from .._frames import hides_locals
 from .._record import DateTime, Part, Record, record
 from .._resource import GetMixin, ListMixin, ListOptions
 from ..filters import DateTimeField, Filterable, Filters, IntField
@@ -82,12 +83,14 @@ class DailyAvailabilities(ListMixin[DailyAvailability], GetMixin[DailyAvailabili
     record = DailyAvailability
     where = DailyAvailabilityFilters()
 
+    @hides_locals
     def list_for_business(
         self, business_id: Id, /, *filters: Filterable, **options: Unpack[ListOptions]
     ) -> "Paginator[DailyAvailability]":
         """Stream the daily availabilities at a business."""
         return self._list(f"/businesses/{self._id(business_id, 'business_id')}/daily_availabilities", filters, options)
 
+    @hides_locals
     def list_for_practitioner(
         self, practitioner_id: Id, /, *filters: Filterable, **options: Unpack[ListOptions]
     ) -> "Paginator[DailyAvailability]":

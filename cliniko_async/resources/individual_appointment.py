@@ -3,7 +3,7 @@
 import datetime as dt
 from typing import Annotated, Literal, TypedDict, Unpack
 
-from .._fields import Id, Range, check_fields
+from .._fields import Id, Range
 from .._resource import (
     ArchivedCancelledDeletedGetMixin,
     ArchivedCancelledDeletedListMixin,
@@ -92,7 +92,7 @@ class IndividualAppointments(
         Raises:
             OutcomeUnknownError: no answer told whether it was done.
         """
-        await self._act("PATCH", self._member(id, "/cancel"), check_fields(self._sent_fields("cancel"), fields))
+        await self._done(self._write("cancel", fields, "PATCH", lambda: self._member(id, "/cancel")))
 
     async def conflicts(self, id: Id, /) -> Conflicts:
         """Tell whether an individual appointment overlaps with others."""

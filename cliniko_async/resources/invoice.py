@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Never, Unpack
 
 from .._compat import deprecated
 from .._fields import Id
+from .._frames import hides_locals
 from .._record import DateTime, Record, record
 from .._resource import ArchivedDeletedGetMixin, ArchivedDeletedListMixin, ArchivedDeletedListOptions
 from ..filters import DateField, DateTimeField, Filterable, Filters, IntField
@@ -83,6 +84,7 @@ class Invoices(ArchivedDeletedListMixin[Invoice], ArchivedDeletedGetMixin[Invoic
     record = Invoice
     where = InvoiceFilters()
 
+    @hides_locals
     def list_for_appointment(
         self, appointment_id: Id, /, *filters: Filterable, **options: Unpack[ArchivedDeletedListOptions]
     ) -> "Paginator[Invoice]":
@@ -90,12 +92,14 @@ class Invoices(ArchivedDeletedListMixin[Invoice], ArchivedDeletedGetMixin[Invoic
         return self._list(f"/appointments/{self._id(appointment_id, 'appointment_id')}/invoices", filters, options)
 
     @deprecated("the API gives this path up: use list with a filter on attendee_id")
+    @hides_locals
     def list_for_attendee(
         self, attendee_id: Id, /, *filters: Filterable, **options: Unpack[ArchivedDeletedListOptions]
     ) -> "Paginator[Invoice]":
         """Stream the invoices of an attendee; `list` with a filter on `attendee_id` replaced it."""
         return self._list(f"/attendees/{self._id(attendee_id, 'attendee_id')}/invoices", filters, options)
 
+    @hides_locals
     def list_for_patient_case(
         self, patient_case_id: Id, /, *filters: Filterable, **options: Unpack[ArchivedDeletedListOptions]
     ) -> "Paginator[Invoice]":
@@ -103,6 +107,7 @@ class Invoices(ArchivedDeletedListMixin[Invoice], ArchivedDeletedGetMixin[Invoic
         return self._list(f"/patient_cases/{self._id(patient_case_id, 'patient_case_id')}/invoices", filters, options)
 
     @deprecated("the API gives this path up: use list with a filter on patient_id")
+    @hides_locals
     def list_for_patient(
         self, patient_id: Id, /, *filters: Filterable, **options: Unpack[ArchivedDeletedListOptions]
     ) -> "Paginator[Invoice]":
@@ -110,6 +115,7 @@ class Invoices(ArchivedDeletedListMixin[Invoice], ArchivedDeletedGetMixin[Invoic
         return self._list(f"/patients/{self._id(patient_id, 'patient_id')}/invoices", filters, options)
 
     @deprecated("the API gives this path up: use list with a filter on practitioner_id")
+    @hides_locals
     def list_for_practitioner(
         self, practitioner_id: Id, /, *filters: Filterable, **options: Unpack[ArchivedDeletedListOptions]
     ) -> "Paginator[Invoice]":

@@ -7,6 +7,7 @@ import attrs
 
 from .._compat import deprecated
 from .._fields import Id
+from .._frames import hides_locals
 from .._record import DateTime, Record, record
 from .._resource import ArchivedDeletedGetMixin, ArchivedDeletedListMixin, ArchivedDeletedListOptions
 from ..filters import Column, DateTimeField, Filterable, Filters, IntField
@@ -68,6 +69,7 @@ class InvoiceItems(ArchivedDeletedListMixin[InvoiceItem], ArchivedDeletedGetMixi
     where = InvoiceItemFilters()
 
     @deprecated("the API gives this path up: use list with a filter on invoice_id")
+    @hides_locals
     def list_for_invoice(
         self, invoice_id: Id, /, *filters: Filterable, **options: Unpack[ArchivedDeletedListOptions]
     ) -> "Paginator[InvoiceItem]":

@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Annotated, TypedDict, Unpack
 
 from .._compat import deprecated
 from .._fields import Id, MaxLength, MinLength
+from .._frames import hides_locals
 from .._record import DateTime, Record, record
 from .._resource import (
     ArchivedDeletedGetMixin,
@@ -66,6 +67,7 @@ class MedicalAlerts(
     where = MedicalAlertFilters()
 
     @deprecated("the API gives this path up: use list with a filter on patient_id")
+    @hides_locals
     def list_for_patient(
         self, patient_id: Id, /, *filters: Filterable, **options: Unpack[ArchivedDeletedListOptions]
     ) -> "Paginator[MedicalAlert]":

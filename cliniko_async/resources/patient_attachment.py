@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Never, TypedDict, Unpack
 
 from .._compat import deprecated
 from .._fields import Id, MaxLength, check_fields
-from .._files import FileSource, name_of, open_source
+from .._files import FileSource, Form, Upload, name_of, open_source
+from .._frames import HiddenLocals, hides_locals
 from .._http import Request
 from .._record import DateTime, Record, Value, record
 from .._resource import (
@@ -131,6 +132,7 @@ class PatientAttachments(
     record = PatientAttachment
     where = PatientAttachmentFilters()
 
+    @hides_locals
     def list_for_patient_case(
         self, patient_case_id: Id, /, *filters: Filterable, **options: Unpack[ArchivedListOptions]
     ) -> "Paginator[PatientAttachment]":
@@ -140,6 +142,7 @@ class PatientAttachments(
         )
 
     @deprecated("the API gives this path up: use list with a filter on patient_id")
+    @hides_locals
     def list_for_patient(
         self, patient_id: Id, /, *filters: Filterable, **options: Unpack[ArchivedListOptions]
     ) -> "Paginator[PatientAttachment]":
@@ -177,8 +180,23 @@ class PatientAttachments(
             OutcomeUnknownError: no answer told whether the record was created; or it was, but not processed in time, or
                 nobody could ask whether it was. Then the request in it is a GET of the record.
         """
+        try:
+            upload = self._checked_upload(patient_id, file, filename, description, size)
+        finally:
+            del file, filename, description
         if isinstance(timeout, bool) or not isinstance(timeout, int | float) or not 0 <= timeout < math.inf:
             raise InvalidRequestError("timeout must be a number of seconds, at least 0", argument="timeout")
+        with HiddenLocals():
+            async with open_source(upload) as source:
+                upload.fields["upload_url"] = await self._api.store.keep(
+                    partial(self._form, patient_id), upload, source
+                )
+        return await self._processed(await self._create(upload.fields), timeout)
+
+    @hides_locals
+    def _checked_upload(
+        self, patient_id: Id, file: FileSource, filename: str | None, description: str | None, size: int | None
+    ) -> Upload:
         name = filename or name_of(file) or ""
         fields = PatientAttachmentCreateFields(patient_id=patient_id, filename=name)
         if description is not None:
@@ -186,15 +204,13 @@ class PatientAttachments(
         check_fields(self._sent_fields("create"), fields)
         if not name or not name.isprintable():
             raise InvalidFieldsError({"filename": "is needed, and of characters that can be printed"})
-        async with open_source(file, size) as source:
-            fields["upload_url"] = await self._api.store.keep(partial(self._form, patient_id), name, source)
-        return await self._processed(await self.create(**fields), timeout)
+        return Upload(file, size, name, dict(fields))
 
-    async def _form(self, patient_id: Id) -> tuple[str, dict[str, str]]:
+    async def _form(self, patient_id: Id) -> Form:
         post = await self.presigned_post(patient_id)
         if post.url is None or post.fields is None:
             raise DecodingError(["url and fields are missing"])
-        return post.url, post.fields
+        return Form(post.url, post.fields)
 
     async def _processed(self, attachment: PatientAttachment, seconds: float) -> PatientAttachment:
         """Ask for a record, ever less often, until its file was processed.
@@ -234,13 +250,16 @@ class PatientAttachments(
         """
         if not isinstance(attachment, PatientAttachment):
             attachment = await self.get(attachment, archived="include")
+        async with self._api.store.stream(self._content(attachment)) as file:
+            yield file
+
+    def _content(self, attachment: PatientAttachment) -> Request:
         url = self._api.server.own(attachment.content.href) if attachment.content else None
         if url is None:
             raise InvalidRequestError(
                 "attachment has no link to its file on the server of the key", argument="attachment"
             )
-        async with self._api.store.stream(url) as file:
-            yield file
+        return Request("GET", url)
 
     async def create(self, **fields: Unpack[PatientAttachmentCreateFields]) -> PatientAttachment:
         """Create a patient attachment."""

@@ -6,6 +6,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Annotated, Literal, TypedDict, Unpack
 
 from .._fields import Id, Money, Range
+from .._frames import hides_locals
 from .._record import DateTime, Record, record
 from .._resource import ArchivedGetMixin, ArchivedListMixin, ArchivedListOptions, ArchiveMixin
 from ..filters import DateField, DateTimeField, Filterable, Filters, IntField, StringField
@@ -93,6 +94,7 @@ class PatientCases(ArchivedListMixin[PatientCase], ArchivedGetMixin[PatientCase]
     record = PatientCase
     where = PatientCaseFilters()
 
+    @hides_locals
     def list_active(self, *filters: Filterable, **options: Unpack[ArchivedListOptions]) -> "Paginator[PatientCase]":
         """Stream the patient cases that are active."""
         return self._list("/patient_cases/active", filters, options)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, Required, TypedDict, Unpac
 
 from .._compat import deprecated
 from .._fields import Id, MaxLength
+from .._frames import hides_locals
 from .._record import DateTime, Part, Record, record
 from .._resource import ArchivedGetMixin, ArchivedListMixin, ArchivedListOptions, ArchiveMixin
 from ..filters import Column, DateTimeField, Filterable, Filters, IntField
@@ -265,6 +266,7 @@ class PatientForms(ArchivedListMixin[PatientForm], ArchivedGetMixin[PatientForm]
     where = PatientFormFilters()
 
     @deprecated("the API gives this path up: use list with a filter on attendee_id")
+    @hides_locals
     def list_for_attendee(
         self, attendee_id: Id, /, *filters: Filterable, **options: Unpack[ArchivedListOptions]
     ) -> "Paginator[PatientForm]":

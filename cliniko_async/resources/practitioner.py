@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING, Never, Unpack
 
 from .._fields import Id
+from .._frames import hides_locals
 from .._record import DateTime, Record, record
 from .._resource import GetMixin, ListMixin, ListOptions
 from ..filters import BooleanField, DateTimeField, Filterable, Filters, IntField
@@ -59,10 +60,12 @@ class Practitioners(ListMixin[Practitioner], GetMixin[Practitioner]):
     record = Practitioner
     where = PractitionerFilters()
 
+    @hides_locals
     def list_inactive(self, *filters: Filterable, **options: Unpack[ListOptions]) -> "Paginator[Practitioner]":
         """Stream the practitioners who no longer work here."""
         return self._list("/practitioners/inactive", filters, options)
 
+    @hides_locals
     def list_for_appointment_type(
         self, appointment_type_id: Id, /, *filters: Filterable, **options: Unpack[ListOptions]
     ) -> "Paginator[Practitioner]":
@@ -71,12 +74,14 @@ class Practitioners(ListMixin[Practitioner], GetMixin[Practitioner]):
             f"/appointment_types/{self._id(appointment_type_id, 'appointment_type_id')}/practitioners", filters, options
         )
 
+    @hides_locals
     def list_for_business(
         self, business_id: Id, /, *filters: Filterable, **options: Unpack[ListOptions]
     ) -> "Paginator[Practitioner]":
         """Stream the practitioners who work at a business."""
         return self._list(f"/businesses/{self._id(business_id, 'business_id')}/practitioners", filters, options)
 
+    @hides_locals
     def list_inactive_for_appointment_type(
         self, appointment_type_id: Id, /, *filters: Filterable, **options: Unpack[ListOptions]
     ) -> "Paginator[Practitioner]":
@@ -87,6 +92,7 @@ class Practitioners(ListMixin[Practitioner], GetMixin[Practitioner]):
             options,
         )
 
+    @hides_locals
     def list_inactive_for_business(
         self, business_id: Id, /, *filters: Filterable, **options: Unpack[ListOptions]
     ) -> "Paginator[Practitioner]":

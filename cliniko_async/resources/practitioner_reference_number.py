@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, TypedDict, Unpack
 
 from .._compat import deprecated
 from .._fields import Id
+from .._frames import hides_locals
 from .._record import DateTime, Record, record
 from .._resource import DeleteMixin, GetMixin, ListMixin, ListOptions
 from ..filters import Column, DateTimeField, Filterable, Filters, IntField, StringField
@@ -62,6 +63,7 @@ class PractitionerReferenceNumbers(
     where = PractitionerReferenceNumberFilters()
 
     @deprecated("the API gives this path up: use list with a filter on practitioner_id")
+    @hides_locals
     def list_for_practitioner(
         self, practitioner_id: Id, /, *filters: Filterable, **options: Unpack[ListOptions]
     ) -> "Paginator[PractitionerReferenceNumber]":

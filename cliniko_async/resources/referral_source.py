@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING, TypedDict, Unpack
 
-from .._fields import Id, check_fields
+from .._fields import Id
 from .._record import DateTime, Record, record
 from .._resource import Archived, ArchivedListMixin
 from ..filters import DateTimeField, Filters, IntField
@@ -68,8 +68,7 @@ class ReferralSources(ArchivedListMixin[ReferralSource]):
 
     async def update(self, patient_id: Id, /, **fields: Unpack[ReferralSourceFields]) -> ReferralSource:
         """Change the referral source of a patient: a field left out stays as it is, None clears one."""
-        body = check_fields(self._sent_fields("update"), fields)
-        return await self._send_for_record("PATCH", self._of(patient_id), body)
+        return await self._record_for(self._write("update", fields, "PATCH", lambda: self._of(patient_id)))
 
     def _of(self, patient_id: Id) -> str:
         return f"/patients/{self._id(patient_id, 'patient_id')}/referral_source"

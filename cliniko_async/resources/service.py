@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING, Unpack
 
 from .._fields import Id
+from .._frames import hides_locals
 from .._record import Value, record
 from .._resource import ListMixin, ListOptions
 from ..filters import Filterable, Filters
@@ -31,6 +32,7 @@ class Services(ListMixin[Service]):
     record = Service
     where = Filters()
 
+    @hides_locals
     def list_for_business(
         self, business_id: Id, /, *filters: Filterable, **options: Unpack[ListOptions]
     ) -> "Paginator[Service]":

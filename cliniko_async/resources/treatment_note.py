@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated, Literal, Required, TypedDict, Unpack
 
 from .._fields import Id, MaxLength
+from .._frames import hides_locals
 from .._record import DateTime, Part, Record, record
 from .._resource import (
     ArchivedDeletedGetMixin,
@@ -175,6 +176,7 @@ class TreatmentNotes(
     record = TreatmentNote
     where = TreatmentNoteFilters()
 
+    @hides_locals
     def list_for_patient(
         self, patient_id: Id, /, *filters: Filterable, **options: Unpack[ArchivedDeletedListOptions]
     ) -> "Paginator[TreatmentNote]":
