@@ -47,9 +47,9 @@ class RunSettings:
         for name, number, least in (("concurrency", self.concurrency, 1), ("retries", self.retries, 0)):
             if isinstance(number, bool) or not isinstance(number, int) or number < least:
                 raise InvalidRequestError(f"{name} must be a whole number from {least}", argument=name)
-        for name in ("timeout", "idle_timeout", "close_timeout"):
-            seconds = getattr(self, name)
-            if not (seconds is None and name == "timeout") and not 0 < seconds < math.inf:
+        waits = {"idle_timeout": self.idle_timeout, "close_timeout": self.close_timeout}
+        for name, seconds in (waits if self.timeout is None else waits | {"timeout": self.timeout}).items():
+            if not 0 < seconds < math.inf:
                 raise InvalidRequestError(f"{name} must be a number of seconds above 0", argument=name)
 
     def assignment(self, account: str, key: str) -> bytes:
