@@ -25,8 +25,8 @@ from distributed.client import FutureCancelledError
 from distributed.scheduler import KilledWorker
 from redis.asyncio import Redis
 
-from cliniko_async import ConfigurationError, InvalidRequestError, UsageError
-from cliniko_async.integrations import _dask_worker, _pickling
+from cliniko_async import ConfigurationError, InvalidRequestError, UsageError, integrations
+from cliniko_async.integrations import _dask_dispatch, _pickling
 from cliniko_async.integrations._dask_worker import Assignment
 from cliniko_async.integrations.dask import AccountRun, AccountRuns, WorkerContext, run_accounts
 from cliniko_async.sandbox import Sandbox
@@ -553,14 +553,13 @@ async def test_a_task_that_nobody_wants_any_more_is_not_even_begun(dask_client: 
     hall = Hall()
     parts = _pickling.dumps((here(hall.job), cluster.bare))
     packed = _pickling.dumps(Assignment("run", "run-1", "a", parts, {"concurrency": 1}))
-    future = dask_client.submit(try_to_work, packed, pure=False)
-    assert await future == "Reschedule"
+    assert await dask_client.submit(ended_with, packed, pure=False) == "Reschedule"
     assert await plugins_of(dask_client) == []
 
 
-def try_to_work(packed: bytes) -> str:
+def ended_with(packed: bytes) -> Any:
     try:
-        return str(_dask_worker.work(packed))
+        return _dask_dispatch._task(packed)()
     except Reschedule as error:
         return type(error).__name__
 
@@ -612,6 +611,17 @@ async def test_a_worker_without_the_package_is_named_and_its_accounts_go_to_othe
     (named,) = (each.getMessage() for each in caplog.records if each.name == "cliniko_async")
     assert address in named
     assert "ModuleNotFoundError: No module named 'cliniko_async" in named
+
+
+async def test_what_is_sent_says_what_is_missing_instead_of_failing(
+    dask_client: Client, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.delattr(integrations, "_dask_worker")
+    monkeypatch.setitem(sys.modules, "cliniko_async.integrations._dask_worker", None)
+    (address,) = await dask_client.nthreads()
+    kind, worker, reason = await dask_client.submit(ended_with, b"anything", pure=False)
+    assert (kind, worker) == ("unfit", address)
+    assert reason.startswith("ModuleNotFoundError: ")
 
 
 async def test_where_no_worker_can_run_the_job_the_error_names_each(dask_client: Client):

@@ -118,7 +118,7 @@ class RunPlugin(WorkerPlugin):
 
     def forget(self, key: str) -> None:
         """Forget a job that has ended; from any thread."""
-        del self._handles[key]
+        self._handles.pop(key, None)
         self._look()
 
     def transition(self, key: Any, start: str, finish: str, **_: object) -> None:

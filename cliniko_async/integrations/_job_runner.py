@@ -97,8 +97,6 @@ class JobHandle(Generic[T]):
             self.begun.set_result(None)
         if task.cancelled():
             self.outcome.cancel()
-        elif (error := task.exception()) is not None:
-            self.outcome.set_exception(error)
         else:
             self.outcome.set_result(task.result())
 

@@ -91,11 +91,11 @@ class AccountRuns(Generic[T]):
                 await self._supply()
                 if self._dispatcher.busy:
                     return await self._dispatcher.next()
-                if self._waiting:
-                    raise UsageError(f"the client of Dask is closed: {len(self._waiting)} accounts were not sent")
         except asyncio.CancelledError:
             await self.aclose()
             raise
+        if self._waiting:
+            raise UsageError(f"the client of Dask is closed: {len(self._waiting)} accounts were not sent")
         await self.aclose()
         raise StopAsyncIteration
 
