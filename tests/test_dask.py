@@ -26,6 +26,7 @@ from distributed.scheduler import KilledWorker
 from redis.asyncio import Redis
 
 from cliniko_async import ConfigurationError, InvalidRequestError, UsageError, integrations
+from cliniko_async.cursors import RedisCursors
 from cliniko_async.integrations import _dask_dispatch, _pickling
 from cliniko_async.integrations._dask_worker import Assignment
 from cliniko_async.integrations.dask import AccountRun, AccountRuns, WorkerContext, run_accounts
@@ -456,6 +457,26 @@ async def test_runs_do_not_mix(dask_client: Client):
         return {each.result async for each in enter(dask_client, job, map(str, range(20)), context_with(tool))}
 
     assert await asyncio.gather(run("saw"), run("plane")) == [{"saw"}, {"plane"}]
+
+
+async def test_a_redis_that_is_away_for_a_while_fails_no_account(dask_client: Client, redis_server: RedisServer):
+
+    async def job(run: AccountRun) -> None:
+        await run.save("here")
+
+    @contextlib.asynccontextmanager
+    async def opened() -> AsyncIterator[WorkerContext]:
+        async with Redis.from_url(redis_server.url) as redis:
+            cursors = RedisCursors(redis, timeout=0.1)
+            yield WorkerContext(client=cluster.nobodys_client, cursors=cursors, stream="nightly")
+
+    runs = enter(dask_client, job, ["first", "second", "third"], here(opened), concurrency=1)
+    assert (await anext(runs)).error is None
+    with redis_server.frozen():
+        waiting = asyncio.ensure_future(anext(runs))
+        await asyncio.sleep(0.5)
+        assert not waiting.done()
+    assert [each.error for each in [await waiting, *[each async for each in runs]]] == [None, None]
 
 
 @contextlib.asynccontextmanager
