@@ -273,11 +273,8 @@ async def test_a_redis_that_is_away_for_a_while_is_waited_for_and_logged_once(ca
             # It came back empty, which is not to say that anybody took the account over.
             with pytest.raises(UsageError, match="lost its data"):
                 await cursors.save("north", "patients", "here", token=token)
-    said = sorted(each.getMessage() for each in caplog.records)
-    assert (
-        said
-        == ["the cursor store can be used again"] * 3 + ["the cursor store cannot be used: Redis: ConnectionError"] * 3
-    )
+    said = [each.getMessage() for each in caplog.records]
+    assert said == ["the cursor store cannot be used: Redis: ConnectionError", "the cursor store can be used again"]
 
 
 async def test_a_redis_that_does_not_answer_counts_as_away():

@@ -59,6 +59,7 @@ class RedisCursors(Cursors):
         self._when_lost = when_lost
         self._timeouts = Timeouts(checked_seconds(timeout))
         self._away, self._lasting = _errors()
+        self._is_lost = False
 
     async def _read(self, account: str, stream: str) -> Entry:
         return (await self._kept(_key(account, stream)))[1]
@@ -84,15 +85,21 @@ class RedisCursors(Cursors):
             except self._away as error:
                 if self._when_lost == "fail" or isinstance(error, self._lasting):
                     raise
-                if not failures:
-                    # Its text may name the server.
-                    _log.warning("the cursor store cannot be used: Redis: %s", type(error).__name__)
+                self._note(error)
             else:
-                if failures:
-                    _log.info("the cursor store can be used again")
+                self._note(None)
                 return answer
             await asyncio.sleep(min(_LONGEST_RETRY, _FIRST_RETRY * 2.0 ** min(failures, 16)) * random.uniform(0.5, 1))
             failures += 1
+
+    def _note(self, error: Exception | None) -> None:
+        """Log once that Redis is away, and once that it is back, however many wait for it."""
+        if error is not None and not self._is_lost:
+            # Its text may name the server.
+            _log.warning("the cursor store cannot be used: Redis: %s", type(error).__name__)
+        elif error is None and self._is_lost:
+            _log.info("the cursor store can be used again")
+        self._is_lost = error is not None
 
 
 def _key(account: str, stream: str) -> str:

@@ -52,9 +52,9 @@ def work(packed: bytes) -> Reply:
     Raises:
         Reschedule: nobody wants the account here any more, or the worker is full or closes.
     """
-    assignment: Assignment = loads(packed)
     worker: Any = _dask.get_worker()
     try:
+        assignment: Assignment = loads(packed)
         job, context = loads(assignment.parts)
     except Exception as error:  # noqa: BLE001  (an import may raise anything)
         return "unfit", worker.address, why_unfit(error)
