@@ -8,7 +8,7 @@ from typing import Any
 
 from distributed import Client, LocalCluster
 
-from cliniko_async.integrations.dask import AccountRun, Workshop, run_accounts
+from cliniko_async.integrations.dask import AccountRun, WorkerContext, run_accounts
 
 from .data import PAGE_SIZE
 from .measure import Line
@@ -21,12 +21,12 @@ _STREAMS, _PAGES, _STREAM_ROUNDS = 40, 25, 3
 async def measure_cluster() -> Sequence[Line]:
     """Measure wall time: the work is done in other processes."""
     with serving(pages=_PAGES) as base_url:
-        workshop = functools.partial(opened, base_url)
+        context = functools.partial(opened, base_url)
         async with _workers(1) as one:
-            alone = [await _streamed(one, workshop) for _ in range(_STREAM_ROUNDS)]
+            alone = [await _streamed(one, context) for _ in range(_STREAM_ROUNDS)]
         async with _workers(2) as two:
-            both = [await _streamed(two, workshop) for _ in range(_STREAM_ROUNDS)]
-            ours = [await _timed(lambda: _nothing_done(two, workshop)) for _ in range(_ROUNDS + 1)]
+            both = [await _streamed(two, context) for _ in range(_STREAM_ROUNDS)]
+            ours = [await _timed(lambda: _nothing_done(two, context)) for _ in range(_ROUNDS + 1)]
             bare = [await _timed(lambda: _bare(two)) for _ in range(_ROUNDS + 1)]
     streams = f"{_STREAMS} accounts of {_PAGES} pages each, on 2 workers"
     return [
@@ -54,18 +54,22 @@ async def _workers(count: int) -> AsyncIterator[Client]:
 class Forgetful:
     """A store that keeps no cursor."""
 
-    async def begin(self, account: str) -> tuple[int, str | None]:  # noqa: ARG002  (as a store is asked)
+    async def load(self, account: str, stream: str) -> str | None:  # noqa: ARG002  (as a store is asked)
+        """Return nothing."""
+        return None
+
+    async def begin(self, account: str, stream: str) -> tuple[int, str | None]:  # noqa: ARG002
         """Begin at the beginning."""
         return 1, None
 
-    async def save(self, account: str, token: int, cursor: str) -> None:
+    async def save(self, account: str, stream: str, cursor: str, *, token: int | None = None) -> None:
         """Keep nothing."""
 
 
 @asynccontextmanager
-async def opened(base_url: str) -> AsyncIterator[Workshop]:
+async def opened(base_url: str) -> AsyncIterator[WorkerContext]:
     """Give a worker's clients of the canned server."""
-    yield Workshop(client=lambda _: client(base_url), cursors=Forgetful())
+    yield WorkerContext(client=lambda _: client(base_url), cursors=Forgetful(), stream="nothing")
 
 
 async def stream(run: AccountRun) -> int:
@@ -80,17 +84,17 @@ async def nothing(run: AccountRun) -> None:
     """Do nothing for an account."""
 
 
-async def _streamed(cluster: Client, workshop: Any) -> float:  # noqa: ANN401
-    await _all(run_accounts(cluster, nothing, ["to warm up"], workshop=workshop))
+async def _streamed(cluster: Client, context: Any) -> float:  # noqa: ANN401
+    await _all(run_accounts(cluster, nothing, ["to warm up"], context=context))
     begun = time.monotonic()
-    outcomes = await _all(run_accounts(cluster, stream, map(str, range(_STREAMS)), workshop=workshop))
+    outcomes = await _all(run_accounts(cluster, stream, map(str, range(_STREAMS)), context=context))
     seconds = time.monotonic() - begun
     assert [each.result for each in outcomes] == [_PAGES * PAGE_SIZE] * _STREAMS
     return seconds
 
 
-async def _nothing_done(cluster: Client, workshop: Any) -> None:  # noqa: ANN401
-    outcomes = await _all(run_accounts(cluster, nothing, map(str, range(_ACCOUNTS)), workshop=workshop))
+async def _nothing_done(cluster: Client, context: Any) -> None:  # noqa: ANN401
+    outcomes = await _all(run_accounts(cluster, nothing, map(str, range(_ACCOUNTS)), context=context))
     assert [each for each in outcomes if each.error] == []
 
 

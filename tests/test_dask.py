@@ -6,30 +6,36 @@ import dataclasses
 import functools
 import importlib
 import json
+import logging
 import os
 import signal
 import subprocess
 import sys
 import threading
+import time
+import types
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import dask
 import pytest
-from distributed import Client, Future, LocalCluster, Reschedule
+from distributed import Client, Future, LocalCluster, Reschedule, Scheduler, Worker
 from distributed.client import FutureCancelledError
 from distributed.scheduler import KilledWorker
 from redis.asyncio import Redis
 
-from cliniko_async import ConfigurationError, InvalidRequestError, UsageError
-from cliniko_async.integrations import dask as adapter
-from cliniko_async.integrations.dask import AccountRun, AccountRuns, Workshop, run_accounts
+from cliniko_async import ConfigurationError, InvalidRequestError, UsageError, integrations
+from cliniko_async.cursors import RedisCursors
+from cliniko_async.integrations import _dask_dispatch, _pickling
+from cliniko_async.integrations._dask_worker import Assignment
+from cliniko_async.integrations.dask import AccountRun, AccountRuns, WorkerContext, run_accounts
 from cliniko_async.sandbox import Sandbox
 from tests.support import cluster
 from tests.support.redis_server import RedisServer
 
 SOON = 60.0
+ROOT = Path(__file__).parent.parent
 
 
 async def until(reached: Callable[[], Any]) -> Any:
@@ -104,7 +110,7 @@ async def several(redis: Redis) -> dict[bytes, bytes] | None:
 
 
 async def copied_by_transactions(site: cluster.Site, redis: Redis, account: str) -> list[str]:
-    return cluster.Books(site.folder).ids(account)
+    return cluster.Ledgers(site.folder).ids(account)
 
 
 async def copied_by_id(site: cluster.Site, redis: Redis, account: str) -> list[str]:
@@ -112,15 +118,15 @@ async def copied_by_id(site: cluster.Site, redis: Redis, account: str) -> list[s
 
 
 @pytest.mark.parametrize(
-    ("job", "workshop", "copied"),
+    ("job", "context", "copied"),
     [
-        (cluster.copy_into_books, cluster.bookkeeping, copied_by_transactions),
+        (cluster.copy_in_transactions, cluster.transactional, copied_by_transactions),
         (cluster.copy_by_id, cluster.upserting, copied_by_id),
     ],
     ids=["rows and cursor in one transaction", "rows by id, then the cursor in Redis"],
 )
 async def test_a_worker_that_is_killed_loses_nothing_doubles_nothing_and_meets_no_429(
-    job, workshop, copied, redis_server: RedisServer, tmp_path: Path
+    job, context, copied, redis_server: RedisServer, tmp_path: Path
 ):
     site = cluster.Site(redis_server.url, tmp_path)
     async with (
@@ -129,7 +135,7 @@ async def test_a_worker_that_is_killed_loses_nothing_doubles_nothing_and_meets_n
         workers(3, 2, processes=True) as client,
     ):
         site.write_keys(accounts)
-        runs = run_accounts(client, job, accounts, workshop=functools.partial(workshop, site), concurrency=2)
+        runs = run_accounts(client, job, accounts, context=functools.partial(context, site), concurrency=2)
         killing = asyncio.create_task(kill_one_that_stands(redis))
         outcomes = [each async for each in runs]
         assert [each.error for each in outcomes] == [None] * 7
@@ -152,11 +158,11 @@ async def test_a_worker_that_is_killed_loses_nothing_doubles_nothing_and_meets_n
 
 
 async def test_an_account_that_kills_its_workers_comes_out_as_an_error_and_the_next_one_is_served():
-    """A worker that its nanny started again has a workshop too."""
+    """A worker that its nanny started again has a context too."""
     with dask.config.set({"distributed.scheduler.allowed-failures": 0}):
         async with workers(1, processes=True) as client:
             accounts = ["poison", "north"]
-            runs = run_accounts(client, cluster.own_process, accounts, workshop=cluster.bare, concurrency=1)
+            runs = run_accounts(client, cluster.own_process, accounts, context=cluster.bare, concurrency=1)
             poison, north = [each async for each in runs]
     assert isinstance(poison.error, KilledWorker)
     assert north.error is None
@@ -209,10 +215,8 @@ class Hall:
         return f"done with {run.account}"
 
 
-def enter(
-    client: Client, job: Callable[..., Any], accounts, workshop=cluster.bare, concurrency: int = 50
-) -> AccountRuns:
-    return run_accounts(client, here(job), accounts, workshop=workshop, concurrency=concurrency)
+def enter(client: Client, job: Callable[..., Any], accounts, context=cluster.bare, **options: Any) -> AccountRuns:
+    return run_accounts(client, here(job), accounts, context=context, **options)
 
 
 async def plugins_of(client: Client) -> list[str]:
@@ -283,30 +287,6 @@ async def test_accounts_that_wait_at_a_full_worker_go_to_one_that_joins():
         await until(lambda: len(hall.inside) == 4)
         hall.open.set()
         assert sorted([(await first).account, *[each.account async for each in runs]]) == list("0123")
-
-
-async def test_a_job_that_cannot_be_sent_is_an_error_of_the_run(dask_client: Client):
-    lock = threading.Lock()
-
-    async def job(run: AccountRun) -> bool:
-        return lock.locked()
-
-    runs = run_accounts(dask_client, job, "a", workshop=cluster.bare)
-    for _ in range(2):
-        with pytest.raises(TypeError, match="pickle"):
-            await anext(runs)
-
-
-async def test_accounts_are_taken_from_their_source_as_there_is_room(dask_client: Client):
-    hall, taken = Hall(), []
-    hall.open.set()
-    accounts = (taken.append(number) or str(number) for number in range(100))
-    runs = enter(dask_client, hall.job, accounts, concurrency=5)
-    assert taken == []
-    for count in range(1, 10):
-        await anext(runs)
-        assert len(taken) < count + 5
-    await runs.aclose()
 
 
 async def test_leaving_cancels_the_jobs_and_leaves_nothing_on_the_workers(dask_client: Client):
@@ -400,15 +380,19 @@ async def test_a_client_that_is_gone_takes_the_jobs_with_it():
     assert {type(each.error) for each in outcomes} == {FutureCancelledError}
 
 
-async def test_what_comes_after_the_cluster_is_gone_ends_with_an_error_each():
+async def test_a_run_that_loses_its_cluster_says_how_many_accounts_were_not_sent():
+    """Those under way come out with an error each."""
     hall = Hall()
     async with workers() as client:
         runs = enter(client, hall.job, "abcd", concurrency=2)
         first = asyncio.ensure_future(anext(runs))
         await until(lambda: len(hall.inside) == 2)
-    outcomes = [await first, *[each async for each in runs]]
-    assert sorted(each.account for each in outcomes) == ["a", "b", "c", "d"]
+    outcomes = [await first, await anext(runs)]
+    assert sorted(each.account for each in outcomes) == ["a", "b"]
     assert [each for each in outcomes if each.error is None] == []
+    with pytest.raises(UsageError, match="2 accounts were not sent"):
+        await anext(runs)
+    await runs.aclose()
 
 
 async def test_a_task_that_somebody_else_cancels_is_the_error_of_its_account(dask_client: Client):
@@ -436,8 +420,10 @@ class UnreadableError(Exception):
         super().__init__(one)
 
 
-@pytest.mark.parametrize("what", [threading.Lock, lambda: UnreadableError("a", "b")], ids=["lock", "error"])
-async def test_what_cannot_travel_is_the_error_of_its_account(dask_client: Client, what):
+@pytest.mark.parametrize(
+    "what", [threading.Lock, lambda: UnreadableError("about a patient", "b")], ids=["lock", "error"]
+)
+async def test_what_cannot_travel_is_the_error_of_its_account_and_in_no_log(dask_client: Client, what):
     async def job(run: AccountRun) -> object:
         thing = what()
         if isinstance(thing, Exception):
@@ -447,15 +433,20 @@ async def test_what_cannot_travel_is_the_error_of_its_account(dask_client: Clien
     (outcome,) = [each async for each in enter(dask_client, job, "a")]
     assert isinstance(outcome.error, UsageError)
     assert "TypeError" in str(outcome.error)
+    logs = str(await dask_client.get_worker_logs()) + str(await dask_client.get_scheduler_logs())
+    assert "serialize" not in logs
+    assert "about a patient" not in logs
 
 
 async def test_runs_do_not_mix(dask_client: Client):
-    """Two at the same time, each with the tools of its own workshop."""
+    """Two at the same time, each with the tools of its own context."""
 
-    def workshop_with(tool: str) -> Here:
+    def context_with(tool: str) -> Here:
         @contextlib.asynccontextmanager
-        async def opened() -> AsyncIterator[Workshop[str]]:
-            yield Workshop(client=cluster.nobodys_client, cursors=cluster.NoCursors(), tools=tool)
+        async def opened() -> AsyncIterator[WorkerContext[str]]:
+            yield WorkerContext(
+                client=cluster.nobodys_client, cursors=cluster.NoCursors(), stream="nothing", tools=tool
+            )
 
         return here(opened)
 
@@ -463,19 +454,39 @@ async def test_runs_do_not_mix(dask_client: Client):
         return run.tools
 
     async def run(tool: str) -> set[str]:
-        return {each.result async for each in enter(dask_client, job, map(str, range(20)), workshop_with(tool))}
+        return {each.result async for each in enter(dask_client, job, map(str, range(20)), context_with(tool))}
 
     assert await asyncio.gather(run("saw"), run("plane")) == [{"saw"}, {"plane"}]
 
 
+async def test_a_redis_that_is_away_for_a_while_fails_no_account(dask_client: Client, redis_server: RedisServer):
+
+    async def job(run: AccountRun) -> None:
+        await run.save("here")
+
+    @contextlib.asynccontextmanager
+    async def opened() -> AsyncIterator[WorkerContext]:
+        async with Redis.from_url(redis_server.url) as redis:
+            cursors = RedisCursors(redis, timeout=0.1)
+            yield WorkerContext(client=cluster.nobodys_client, cursors=cursors, stream="nightly")
+
+    runs = enter(dask_client, job, ["first", "second", "third"], here(opened), concurrency=1)
+    assert (await anext(runs)).error is None
+    with redis_server.frozen():
+        waiting = asyncio.ensure_future(anext(runs))
+        await asyncio.sleep(0.5)
+        assert not waiting.done()
+    assert [each.error for each in [await waiting, *[each async for each in runs]]] == [None, None]
+
+
 @contextlib.asynccontextmanager
-async def workshop_without_tools() -> AsyncIterator[Workshop]:
+async def context_without_tools() -> AsyncIterator[WorkerContext]:
     raise OSError("no tools")
     yield
 
 
-async def test_a_workshop_that_cannot_be_opened_is_the_error_of_each_account(dask_client: Client):
-    outcomes = [each async for each in enter(dask_client, Hall().job, "abc", workshop_without_tools)]
+async def test_a_context_that_cannot_be_opened_is_the_error_of_each_account(dask_client: Client):
+    outcomes = [each async for each in enter(dask_client, Hall().job, "abc", context_without_tools)]
     assert [str(each.error) for each in outcomes] == ["no tools"] * 3
 
 
@@ -501,22 +512,265 @@ def test_a_run_that_was_left_in_a_loop_that_is_closed_is_forgotten():
     left.clear()
 
 
-async def test_a_task_that_nobody_wants_any_more_is_not_even_begun(dask_client: Client):
-    """Dask says so while the thread that would run it is on its way."""
+# A client that ends, however it does.
+
+DRIVER = """
+import asyncio, contextlib, sys
+from distributed import Client
+from cliniko_async.integrations.dask import run_accounts
+from tests.support import cluster
+
+async def main():
+    async with Client(sys.argv[1], asynchronous=True) as client:
+        runs = run_accounts(client, cluster.stay, sys.argv[2:], context=cluster.bare, idle_timeout=0.1)
+        async with contextlib.aclosing(runs):
+            async for done in runs:
+                print(done)
+
+asyncio.run(main())
+"""
+
+
+def driver(client: Client, *accounts: str) -> subprocess.Popen[bytes]:
+    command = [sys.executable, "-c", DRIVER, client.scheduler.address, *accounts]
+    return subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE)
+
+
+async def test_a_program_that_ends_abruptly_leaves_nothing_on_the_cluster(dask_client: Client):
+    """Its jobs are cancelled, its contexts are closed, and the scheduler was never told of either."""
+    signals = [signal.SIGINT, signal.SIGTERM, signal.SIGKILL]
+    programs = [driver(dask_client, each.name) for each in signals]
+    await until(lambda: sorted(cluster.staying) == sorted(each.name for each in signals))
+    assert [name for name in dask_client.cluster.scheduler.worker_plugins if "cliniko" in name] == []
+    for program, each in zip(programs, signals, strict=True):
+        program.send_signal(each)
+    for program in programs:
+        await asyncio.to_thread(program.communicate, timeout=SOON)
+    await until(lambda: cluster.staying == [])
+    await until(lambda: threads_of_the_library() == [])
+
+    async def plain() -> bool:
+        return await plugins_of(dask_client) == []
+
+    await until(plain)
+
+
+async def test_a_wait_that_is_cancelled_ends_the_run(dask_client: Client):
+    """What is under way is cancelled before the cancellation goes on."""
     hall = Hall()
-    plugin = adapter._RunnerPlugin("run", here(hall.job), cluster.bare, 1)
-    plugin.setup(None)
-    plugin.transition("run-1", "executing", "released")
-    for other in [
-        ("another", "executing", "released"),
-        ("run-2", "waiting", "released"),
-        ("run-2", "executing", "memory"),
-    ]:
-        plugin.transition(*other)
-    with pytest.raises(Reschedule):
-        plugin.run(adapter._TaskSpec("a", "run", "run-1"))
-    assert plugin._unwanted == set()
-    await plugin.teardown(None)
+    runs = enter(dask_client, hall.job, "abc")
+    waiting = asyncio.create_task(anext(runs))
+    await until(lambda: len(hall.inside) == 3)
+    waiting.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await waiting
+    assert sorted(hall.cancelled) == ["a", "b", "c"]
+    assert await plugins_of(dask_client) == []
+    assert [each async for each in runs] == []
+
+
+async def test_a_task_that_nobody_wants_any_more_is_not_even_begun(dask_client: Client):
+    """Dask says so while the thread that would run it is on its way: here, it never knew the task."""
+    hall = Hall()
+    parts = _pickling.dumps((here(hall.job), cluster.bare))
+    packed = _pickling.dumps(Assignment("run", "run-1", "a", parts, {"concurrency": 1}))
+    assert await dask_client.submit(ended_with, packed, pure=False) == "Reschedule"
+    assert await plugins_of(dask_client) == []
+
+
+def ended_with(packed: bytes) -> Any:
+    try:
+        return _dask_dispatch._task(packed)()
+    except Reschedule as error:
+        return type(error).__name__
+
+
+# Workers that cannot run the job, or do not answer.
+
+WORKER = """
+import asyncio, sys
+sys.modules.update(dict.fromkeys(sys.argv[2:]))
+from distributed import Worker
+
+async def main():
+    async with Worker(sys.argv[1], nthreads=1, host="127.0.0.1", dashboard=False) as worker:
+        await worker.finished()
+
+asyncio.run(main())
+"""
+
+
+@contextlib.asynccontextmanager
+async def another_worker(client: Client, *missing: str) -> AsyncIterator[tuple[str, subprocess.Popen[bytes]]]:
+    """A worker in a process of its own, in which modules are missing; its address, and the process."""
+    before = set(await client.nthreads())
+    command = [sys.executable, "-c", WORKER, client.scheduler.address, *missing]
+    process = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.DEVNULL)  # noqa: ASYNC220  (it starts at once)
+
+    async def come() -> set[str]:
+        return set(await client.nthreads()) - before
+
+    try:
+        (address,) = await until(come)
+        yield address, process
+    finally:
+        process.kill()
+        process.wait()
+
+
+async def test_a_worker_without_the_package_is_named_and_its_accounts_go_to_others(
+    dask_client: Client, caplog: pytest.LogCaptureFixture
+):
+    hall = Hall()
+    hall.open.set()
+    async with another_worker(dask_client, "cliniko_async") as (address, process):
+        with caplog.at_level(logging.WARNING, "cliniko_async"):
+            outcomes = [each async for each in enter(dask_client, hall.job, map(str, range(30)), concurrency=4)]
+        assert {each.account: each.error for each in outcomes} == {str(number): None for number in range(30)}
+        assert process.poll() is None
+        assert address in await dask_client.nthreads()
+    (named,) = (each.getMessage() for each in caplog.records if each.name == "cliniko_async")
+    assert address in named
+    assert "ModuleNotFoundError: No module named 'cliniko_async" in named
+
+
+async def test_what_is_sent_says_what_is_missing_instead_of_failing(
+    dask_client: Client, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.delattr(integrations, "_dask_worker")
+    monkeypatch.setitem(sys.modules, "cliniko_async.integrations._dask_worker", None)
+    (address,) = await dask_client.nthreads()
+    kind, worker, reason = await dask_client.submit(ended_with, b"anything", pure=False)
+    assert (kind, worker) == ("unfit", address)
+    assert reason.startswith("ModuleNotFoundError: ")
+
+
+async def test_where_no_worker_can_run_the_job_the_error_names_each(dask_client: Client):
+    """Here it is the module of the job that the workers lack."""
+    module = types.ModuleType("only_here")
+    exec("async def job(run): pass", module.__dict__)
+    sys.modules["only_here"] = module
+    try:
+        runs = run_accounts(dask_client, module.job, "ab", context=cluster.bare)
+    finally:
+        del sys.modules["only_here"]
+    outcomes = [each async for each in runs]
+    (address,) = await dask_client.nthreads()
+    assert sorted(each.account for each in outcomes) == ["a", "b"]
+    expected = f"no worker can run the job: {address}: ModuleNotFoundError: No module named 'only_here'"
+    assert {str(each.error) for each in outcomes} == {expected}
+
+
+async def test_a_job_that_a_worker_cannot_read_for_another_reason_shows_no_more_than_its_kind(dask_client: Client):
+    """The text of such an error may hold what the job refers to."""
+
+    class Broken:
+        def __reduce__(self) -> Any:
+            return exec, ("raise ValueError('a secret')",)
+
+        async def __call__(self, run: AccountRun) -> None: ...
+
+    (outcome,) = [each async for each in run_accounts(dask_client, Broken(), "a", context=cluster.bare)]
+    assert "ValueError" in str(outcome.error)
+    assert "secret" not in str(outcome.error)
+
+
+async def test_a_frozen_worker_without_an_account_holds_up_neither_start_nor_end(dask_client: Client):
+    hall = Hall()
+
+    async def job(run: AccountRun) -> str:
+        return run.account if run.account == "first" else await hall.job(run)
+
+    async with another_worker(dask_client) as (address, process):
+        # It has other work, so that Dask gives it no account.
+        other = dask_client.submit(time.sleep, 600, workers=[address])
+
+        async def busy() -> list[Any]:
+            return (await dask_client.processing())[address]
+
+        await until(busy)
+        process.send_signal(signal.SIGSTOP)
+        async with asyncio.timeout(SOON):
+            assert [each.account async for each in enter(dask_client, job, ["first"])] == ["first"]
+            runs = enter(dask_client, job, ["first", "a"], close_timeout=SOON)
+            assert (await anext(runs)).account == "first"
+            await until(lambda: hall.inside == ["a"])
+            await runs.aclose()
+        assert hall.cancelled == ["a"]
+        other.release()
+
+
+async def test_leaving_waits_only_so_long_for_a_frozen_worker():
+    async with workers(0) as client, another_worker(client) as (address, process):
+        runs = run_accounts(client, cluster.stay, "a", context=cluster.bare, close_timeout=0.3)
+        waiting = asyncio.create_task(anext(runs, None))
+
+        async def begun() -> bool:
+            return any("cliniko" in name for name in (await client.run(plugins_here)).get(address, []))
+
+        await until(begun)
+        process.send_signal(signal.SIGSTOP)
+        async with asyncio.timeout(SOON):
+            await runs.aclose()
+            assert await waiting is None
+
+
+def plugins_here(dask_worker: Any) -> list[str]:
+    return list(dask_worker.plugins)
+
+
+# A scheduler that goes, and comes back.
+
+
+async def test_a_scheduler_that_comes_back_is_sent_what_had_not_come_out():
+    hall = Hall()
+    options = {"host": "127.0.0.1", "dashboard": False}
+    async with Scheduler(port=0, **options) as scheduler, Worker(scheduler.address, nthreads=1, host="127.0.0.1"):
+        address = scheduler.address
+        client = await Client(address, asynchronous=True, set_as_default=False)
+        runs = enter(client, hall.job, "abcd", concurrency=2)
+        first = asyncio.ensure_future(anext(runs))
+        await until(lambda: len(hall.inside) == 2)
+        await scheduler.close()
+        await until(lambda: len(hall.cancelled) == 2)
+    hall.open.set()
+    port = int(address.rpartition(":")[2])
+    async with Scheduler(port=port, **options), Worker(address, nthreads=1, host="127.0.0.1"):
+        outcomes = [await first, *[each async for each in runs]]
+        assert {each.account: each.error for each in outcomes} == dict.fromkeys("abcd")
+        await client.close()
+
+
+# Retries and timeouts.
+
+
+async def test_an_account_that_fails_is_begun_again_as_often_as_asked(dask_client: Client):
+    begun: list[str] = []
+
+    async def job(run: AccountRun) -> int:
+        begun.append(run.account)
+        if run.account == "bad" or begun.count(run.account) == 1:
+            raise OSError("not this time")
+        return begun.count(run.account)
+
+    outcomes = {each.account: each async for each in enter(dask_client, job, ["bad", "shaky"], retries=2)}
+    assert outcomes["shaky"].result == 2
+    assert str(outcomes["bad"].error) == "not this time"
+    assert begun.count("bad") == 3
+
+
+async def test_a_job_that_exits_or_takes_too_long_is_the_error_of_its_account(dask_client: Client):
+    async def job(run: AccountRun) -> str:
+        if run.account == "exit":
+            sys.exit(1)
+        if run.account == "long":
+            await asyncio.Event().wait()
+        return run.account
+
+    outcomes = {each.account: each async for each in enter(dask_client, job, ["exit", "long", "a"], timeout=0.5)}
+    assert str(outcomes["exit"].error) == "the job raised SystemExit"
+    assert isinstance(outcomes["long"].error, TimeoutError)
+    assert outcomes["a"].result == "a"
 
 
 # What is refused.
@@ -527,19 +781,49 @@ async def test_a_client_that_is_not_asynchronous_is_refused(dask_client: Client)
 
     def refused() -> None:
         with Client(address, set_as_default=False) as client, pytest.raises(InvalidRequestError, match="asynchronous"):
-            run_accounts(client, cluster.own_process, "a", workshop=cluster.bare)
+            run_accounts(client, cluster.own_process, "a", context=cluster.bare)
 
     await asyncio.to_thread(refused)
 
 
-async def test_less_than_one_at_once_is_refused(dask_client: Client):
-    with pytest.raises(InvalidRequestError, match="concurrency"):
-        run_accounts(dask_client, cluster.own_process, "a", workshop=cluster.bare, concurrency=0)
+def job_with_a_lock() -> Callable[..., Any]:
+    lock = threading.Lock()
+
+    async def locked(run: AccountRun) -> bool:
+        return lock.locked()
+
+    return locked
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ({"accounts": ["north", "south", "north"]}, "accounts come twice: 'north'"),
+        ({"accounts": ["north", 7]}, "the name of an account must be a str, not 7"),
+        ({"job": job_with_a_lock()}, "job job_with_a_lock.<locals>.locked cannot be pickled"),
+        ({"context": job_with_a_lock()}, "context job_with_a_lock.<locals>.locked cannot be pickled"),
+        ({"job": "job"}, "job must be a function"),
+        ({"concurrency": 0}, "concurrency must be a whole number from 1"),
+        ({"concurrency": True}, "concurrency must be a whole number from 1"),
+        ({"concurrency": 1.5}, "concurrency must be a whole number from 1"),
+        ({"retries": -1}, "retries must be a whole number from 0"),
+        ({"timeout": 0}, "timeout must be a number of seconds above 0"),
+        ({"idle_timeout": 0}, "idle_timeout must be a number of seconds above 0"),
+        ({"close_timeout": float("inf")}, "close_timeout must be a number of seconds above 0"),
+    ],
+    ids=lambda value: "" if isinstance(value, str) else "-".join(value),
+)
+async def test_what_cannot_work_is_refused_before_anything_is_sent(dask_client: Client, arguments, said: str):
+    wanted = {"job": cluster.own_process, "accounts": "a", "context": cluster.bare, **arguments}
+    with pytest.raises(InvalidRequestError) as caught:
+        run_accounts(dask_client, wanted.pop("job"), wanted.pop("accounts"), **wanted)
+    assert said in str(caught.value)
+    assert caught.value.argument in arguments
 
 
 async def test_a_plain_for_is_refused(dask_client: Client):
     with pytest.raises(TypeError, match="async for"):
-        iter(run_accounts(dask_client, cluster.own_process, "a", workshop=cluster.bare))
+        iter(run_accounts(dask_client, cluster.own_process, "a", context=cluster.bare))
 
 
 def test_the_library_is_imported_without_dask():

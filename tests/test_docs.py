@@ -2,9 +2,11 @@
 
 import ast
 import asyncio
+import contextlib
 import inspect
 import json
 import re
+import sqlite3
 import time
 import tomllib
 from collections.abc import AsyncIterator
@@ -104,8 +106,9 @@ def needs(block: Block) -> None:
 
 
 @pytest.mark.parametrize("block", blocks(), ids=str)
-def test_the_code_in_the_documents_runs(block: Block, monkeypatch: pytest.MonkeyPatch):
+def test_the_code_in_the_documents_runs(block: Block, monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
     needs(block)
+    monkeypatch.chdir(tmp_path)
 
     async def main() -> None:
         async with taken_for_granted(monkeypatch) as names:
@@ -141,6 +144,19 @@ async def test_the_web_backend_of_the_guide_answers(monkeypatch: pytest.MonkeyPa
             status, body = await served(names["app"], f"/appointment-types/{kind['id']}")
             assert (status, json.loads(body)["name"]) == (200, kind["name"])
             assert (await served(names["app"], "/appointment-types/1"))[0] == 404
+
+
+def test_the_statements_for_a_store_of_ones_own_fence_a_run_that_was_taken_over():
+    text = (ROOT / "docs" / "scaling.md").read_text(encoding="utf-8")
+    create, begin, save = (each for each in text.partition("```sql")[2].partition("```")[0].split(";") if each.strip())
+    key = {"account": "north", "stream": "patients"}
+    with contextlib.closing(sqlite3.connect(":memory:")) as database:
+        database.execute(create)
+        begun = [database.execute(begin, key).fetchone() for _ in range(2)]
+        assert begun == [(1, None), (2, None)]
+        saved = [database.execute(save, {**key, "cursor": str(token), "token": token}).rowcount for token, _ in begun]
+        assert saved == [0, 1]
+        assert database.execute(begin, key).fetchone() == (3, "2")
 
 
 async def served(app: Any, path: str) -> tuple[int, bytes]:

@@ -1,4 +1,4 @@
-"""The runner of a worker: the jobs of many accounts on one loop, with a workshop that is open while there is work."""
+"""The runner of a worker: the jobs of many accounts on one loop, with a context that is open while there is work."""
 
 import asyncio
 import contextlib
@@ -10,14 +10,15 @@ from concurrent.futures import CancelledError
 
 import pytest
 
-from cliniko_async.integrations._job_runner import AccountRun, JobRunner, Workshop
+from cliniko_async import UsageError
+from cliniko_async.integrations._job_runner import AccountRun, JobRunner, RunnerOptions, WorkerContext
 from tests.support import cluster
 
 SOON = 60.0
 
 
-class Shop:
-    """A workshop that counts its openings, and in which task each was entered and left."""
+class Context:
+    """A context that counts its openings, and in which task each was entered and left."""
 
     def __init__(self) -> None:
         self.opened: list[object] = []
@@ -27,23 +28,24 @@ class Shop:
     @contextlib.asynccontextmanager
     async def __call__(self):
         self.opened.append(asyncio.current_task())
-        yield Workshop(client=cluster.nobodys_client, cursors=cluster.NoCursors())
+        yield WorkerContext(client=cluster.nobodys_client, cursors=cluster.NoCursors(), stream="nothing")
         self.closed.append(asyncio.current_task())
         if self.fails_at_the_end:
             raise OSError("the door is stuck")
 
 
 @pytest.fixture
-def shop() -> Shop:
-    return Shop()
+def context() -> Context:
+    return Context()
 
 
 @pytest.fixture
-def runner_of(shop: Shop) -> Iterator[Callable[..., JobRunner]]:
+def runner_of(context: Context) -> Iterator[Callable[..., JobRunner]]:
     made = []
 
-    def make(job, concurrency: int = 2, linger: float = 3600.0) -> JobRunner:
-        made.append(JobRunner(job, shop, concurrency, linger))
+    def make(job, concurrency: int = 2, idle_timeout: float = 3600.0, **options) -> JobRunner:
+        wanted = RunnerOptions(job=job, context=context, concurrency=concurrency, idle_timeout=idle_timeout, **options)
+        made.append(JobRunner(wanted))
         return made[-1]
 
     yield make
@@ -67,26 +69,26 @@ async def stay(run: AccountRun) -> None:
     await asyncio.Event().wait()
 
 
-def test_nothing_is_opened_before_the_first_job_and_one_opening_serves_all(shop: Shop, runner_of):
+def test_nothing_is_opened_before_the_first_job_and_one_opening_serves_all(context: Context, runner_of):
     threads = threading.active_count()
     runner = runner_of(shout)
-    assert (shop.opened, threading.active_count()) == ([], threads)
+    assert (context.opened, threading.active_count()) == ([], threads)
     handles = [runner.submit(each) for each in "abcdef"]
     assert [each.outcome.result(SOON).result for each in handles] == list("ABCDEF")
-    assert len(shop.opened) == 1
+    assert len(context.opened) == 1
     runner.close()
-    assert shop.closed == shop.opened
+    assert context.closed == context.opened
 
 
-def test_the_workshop_closes_when_there_is_nothing_to_do_and_opens_for_the_next_job(shop: Shop, runner_of):
-    runner = runner_of(shout, linger=0.0)
+def test_the_context_closes_when_there_is_nothing_to_do_and_opens_for_the_next_job(context: Context, runner_of):
+    runner = runner_of(shout, idle_timeout=0.0)
     for count in (1, 2):
         assert runner.submit("a").outcome.result(SOON).result == "A"
-        until(lambda count=count: len(shop.closed) == count)
-    assert len(shop.opened) == 2
+        until(lambda count=count: len(context.closed) == count)
+    assert len(context.opened) == 2
 
 
-def test_a_job_that_comes_in_time_keeps_the_workshop_open(shop: Shop, runner_of):
+def test_a_job_that_comes_in_time_keeps_the_context_open(context: Context, runner_of):
     runner = runner_of(shout)
     runner.submit("a").outcome.result(SOON)
     thread = runner._loop_thread
@@ -94,7 +96,7 @@ def test_a_job_that_comes_in_time_keeps_the_workshop_open(shop: Shop, runner_of)
     runner.submit("b").outcome.result(SOON)
     thread._loop.call_soon_threadsafe(thread._end_if_idle, taken)
     runner.submit("c").outcome.result(SOON)
-    assert len(shop.opened) == 1
+    assert len(context.opened) == 1
 
 
 def test_a_job_that_waits_for_its_place_has_not_begun(runner_of):
@@ -133,17 +135,17 @@ def test_dropping_what_has_ended_does_nothing(runner_of):
     assert handle.outcome.result().result == "A"
 
 
-def test_closing_ends_every_job_and_then_the_workshop(shop: Shop, runner_of):
+def test_closing_ends_every_job_and_then_the_context(context: Context, runner_of):
     runner = runner_of(stay, concurrency=1)
     handles = [runner.submit("a"), runner.submit("b")]
     handles[0].begun.result(SOON)
     runner.close()
     assert [each.outcome.cancelled() for each in handles] == [True, True]
-    assert len(shop.closed) == 1
+    assert len(context.closed) == 1
 
 
-def test_a_workshop_that_does_not_open_is_tried_again_for_the_next_job(runner_of, monkeypatch: pytest.MonkeyPatch):
-    runner = runner_of(shout, linger=0.0)
+def test_a_context_that_does_not_open_is_tried_again_for_the_next_job(runner_of, monkeypatch: pytest.MonkeyPatch):
+    runner = runner_of(shout, idle_timeout=0.0)
     monkeypatch.setattr(cluster, "NoCursors", None)
     assert isinstance(runner.submit("a").outcome.result(SOON).error, TypeError)
     monkeypatch.undo()
@@ -151,41 +153,120 @@ def test_a_workshop_that_does_not_open_is_tried_again_for_the_next_job(runner_of
     assert runner.submit("b").outcome.result(SOON).result == "B"
 
 
-def test_a_workshop_that_does_not_close_is_logged_by_the_kind_of_its_error(
-    shop: Shop, runner_of, caplog: pytest.LogCaptureFixture
+def test_a_context_that_does_not_close_is_logged_by_the_kind_of_its_error(
+    context: Context, runner_of, caplog: pytest.LogCaptureFixture
 ):
-    shop.fails_at_the_end = True
+    context.fails_at_the_end = True
     runner = runner_of(shout)
     runner.submit("a").outcome.result(SOON)
     with caplog.at_level(logging.WARNING, "cliniko_async"):
         runner.close()
-    assert [each.getMessage() for each in caplog.records] == ["closing the workshop failed: OSError"]
+    assert [each.getMessage() for each in caplog.records] == ["closing the worker context failed: OSError"]
 
 
-def test_what_is_no_exception_reaches_who_waits(runner_of):
-    class OddError(BaseException):
-        pass
-
-    async def job(run: AccountRun) -> None:
-        raise OddError
-
-    with pytest.raises(OddError):
-        runner_of(job).submit("a").outcome.result(SOON)
+class OddError(BaseException):
+    pass
 
 
-def test_a_job_that_ends_the_loop_takes_no_later_one_with_it(runner_of):
+async def in_a_task_of_its_own(error: BaseException) -> None:
+    async def end() -> None:
+        raise error
+
+    await asyncio.create_task(end())
+
+
+async def at_once(error: BaseException) -> None:
+    raise error
+
+
+@pytest.mark.parametrize("raised", [SystemExit, KeyboardInterrupt, OddError])
+@pytest.mark.parametrize("how", [at_once, in_a_task_of_its_own])
+def test_a_job_that_exits_fails_alone(context: Context, runner_of, how, raised):
+    """Neither the job beside it ends, nor the loop, the context or the process."""
+    leaving = threading.Event()
+
     async def job(run: AccountRun) -> str:
         if run.account == "exit":
-            raise SystemExit
+            await how(raised())
+        while not leaving.is_set():  # noqa: ASYNC110  (it is set in another thread)
+            await asyncio.sleep(0.005)
         return run.account
 
     runner = runner_of(job)
-    with pytest.raises(SystemExit):
-        runner.submit("exit").outcome.result(SOON)
-    until(lambda: runner._loop_thread._closed)
-    assert runner.submit("b").outcome.result(SOON).result == "b"
+    beside = runner.submit("beside")
+    beside.begun.result(SOON)
+    error = runner.submit("exit").outcome.result(SOON).error
+    assert (type(error), str(error)) == (UsageError, f"the job raised {raised.__name__}")
+    leaving.set()
+    assert beside.outcome.result(SOON).result == "beside"
+    assert len(context.opened) == 1
+
+
+@pytest.mark.parametrize("raised", [SystemExit, asyncio.CancelledError])
+def test_a_context_that_exits_is_the_error_of_each_account(runner_of, monkeypatch: pytest.MonkeyPatch, raised):
+    def refuse() -> None:
+        raise raised
+
+    runner = runner_of(shout)
+    monkeypatch.setattr(cluster, "NoCursors", refuse)
+    errors = [handle.outcome.result(SOON).error for handle in map(runner.submit, "ab")]
+    assert [str(error) for error in errors] == [f"the worker context raised {raised.__name__}"] * 2
+
+
+def test_a_job_that_exits_while_it_is_being_ended_ends_nothing_else(context: Context, runner_of):
+    left = []
+
+    async def job(run: AccountRun) -> None:
+        async def exit_when_cancelled() -> None:
+            try:
+                await asyncio.Event().wait()
+            finally:
+                raise SystemExit
+
+        left.append(asyncio.create_task(exit_when_cancelled()))
+        await asyncio.sleep(0)
+
+    runner = runner_of(job)
+    assert runner.submit("a").outcome.result(SOON).error is None
+    runner.close()
+    assert len(context.closed) == 1
+
+
+def test_a_job_that_takes_too_long_fails_alone(runner_of):
+    async def job(run: AccountRun) -> str:
+        if run.account == "long":
+            await asyncio.Event().wait()
+        return run.account
+
+    runner = runner_of(job, timeout=0.2)
+    long = runner.submit("long").outcome.result(SOON).error
+    assert (type(long), str(long)) == (TimeoutError, "the job took longer than 0.2 s")
+    assert runner.submit("short").outcome.result(SOON).result == "short"
+
+
+def test_a_timeout_of_the_jobs_own_is_not_taken_for_that(runner_of):
+    async def job(run: AccountRun) -> str:
+        raise TimeoutError("its own")
+
+    assert str(runner_of(job, timeout=SOON).submit("a").outcome.result(SOON).error) == "its own"
+
+
+def test_closing_waits_only_so_long_for_a_job_that_does_not_end(runner_of):
+    let_go = threading.Event()
+
+    async def job(run: AccountRun) -> None:
+        while not let_go.is_set():
+            with contextlib.suppress(asyncio.CancelledError):
+                await asyncio.sleep(0.005)
+
+    runner = runner_of(job)
+    handle = runner.submit("a")
+    handle.begun.result(SOON)
+    runner.close(timeout=0.05)
+    assert not handle.outcome.done()
+    let_go.set()
 
 
 async def test_a_run_shows_no_cursor():
-    run = AccountRun("north", cluster.nobodys_client("north"), "cursor", 1, None, cluster.NoCursors())
-    assert repr(run) == "AccountRun(account='north', token=1)"
+    run = AccountRun("north", "nightly", cluster.nobodys_client("north"), "cursor", 1, None, cluster.NoCursors())
+    assert repr(run) == "AccountRun(account='north', stream='nightly', token=1)"

@@ -1,4 +1,4 @@
-"""What the workers of a cluster do in the tests: workshops, sinks and jobs that a process of its own can import."""
+"""What the workers of a cluster do in the tests: contexts, sinks and jobs that a process of its own can import."""
 
 import asyncio
 import contextlib
@@ -13,8 +13,8 @@ import attrs
 from redis.asyncio import Redis
 
 from cliniko_async import AppointmentType, Cliniko, Page, RedisLimiter, UsageError
-from cliniko_async.integrations.cursors import RedisCursors
-from cliniko_async.integrations.dask import AccountRun, Workshop
+from cliniko_async.cursors import RedisCursors, SqliteCursors
+from cliniko_async.integrations.dask import AccountRun, WorkerContext
 from tests.support.clients import KEY, WHO
 
 LIMIT = 8
@@ -53,63 +53,50 @@ def pages_of(run: AccountRun[Any]) -> AsyncIterator[Page[AppointmentType]]:
 # Rows and cursor in one transaction.
 
 
-class Books:
-    """A table of rows and the cursor for each account, in one file of SQLite: both are kept, or neither is."""
+class Ledgers:
+    """A file for each account, with its cursor and its rows, so that nobody waits while one stands still."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
-    @contextlib.contextmanager
-    def opened(self, account: str):
-        book = sqlite3.connect(self.folder / f"{account}.sqlite", timeout=60, isolation_level=None)
-        book.execute("CREATE TABLE IF NOT EXISTS rows (id TEXT)")
-        book.execute("CREATE TABLE IF NOT EXISTS run (one INTEGER PRIMARY KEY, token INTEGER, cursor TEXT)")
-        try:
-            book.execute("BEGIN IMMEDIATE")
-            yield book
-            book.execute("COMMIT")
-        finally:
-            book.close()
+    def of(self, account: str) -> SqliteCursors:
+        return SqliteCursors(self.folder / f"{account}.sqlite", timeout=60)
 
-    async def begin(self, account: str) -> tuple[int, str | None]:
-        with self.opened(account) as book:
-            book.execute("INSERT OR IGNORE INTO run VALUES (1, 0, NULL)")
-            book.execute("UPDATE run SET token = token + 1")
-            return book.execute("SELECT token, cursor FROM run").fetchone()
+    async def load(self, account: str, stream: str) -> str | None:
+        return await self.of(account).load(account, stream)
 
-    async def save(self, account: str, token: int, cursor: str) -> None:
-        with self.opened(account) as book:
-            if not book.execute("UPDATE run SET cursor = ? WHERE token = ?", (cursor, token)).rowcount:
-                raise UsageError("taken over")
+    async def begin(self, account: str, stream: str) -> tuple[int, str | None]:
+        return await self.of(account).begin(account, stream)
 
-    async def enter(self, run: AccountRun, cursor: str, ids: list[str], before_the_end) -> None:
-        with self.opened(run.account) as book:
-            if not book.execute("UPDATE run SET cursor = ? WHERE token = ?", (cursor, run.token)).rowcount:
-                raise UsageError("taken over")
-            book.executemany("INSERT INTO rows VALUES (?)", [(each,) for each in ids])
-            await before_the_end()
+    async def save(self, account: str, stream: str, cursor: str, *, token: int | None = None, write=None) -> None:
+        await self.of(account).save(account, stream, cursor, token=token, write=write)
 
     def ids(self, account: str) -> list[str]:
-        with self.opened(account) as book:
-            return [each for (each,) in book.execute("SELECT id FROM rows")]
+        with contextlib.closing(sqlite3.connect(self.folder / f"{account}.sqlite")) as ledger:
+            return [each for (each,) in ledger.execute("SELECT id FROM rows")]
 
 
 @contextlib.asynccontextmanager
-async def bookkeeping(site: Site) -> AsyncIterator[Workshop[tuple[Redis, Books]]]:
-    books = Books(site.folder)
+async def transactional(site: Site) -> AsyncIterator[WorkerContext[tuple[Redis, Ledgers]]]:
+    ledgers = Ledgers(site.folder)
     async with Redis.from_url(site.redis) as redis:
-        yield Workshop(client=site.clients(redis), cursors=books, tools=(redis, books))
+        yield WorkerContext(
+            client=site.clients(redis), cursors=ledgers, stream="appointment types", tools=(redis, ledgers)
+        )
 
 
-async def copy_into_books(run: AccountRun[tuple[Redis, Books]]) -> int:
-    redis, books = run.tools
+async def copy_in_transactions(run: AccountRun[tuple[Redis, Ledgers]]) -> int:
+    redis, ledgers = run.tools
+    loop = asyncio.get_running_loop()
     await note_begin(redis, run)
-    pages = run.cliniko.appointment_types.list(
-        per_page=PER_PAGE, archived="include", stable=True, cursor=run.cursor
-    ).pages()
-    async for page in pages:
-        ids = [kind.id for kind in page.items]
-        await books.enter(run, page.cursor, ids, lambda: stop_at_the_second(redis, run))
+    async for page in pages_of(run):
+
+        def write(ledger: sqlite3.Connection, page=page) -> None:
+            ledger.execute("CREATE TABLE IF NOT EXISTS rows (id TEXT)")
+            ledger.executemany("INSERT INTO rows VALUES (?)", [(kind.id,) for kind in page.items])
+            asyncio.run_coroutine_threadsafe(stop_at_the_second(redis, run), loop).result()
+
+        await ledgers.save(run.account, run.stream, page.cursor, token=run.token, write=write)
     return os.getpid()
 
 
@@ -117,18 +104,17 @@ async def copy_into_books(run: AccountRun[tuple[Redis, Books]]) -> int:
 
 
 @contextlib.asynccontextmanager
-async def upserting(site: Site) -> AsyncIterator[Workshop[Redis]]:
+async def upserting(site: Site) -> AsyncIterator[WorkerContext[Redis]]:
     async with Redis.from_url(site.redis) as redis:
-        yield Workshop(client=site.clients(redis), cursors=RedisCursors(redis, name="nightly"), tools=redis)
+        yield WorkerContext(
+            client=site.clients(redis), cursors=RedisCursors(redis), stream="appointment types", tools=redis
+        )
 
 
 async def copy_by_id(run: AccountRun[Redis]) -> int:
     redis = run.tools
     await note_begin(redis, run)
-    pages = run.cliniko.appointment_types.list(
-        per_page=PER_PAGE, archived="include", stable=True, cursor=run.cursor
-    ).pages()
-    async for page in pages:
+    async for page in pages_of(run):
         for kind in page.items:
             await redis.hincrby(f"rows {run.account}", kind.id, 1)
         await stop_at_the_second(redis, run)
@@ -159,10 +145,13 @@ async def stop_at_the_second(redis: Redis, run: AccountRun[Any]) -> None:
 class NoCursors:
     """A store that keeps nothing."""
 
-    async def begin(self, account: str) -> tuple[int, str | None]:
+    async def load(self, account: str, stream: str) -> str | None:
+        return None
+
+    async def begin(self, account: str, stream: str) -> tuple[int, str | None]:
         return 1, None
 
-    async def save(self, account: str, token: int, cursor: str) -> None:
+    async def save(self, account: str, stream: str, cursor: str, *, token: int | None = None) -> None:
         raise UsageError("taken over")
 
 
@@ -172,11 +161,23 @@ def nobodys_client(account: str) -> Cliniko:
 
 
 @contextlib.asynccontextmanager
-async def bare() -> AsyncIterator[Workshop]:
-    yield Workshop(client=nobodys_client, cursors=NoCursors())
+async def bare() -> AsyncIterator[WorkerContext]:
+    yield WorkerContext(client=nobodys_client, cursors=NoCursors(), stream="nothing")
 
 
 async def own_process(run: AccountRun) -> int:
     if run.account == "poison":
         os.kill(os.getpid(), 9)
     return os.getpid()
+
+
+staying: list[str] = []
+
+
+async def stay(run: AccountRun) -> None:
+    """Stay until it is cancelled; a worker in the process of the test shows who stays."""
+    staying.append(run.account)
+    try:
+        await asyncio.Event().wait()
+    finally:
+        staying.remove(run.account)

@@ -1,0 +1,122 @@
+"""Cursors in Redis, for many machines."""
+
+import asyncio
+import hashlib
+import logging
+import random
+import secrets
+from typing import TYPE_CHECKING, Any, Literal
+
+from .._compat import heed_cancellation
+from .._timeouts import Timeouts
+from ..errors import ConfigurationError
+from ._base import Change, Cursors, Entry, checked_seconds
+
+if TYPE_CHECKING:
+    from redis.asyncio import Redis, RedisCluster
+
+_log = logging.getLogger("cliniko_async")
+
+_FIRST_RETRY = 0.05
+_LONGEST_RETRY = 2.0
+
+# One key, so that it runs on a cluster of Redis too. A step that is sent again because its reply was lost is known by
+# its writer, and one that Redis executes late finds another revision and does nothing.
+_WRITE = """
+local kept = redis.call('HMGET', KEYS[1], 'revision', 'writer')
+if (kept[1] or '0') ~= ARGV[1] then return kept[2] == ARGV[2] and 1 or 0 end
+redis.call('HSET', KEYS[1], 'revision', ARGV[1] + 1, 'writer', ARGV[2], 'token', ARGV[3])
+if ARGV[4] then redis.call('HSET', KEYS[1], 'cursor', ARGV[4]) else redis.call('HDEL', KEYS[1], 'cursor') end
+return 1
+"""
+
+
+class RedisCursors(Cursors):
+    """Cursors in Redis, for many machines; each account and stream is one hash, whose key is a digest of the names.
+
+    Entries never expire. They are as durable as your Redis, which must not evict keys.
+
+    Args:
+        redis: a client of Redis; it is used, not changed and never closed.
+        when_lost: what a call does while Redis cannot be reached: "wait" until it can, or "fail" with the error of
+            redis-py. A refused password or a missing permission fails at once.
+        timeout: seconds after which a Redis that does not answer counts as lost.
+
+    Raises:
+        ConfigurationError: an option cannot work, or the extra `redis` is not installed.
+    """
+
+    def __init__(
+        self,
+        redis: "Redis | RedisCluster",
+        *,
+        when_lost: Literal["wait", "fail"] = "wait",
+        timeout: float = 2.0,
+    ) -> None:
+        if when_lost not in ("wait", "fail"):
+            raise ConfigurationError('when_lost is "wait" or "fail"')
+        self._redis: Any = redis
+        self._when_lost = when_lost
+        self._timeouts = Timeouts(checked_seconds(timeout))
+        self._away, self._lasting = _errors()
+        self._is_lost = False
+
+    async def _read(self, account: str, stream: str) -> Entry:
+        return (await self._kept(_key(account, stream)))[1]
+
+    async def _change(self, account: str, stream: str, change: Change) -> Entry:
+        key, writer = _key(account, stream), secrets.token_hex(8)
+        while True:
+            revision, before = await self._kept(key)
+            after = change(before)
+            cursor = () if after.cursor is None else (after.cursor,)
+            if await self._run("EVAL", _WRITE, 1, key, revision, writer, after.token, *cursor):
+                return after
+
+    async def _kept(self, key: str) -> tuple[int, Entry]:
+        revision, token, cursor = await self._run("HMGET", key, "revision", "token", "cursor")
+        return int(revision or 0), Entry(int(token or 0), cursor.decode() if isinstance(cursor, bytes) else cursor)
+
+    async def _run(self, *command: str | int) -> Any:  # noqa: ANN401  (as the command ends)
+        failures = 0
+        while True:
+            try:
+                answer = await heed_cancellation(self._timeouts.bound(self._redis.execute_command(*command)))
+            except self._away as error:
+                if self._when_lost == "fail" or isinstance(error, self._lasting):
+                    raise
+                self._note(error)
+            else:
+                self._note(None)
+                return answer
+            await asyncio.sleep(min(_LONGEST_RETRY, _FIRST_RETRY * 2.0 ** min(failures, 16)) * random.uniform(0.5, 1))
+            failures += 1
+
+    def _note(self, error: Exception | None) -> None:
+        """Log once that Redis is away, and once that it is back, however many wait for it."""
+        if error is not None and not self._is_lost:
+            # Its text may name the server.
+            _log.warning("the cursor store cannot be used: Redis: %s", type(error).__name__)
+        elif error is None and self._is_lost:
+            _log.info("the cursor store can be used again")
+        self._is_lost = error is not None
+
+
+def _key(account: str, stream: str) -> str:
+    return f"cliniko_async:cursor:{_digest(account)}:{_digest(stream)}"
+
+
+def _digest(name: str) -> str:
+    return hashlib.blake2b(name.encode(), digest_size=16).hexdigest()
+
+
+def _errors() -> tuple[tuple[type[Exception], ...], tuple[type[Exception], ...]]:
+    """Return what is raised while Redis is away, and which of these waiting does not help against."""
+    try:
+        from redis import exceptions  # noqa: PLC0415  (it is an extra)
+    except ImportError as error:
+        raise ConfigurationError("RedisCursors needs redis: install cliniko-async[redis]") from error
+    unreachable = (exceptions.ConnectionError, exceptions.TimeoutError, OSError, TimeoutError)
+    failing_over = (exceptions.ReadOnlyError, exceptions.ClusterDownError, exceptions.TryAgainError)
+    lasting = (exceptions.AuthenticationError, exceptions.AuthorizationError)
+    return (*unreachable, *failing_over), lasting

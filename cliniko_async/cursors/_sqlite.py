@@ -1,0 +1,104 @@
+"""Cursors in an SQLite file, and rows beside them in the same transaction."""
+
+import asyncio
+import contextlib
+import os
+import sqlite3
+from collections.abc import Callable
+from typing import TypeVar
+
+from ..errors import ConfigurationError, UsageError
+from ._base import Change, Cursors, Entry, checked_seconds, saving
+
+T = TypeVar("T")
+Write = Callable[[sqlite3.Connection], object]
+
+_TABLE = """
+CREATE TABLE IF NOT EXISTS cliniko_async_cursors (
+    account TEXT, stream TEXT, token INTEGER NOT NULL, cursor TEXT, PRIMARY KEY (account, stream)
+)
+"""
+_SELECT = "SELECT token, cursor FROM cliniko_async_cursors WHERE account = ? AND stream = ?"
+_REPLACE = "INSERT OR REPLACE INTO cliniko_async_cursors VALUES (?, ?, ?, ?)"
+
+
+class SqliteCursors(Cursors):
+    """Cursors in an SQLite file, in the table `cliniko_async_cursors`; for the processes of one machine.
+
+    `save` can write rows of your own to the same file in the same transaction, so that rows and cursor are both kept
+    or neither is. Each call opens the file in a thread and closes it again, so an instance may be shared by threads,
+    event loops and forks, and needs no closing. A call that is cancelled ends with its transaction, done or undone.
+    Errors of SQLite come as the module `sqlite3` raises them.
+
+    Args:
+        path: a file on a disk of this machine; it is created if it is missing.
+        timeout: seconds to wait while another process holds the file.
+
+    Raises:
+        ConfigurationError: an option cannot work.
+    """
+
+    def __init__(self, path: str | os.PathLike[str], *, timeout: float = 5.0) -> None:
+        self._path = os.fspath(path)
+        if not self._path or self._path.startswith(":memory:"):
+            raise ConfigurationError("path is a file that all processes can open")
+        self._timeout = checked_seconds(timeout)
+
+    async def save(
+        self,
+        account: str,
+        stream: str,
+        cursor: str,
+        *,
+        token: int | None = None,
+        write: Write | None = None,
+    ) -> None:
+        """Replace the cursor, together with rows of your own.
+
+        Args:
+            token: what `begin` returned; None saves whichever run was begun.
+            write: called with the connection, in a thread and inside the transaction that saves the cursor. If it
+                raises, nothing is saved. It must not commit.
+
+        Raises:
+            UsageError: a later run was begun, the cursor was cleared, the file lost its data, or `write` ended the
+                transaction. `write` was not called, except in the last case.
+        """
+        await self._change(account, stream, saving(cursor, token), write)
+
+    async def _read(self, account: str, stream: str) -> Entry:
+        return await self._change(account, stream, lambda entry: entry)
+
+    async def _change(self, account: str, stream: str, change: Change, write: Write | None = None) -> Entry:
+        return await _in_thread(lambda: self._step((account, stream), change, write))
+
+    def _step(self, key: tuple[str, str], change: Change, write: Write | None) -> Entry:
+        with contextlib.closing(sqlite3.connect(self._path, self._timeout, isolation_level=None)) as connection:
+            connection.execute("BEGIN IMMEDIATE")
+            connection.execute(_TABLE)
+            row = connection.execute(_SELECT, key).fetchone()
+            before = Entry(*row) if row else Entry()
+            after = change(before)
+            if write is not None:
+                write(connection)
+                if not connection.in_transaction:
+                    raise UsageError("write ended the transaction: its rows are kept, and the cursor is not saved")
+            if after != before:
+                connection.execute(_REPLACE, (*key, after.token, after.cursor))
+            connection.execute("COMMIT")
+            return after
+
+
+async def _in_thread(work: Callable[[], T]) -> T:
+    """Run it in a thread; a cancellation is raised after it has ended."""
+    running = asyncio.ensure_future(asyncio.to_thread(work))
+    # Looked at here, as nobody else does after a cancellation.
+    running.add_done_callback(lambda task: task.cancelled() or task.exception())
+    try:
+        return await asyncio.shield(running)
+    except asyncio.CancelledError:
+        while not running.done():
+            # A second cancellation does not leave the transaction alone either.
+            with contextlib.suppress(asyncio.CancelledError):
+                await asyncio.wait((running,))
+        raise
