@@ -47,7 +47,14 @@ class Practice:
         return found[-1] if found else None
 
     def body(self, resource: Any, operation: Any) -> dict[str, Any]:
-        return body_of(sent_fields(resource, operation), lambda field: self.id_for(resource.name, field))
+        fields = sent_fields(resource, operation)
+        body = body_of(fields, lambda field: self.id_for(resource.name, field))
+        if "booking_id" in fields.__annotations__ and resource.name == "attendees":
+            # Those of an individual appointment are cancelled with it.
+            body["booking_id"] = self.ids("group_appointments")[-1]
+        if resource.name == "stock_adjustments":
+            body |= {"adjustment_type": "Stock Purchase", "quantity": 12}
+        return body
 
 
 @asynccontextmanager

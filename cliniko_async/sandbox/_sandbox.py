@@ -11,23 +11,21 @@ from functools import cache
 from types import TracebackType
 from typing import Any, Self
 
-from aiohttp import web
-
 from .attachments import Attachments
 from .budget import Budget, Window
 from .faults import Faults
 from .file_store import FileStore
+from .listener import Listener
 from .operations import Api
+from .options import check_options
 from .protocol import SandboxRequest
 from .routes import Routes
 from .schema import Table, load
 from .seed import plant
-from .server import BASE_PATH, Server
+from .server import BASE_PATH, FORM, Server
 from .store import Ids, Store
 
 _tables = cache(load)
-# Seconds for answers under way when it closes; aiohttp takes 0 for no end.
-_LAST_MOMENT = 0.01
 
 
 class Sandbox:
@@ -51,6 +49,10 @@ class Sandbox:
         archiving_touches: whether archiving moves `updated_at`.
         clock: seconds, from anywhere.
         wall: seconds since 1970.
+        strict: refuse what the API is known to take although its documentation asks for something else.
+
+    Raises:
+        ConfigurationError: an option cannot work.
 
     Attributes:
         faults: what is to go wrong.
@@ -77,7 +79,14 @@ class Sandbox:
         archiving_touches: bool = True,
         clock: Callable[[], float] = time.monotonic,
         wall: Callable[[], float] = time.time,
+        strict: bool = False,
     ) -> None:
+        columns = frozenset(unsortable)
+        unknown = sorted(columns.difference(*(table.columns for table in _tables().values())))
+        check_options(seed=seed, appointment_types=appointment_types, limit=limit, period=period, window=window)
+        check_options(latency=latency, jitter=jitter, host=host, port=port, api_key=api_key, ids=ids, strict=strict)
+        check_options(unsortable=unknown, shuffle_ties=shuffle_ties, archiving_touches=archiving_touches)
+        check_options(clock=clock, wall=wall)
         self.api_key = api_key or _new_key()
         self.faults = Faults()
         self.budget = Budget(limit, period, window, clock)
@@ -89,12 +98,13 @@ class Sandbox:
         self._host, self._port = host, port
         rng = random.Random(f"sandbox {seed}")
         self._store = Store(_tables(), wall, rng, ids)
-        api = Api(self._store, rng, frozenset(unsortable), shuffle_ties, archiving_touches)
+        api = Api(self._store, rng, columns, shuffle_ties, archiving_touches, strict)
         self.files = FileStore(wall, clock)
         self.attachments = Attachments(api, self.files)
         routes = Routes(api, self.attachments)
-        self._server = Server(self.api_key, routes, self.budget, self.faults, clock, wall, self._travel, self._pause)
-        self._runner: web.ServerRunner | None = None
+        server = Server(self.api_key, routes, self.budget, self.faults, clock, wall, self._travel, self._pause, strict)
+        self._server = server
+        self._listener = Listener(FORM, server.handle)
 
     @property
     def base_url(self) -> str:
@@ -112,24 +122,19 @@ class Sandbox:
         Raises:
             OSError: the port is taken.
         """
-        self._runner = web.ServerRunner(web.Server(self._server.handle, access_log=None), shutdown_timeout=_LAST_MOMENT)
         self._store.open()
         self.attachments.invented = plant(self._store, self._seed, self._appointment_types)
         try:
-            await self._runner.setup()
-            await web.TCPSite(self._runner, self._host, self._port).start()
+            origin = await self._listener.start(self._host, self._port)
             await self.files.start(self._host)
         except OSError:
             await self.close()
             raise
-        host, port = self._runner.addresses[0][:2]
-        self._store.base_url = f"http://{f'[{host}]' if ':' in host else host}:{port}{BASE_PATH}"
+        self._store.base_url = origin + BASE_PATH
 
     async def close(self) -> None:
         """Close every connection and forget the rows; what was received stays in `requests`."""
-        if self._runner is not None:
-            await self._runner.cleanup()
-        await self._server.close()
+        await self._listener.close()
         await self.files.close()
         self._store.close()
 

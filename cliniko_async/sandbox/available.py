@@ -11,7 +11,7 @@ from .protocol import NOT_FOUND, Refused, Reply, json_reply, refusal
 _ZONE = ZoneInfo("Australia/Melbourne")
 _HOURS = range(9, 17)
 _SUNDAY = 6
-_MOST_DAYS_APART = 6
+_MOST_DAYS_APART = 7
 _BAD_RANGE = refusal(400, "Invalid time frame definition. Please check from/to param limitations.")
 _WHERE = ("businesses", "practitioners", "appointment_types")
 
