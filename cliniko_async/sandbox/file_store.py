@@ -13,16 +13,15 @@ from xml.sax.saxutils import escape
 
 import attrs
 from aiohttp import BodyPartReader, MultipartReader, web
-from aiohttp.http import HttpProcessingError
 
 from .faults import Exchange, Faults
-from .listener import Form, Listener, Outlet
+from .listener import UNREADABLE, Form, Listener, Outlet
 from .protocol import Reply, SandboxRequest, readable
 
 _BUCKET = "patient-files"
 _PIECE = 64 * 1024
 _IN_MEMORY = 1024 * 1024
-_MALFORMED = (web.RequestPayloadError, web.HTTPException, HttpProcessingError, LookupError, RuntimeError, ValueError)
+_MALFORMED = (*UNREADABLE, web.HTTPException, LookupError, RuntimeError, ValueError)
 """What reading a form raises that is not one."""
 
 
@@ -144,6 +143,8 @@ class FileStore:
 
     async def _take(self, request: web.BaseRequest, received: SandboxRequest) -> Reply:
         """Take a form: its fields as they were given, and the file behind all of them."""
+        if request.content_type != "multipart/form-data":
+            return _refused(412, "PreconditionFailed")
         if "content-length" not in received.headers:
             return _refused(411, "MissingContentLength")
         fields: dict[str, str] = {}

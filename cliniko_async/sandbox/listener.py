@@ -7,11 +7,15 @@ from typing import Any, cast
 
 import attrs
 from aiohttp import web
+from aiohttp.http import HttpProcessingError
 
 from .protocol import Reply
 
 Handler = Callable[[web.BaseRequest], Awaitable[Reply | None]]
 """Makes the reply to a request, or None when it closed the connection instead."""
+
+UNREADABLE = (web.RequestPayloadError, HttpProcessingError)
+"""What reading a body raises that is not of the encoding that its headers name."""
 
 _log = logging.getLogger("cliniko_async.sandbox")
 # Seconds that requests under way have to end when the listener closes; aiohttp takes 0 for no end.
@@ -100,6 +104,11 @@ class _Server(web.Server):
 class _Protocol(web.RequestHandler):
     """One connection; what aiohttp refuses by itself is answered in the form of the server."""
 
+    def log_exception(self, *args: Any, **options: Any) -> None:
+        """Log what nobody expected; aiohttp reads the rest of an unreadable body after it was answered."""
+        if not isinstance(options.get("exc_info"), (*UNREADABLE, ConnectionError)):
+            super().log_exception(*args, **options)
+
     def __init__(self, manager: web.Server, *, form: Form, **options: Any) -> None:
         super().__init__(manager, **options)
         self._form = form
@@ -135,5 +144,5 @@ class Outlet:
         return cls(_ignore, _ignore) if transport is None else cls(transport.write, transport.close)
 
 
-def _ignore(*_: Any) -> None:
-    return None
+def _ignore(*_: object) -> None:
+    """Do nothing."""

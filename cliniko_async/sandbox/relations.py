@@ -167,6 +167,23 @@ SCOPES = {
     "practitioners": Scope("active", 1, {"inactive": 0}),
 }
 
+OLDER_LISTS = {
+    "archived": {"appointment_types", "patients"},
+    "cancelled": {"attendees", "individual_appointments"},
+    "deleted": {
+        "attendees",
+        "group_appointments",
+        "individual_appointments",
+        "invoice_items",
+        "invoices",
+        "medical_alerts",
+        "treatment_note_templates",
+        "treatment_notes",
+        "unavailable_blocks",
+    },
+}
+"""Lists of hidden records below a word of their own, which older documentation has: the resources that have them."""
+
 BELOW_PARENTS = {"referral_sources"}
 """Resources of which one record is read and changed below the path of its parent."""
 

@@ -10,11 +10,10 @@ from urllib.parse import parse_qsl
 
 import attrs
 from aiohttp import web
-from aiohttp.http import HttpProcessingError
 
 from .budget import Budget
 from .faults import Exchange, Faults, throttled
-from .listener import Form, Outlet
+from .listener import UNREADABLE, Form, Outlet
 from .operations import Call
 from .protocol import (
     NOT_FOUND,
@@ -145,7 +144,7 @@ async def _body_of(request: web.BaseRequest) -> bytes:
         return await request.read()
     except web.HTTPRequestEntityTooLarge:
         raise Refused(refusal(413, "Payload Too Large")) from None
-    except (web.RequestPayloadError, HttpProcessingError):
+    except UNREADABLE:
         raise Refused(refusal(400, "Bad Request")) from None
 
 
