@@ -59,8 +59,8 @@ class Practice:
 
 @asynccontextmanager
 async def practice(**options: Any) -> AsyncIterator[Practice]:
-    """A seeded sandbox and a client that never waits."""
-    async with Sandbox(limit=100_000, **options) as sandbox:
+    """A seeded sandbox that takes what is documented alone, and a client that never waits."""
+    async with Sandbox(limit=100_000, strict=True, **options) as sandbox:
         sandbox.attachments.processing = 0.0
         who = {"app_name": "Tests", "contact_email": "it@example.com", "base_url": sandbox.base_url}
         limiter = SlidingWindowLimiter(100_000)
