@@ -432,8 +432,10 @@ class DeprecatedDeleteMixin(Resource[T]):
 
 def _renamed(method: types.FunctionType, qualname: str) -> types.FunctionType:
     """Return a copy of a method under another name, as a mixin's own serves several resources."""
-    if message := vars(method).get("__deprecated__"):
-        return deprecated(message)(_renamed(inspect.unwrap(method), qualname))
+    if inner := vars(method).get("__wrapped__"):
+        message = vars(method).get("__deprecated__")
+        decorate = deprecated(message) if message else hides_locals
+        return cast("types.FunctionType", decorate(_renamed(inner, qualname)))
     code, defaults, closure = method.__code__, method.__defaults__, method.__closure__
     copy = types.FunctionType(code, method.__globals__, method.__name__, defaults, closure)
     copy.__kwdefaults__, copy.__annotations__ = method.__kwdefaults__, method.__annotations__

@@ -47,13 +47,20 @@ class Practice:
         return found[-1] if found else None
 
     def body(self, resource: Any, operation: Any) -> dict[str, Any]:
-        return body_of(sent_fields(resource, operation), lambda field: self.id_for(resource.name, field))
+        fields = sent_fields(resource, operation)
+        body = body_of(fields, lambda field: self.id_for(resource.name, field))
+        if "booking_id" in fields.__annotations__ and resource.name == "attendees":
+            # Those of an individual appointment are cancelled with it.
+            body["booking_id"] = self.ids("group_appointments")[-1]
+        if resource.name == "stock_adjustments":
+            body |= {"adjustment_type": "Stock Purchase", "quantity": 12}
+        return body
 
 
 @asynccontextmanager
 async def practice(**options: Any) -> AsyncIterator[Practice]:
-    """A seeded sandbox and a client that never waits."""
-    async with Sandbox(limit=100_000, **options) as sandbox:
+    """A seeded sandbox that takes what is documented alone, and a client that never waits."""
+    async with Sandbox(limit=100_000, strict=True, **options) as sandbox:
         sandbox.attachments.processing = 0.0
         who = {"app_name": "Tests", "contact_email": "it@example.com", "base_url": sandbox.base_url}
         limiter = SlidingWindowLimiter(100_000)

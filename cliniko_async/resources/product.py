@@ -23,7 +23,6 @@ class Product(Record):
     links: SelfLink
     created_at: DateTime
     name: str
-    product_supplier_id: str
     updated_at: DateTime
     archived_at: DateTime | None = None
     cost_price: Decimal | None = None
@@ -32,6 +31,7 @@ class Product(Record):
     price_ex_tax: Decimal | None = None
     price_including_tax: Decimal | None = None
     product_supplier: Link["ProductSupplier"] | None = None
+    product_supplier_id: str | None = None
     product_supplier_name: str | None = None
     serial_number: str | None = None
     stock_adjustments: ListLink["StockAdjustment"] | None = None

@@ -7,6 +7,7 @@ import signal
 import sys
 from collections.abc import Sequence
 
+from .. import ConfigurationError
 from ._sandbox import Sandbox
 
 
@@ -28,6 +29,8 @@ def parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--latency", type=float, default=0.0, metavar="S", help="seconds an answer takes (default: %(default)s)"
     )
+    parser.add_argument("--api-key", metavar="KEY", help="the key that is right (default: a new one)")
+    parser.add_argument("--strict", action="store_true", help="refuse what the API takes beyond its documentation")
     return parser.parse_args(arguments)
 
 
@@ -66,6 +69,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except OSError as error:
         sys.stderr.write(f"{options.host}:{options.port}: {error.strerror}\n")
         return 1
+    except ConfigurationError as error:
+        sys.stderr.write(f"{error}\n")
+        return 2
     return 0
 
 

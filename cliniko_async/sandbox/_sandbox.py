@@ -11,26 +11,24 @@ from functools import cache
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
-from aiohttp import web
-
 from .attachments import Attachments
 from .budget import Budget, Window
 from .faults import Faults
 from .file_store import FileStore
+from .listener import Listener
 from .operations import Api
+from .options import check_options
 from .protocol import SandboxRequest
 from .routes import Routes
 from .schema import Table, load
 from .seed import plant
-from .server import BASE_PATH, Server
+from .server import BASE_PATH, FORM, Server
 from .store import Ids, Store
 from .thread import LoopThread
 
 T = TypeVar("T")
 
 _tables = cache(load)
-# Seconds for answers under way when it closes; aiohttp takes 0 for no end.
-_LAST_MOMENT = 0.01
 
 
 class Sandbox:
@@ -59,6 +57,10 @@ class Sandbox:
         clock: seconds, from anywhere.
         wall: seconds since 1970.
         keep_alive: whether a connection stays open after its answer.
+        strict: refuse what the API is known to take although its documentation asks for something else.
+
+    Raises:
+        ConfigurationError: an option cannot work.
 
     Attributes:
         faults: what is to go wrong.
@@ -86,25 +88,30 @@ class Sandbox:
         clock: Callable[[], float] = time.monotonic,
         wall: Callable[[], float] = time.time,
         keep_alive: bool = True,
+        strict: bool = False,
     ) -> None:
+        columns = frozenset(unsortable)
+        unknown = columns.difference(*(table.columns for table in _tables().values()))
+        check_options(seed=seed, appointment_types=appointment_types, limit=limit, period=period, window=window)
+        check_options(latency=latency, jitter=jitter, host=host, port=port, api_key=api_key, ids=ids, strict=strict)
+        check_options(unsortable=sorted(unknown), shuffle_ties=shuffle_ties, archiving_touches=archiving_touches)
+        check_options(clock=clock, wall=wall, keep_alive=keep_alive)
         self.api_key = api_key or _new_key()
         self.faults = Faults()
         self.budget = Budget(limit, period, window, clock)
-        self.latency = latency
-        self.jitter = jitter
+        self.latency, self.jitter = latency, jitter
         # One of its own, so that what is invented does not depend on how many requests came before.
         self._jitter = random.Random(f"jitter {seed}")
         self._seed, self._appointment_types = seed, appointment_types
         self._host, self._port = host, port
-        self._keep_alive = keep_alive
         rng = random.Random(f"sandbox {seed}")
         self._store = Store(_tables(), wall, rng, ids)
-        api = Api(self._store, rng, frozenset(unsortable), shuffle_ties, archiving_touches)
+        api = Api(self._store, rng, columns, shuffle_ties, archiving_touches, strict)
         self.files = FileStore(wall, clock, keep_alive)
         self.attachments = Attachments(api, self.files)
         routes = Routes(api, self.attachments)
-        self._server = Server(self.api_key, routes, self.budget, self.faults, clock, wall, self._travel, self._pause)
-        self._runner: web.ServerRunner | None = None
+        server = Server(self.api_key, routes, self.budget, self.faults, clock, wall, self._travel, self._pause, strict)
+        self._server, self._listener = server, Listener(FORM, server.handle, keep_alive)
         self._thread: LoopThread | None = None
 
     @property
@@ -123,24 +130,19 @@ class Sandbox:
         Raises:
             OSError: the port is taken.
         """
-        self._runner = web.ServerRunner(web.Server(self._handle, access_log=None), shutdown_timeout=_LAST_MOMENT)
         self._store.open()
         self.attachments.invented = plant(self._store, self._seed, self._appointment_types)
         try:
-            await self._runner.setup()
-            await web.TCPSite(self._runner, self._host, self._port).start()
+            origin = await self._listener.start(self._host, self._port)
             await self.files.start(self._host)
         except OSError:
             await self.close()
             raise
-        host, port = self._runner.addresses[0][:2]
-        self._store.base_url = f"http://{f'[{host}]' if ':' in host else host}:{port}{BASE_PATH}"
+        self._store.base_url = origin + BASE_PATH
 
     async def close(self) -> None:
         """Close every connection and forget the rows; what was received stays in `requests`."""
-        if self._runner is not None:
-            await self._runner.cleanup()
-        await self._server.close()
+        await self._listener.close()
         await self.files.close()
         self._store.close()
 
@@ -175,12 +177,6 @@ class Sandbox:
         thread, self._thread = self._thread, None
         if thread is not None:
             thread.stop()
-
-    async def _handle(self, request: web.BaseRequest) -> web.Response:
-        response = await self._server.handle(request)
-        if not self._keep_alive:
-            response.force_close()
-        return response
 
     async def _travel(self) -> None:
         if self.jitter > 0:

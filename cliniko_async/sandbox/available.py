@@ -4,6 +4,8 @@ import datetime as dt
 from collections.abc import Iterator
 from zoneinfo import ZoneInfo
 
+import attrs
+
 from .operations import Api, Call
 from .paging import Page
 from .protocol import NOT_FOUND, Refused, Reply, json_reply, refusal
@@ -11,7 +13,7 @@ from .protocol import NOT_FOUND, Refused, Reply, json_reply, refusal
 _ZONE = ZoneInfo("Australia/Melbourne")
 _HOURS = range(9, 17)
 _SUNDAY = 6
-_MOST_DAYS_APART = 6
+_MOST_DAYS_APART = 7
 _BAD_RANGE = refusal(400, "Invalid time frame definition. Please check from/to param limitations.")
 _WHERE = ("businesses", "practitioners", "appointment_types")
 
@@ -27,6 +29,11 @@ def available_times(api: Api, call: Call) -> Reply:
 
 def next_available_time(api: Api, call: Call) -> Reply:
     """The first of them; where there is none, an answer without a time."""
+    if not api.strict and not {"from", "to"} & dict(call.pairs).keys():
+        # Older documentation has neither.
+        today = _today(api)
+        last = today + dt.timedelta(days=_MOST_DAYS_APART)
+        call = attrs.evolve(call, pairs=[*call.pairs, ("from", today.isoformat()), ("to", last.isoformat())])
     times = list(_times(api, call))
     body: dict[str, object] = {"appointment_start": times[0]} if times else {}
     return json_reply(200, body | {"total_entries": len(times[:1]), "links": {"self": api.store.base_url + call.path}})
@@ -50,10 +57,13 @@ def _span(api: Api, call: Call) -> tuple[dt.date, dt.date]:
         first, last = (dt.date.fromisoformat(given[name]) for name in ("from", "to"))
     except (KeyError, ValueError):
         raise Refused(_BAD_RANGE) from None
-    today = dt.datetime.fromtimestamp(api.store.now(), _ZONE).date()
-    if first < today or not 0 <= (last - first).days <= _MOST_DAYS_APART:
+    if first < _today(api) or not 0 <= (last - first).days <= _MOST_DAYS_APART:
         raise Refused(_BAD_RANGE)
     return first, last
+
+
+def _today(api: Api) -> dt.date:
+    return dt.datetime.fromtimestamp(api.store.now(), _ZONE).date()
 
 
 def _stamp(moment: dt.datetime) -> str:

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable
-from decimal import ROUND_HALF_UP, Decimal
+from decimal import ROUND_HALF_UP, Context, Decimal
 from typing import TYPE_CHECKING
 
 from . import consequences
@@ -89,7 +89,8 @@ def _rate(tax_id: Stored, store: "Store") -> Decimal:
 
 
 def _cents(amount: Decimal) -> str:
-    return decimal_text(amount.quantize(_CENT, ROUND_HALF_UP))
+    # No price and rate that may be sent have more digits.
+    return decimal_text(amount.quantize(_CENT, ROUND_HALF_UP, Context(prec=60)))
 
 
 def _offer_at_businesses(row: Row, given: Row, store: "Store") -> None:

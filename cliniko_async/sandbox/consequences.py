@@ -25,8 +25,9 @@ _CONTACTS = {0: "Standard", 1: "Doctor", 2: "3rd Party Payer"}
 _RELATIONS = {10: "Parent", 20: "Child", 30: "Sibling", 40: "Spouse", 50: "Partner", 60: "Relative", 70: "Other"}
 _STATUSES = {10: "Open", 20: "Paid", 30: "Closed", 40: "Open credit"}
 _METHODS = {1: "Legacy", 2: "Tax exclusive", 3: "Tax inclusive"}
+_REASONS = {**REASONS, 31: "COVID-19 related"}
 _MINUTE = 60_000_000
-_MEMO, _USUAL_MINUTES = 12, 30
+_MEMO, _USUAL_MINUTES, _LEAST_OF_A_GROUP = 12, 30, 2
 
 
 def contact(row: Row, given: Row, store: "Store") -> Row:
@@ -81,7 +82,7 @@ def group_appointment(row: Row, given: Row, store: "Store") -> Row:
     """When it ends, and how many may come."""
     del given
     kind = _of(store, "appointment_types", row["appointment_type_id"]) or {}
-    most = row["max_attendees"] or kind.get("max_attendees", 0)
+    most = row["max_attendees"] or max(_LEAST_OF_A_GROUP, int(kind.get("max_attendees") or 0))
     return {"ends_at": _end(row, "appointment_type", store), "max_attendees": most}
 
 
@@ -157,7 +158,7 @@ def _labelled(labels: dict[int, str], code: Stored) -> str | None:
 
 
 def _reason(row: Row) -> str:
-    return _labelled(REASONS, row["cancellation_reason"]) or ""
+    return _labelled(_REASONS, row["cancellation_reason"]) or ""
 
 
 def _of(store: "Store", resource: str, record_id: Stored) -> Row | None:

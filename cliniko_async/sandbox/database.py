@@ -18,7 +18,8 @@ class Database:
         self._tables = tables
         # Isolation level None: each statement is its own transaction.
         self._connection = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
-        self._connection.create_function("fold", 1, _fold, deterministic=True)
+        self._connection.create_function("contains", 2, _contains, deterministic=True)
+        self._connection.create_function("matches", 2, _matches, deterministic=True)
         for table in tables.values():
             if table.name in MEMBERS:
                 self._make_view(table)
@@ -114,5 +115,23 @@ def _shown(table: Table, member: Table) -> list[str]:
     return [f"{own.get(name, 'NULL')} AS {quoted(name)}" for name in table.columns]
 
 
-def _fold(text: str | None) -> str | None:
-    return None if text is None else text.casefold()
+def _contains(text: str | None, part: str) -> bool:
+    return text is not None and part.casefold() in text.casefold()
+
+
+def _matches(text: str | None, pattern: str) -> bool:
+    """Whether a whole text is of a pattern in which each % stands for any text."""
+    if text is None:
+        return False
+    first, *others = pattern.casefold().split("%")
+    rest = text.casefold()
+    if not others:
+        return rest == first
+    if not rest.startswith(first):
+        return False
+    rest, last = rest[len(first) :], others.pop()
+    for part in others:
+        _, found, rest = rest.partition(part) if part else ("", "%", rest)
+        if not found:
+            return False
+    return rest.endswith(last)

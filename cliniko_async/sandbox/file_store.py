@@ -1,25 +1,28 @@
 """The store beside the API that holds the files: it takes a form with a file, and gives the file back."""
 
-import asyncio
 import hashlib
 import io
 import tempfile
 import time
 import uuid
 from collections.abc import Callable
-from typing import IO, Any, cast
+from http import HTTPStatus
+from typing import IO, Any
 from urllib.parse import quote, unquote
 from xml.sax.saxutils import escape
 
 import attrs
-from aiohttp import BodyPartReader, web
+from aiohttp import BodyPartReader, MultipartReader, web
 
 from .faults import Exchange, Faults
-from .protocol import Reply, SandboxRequest
+from .listener import UNREADABLE, Form, Listener, Outlet
+from .protocol import Reply, SandboxRequest, readable
 
 _BUCKET = "patient-files"
 _PIECE = 64 * 1024
 _IN_MEMORY = 1024 * 1024
+_MALFORMED = (*UNREADABLE, web.HTTPException, LookupError, RuntimeError, ValueError)
+"""What reading a form raises that is not one."""
 
 
 @attrs.frozen(repr=False)
@@ -47,24 +50,19 @@ class FileStore:
     """What was received, in order; the body of a form is its fields, without the file."""
     faults: Faults = attrs.field(factory=Faults)
     _forms: dict[str, dict[str, str]] = attrs.field(factory=dict[str, dict[str, str]])
-    _under_way: set[asyncio.Task[Any]] = attrs.field(factory=set[asyncio.Task[Any]])
-    _runner: web.ServerRunner | None = None
+    _listener: Listener = attrs.field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        """Prepare to listen."""
+        self._listener = Listener(_FORM, self._handle, self.keep_alive)
 
     async def start(self, host: str) -> None:
         """Listen on any port that is free."""
-        self._runner = web.ServerRunner(web.Server(self._handle, access_log=None), shutdown_timeout=0.01)
-        await self._runner.setup()
-        await web.TCPSite(self._runner, host, 0).start()
-        address, port = self._runner.addresses[0][:2]
-        self.url = f"http://{f'[{address}]' if ':' in address else address}:{port}/{_BUCKET}"
+        self.url = f"{await self._listener.start(host)}/"
 
     async def close(self) -> None:
         """Close every connection and forget the files."""
-        if self._runner is not None:
-            await self._runner.cleanup()
-        for task in self._under_way:
-            task.cancel()
-        await asyncio.gather(*self._under_way, return_exceptions=True)
+        await self._listener.close()
         self.forget()
 
     def forget(self) -> None:
@@ -98,46 +96,34 @@ class FileStore:
     def found(self, upload_url: object) -> StoredFile | None:
         """Give the file that a URL is the exact name of."""
         text = upload_url if isinstance(upload_url, str) else ""
-        return self.files.get(text.removeprefix(f"{self.url}/")) if text.startswith(f"{self.url}/") else None
+        return self.files.get(text.removeprefix(self.url)) if text.startswith(self.url) else None
 
     def url_of(self, file: StoredFile) -> str:
         """Give the signed URL of a file."""
         key = next(key for key, one in self.files.items() if one is file)
-        return f"{self.url}/{quote(key)}?X-Amz-Signature={hashlib.sha256(key.encode()).hexdigest()}"
+        return f"{self.url}{quote(key)}?X-Amz-Signature={hashlib.sha256(key.encode()).hexdigest()}"
 
-    async def _handle(self, request: web.BaseRequest) -> web.Response:
-        task = cast("asyncio.Task[Any]", asyncio.current_task())
-        self._under_way.add(task)
-        task.add_done_callback(self._under_way.discard)
-        response = await self._visit(request)
-        if not self.keep_alive:
-            response.force_close()
-        return response
-
-    async def _visit(self, request: web.BaseRequest) -> web.Response:
+    async def _handle(self, request: web.BaseRequest) -> Reply | None:
+        outlet = Outlet.of(request)
         received = self._received(request)
         self.requests.append(received)
 
         async def proceed() -> Reply:
             return await self._answer(request, received)
 
-        # Held here, as the request lets go of it when the client closes it.
-        connection = cast("asyncio.Transport", request.transport)
-        reply = await self.faults.act(Exchange(received, proceed, connection.write, connection.close, self.wall))
-        if reply is None:
-            return web.Response()
-        received.status = reply.status
-        return web.Response(status=reply.status, body=reply.body or None, headers=dict(reply.headers))
+        reply = await self.faults.act(Exchange(received, proceed, outlet.write, outlet.close, self.wall))
+        received.status = None if reply is None else reply.status
+        return reply
 
     def _received(self, request: web.BaseRequest) -> SandboxRequest:
         headers = {name.lower(): value for name, value in request.headers.items()}
         authorization = headers.pop("authorization", None)
         return SandboxRequest(
             method=request.method,
-            path=request.rel_url.raw_path,
-            url=request.rel_url.raw_path_qs,
+            path=readable(request.rel_url.raw_path),
+            url=readable(request.rel_url.raw_path_qs),
             query={},
-            headers=headers,
+            headers={name: readable(value) for name, value in headers.items()},
             authorized=authorization is not None,
             time=self.clock(),
         )
@@ -145,23 +131,30 @@ class FileStore:
     async def _answer(self, request: web.BaseRequest, received: SandboxRequest) -> Reply:
         if received.authorized:
             return _refused(400, "InvalidArgument")
-        if request.method == "POST" and received.path == f"/{_BUCKET}":
+        if request.method == "POST" and received.path == "/":
             return await self._take(request, received)
-        file = self.files.get(unquote(received.path.removeprefix(f"/{_BUCKET}/")))
-        if request.method != "GET" or file is None:
+        file = self.files.get(unquote(received.path.removeprefix("/")))
+        if request.method not in ("GET", "HEAD") or file is None:
             return _refused(404, "NoSuchKey")
-        if self.url.removesuffix(f"/{_BUCKET}") + received.url != self.url_of(file):
+        if self.url + received.url.removeprefix("/") != self.url_of(file):
             return _refused(403, "AccessDenied")
         file.content.seek(0)
         return Reply(200, file.content.read(), {"Content-Type": "application/octet-stream", "ETag": file.digest})
 
     async def _take(self, request: web.BaseRequest, received: SandboxRequest) -> Reply:
         """Take a form: its fields as they were given, and the file behind all of them."""
+        if request.content_type != "multipart/form-data":
+            return _refused(412, "PreconditionFailed")
         if "content-length" not in received.headers:
             return _refused(411, "MissingContentLength")
         fields: dict[str, str] = {}
         received.body = fields
-        reader = await request.multipart()
+        try:
+            return await self._read(await request.multipart(), fields)
+        except _MALFORMED:
+            return _refused(400, "MalformedPOSTRequest")
+
+    async def _read(self, reader: MultipartReader, fields: dict[str, str]) -> Reply:
         while isinstance(part := await reader.next(), BodyPartReader) and part.name != "file":
             fields[part.name or ""] = await part.text()
         if not isinstance(part, BodyPartReader) or fields != self._forms.get(fields.get("x-amz-signature", "")):
@@ -175,7 +168,7 @@ class FileStore:
         return self._receipt(key, file)
 
     def _receipt(self, key: str, file: StoredFile) -> Reply:
-        location = f"{self.url}/{quote(key, safe='')}"
+        location = f"{self.url}{quote(key, safe='')}"
         parts = {"Location": location, "Bucket": _BUCKET, "Key": key, "ETag": file.digest}
         inner = "".join(f"<{name}>{escape(text)}</{name}>" for name, text in parts.items())
         text = f'<?xml version="1.0" encoding="UTF-8"?>\n<PostResponse>{inner}</PostResponse>'
@@ -206,3 +199,6 @@ async def _copied(part: BodyPartReader, content: IO[bytes]) -> tuple[str, int]:
 def _refused(status: int, code: str) -> Reply:
     text = f'<?xml version="1.0" encoding="UTF-8"?>\n<Error><Code>{code}</Code></Error>'
     return Reply(status, text.encode(), {"Content-Type": "application/xml"})
+
+
+_FORM = Form("AmazonS3", lambda status: _refused(status, HTTPStatus(status).phrase.replace(" ", "")))

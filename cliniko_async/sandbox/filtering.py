@@ -3,6 +3,7 @@
 import datetime as dt
 import re
 from collections.abc import Callable, Iterable
+from decimal import Decimal
 
 import attrs
 
@@ -14,9 +15,9 @@ _FORM = re.compile(r"([^:]*):(.*)", re.DOTALL)
 _OPERATORS = ("!?", "!=", ">=", "<=", "~~", "=", ">", "<", "~", "?", "*")
 _ORDER = (">=", ">", "<=", "<")
 _VALUELESS = {"?": "IS NOT NULL", "!?": "IS NULL", "*": ""}
-_LARGEST = 2**63 - 1
+_LARGEST = Decimal(2**63 - 1)
 _NUMBER = re.compile(r"-?\d+", re.ASCII)
-_MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", re.ASCII)
+_MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,6})?Z", re.ASCII)
 _DAY = re.compile(r"[\d*]{4}-[\d*]{2}-[\d*]{2}", re.ASCII)
 
 OPERATORS = {
@@ -32,8 +33,9 @@ OPERATORS = {
 
 @attrs.define
 class Conditions:
-    """What a row must fulfil, and the values bound to it."""
+    """What a row must fulfil, and the values bound to it; strict ones are taken in the documented form alone."""
 
+    strict: bool = False
     parts: list[str] = attrs.field(factory=list[str])
     values: dict[str, Stored] = attrs.field(factory=dict[str, Stored])
 
@@ -96,24 +98,30 @@ def _number(conditions: Conditions, field: str, operator: str, value: str) -> st
     numbers = value.split(",") if operator == "=" else [value]
     if not all(_NUMBER.fullmatch(number) for number in numbers):
         raise _refused(f"Filter value for {field} must be a number")
-    bound = [conditions.bind(_within(int(number))) for number in numbers]
+    bound = [conditions.bind(_within(number)) for number in numbers]
     return f"{quoted(field)} IN ({', '.join(bound)})" if operator == "=" else f"{quoted(field)} {operator} {bound[0]}"
 
 
-def _within(number: int) -> int:
-    """Keep a number of 19 digits within what the database can hold; no id lies beyond."""
-    return max(-_LARGEST, min(_LARGEST, number))
+def _within(digits: str) -> int:
+    """Keep a number of any length within what the database can hold; no id lies beyond."""
+    return int(max(-_LARGEST, min(_LARGEST, Decimal(digits))))
 
 
 def _moment(conditions: Conditions, field: str, operator: str, value: str) -> str:
     try:
         # The stored stamp has fractions, and it is what is compared: `>05` finds a 05.7 that is shown as 05.
-        moment = dt.datetime.fromisoformat(value) if _MOMENT.fullmatch(value) else None
+        moment = dt.datetime.fromisoformat(value) if _is_moment(value, strict=conditions.strict) else None
     except ValueError:
         moment = None
     if moment is None:
         raise _refused(f"Filter value for {field} must be a date and time")
     return f"{quoted(field)} {operator} {conditions.bind(micros(moment))}"
+
+
+def _is_moment(value: str, *, strict: bool) -> bool:
+    """Whether a text is a moment; one with fractions of a second is not documented but taken."""
+    match = _MOMENT.fullmatch(value)
+    return match is not None and not (strict and match[1])
 
 
 def _day(conditions: Conditions, field: str, operator: str, value: str) -> str:
@@ -127,10 +135,8 @@ def _day(conditions: Conditions, field: str, operator: str, value: str) -> str:
 def _text(conditions: Conditions, field: str, operator: str, value: str) -> str:
     if operator in ("=", "!="):
         return f"{quoted(field)} {operator} {conditions.bind(value)}"
-    pattern = re.sub(r"([\\_])", r"\\\1", value)
-    if operator == "~":
-        pattern = f"%{pattern.replace('%', chr(92) + '%')}%"
-    return f"fold({quoted(field)}) LIKE fold({conditions.bind(pattern)}) ESCAPE '\\'"
+    function = "contains" if operator == "~" else "matches"
+    return f"{function}({quoted(field)}, {conditions.bind(value)})"
 
 
 def _boolean(conditions: Conditions, field: str, operator: str, value: str) -> str:

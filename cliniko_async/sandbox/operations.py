@@ -7,7 +7,7 @@ import attrs
 
 from .filtering import Conditions, add_filters, contains, hide, listed
 from .paging import Page, Pairs, order_by
-from .protocol import NOT_FOUND, Refused, Reply, invalid, json_reply, text_reply
+from .protocol import NO_OBJECT, NOT_FOUND, Refused, Reply, invalid, json_reply, text_reply
 from .relations import PARENT_COLUMNS, SCOPES, parent_of
 from .schema import HIDING, ParentList, Table, quoted
 from .store import Store
@@ -36,10 +36,11 @@ class Api:
     unsortable: frozenset[str] = frozenset()
     shuffle_ties: bool = False
     archiving_touches: bool = True
+    strict: bool = False
 
     def listing(self, call: Call, table: Table, asked: ParentList) -> Reply:
         """A page of a list, of everything or of a parent's."""
-        conditions = Conditions()
+        conditions = Conditions(strict=self.strict)
         self._belong(conditions, call, table, asked)
         filtered = add_filters(conditions, _filters_of(call), dict(table.filters))
         hide(conditions, table, filtered)
@@ -106,13 +107,20 @@ class Api:
     def cancel(self, call: Call, table: Table) -> Reply:
         """Cancel an appointment or an attendance."""
         record_id = self._found(call, table)
-        values = {} if call.body is None else self._values(call, table, "cancel")
+        values = self._values(call, table, "cancel")
+        if table.name == "attendees" and self._is_individual(record_id, table):
+            raise Refused(invalid({"base": "Cancel the individual appointment instead"}))
         self.store.change(table, record_id, {**values, "cancelled_at": self.store.now()})
         return Reply(204)
 
+    def _is_individual(self, record_id: int, attendees: Table) -> bool:
+        """Whether an attendee belongs to an individual appointment."""
+        booking = (self.store.rows.row(attendees, record_id) or {})["booking_id"]
+        return booking is not None and self.store.rows.has("individual_appointments", int(booking))
+
     def _found(self, call: Call, table: Table) -> int:
         """The id in the path, of a record that the filters let through."""
-        conditions = Conditions()
+        conditions = Conditions(strict=self.strict)
         conditions.add(f"id = {conditions.bind(call.ids[-1])}")
         searchable = {name: kind for name, kind in table.filters.items() if name in HIDING}
         hide(conditions, table, add_filters(conditions, _filters_of(call), searchable))
@@ -123,8 +131,8 @@ class Api:
     def _values(self, call: Call, table: Table, operation: str) -> dict[str, Any]:
         body: Any = call.body
         if not isinstance(body, dict):
-            raise Refused(json_reply(422, {"message": "must be an object"}))
-        checked = check_body(cast("dict[str, Any]", body), table, self.store, operation)
+            raise Refused(NO_OBJECT)
+        checked = check_body(cast("dict[str, Any]", body), table, self.store, operation, strict=self.strict)
         if checked.errors:
             raise Refused(invalid(checked.errors))
         return checked.values

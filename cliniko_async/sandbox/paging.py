@@ -1,6 +1,8 @@
 """Pages: what part of a list is asked for, in what order, and the links from one to the next."""
 
+import re
 from collections.abc import Sequence
+from decimal import Decimal
 from urllib.parse import quote, urlencode
 
 import attrs
@@ -15,6 +17,7 @@ _SORTABLE = (BOOLEAN, DAY, DECIMAL, ID, INTEGER, MOMENT, TEXT)
 _DEFAULT_PER_PAGE = 50
 _MOST_PER_PAGE = 100
 _LARGEST_PAGE = 10**12
+_NUMBER = re.compile(r"-?\d+", re.ASCII)
 
 
 @attrs.frozen
@@ -56,10 +59,12 @@ def order_by(pairs: Pairs, table: Table, unsortable: frozenset[str], salt: int |
     given = dict(pairs)
     default = given.get("order", "asc")
     columns = [item.partition(":") for item in given.get("sort", "created_at").split(",")]
-    terms = [
-        _term(column, direction if colon else default, table, unsortable, salt) for column, colon, direction in columns
-    ]
-    return ", ".join([*terms, "id" if salt is None else f"id % 1000003 * {salt} % 1000003"])
+    # A column that is named again changes nothing, and the database takes only so many.
+    terms = {
+        column: _term(column, direction if colon else default, table, unsortable, salt)
+        for column, colon, direction in reversed(columns)
+    }
+    return ", ".join([*reversed(terms.values()), "id" if salt is None else f"id % 1000003 * {salt} % 1000003"])
 
 
 def _term(column: str, direction: str, table: Table, unsortable: frozenset[str], salt: int | None) -> str:
@@ -76,4 +81,7 @@ def _term(column: str, direction: str, table: Table, unsortable: frozenset[str],
 
 
 def _whole(text: str | None, default: int) -> int:
-    return int(text) if text is not None and text.isdecimal() and text.isascii() and len(text) < 19 else default
+    """A whole number of any length, from 0 to the largest page; the default for anything else."""
+    if text is None or not _NUMBER.fullmatch(text):
+        return default
+    return int(max(Decimal(0), min(Decimal(_LARGEST_PAGE), Decimal(text))))

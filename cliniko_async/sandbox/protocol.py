@@ -1,7 +1,6 @@
 """What goes over the wire as the sandbox sees it: what was received, what is answered, and the texts of refusals."""
 
 import base64
-import binascii
 import datetime as dt
 import json
 import re
@@ -69,6 +68,7 @@ def refusal(status: int, text: str) -> Reply:
 
 
 NOT_FOUND = refusal(404, "Not Found")
+NO_OBJECT = json_reply(422, {"message": "must be an object"})
 UNAUTHORIZED = Reply(
     401,
     b"HTTP Basic: Access denied.\n",
@@ -76,8 +76,8 @@ UNAUTHORIZED = Reply(
 )
 
 
-def invalid(errors: Mapping[str, str]) -> Reply:
-    """Answer that a record is not valid, with a text for each field."""
+def invalid(errors: Mapping[str, str | None]) -> Reply:
+    """Answer that a record is not valid, with a text or null for each field."""
     return json_reply(422, {"message": "Validation Failed", "errors": dict(errors)})
 
 
@@ -86,19 +86,25 @@ def is_authorized(header: str | None, api_key: str) -> bool:
     scheme, _, encoded = (header or "").partition(" ")
     try:
         user, colon, password = base64.b64decode(encoded, validate=True).decode().partition(":")
-    except (binascii.Error, UnicodeDecodeError):
+    except ValueError:
         return False
     right = user in (api_key, _SHARD.sub("", api_key))
     return scheme.lower() == "basic" and right and colon == ":" and not password
 
 
-def header_fault(headers: Mapping[str, str]) -> Reply | None:
+def header_fault(headers: Mapping[str, str], *, strict: bool) -> Reply | None:
     """Refuse a request without the headers that every request needs."""
-    if not _USER_AGENT.fullmatch(headers.get("User-Agent", "")):
+    agent = headers.get("User-Agent", "")
+    if not (_USER_AGENT.fullmatch(agent) if strict else agent.strip()):
         return refusal(400, "User-Agent must be in the form APP_VENDOR_NAME (APP_VENDOR_EMAIL)")
     if "application/json" not in headers.get("Accept", ""):
         return refusal(406, "Accept must be application/json")
     return None
+
+
+def readable(text: str) -> str:
+    """Text of a URL or a header in which bytes that are not UTF-8 are replaced."""
+    return text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
 
 
 class Refused(Exception):  # noqa: N818

@@ -100,7 +100,7 @@ REQUIRED: dict[str, tuple[str, ...]] = {
     "patient_attachments": ("patient_id", "upload_url"),
     "patient_cases": ("name", "patient_id"),
     "patient_form_templates": ("name",),
-    "patient_forms": ("patient_id",),
+    "patient_forms": ("patient_id", "name", "content"),
     "patients": ("first_name", "last_name"),
     "practitioner_reference_numbers": ("name", "reference_number", "practitioner_id", "business_id"),
     "product_suppliers": ("name",),
@@ -143,7 +143,10 @@ STAND_INS: dict[str, dict[str, Any]] = {
     },
     "practitioners": {"active": True, "show_in_online_bookings": True},
     "products": {"price": "0.0", "price_includes_tax": True, "stock_level": "0.0"},
+    "stock_adjustments": {"adjustment_type": "Other"},
     "treatment_note_templates": {"content": {"sections": []}},
+    "unavailable_block_types": {"color": "#9E9E9E", "duration_in_minutes": 30},
+    "users": {"email": "nobody@bluegum.example", "time_zone": "Melbourne"},
 }
 """What a record has where a create says nothing; whatever else may not be null is empty, 0 or false."""
 
@@ -163,6 +166,23 @@ SCOPES = {
     "patient_cases": Scope("closed", None, {"active": 0}),
     "practitioners": Scope("active", 1, {"inactive": 0}),
 }
+
+OLDER_LISTS = {
+    "archived": {"appointment_types", "patients"},
+    "cancelled": {"attendees", "individual_appointments"},
+    "deleted": {
+        "attendees",
+        "group_appointments",
+        "individual_appointments",
+        "invoice_items",
+        "invoices",
+        "medical_alerts",
+        "treatment_note_templates",
+        "treatment_notes",
+        "unavailable_blocks",
+    },
+}
+"""Lists of hidden records below a word of their own, which older documentation has: the resources that have them."""
 
 BELOW_PARENTS = {"referral_sources"}
 """Resources of which one record is read and changed below the path of its parent."""

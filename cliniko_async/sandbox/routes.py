@@ -3,11 +3,13 @@
 import re
 from collections.abc import Callable, Iterator
 
+import attrs
+
 from .attachments import Attachments
 from .odd import Key, Operation, odd_operations
 from .operations import Api, Call
 from .protocol import Reply
-from .relations import BELOW_PARENTS, plural
+from .relations import BELOW_PARENTS, OLDER_LISTS, plural
 from .schema import ParentList, Table
 
 _ID = re.compile(r"\d{1,19}", re.ASCII)
@@ -23,6 +25,7 @@ class Routes:
         for table in api.store.tables.values():
             self._operations |= dict(_lists(api, table))
             self._operations |= dict(_records(api, table))
+            self._operations |= {} if api.strict else dict(_older_lists(api, table))
         self._operations |= odd_operations(api)
         self._operations |= dict(attachments.operations(self._operations))
 
@@ -39,6 +42,17 @@ class Routes:
 def _lists(api: Api, table: Table) -> Iterator[tuple[Key, Operation]]:
     for asked in table.lists:
         yield ("GET", *_path_of(table, asked)), _listing(api, table, asked)
+
+
+def _older_lists(api: Api, table: Table) -> Iterator[tuple[Key, Operation]]:
+    for word in [word for word, names in OLDER_LISTS.items() if table.name in names]:
+        hidden, everything = ("q[]", f"{word}_at:?"), _listing(api, table, ParentList(None, None))
+        yield ("GET", table.name, word), _with(everything, hidden)
+
+
+def _with(operation: Operation, pair: tuple[str, str]) -> Operation:
+    """The same operation with a parameter more."""
+    return lambda call: operation(attrs.evolve(call, pairs=[*call.pairs, pair]))
 
 
 def _path_of(table: Table, asked: ParentList) -> Iterator[str]:

@@ -232,7 +232,8 @@ def _owner(name: str, links: Mapping[str, Hint], records: Mapping[str, str]) -> 
 
 def _blank(table: str, columns: Mapping[str, Kind], fields: Mapping[str, Hint]) -> dict[str, Any]:
     needed = {name for name, hint in fields.items() if not hint.nullable}
-    blank = {name: kind.least if name in needed else None for name, kind in columns.items()}
+    # What is referred to can only be given.
+    blank = {name: kind.least if name in needed and kind is not ID else None for name, kind in columns.items()}
     given = STAND_INS.get(table, {})
     return blank | {name: columns[name].store(value) for name, value in given.items() if name in columns}
 
@@ -244,13 +245,16 @@ def _json(table: str, fields: Mapping[str, Hint], targets: Mapping[str, str], sh
     for name, hint in fields.items():
         if name == "links":
             continue
-        part = _link_json(table, name, hint, targets) if _is_link(hint) else _field_json(name, hint)
+        optional = name.endswith("_id") and name.removesuffix("_id") in fields
+        part = _link_json(table, name, hint, targets) if _is_link(hint) else _field_json(name, hint, optional=optional)
         parts.append(f"CASE WHEN {shown_if[name]} THEN {part} ELSE '' END" if name in shown_if else part)
     return "'{' || substr(" + " || ".join(parts) + ", 2) || '}'"
 
 
-def _field_json(name: str, hint: Hint) -> str:
-    return f"""',"{name}":' || {_kind(name, hint).json(quoted(name))}"""
+def _field_json(name: str, hint: Hint, *, optional: bool) -> str:
+    """The text of a field; the id that a link has beside it is left out with the link."""
+    text = f"""',"{name}":' || {_kind(name, hint).json(quoted(name))}"""
+    return f"CASE WHEN {quoted(name)} IS NULL THEN '' ELSE {text} END" if optional else text
 
 
 def _link_json(table: str, name: str, hint: Hint, targets: Mapping[str, str]) -> str:

@@ -10,25 +10,31 @@ from typing import Any, Literal, cast, get_args, get_origin, get_type_hints, is_
 import attrs
 
 from .kinds import BOOLEAN, DAY, DECIMAL, ID, INTEGER, MOMENT, OBJECT, TEXT, decimal_text
-from .relations import REQUIRED
+from .protocol import NO_OBJECT, Refused
+from .record_rules import BLANK, NO_NUMBER, Errors, faults_of_record
 from .schema import Hint, Table
 from .store import Store
 
 Check = Callable[[Any], Any]
 
-BLANK = "can’t be blank"  # noqa: RUF001
 INVALID = "is invalid"
-MISSING = "must exist"
-NO_NUMBER = "is not a number"
 NOT_LISTED = "is not included in the list"
 
 _ID = re.compile(r"\d{1,19}", re.ASCII)
 _LARGEST_ID = 2**63 - 1
 _MOST_DIGITS = 15
+# Within these, whatever follows from a moment is a moment, too.
+_EARLIEST, _LATEST = dt.datetime(1, 1, 2, tzinfo=dt.UTC), dt.datetime(9999, 12, 30, tzinfo=dt.UTC)
+_OLDER_CODES = {"cancellation_reason": 31}
+_WITHOUT_ZONE = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d(\.\d{1,6})?)?", re.ASCII)
 
 
 class Wrong(Exception):  # noqa: N818
     """A value that does not fit; its text says why."""
+
+
+class _NoObject(Wrong):
+    """A text, a number or a list where an object belongs."""
 
 
 @attrs.frozen
@@ -36,38 +42,40 @@ class Body:
     """What became of a body: the values to write, and a text for each field that does not fit."""
 
     values: dict[str, Any]
-    errors: dict[str, str]
+    errors: Errors
 
 
-def check_body(body: Mapping[str, Any], table: Table, store: Store, operation: str) -> Body:
-    """Hold a body against a table; fields that the table does not have are passed over."""
+def check_body(body: Mapping[str, Any], table: Table, store: Store, operation: str, *, strict: bool) -> Body:
+    """Hold a body against a table; fields that the table does not have are passed over.
+
+    Raises:
+        Refused: a text or a list stands where an object belongs.
+    """
     fields = table.sent[operation]
+    sent = {name: value for name, value in body.items() if name in fields}
     values: dict[str, Any] = {}
-    errors: dict[str, str] = {}
-    for name in [name for name in body if name in fields]:
+    errors: Errors = {}
+    for name, value in sent.items():
         try:
-            values[name] = _check_of(table.name, name, fields[name])(body[name])
+            values[name] = (_strictly if strict else _leniently)(table, name, fields[name], value)
+        except _NoObject:
+            raise Refused(NO_OBJECT) from None
         except Wrong as wrong:
             errors[name] = str(wrong)
-        else:
-            errors |= _stray(name, values[name], table, store)
-    needed = [name for name in REQUIRED.get(table.name, ()) if operation == "create" or name in body]
-    blank = {_internal(name): BLANK for name in needed if body.get(name) in (None, "", [])}
-    return Body(values, {**errors, **blank})
+    return Body(values, {**errors, **faults_of_record(sent, values, table, store, operation)})
 
 
-def _stray(name: str, value: Any, table: Table, store: Store) -> dict[str, str]:
-    """The error of a reference to what is not there, where the sandbox has such records."""
-    target = table.targets.get(name, "")
-    if target not in store.tables or value is None:
-        return {}
-    ids = cast("list[str]", value if isinstance(value, list) else [value])
-    return {} if all(store.rows.has(target, int(one)) for one in ids) else {_internal(name): MISSING}
+def _leniently(table: Table, name: str, annotation: Any, value: Any) -> Any:
+    """Take what the API is on record to take, too: a code that is gone, and moments in UTC that do not say so."""
+    if name in _OLDER_CODES and _OLDER_CODES[name] == value:
+        return _OLDER_CODES[name]
+    if table.columns[name] is MOMENT and isinstance(value, str) and _WITHOUT_ZONE.fullmatch(value):
+        value = f"{value}Z"
+    return _strictly(table, name, annotation, value)
 
 
-def _internal(name: str) -> str:
-    """The name an error goes under: of a reference, that of what it refers to."""
-    return name.removesuffix("_id")
+def _strictly(table: Table, name: str, annotation: Any, value: Any) -> Any:
+    return _check_of(table.name, name, annotation)(value)
 
 
 _checks: dict[tuple[str, str], tuple[Any, Check]] = {}
@@ -127,7 +135,10 @@ def _list(check: Check) -> Check:
     def items(value: Any) -> list[Any]:
         if not isinstance(value, list):
             raise Wrong(INVALID)
-        return [check(item) for item in cast("list[object]", value)]
+        try:
+            return [check(item) for item in cast("list[object]", value)]
+        except _NoObject:
+            raise Wrong(INVALID) from None
 
     return items
 
@@ -157,19 +168,20 @@ def _inner(check: Check | None, value: Any) -> None:
 
 def _any_of(checks: list[Check]) -> Check:
     def any_of(value: Any) -> Any:
+        wrongs: list[Wrong] = []
         for check in checks:
             try:
                 return check(value)
-            except Wrong:
-                continue
-        raise Wrong(INVALID)
+            except Wrong as wrong:
+                wrongs.append(wrong)
+        raise next((one for one in wrongs if isinstance(one, _NoObject)), Wrong(INVALID))
 
     return any_of
 
 
 def _object(value: Any) -> dict[str, Any]:
     if not isinstance(value, dict):
-        raise Wrong(INVALID)
+        raise _NoObject(INVALID)
     return cast("dict[str, Any]", value)
 
 
@@ -197,7 +209,10 @@ def _number(value: Any) -> Decimal:
         number = None
     if number is None or not number.is_finite():
         raise Wrong(NO_NUMBER)
-    if abs(number.adjusted()) > _MOST_DIGITS and number:
+    if not number:
+        # Whatever its exponent, which would be written as so many zeros.
+        return Decimal(0)
+    if abs(number.adjusted()) > _MOST_DIGITS:
         raise Wrong(f"must be less than {10**_MOST_DIGITS}")
     return number
 
@@ -220,7 +235,7 @@ def _moment(value: Any) -> str:
         moment = dt.datetime.fromisoformat(_text(value))
     except ValueError:
         raise Wrong(INVALID) from None
-    if moment.utcoffset() is None:
+    if moment.utcoffset() is None or not _EARLIEST <= moment <= _LATEST:
         raise Wrong(INVALID)
     return moment.isoformat()
 
@@ -246,7 +261,7 @@ def _within(rule: Any, value: str | int) -> None:
 
 
 def _of_form(rule: Any, value: str) -> None:
-    if not re.search(rule.regex, value):
+    if not re.fullmatch(rule.regex, value):
         raise Wrong(INVALID)
 
 

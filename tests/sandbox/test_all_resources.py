@@ -93,12 +93,6 @@ def test_an_annotation_says_how_its_values_are_kept(annotation, kind, nullable):
     assert (hint.kind, hint.nullable) == (kind, nullable)
 
 
-async def test_a_cancellation_needs_no_body():
-    async with running() as wire:
-        added = wire.sandbox.add("attendees")
-        assert (await wire.ask("PATCH", f"/attendees/{added}/cancel")).status == 204
-
-
 def test_decimals_are_told_from_ids_by_their_types():
     assert TABLES["products"].columns["price"] is DECIMAL
     assert TABLES["products"].columns["tax_id"] is ID

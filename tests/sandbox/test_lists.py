@@ -42,24 +42,27 @@ async def test_links_are_absolute_and_repeat_the_whole_query_encoded():
         assert links == {"self": f"{base}&page=2", "previous": f"{base}&page=1", "next": f"{base}&page=3"}
 
 
-@pytest.mark.parametrize(("given", "size"), [("101", 100), ("0", 1), ("-3", 50), ("many", 50), ("", 50), ("1", 1)])
+@pytest.mark.parametrize(
+    ("given", "size"),
+    [("1", 1), ("101", 100), ("9" * 20, 100), ("0", 1), ("-5", 1), ("-" + "9" * 20, 1), ("1.5", 50), ("", 50)],
+)
 async def test_a_per_page_out_of_range_is_moved_into_it(given, size):
     async with running(appointment_types=130) as wire:
         assert len(await wire.list(TYPES, per_page=given)) == size
 
 
-@pytest.mark.parametrize("page", ["0", "x", "-1"])
+@pytest.mark.parametrize("page", ["0", "x", "-1", "-" + "9" * 5000])
 async def test_a_page_before_the_first_is_the_first(page):
     async with running() as wire:
         assert await wire.list(TYPES, page=page) == await wire.list(TYPES)
 
 
-@pytest.mark.parametrize("page", ["9", "999999999999999999", "9999999999999999999999"])
+@pytest.mark.parametrize("page", ["9", "9" * 18, "9" * 20, "9" * 5000])
 async def test_a_page_beyond_the_last_is_empty_but_keeps_the_total(page):
     async with running() as wire:
         answer = (await wire.get(TYPES, page=page)).json
         assert answer["total_entries"] == (await wire.get(TYPES)).json["total_entries"]
-        assert (answer["appointment_types"] == []) is (len(page) < 20)
+        assert answer["appointment_types"] == []
 
 
 async def test_the_order_is_that_of_creation():

@@ -6,6 +6,7 @@ import re
 import signal
 import subprocess
 import sys
+import urllib.error
 import urllib.request
 
 import pytest
@@ -66,3 +67,20 @@ def test_a_port_that_is_taken_ends_the_program_with_a_line(capsys):
 
 def test_the_program_has_a_port_of_its_own():
     assert parsed([]).port == 8321
+
+
+def test_the_program_takes_a_key_and_may_be_strict():
+    with started("--appointment-types", "3", "--api-key", "mine-au2", "--strict") as process:
+        url = re.search(r"^base URL  (\S+)$", text := told(process), re.MULTILINE)[1]
+        headers = {
+            "Authorization": f"Basic {base64.b64encode(b'mine-au2:').decode()}",
+            "User-Agent": "Tests",
+            "Accept": "application/json",
+        }
+        with pytest.raises(urllib.error.HTTPError) as caught:
+            urllib.request.urlopen(urllib.request.Request(f"{url}/users", headers=headers), timeout=20)
+        with caught.value as answer:
+            assert "User-Agent" in json.load(answer)["error"]
+        process.send_signal(signal.SIGINT)
+        process.communicate(timeout=20)
+    assert "API key   mine-au2" in text
