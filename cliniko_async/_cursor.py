@@ -44,6 +44,8 @@ class PlaceMark(_Mark, frozen=True, tag="p"):
     handed: int
     drifted: bool = False
     """Whether the list was seen to move before that."""
+    repeats: int = 0
+    """How many rows the pages before it repeated."""
 
 
 class IdMark(_Mark, frozen=True, tag="i"):
@@ -102,7 +104,11 @@ def read_cursor(text: str, belongs_to: bytes, marks: "msgspec.msgpack.Decoder[M]
     seal, raw = data[1 : _SEAL + 1], data[_SEAL + 1 :]
     if seal != _seal(belongs_to, raw):
         raise ConfigurationError("this cursor belongs to another account, list or query, or was changed")
-    return marks.decode(raw)
+    try:
+        return marks.decode(raw)
+    except msgspec.MsgspecError:
+        pass
+    raise ConfigurationError("this is no cursor that can be resumed")
 
 
 def _seal(belongs_to: bytes, raw: bytes) -> bytes:

@@ -1,6 +1,7 @@
 """Lists: a paginator describes one, and walks hand out its records or its pages."""
 
 import asyncio
+import contextlib
 import json
 import operator
 import weakref
@@ -15,7 +16,7 @@ from ._api import Api
 from ._cursor import Mark, StartMark, fingerprint, list_marks, read_cursor, write_cursor
 from ._decode import PageData, Row
 from ._http import Discreet
-from ._walks import Answer, Query, Step, Walk, resume
+from ._walks import Answer, Query, Step, Walk, resume, unrepeated
 from .errors import BadRequestError, ClinikoError, DecodingError, PaginationDriftError, PaginationError
 
 T = TypeVar("T")
@@ -33,8 +34,16 @@ class Page(Discreet, Generic[T]):
 
     @property
     def raw(self) -> Any:  # noqa: ANN401
-        """The answer as JSON, read anew each time, with the keys that the records do not know."""
-        return json.loads(self._body)
+        """The answer as JSON, read anew each time, with the keys that the records do not know.
+
+        Raises:
+            DecodingError: such a key holds what Python's `json` refuses, such as an integer of thousands of digits.
+        """
+        try:
+            return json.loads(self._body)
+        except (ValueError, RecursionError):
+            pass
+        raise DecodingError(["is not JSON that can be read as a whole"])
 
     def __repr__(self) -> str:
         """Sizes; the records may be about patients."""
@@ -100,7 +109,8 @@ class Paginator(Generic[T]):
 
     async def collect(self) -> list[T]:
         """Give all the records in a list."""
-        return [record async for page in self.pages() for record in page.items]
+        async with contextlib.aclosing(self.pages()) as pages:
+            return [record async for page in pages for record in page.items]
 
     async def count(self) -> int:
         """Give how many records match now, by one small request.
@@ -129,6 +139,7 @@ class _Turns(Generic[T]):
         self._rows: Sequence[T] = ()
         self._left = listing.limit
         self._refused: str | None = None
+        self._closed_at: str | None = None
         self._ahead = Ahead(listing.api, listing.record, listing.envelope, keeps=listing.prefetch > 0)
         if listing.prefetch:
             weakref.finalize(self, self._ahead.cancel).atexit = False
@@ -141,8 +152,16 @@ class _Turns(Generic[T]):
 
     def cursor(self, handed: int) -> str:
         """Give the place behind so many of the last rows."""
+        if self._closed_at is not None:
+            return self._closed_at
         mark = self._taker.mark(self._page, self._rows[:handed])
         return write_cursor(self._listing.belongs_to(), mark)
+
+    async def aclose(self, handed: int) -> None:
+        """Cancel what is under way and drop the last page; the cursor stays behind so many of its rows."""
+        self._closed_at = self.cursor(handed)
+        self._walk, self._page, self._rows = None, None, ()
+        await self._ahead.aclose()
 
     def let_go(self) -> bool:
         """Keep of the last page where it ends, which the walk knows, if it goes on: the next may be long in coming."""
@@ -180,6 +199,9 @@ class _Turns(Generic[T]):
     async def _step(self, walk: Walk) -> Step:
         try:
             answer = await self._ahead.get(walk.ask())
+            if self._closed_at is not None:
+                raise StopAsyncIteration
+            answer = msgspec.structs.replace(answer, page=unrepeated(answer.page))
         except BadRequestError:
             other = walk.fallback()
             if other is None:
@@ -275,6 +297,14 @@ class PageIterator(Generic[T]):
             self._handed = len(rows)
             return self._turns.page(total)
 
+    async def aclose(self) -> None:
+        """Cancel the requests under way and end the iteration.
+
+        The next step raises `StopAsyncIteration`; `cursor` stays after the last page returned. Closing twice is
+        allowed. `contextlib.aclosing` calls this.
+        """
+        await self._turns.aclose(self._handed)
+
 
 class RecordIterator(Generic[T]):
     """A walk over the records of a list; after an error the next step asks for the same page again."""
@@ -310,3 +340,13 @@ class RecordIterator(Generic[T]):
             self._rows, _ = await self._turns.turn()
             self._items = iter(self._rows)
             return next(self._items)
+
+    async def aclose(self) -> None:
+        """Cancel the requests under way and end the iteration.
+
+        The next step raises `StopAsyncIteration`; `cursor` stays after the last record returned. Closing twice is
+        allowed. `contextlib.aclosing` calls this.
+        """
+        handed = len(self._rows) - operator.length_hint(self._items)
+        self._rows, self._items = (), iter(())
+        await self._turns.aclose(handed)

@@ -249,8 +249,8 @@ BAD_PAGES = [
     ({"taxes": []}, "appointment_types is missing"),
     ({"appointment_types": {}}, "appointment_types expected a list"),
     ({"appointment_types": None}, "appointment_types expected a list"),
-    (page_of("appointment_types", [], total_entries="7"), "total_entries expected an integer"),
-    (page_of("appointment_types", [], total_entries=True), "total_entries expected an integer"),
+    (page_of("appointment_types", [], total_entries="7"), "total_entries expected a non-negative 64-bit integer"),
+    (page_of("appointment_types", [], total_entries=True), "total_entries expected a non-negative 64-bit integer"),
     (page_of("appointment_types", [], links=[]), "links expected an object of URLs"),
     (page_of("appointment_types", [], links={"next": 5}), "links expected an object of URLs"),
 ]
