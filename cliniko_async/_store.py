@@ -128,7 +128,10 @@ class Store:
         location = error.response.headers.get("Location")
         if error.status not in _REDIRECTS or not location:
             raise error
-        url = urljoin(error.request.url, location)
+        try:
+            url = urljoin(error.request.url, location)
+        except ValueError:
+            url = location
         return self._manager.server.own(url) or self._checked(url)
 
     def _checked(self, url: str) -> str:
@@ -139,9 +142,12 @@ class Store:
         """
         try:
             parts = URL(url, encoded=True)
+            (parts.host or "").encode("idna")  # As it is looked up; there, an empty label is an error of its own.
             own = URL(self._manager.server.base_url, encoded=True).host or ""
         except ValueError:
             raise ConfigurationError("the API gave what is no URL for a file") from None
+        if not url.isascii() or not url.isprintable() or " " in url:
+            raise ConfigurationError("the API gave what is no URL for a file")
         local = parts.scheme == "http" and is_loopback(parts.host or "") and is_loopback(own)
         if not parts.host or parts.user is not None or not (parts.scheme == "https" or local):
             raise ConfigurationError("the API gave a URL for a file that does not start with https")

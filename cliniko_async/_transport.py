@@ -126,7 +126,10 @@ class AiohttpTransport:
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             failure = self._failure(call, error, status[0] if status else None)
         # Raised here and not from it: the repr of an aiohttp error shows the Authorization header.
-        raise failure
+        try:
+            raise failure
+        finally:
+            del failure  # aiohttp may keep this frame, by the traceback of an error that a response holds.
 
     async def _exchange(self, session: aiohttp.ClientSession, call: Call, status: list[int]) -> Response:
         request, started = call.request, time.monotonic()

@@ -199,8 +199,6 @@ class _Turns(Generic[T]):
     async def _step(self, walk: Walk) -> Step:
         try:
             answer = await self._ahead.get(walk.ask())
-            if self._closed_at is not None:
-                raise StopAsyncIteration
             answer = msgspec.structs.replace(answer, page=unrepeated(answer.page))
         except BadRequestError:
             other = walk.fallback()
@@ -243,6 +241,8 @@ class _Turns(Generic[T]):
         return error
 
     def _accept(self, walk: Walk, page: PageData[T] | None, step: Step) -> None:
+        if self._closed_at is not None:
+            raise StopAsyncIteration  # It was closed while the answer was under way.
         following = step.walk or self._next_source(walk.source)
         if step.rows or following is None:
             self._taker, self._page, self._rows = step.taker or walk, page, step.rows[: self._left]
