@@ -12,7 +12,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cliniko_async import BadRequestError, Cliniko, ConfigurationError, DecodingError, PaginationError, ServerError
+from cliniko_async import (
+    BadRequestError,
+    Cliniko,
+    ConfigurationError,
+    DecodingError,
+    InvalidRequestError,
+    PaginationError,
+    ServerError,
+)
 from cliniko_async._tables import RESOURCES, resource_class
 from cliniko_async.sandbox import Sandbox
 
@@ -114,6 +122,16 @@ async def test_what_is_neither_a_moment_with_a_zone_nor_a_cursor_is_refused_befo
     async with scene() as it:
         with pytest.raises(ConfigurationError):
             it.cliniko.appointment_types.changes(since)
+        assert not it.sandbox.requests
+
+
+@pytest.mark.parametrize("since", ["0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00"])
+@virtually
+async def test_a_moment_that_no_filter_can_name_is_refused_before_anything_is_sent(since):
+    async with scene() as it:
+        with pytest.raises(InvalidRequestError) as caught:
+            it.cliniko.appointment_types.changes(dt.datetime.fromisoformat(since))
+        assert caught.value.argument == "since"
         assert not it.sandbox.requests
 
 
