@@ -36,6 +36,7 @@ class Ahead:
         self._turns = itertools.count()
         self._tasks: dict[str, asyncio.Task[Arrival]] = {}
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._closed = False
 
     async def get(self, url: str) -> Answer:
         """Give the answer to a URL, whether it was asked for ahead or not."""
@@ -51,8 +52,15 @@ class Ahead:
         else:
             # Whoever waits may be cancelled and come again: the request goes on.
             await asyncio.wait((task,))
+        if self._closed:
+            raise StopAsyncIteration
         del self._tasks[url]
-        return self._read(task.result())
+        try:
+            arrival = task.result()
+        finally:
+            # The task keeps its error, whose traceback has this frame: together they would keep the whole walk.
+            del task
+        return self._read(arrival)
 
     def ask(self, urls: Sequence[str]) -> None:
         """Ask for these ahead, and for no others any longer."""
@@ -65,6 +73,13 @@ class Ahead:
     def rest(self) -> None:
         """Give up what has not arrived yet."""
         self.ask([url for url, task in self._tasks.items() if task.done()])
+
+    async def aclose(self) -> None:
+        """Cancel every request under way, and wait until none is left."""
+        self._closed = True
+        if tasks := list(self._tasks.values()):
+            self.ask(())
+            await asyncio.wait(tasks)
 
     def cancel(self) -> None:
         """Give up what was asked for ahead; from any thread, as the garbage collector may be the caller."""

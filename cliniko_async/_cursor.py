@@ -44,6 +44,8 @@ class PlaceMark(_Mark, frozen=True, tag="p"):
     handed: int
     drifted: bool = False
     """Whether the list was seen to move before that."""
+    repeats: int = 0
+    """How many rows the pages before it repeated."""
 
 
 class IdMark(_Mark, frozen=True, tag="i"):
@@ -106,7 +108,11 @@ def read_cursor(text: str, belongs_to: bytes, marks: "msgspec.msgpack.Decoder[M]
         raise InvalidRequestError(
             f"{argument} is a cursor that belongs to another account, list or query, or was changed", argument=argument
         )
-    return marks.decode(raw)
+    try:
+        return marks.decode(raw)
+    except msgspec.MsgspecError:
+        pass
+    raise InvalidRequestError(f"{argument} is not a cursor that can be resumed", argument=argument)
 
 
 def _seal(belongs_to: bytes, raw: bytes) -> bytes:

@@ -9,7 +9,7 @@ import json
 from collections.abc import Callable, Sequence
 from decimal import Decimal
 from functools import cache
-from typing import Any, Generic, NoReturn, TypeVar
+from typing import Annotated, Any, Generic, NoReturn, TypeVar
 
 import msgspec
 
@@ -22,6 +22,19 @@ from .errors import DecodingError
 T = TypeVar("T")
 
 _REFUSED = (msgspec.MsgspecError, ValueError, RecursionError)
+_LARGEST_TOTAL = 2**63 - 1
+"""Larger integers fit neither a cursor nor a number of records."""
+_Total: Any = Annotated[int, msgspec.Meta(ge=0, le=_LARGEST_TOTAL)]
+_MOST_FAULTS = 100
+"""How many records that do not fit are reported: as many as fit the largest page."""
+_MOST_VALUES = 100_000
+"""How many values are read one by one, which takes a few microseconds each and blocks the event loop."""
+_MOST_SIGNS = 1_000_000
+"""How many commas and opening brackets a body may hold to be parsed at all: there are about as many values, and reading
+so many at once takes about half a second, which nothing interrupts."""
+_COST_OF_FAULTS = 10
+"""How many times longer it takes to name the faults of a record than to read one that fits."""
+_TOO_MANY = "holds too many values to be read"
 
 
 class Row(Discreet, msgspec.Struct, frozen=True):
@@ -47,6 +60,8 @@ class PageData(Discreet, msgspec.Struct, Generic[T], frozen=True):
     request: Request
     response: Response
     faults: tuple[str, ...] = ()
+    repeats: int = 0
+    """How many rows more the server sent, each a record that is among the rows already."""
 
     def __repr__(self) -> str:
         """Sizes; a link may name what was searched for."""
@@ -70,13 +85,17 @@ def decode_record(cls: type[T], request: Request, response: Response) -> T:
 
 
 def _decoded(cls: type[T], request: Request, response: Response) -> T:
+    _check_size(request, response)
     try:
         found: T = _fast_record(cls)(response.body)  # type: ignore[arg-type]  # to mypy, classes are not hashable
     except _REFUSED:
         pass  # Go on outside of the handler, so that no traceback shows a value.
     else:
         return found
-    record, fault = _structure(cls, _loads(request, response))
+    data = _loads(request, response)
+    if _count(data) > _MOST_VALUES:
+        raise _error([_TOO_MANY], request, response)
+    record, fault = _structure(cls, data)
     if record is None:
         raise _error([fault], request, response)
     return record
@@ -85,16 +104,20 @@ def _decoded(cls: type[T], request: Request, response: Response) -> T:
 def decode_page(cls: type[T], envelope: str, request: Request, response: Response) -> PageData[T]:
     """Read an answer of one page.
 
+    Up to 100 records that do not fit are among the page's faults. With more of them, or with more values than can be
+    read one by one without blocking the event loop, the page as a whole is refused.
+
     Raises:
-        DecodingError: it is no page; a record that does not fit is among the page's faults instead.
+        DecodingError: it is not a page, or was refused as a whole.
     """
+    _check_size(request, response)
     try:
         page = _fast_page(cls, envelope)(response.body)  # type: ignore[arg-type]
     except _REFUSED:
         pass
     else:
         following = page.links.next if page.links else None
-        return PageData(page.items, page.items, page.total_entries, following, request, response)
+        return PageData(page.items, page.items, page.total_entries, following or None, request, response)
     return _exact_page(cls, envelope, request, response)
 
 
@@ -105,16 +128,24 @@ def _exact_page(cls: type[T], envelope: str, request: Request, response: Respons
         raise _error(faults, request, response)
     items: list[T] = []
     rows: list[Any] = []
+    left = _MOST_VALUES
     for index, raw in enumerate(data[envelope]):
+        values = _count(raw)
+        if values > left:
+            raise _error([*faults, _TOO_MANY][:_MOST_FAULTS], request, response)
         record, fault = _structure(cls, raw, f"record #{index}")
-        if record is None:
-            faults.append(fault)
-            rows.append(_row(raw))
-        else:
+        if record is not None:
+            left -= values
             items.append(record)
             rows.append(record)
-    links = as_object(data.get("links")) or {}
-    return PageData(tuple(items), rows, data.get("total_entries"), links.get("next"), request, response, tuple(faults))
+            continue
+        if len(faults) == _MOST_FAULTS:
+            raise _error(faults, request, response)
+        left -= values * _COST_OF_FAULTS
+        faults.append(fault)
+        rows.append(_row(raw))
+    following = (as_object(data.get("links")) or {}).get("next") or None
+    return PageData(tuple(items), rows, data.get("total_entries"), following, request, response, tuple(faults))
 
 
 def _page_faults(data: dict[str, Any], envelope: str) -> list[str]:
@@ -122,8 +153,8 @@ def _page_faults(data: dict[str, Any], envelope: str) -> list[str]:
     if not isinstance(data.get(envelope), list):
         faults.append(f"{envelope} expected a list" if envelope in data else f"{envelope} is missing")
     total = data.get("total_entries")
-    if total is not None and (not isinstance(total, int) or isinstance(total, bool)):
-        faults.append("total_entries expected an integer")
+    if total is not None and (type(total) is not int or not 0 <= total <= _LARGEST_TOTAL):
+        faults.append("total_entries expected a non-negative 64-bit integer")
     links = data.get("links", {})
     found = as_object({} if links is None else links)
     if found is None or not isinstance(found.get("next"), str | None):
@@ -164,6 +195,25 @@ def _loads(request: Request, response: Response) -> Any:
     raise _error(["is not JSON"], request, response)
 
 
+def _check_size(request: Request, response: Response) -> None:
+    body = response.body
+    if len(body) > _MOST_SIGNS and sum(map(body.count, (b",", b"[", b"{"))) > _MOST_SIGNS:
+        raise _error([_TOO_MANY], request, response)
+
+
+def _count(data: Any) -> int:
+    """Count the values in JSON, at any depth."""
+    count, left = 0, [data]
+    while left:
+        value = left.pop()
+        count += 1
+        if isinstance(value, dict):
+            left += value.values()
+        elif isinstance(value, list):
+            left += value
+    return count
+
+
 def _error(faults: Sequence[str], request: Request, response: Response) -> DecodingError:
     return DecodingError(faults, request=request, status=response.status, written=request.method != "GET")
 
@@ -194,7 +244,7 @@ def _fast_page(cls: Any, envelope: str) -> Callable[[bytes], Any]:
     item: Any = msgspec.Raw if several else cls
     fields: list[Any] = [
         ("items", tuple[item, ...], msgspec.field(name=envelope)),
-        ("total_entries", int | None, None),
+        ("total_entries", _Total | None, None),
         ("links", PageLinks | None, None),
     ]
     page_type: Any = msgspec.defstruct(f"{cls.__name__}Page", fields)

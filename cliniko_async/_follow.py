@@ -103,6 +103,8 @@ async def _singly(api: Api, link: Link[T]) -> dict[str, T]:
         record: Any = await follow_link(api, link)
     except NotFoundError:
         return {}
+    if not hasattr(record, "id"):
+        raise InvalidRequestError("a link leads to a record without an id, which cannot be resolved by it")
     return {record.id: record}
 
 

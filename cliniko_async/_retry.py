@@ -192,6 +192,9 @@ class Retrying:
         except TimeoutError:
             if scope is None or not scope.expired():
                 raise
+        finally:
+            # It refers to the task, which may keep the error, whose traceback has this frame.
+            del scope
         raise self._cut_short(call)
 
     def _cut_short(self, call: Call) -> ClinikoError:
@@ -222,7 +225,11 @@ class Retrying:
             if verdict == "done" and isinstance(outcome, Response):
                 return outcome
             if verdict != "again" or call.hopeless or attempt == self._policy.attempts:
-                raise _error(call.request, outcome, verdict, attempt)
+                try:
+                    raise _error(call.request, outcome, verdict, attempt)
+                finally:
+                    # Where the error is the outcome, its traceback would keep it, and every frame above, in a cycle.
+                    del outcome
             acted = acted or _may_have_acted(outcome)
             await self._wait(call.request, attempt, outcome)
 
@@ -231,7 +238,7 @@ class Retrying:
         try:
             return await self._inner.send(call)
         except TransportError as failure:
-            return failure
+            return failure.with_traceback(None)  # Frames below may refer to it, too.
 
     async def _wait(self, request: Request, attempt: int, outcome: Response | TransportError) -> None:
         """Wait before the next attempt; behind a 429 the limiter does it, for everybody."""

@@ -125,7 +125,10 @@ class Store:
         location = error.response.headers.get("Location")
         if error.status not in _REDIRECTS or not location:
             raise error
-        url = urljoin(error.request.url, location)
+        try:
+            url = urljoin(error.request.url, location)
+        except ValueError:
+            url = location
         own = self._manager.server.own(url)
         return Request("GET", own) if own else FileRequest("GET", self._checked(url, error.request))
 
@@ -141,9 +144,12 @@ class Store:
         """
         try:
             parts = URL(url, encoded=True)
+            (parts.host or "").encode("idna")  # As it is looked up; there, an empty label is an error of its own.
             own = URL(self._manager.server.base_url, encoded=True).host or ""
         except ValueError:
             raise DecodingError(["the location of the file is not a valid URL"], request=request) from None
+        if not url.isascii() or not url.isprintable() or " " in url:
+            raise DecodingError(["the location of the file is not a valid URL"], request=request)
         local = parts.scheme == "http" and is_loopback(parts.host or "") and is_loopback(own)
         if not parts.host or parts.user is not None or not (parts.scheme == "https" or local):
             raise DecodingError(["the location of the file does not start with https"], request=request)

@@ -33,6 +33,7 @@ class Timeouts:
                 return await work
             finally:
                 self._ends.pop(scope, None)
+                del scope  # It refers to the task, whose error may have a traceback with this frame.
 
     def _begin(self, scope: asyncio.Timeout) -> None:
         loop = asyncio.get_running_loop()

@@ -183,7 +183,10 @@ class AiohttpTransport:
         except FAILURES as error:
             failure = failure_of(call, error, self._timeouts.seconds, status=status[0] if status else None)
         # Raised here and not from it: the repr of an aiohttp error shows the Authorization header.
-        raise failure
+        try:
+            raise failure
+        finally:
+            del failure  # aiohttp may keep this frame, by the traceback of an error that a response holds.
 
     async def _exchange(self, call: Call, status: list[int]) -> Response:
         request, session, started = call.request, self._session(), time.monotonic()

@@ -12,8 +12,9 @@ from ._converter import version_content
 from ._cursor import ChangesMark, changes_marks, fingerprint, read_cursor, write_cursor
 from ._decode import PageData, Row
 from ._frames import HiddenLocals
+from ._walks.base import is_calendar
 from ._walks.changed import ChangedStep, ChangedWalk, Moment, Version, version_digest
-from .errors import BadRequestError, ClinikoError, DecodingError, PaginationError
+from .errors import BadRequestError, ClinikoError, DecodingError, InvalidRequestError, PaginationError
 from .filters import epoch_of
 from .pagination import Listing, Page
 
@@ -50,7 +51,10 @@ class Changes(Generic[T]):
         if isinstance(since, str):
             self._mark = read_cursor(since, self._belongs_to(), changes_marks, argument="since")
         elif since is not None:
-            self._mark = ChangesMark(second=epoch_of(since), low=None, water=None, digests=b"", steps=())
+            second = epoch_of(since)
+            if not is_calendar(second):
+                raise InvalidRequestError("since must lie between the years 1 and 9999 in UTC", argument="since")
+            self._mark = ChangesMark(second=second, low=None, water=None, digests=b"", steps=())
 
     def _belongs_to(self) -> bytes:
         query = self._listing.query
@@ -83,10 +87,13 @@ class ChangeIterator(Generic[T]):
         self._step = ChangedStep((), walk, walk)
         self._items: Iterator[Version] = iter(())
         self._handed = 0
+        self._closed_at: str | None = None
 
     @property
     def cursor(self) -> str:
         """The place behind the last change handed out, to be given to `changes`; at the end, that of the next run."""
+        if self._closed_at is not None:
+            return self._closed_at
         step = self._step
         behind = self._handed == len(step.versions)
         return self._write(step.walk.mark() if behind else step.taker.mark(step.versions[: self._handed]))
@@ -102,9 +109,18 @@ class ChangeIterator(Generic[T]):
                 for version in self._items:
                     self._handed += 1
                     return Change(version.row, _kind(version.row))
-                if self._step.ended:
+                if self._step.ended or self._closed_at is not None:
                     raise StopAsyncIteration
                 await self._turn()
+
+    async def aclose(self) -> None:
+        """End the run.
+
+        The next step raises `StopAsyncIteration`; `cursor` stays after the last change returned, for a later run to
+        continue from. Closing twice is allowed. `contextlib.aclosing` calls this.
+        """
+        self._closed_at = self.cursor
+        self._step, self._items = ChangedStep((), self._step.walk, self._step.walk), iter(())
 
     async def _turn(self) -> None:
         try:
@@ -115,7 +131,8 @@ class ChangeIterator(Generic[T]):
             if isinstance(error, PaginationError):
                 error.request = self._listing.request()
             raise
-        self._step, self._items, self._handed = step, iter(step.versions), 0
+        if self._closed_at is None:
+            self._step, self._items, self._handed = step, iter(step.versions), 0
 
     async def _ask(self, walk: ChangedWalk) -> ChangedStep:
         try:

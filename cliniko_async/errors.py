@@ -285,7 +285,8 @@ class DecodingError(ClinikoError):
     """An answer that is not what the API describes; names the record and the field, never a value."""
 
     page: "Page[Any] | None" = None
-    """In a walk: the page with the records that fit."""
+    """While iterating: the page with the records that fit, and `cursor` is after it. None if the page was refused as a
+    whole, such as for more than 100 records that do not fit; then `cursor` is before it."""
 
     def __init__(
         self,

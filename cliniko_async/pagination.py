@@ -1,6 +1,7 @@
 """Lists: a paginator describes one, and walks hand out its records or its pages."""
 
 import asyncio
+import contextlib
 import json
 import operator
 import weakref
@@ -16,7 +17,7 @@ from ._cursor import Mark, StartMark, fingerprint, list_marks, read_cursor, writ
 from ._decode import PageData, Row
 from ._frames import HiddenLocals
 from ._http import Discreet, Request
-from ._walks import Answer, Query, Step, Walk, resume
+from ._walks import Answer, Query, Step, Walk, resume, unrepeated
 from .errors import BadRequestError, ClinikoError, DecodingError, PaginationDriftError, PaginationError
 
 T = TypeVar("T")
@@ -34,8 +35,16 @@ class Page(Discreet, Generic[T]):
 
     @property
     def raw(self) -> Any:  # noqa: ANN401
-        """The answer as JSON, read anew each time, with the keys that the records do not know."""
-        return json.loads(self._body)
+        """The answer as JSON, read anew each time, with the keys that the records do not know.
+
+        Raises:
+            DecodingError: such a key holds what Python's `json` refuses, such as an integer of thousands of digits.
+        """
+        try:
+            return json.loads(self._body)
+        except (ValueError, RecursionError):
+            pass
+        raise DecodingError(["is not JSON that can be read as a whole"])
 
     def __repr__(self) -> str:
         """Sizes; the records may be about patients."""
@@ -105,7 +114,8 @@ class Paginator(Generic[T]):
 
     async def collect(self) -> list[T]:
         """Give all the records in a list."""
-        return [record async for page in self.pages() for record in page.items]
+        async with contextlib.aclosing(self.pages()) as pages:
+            return [record async for page in pages for record in page.items]
 
     async def count(self) -> int:
         """Give how many records match now, by one small request.
@@ -137,6 +147,7 @@ class _Turns(Generic[T]):
         self._rows: Sequence[T] = ()
         self._left = listing.limit
         self._refused: str | None = None
+        self._closed_at: str | None = None
         self._ahead = Ahead(listing.api, listing.record, listing.envelope, keeps=listing.prefetch > 0)
         if listing.prefetch:
             weakref.finalize(self, self._ahead.cancel).atexit = False
@@ -149,8 +160,16 @@ class _Turns(Generic[T]):
 
     def cursor(self, handed: int) -> str:
         """Give the place behind so many of the last rows."""
+        if self._closed_at is not None:
+            return self._closed_at
         mark = self._taker.mark(self._page, self._rows[:handed])
         return write_cursor(self._listing.belongs_to(), mark)
+
+    async def aclose(self, handed: int) -> None:
+        """Cancel what is under way and drop the last page; the cursor stays behind so many of its rows."""
+        self._closed_at = self.cursor(handed)
+        self._walk, self._page, self._rows = None, None, ()
+        await self._ahead.aclose()
 
     def let_go(self) -> bool:
         """Keep of the last page where it ends, which the walk knows, if it goes on: the next may be long in coming."""
@@ -192,6 +211,7 @@ class _Turns(Generic[T]):
     async def _step(self, walk: Walk) -> Step:
         try:
             answer = await self._ahead.get(walk.ask())
+            answer = msgspec.structs.replace(answer, page=unrepeated(answer.page))
         except BadRequestError:
             other = walk.fallback()
             if other is None:
@@ -233,6 +253,8 @@ class _Turns(Generic[T]):
         return error
 
     def _accept(self, walk: Walk, page: PageData[T] | None, step: Step) -> None:
+        if self._closed_at is not None:
+            raise StopAsyncIteration  # It was closed while the answer was under way.
         following = step.walk or self._next_source(walk.source)
         if step.rows or following is None:
             self._taker, self._page, self._rows = step.taker or walk, page, step.rows[: self._left]
@@ -287,6 +309,14 @@ class PageIterator(Generic[T]):
             self._handed = len(rows)
             return self._turns.page(total)
 
+    async def aclose(self) -> None:
+        """Cancel the requests under way and end the iteration.
+
+        The next step raises `StopAsyncIteration`; `cursor` stays after the last page returned. Closing twice is
+        allowed. `contextlib.aclosing` calls this.
+        """
+        await self._turns.aclose(self._handed)
+
 
 class RecordIterator(Generic[T]):
     """A walk over the records of a list; after an error the next step asks for the same page again."""
@@ -322,3 +352,13 @@ class RecordIterator(Generic[T]):
             self._rows, _ = await self._turns.turn()
             self._items = iter(self._rows)
             return next(self._items)
+
+    async def aclose(self) -> None:
+        """Cancel the requests under way and end the iteration.
+
+        The next step raises `StopAsyncIteration`; `cursor` stays after the last record returned. Closing twice is
+        allowed. `contextlib.aclosing` calls this.
+        """
+        handed = len(self._rows) - operator.length_hint(self._items)
+        self._rows, self._items = (), iter(())
+        await self._turns.aclose(handed)

@@ -117,6 +117,16 @@ async def test_what_is_neither_a_moment_with_a_zone_nor_a_cursor_is_refused_befo
         assert not it.sandbox.requests
 
 
+@pytest.mark.parametrize("since", ["0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00"])
+@virtually
+async def test_a_moment_that_no_filter_can_name_is_refused_before_anything_is_sent(since):
+    async with scene() as it:
+        with pytest.raises(InvalidRequestError) as caught:
+            it.cliniko.appointment_types.changes(dt.datetime.fromisoformat(since))
+        assert caught.value.argument == "since"
+        assert not it.sandbox.requests
+
+
 @pytest.mark.parametrize("overlap", [-1, float("nan"), float("inf"), True, "60"])
 @virtually
 async def test_an_overlap_is_a_number_of_seconds(overlap):

@@ -21,10 +21,11 @@ EXAMPLES = settings(max_examples=max(200, settings.default.max_examples if setti
 LARGEST_CURSOR = 16_000
 
 
-def server_of(choices: Source) -> ChangingServer:
+def server_of(choices: Source, repeats: str = "") -> ChangingServer:
     overlap = (60.0, 0.0, 3.0, 1.5)[choices.pick(4)]
     date = DATES[choices.pick(len(DATES))]
     server = ChangingServer(choices, overlap, overlap, date, sortable=choices.pick(3) < 2, torn=choices.pick(3) == 2)
+    server.repeats = repeats
     if date == "behind":
         server.off = -(1.0, 50.0, 2 * HOUR)[choices.pick(3)]
     if date == "ahead":
@@ -39,8 +40,8 @@ def reader_of(choices: Source, server: ChangingServer) -> Reader:
     return Reader(server, 1 + choices.pick(4), 2 + choices.pick(3), (1000, 6)[choices.pick(2)])
 
 
-def history(choices: Source) -> None:
-    server = server_of(choices)
+def history(choices: Source, repeats: str = "") -> None:
+    server = server_of(choices, repeats)
     reader = reader_of(choices, server)
     try:
         for _ in range(choices.pick(6)):
@@ -64,6 +65,22 @@ def history(choices: Source) -> None:
 @given(SOURCES)
 def test_after_some_quiet_the_last_state_of_every_record_has_come_and_no_version_twice(choices):
     history(choices)
+
+
+@EXAMPLES
+@given(SOURCES, st.sampled_from(["joined", "added", "counted"]))
+def test_a_server_that_repeats_rows_on_a_page_hides_no_version_and_brings_none_twice(choices, repeats):
+    history(choices, repeats)
+
+
+@pytest.mark.parametrize("sortable", [True, False])
+@pytest.mark.parametrize("copies", [2, 5])
+def test_a_record_that_fills_a_page_by_itself_is_no_circle(sortable, copies):
+    server = still_server({1: 0.5, 2: 0.5, 3: 7.0}, sortable=sortable, repeats="joined")
+    server._copies = lambda row: copies if row.id == 2 else 1  # type: ignore[method-assign]
+    reader = Reader(server, per_page=2, full_page=2)
+    assert reader.run()
+    assert sorted(row.id for row in reader.got) == ["1", "2", "3"]
 
 
 @pytest.mark.parametrize("sortable", [True, False])

@@ -6,9 +6,11 @@ from hypothesis import strategies as st
 
 from cliniko_async._cursor import (
     AnchorMark,
+    ChangesMark,
     IdMark,
     PlaceMark,
     StartMark,
+    changes_marks,
     fingerprint,
     list_marks,
     read_cursor,
@@ -21,7 +23,12 @@ from tests.support.listed import listed, names
 OWNER = fingerprint("an account", "a query")
 IDS = st.integers(0, 10**19 - 1)
 SECONDS = st.integers(-(2**40), 2**40)
-PLACES = {"total": st.none() | st.integers(0, 10**9), "last": st.none() | st.from_regex(r"\d{1,19}", fullmatch=True)}
+COUNTS = st.integers(0, 2**63 - 1)
+PLACES = {
+    "repeats": COUNTS,
+    "total": st.none() | COUNTS,
+    "last": st.none() | st.from_regex(r"\d{1,19}", fullmatch=True),
+}
 MARKS = st.one_of(
     st.builds(StartMark, source=st.integers(0, 3)),
     st.builds(IdMark, source=st.integers(0, 3), last=IDS, passed=st.integers(0, 9)),
@@ -73,6 +80,19 @@ def test_a_cursor_with_one_sign_changed_is_refused_or_still_the_same(mark, data)
 def test_what_is_no_text_of_a_cursor_is_refused_as_an_invalid_request(text):
     with pytest.raises(InvalidRequestError):
         read_cursor(text, OWNER, list_marks)
+
+
+@pytest.mark.parametrize(
+    ("mark", "marks"),
+    [
+        (ChangesMark(second=1, low=None, water=None, digests=b"", steps=()), list_marks),
+        (ChangesMark(second=2**40, low=None, water=None, digests=b"", steps=()), changes_marks),
+        (IdMark(last=1), changes_marks),
+    ],
+)
+def test_a_place_of_another_kind_or_outside_of_the_calendar_is_refused(mark, marks):
+    with pytest.raises(InvalidRequestError):
+        read_cursor(write_cursor(OWNER, mark), OWNER, marks)
 
 
 @virtually

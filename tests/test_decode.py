@@ -123,6 +123,17 @@ def test_no_bytes_make_any_other_error(body: bytes):
             decode_page(cls, "appointment_types", request(), response(body))
 
 
+def test_no_depth_makes_any_other_error():
+    """Reading, counting and writing what does not fit take unequal shares of the stack."""
+    for depth in range(1, 1100):
+        raw = json.dumps(KIND | {"name": "@"}).replace('"@"', "[" * depth + "]" * depth).encode()
+        with suppress(DecodingError):
+            found = decode_page(AppointmentType, "kinds", request(), response(b'{"kinds": [' + raw + b"]}"))
+            assert len(found.faults) == 1
+        with suppress(DecodingError):
+            decode_record(AppointmentType, request(), response(raw))
+
+
 @given(value=JSON)
 def test_any_json_in_any_field_makes_no_other_error(value: Any):
     for key in ("id", "type_code", "category_code", "from", "links"):
@@ -249,8 +260,8 @@ BAD_PAGES = [
     ({"taxes": []}, "appointment_types is missing"),
     ({"appointment_types": {}}, "appointment_types expected a list"),
     ({"appointment_types": None}, "appointment_types expected a list"),
-    (page_of("appointment_types", [], total_entries="7"), "total_entries expected an integer"),
-    (page_of("appointment_types", [], total_entries=True), "total_entries expected an integer"),
+    (page_of("appointment_types", [], total_entries="7"), "total_entries expected a non-negative 64-bit integer"),
+    (page_of("appointment_types", [], total_entries=True), "total_entries expected a non-negative 64-bit integer"),
     (page_of("appointment_types", [], links=[]), "links expected an object of URLs"),
     (page_of("appointment_types", [], links={"next": 5}), "links expected an object of URLs"),
 ]

@@ -10,6 +10,7 @@ import aiohttp
 import pytest
 
 from cliniko_async import (
+    ClinikoError,
     DecodingError,
     InvalidRequestError,
     NotFoundError,
@@ -92,6 +93,24 @@ def test_a_redirect_that_is_not_encrypted_is_followed_on_this_machine_alone(loca
             at.sandbox.faults.status(302, headers={"Location": location})
             with pytest.raises(DecodingError, match="https"):
                 async with at.cliniko.patient_attachments.download(record):
+                    pass
+
+    test()
+
+
+@pytest.mark.parametrize("location", ["http://[", "//[", "https://a:99999/", "https://a..b/", "https://a/a b"])
+def test_a_redirect_to_what_is_no_url_is_refused(location: str):
+    @virtually
+    async def test():
+        async with clinic() as at:
+            record = await kept(at)
+            at.sandbox.faults.status(302, headers={"Location": location})
+            with pytest.raises(DecodingError):
+                async with at.cliniko.patient_attachments.download(record):
+                    pass
+            data = to_dict(record) | {"content": {"links": {"self": location}}}
+            with pytest.raises(ClinikoError):
+                async with at.cliniko.patient_attachments.download(from_dict(PatientAttachment, data)):
                     pass
 
     test()

@@ -439,7 +439,7 @@ async def test_nor_is_one_that_a_pool_was_given():
             with pytest.raises(ConfigurationError) as refused:
                 pool.client(KEY, **options)
             errors.append(refused.value)
-        with pytest.raises(ConfigurationError) as refused:
+        with pytest.raises(InvalidRequestError) as refused:
             pool.run(job, dict.fromkeys("ab", KEY), concurrency=0)
         errors.append(refused.value)
         errors += [outcome.error async for outcome in pool.run(job, dict.fromkeys("ab", KEY)) if outcome.error]

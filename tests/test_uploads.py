@@ -151,7 +151,19 @@ async def test_a_redirect_of_the_store_is_not_followed():
 
 @pytest.mark.parametrize(
     "url",
-    ["http://store.example.com/x", "ftp://127.0.0.1/x", "https://me:secret@store.example.com", "//x", "https://["],
+    [
+        "http://store.example.com/x",
+        "ftp://127.0.0.1/x",
+        "https://me:secret@store.example.com",
+        "//x",
+        "https://[",
+        "https://a:99999/",
+        "https://a..b/",
+        f"https://{'a' * 64}.example.com/",
+        "https://store.example.com/\n",
+        "https://store.example.com/a b",
+        "https://store.example.com/\u00e9",
+    ],
 )
 def test_a_file_goes_nowhere_but_over_https_or_within_this_machine(url: str):
     @virtually

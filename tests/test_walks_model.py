@@ -2,6 +2,7 @@
 
 from unittest import mock
 
+import attrs
 import pytest
 from hypothesis import currently_in_test_context, given, note, settings
 from hypothesis import strategies as st
@@ -13,6 +14,7 @@ from tests.support.model_walk import Drive
 
 CHOICES = st.one_of(st.binary(max_size=400).map(Tape), st.integers(0, 2**63).map(Dice))
 PER_PAGE = st.integers(1, 4)
+REPEATS = st.sampled_from(["joined", "added", "counted"])
 AHEAD = st.integers(1, 4)
 thoroughly = settings(max_examples=2 * settings().max_examples)
 
@@ -90,6 +92,25 @@ def test_a_bulk_import_of_one_second_costs_at_most_four_times_its_pages(size):
     assert walk(model, per_page=100, stable=True).requests <= 4 * (size // 100 + 1)
 
 
+@thoroughly
+@given(CHOICES, PER_PAGE, st.integers(2, 4), REPEATS)
+def test_a_stable_walk_of_a_server_that_repeats_rows_on_a_page_is_as_safe(choices, per_page, full_page, repeats):
+    torn, sortable, resumes, capped = (bool(choices.pick(2)) for _ in range(4))
+    with mock.patch.object(anchored, "FULL_PAGE", full_page):
+        model = Model.grown(choices, changes=3, torn=torn, sortable=sortable, repeats=repeats)
+        model.largest_page = 2 if capped else 100
+        walk(model, resumes=resumes, per_page=per_page, stable=True)
+
+
+@pytest.mark.parametrize("repeats", ["joined", "counted"])
+@pytest.mark.parametrize("options", [{}, {"stable": True}, {"sort": ("name",)}])
+def test_rows_that_are_repeated_on_a_page_and_counted_cost_no_request_more(options, repeats):
+    rows = {key: Stored(key, START + key, "abc"[key % 3], copies=1 + (repeats == "joined")) for key in range(1, 31)}
+    model = Model(Dice(1), rows=rows, changes=0, repeats=repeats, shuffles=False)
+    model.always = model.matching()
+    assert walk(model, per_page=100, **options).requests == 1
+
+
 # The plain walk.
 
 
@@ -133,6 +154,12 @@ def test_a_plain_walk_that_meets_a_crowded_second_divides_it_too(choices, per_pa
         walk(Model.grown(choices), per_page=per_page)
 
 
+@thoroughly
+@given(CHOICES, PER_PAGE, st.integers(0, 3), st.booleans(), st.sampled_from(["joined", "added"]))
+def test_a_plain_walk_of_a_server_that_repeats_rows_on_a_page_is_as_safe(choices, per_page, ahead, resumes, repeats):
+    walk(Model.grown(choices, repeats=repeats), ahead=ahead, resumes=resumes, per_page=per_page)
+
+
 @given(CHOICES, PER_PAGE, st.integers(0, 3))
 def test_a_list_at_rest_is_walked_without_one_request_more_than_it_has_pages(choices, per_page, ahead):
     model = Model.grown(choices, changes=0)
@@ -142,6 +169,29 @@ def test_a_list_at_rest_is_walked_without_one_request_more_than_it_has_pages(cho
 
 
 # Another order than that of creation.
+
+
+@given(CHOICES, PER_PAGE, st.integers(0, 3))
+def test_a_list_of_another_order_that_repeats_rows_on_a_page_and_rests_is_read_to_its_end(choices, per_page, ahead):
+    model = Model.grown(choices, changes=0, repeats="added", shuffles=False)
+    walk(model, ahead=ahead, per_page=per_page, sort=("name",))
+
+
+@attrs.define
+class GrowingModel(Model):
+    """A list whose front grows before each request, so that a page always shows what the one before it showed."""
+
+    def pass_time(self):
+        self.insert(0).name = ""
+
+
+@pytest.mark.parametrize("ahead", [0, 3])
+def test_a_list_of_another_order_that_grows_as_fast_as_it_is_read_record_by_record_moved(ahead):
+    model = GrowingModel(Dice(1), rows={1008: Stored(1008, START, "z")}, shuffles=False)
+    drive = Drive(model, query_of(per_page=1, sort=("name",)), ahead=ahead)
+    with pytest.raises(PaginationDriftError):
+        drive.run()
+    assert not list(twice(drive.got))
 
 
 @thoroughly

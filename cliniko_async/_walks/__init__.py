@@ -7,11 +7,11 @@ page 1 behind the last id. What makes the latter two safe is that they believe o
 
 from .._cursor import AnchorMark, IdMark, Mark, StartMark
 from .anchored import AnchorWalk
-from .base import Answer, Query, Step, Walk
+from .base import Answer, Query, Step, Walk, unrepeated
 from .by_id import IdWalk
 from .pages import PageWalk
 
-__all__ = ["Answer", "Query", "Step", "Walk", "resume", "start"]
+__all__ = ["Answer", "Query", "Step", "Walk", "resume", "start", "unrepeated"]
 
 
 def start(query: Query, source: int = 0, *, ahead: int = 0) -> Walk:

@@ -74,7 +74,8 @@ class AnchorWalk(Discreet, msgspec.Struct, frozen=True):
         keyed = [row for row in page.rows if is_keyed(row)]
         self._check(page, keyed)
         rows = unpassed(page.rows, is_keyed, self.passed)
-        if is_whole(page, FULL_PAGE if self.ranges else self.query.per_page):
+        one_id = bool(self.ranges) and _is_one_id(self.ranges[-1]) and bool(keyed)
+        if one_id or is_whole(page, FULL_PAGE if self.ranges else self.query.per_page):
             return self._finish(page, rows)
         if not keyed:
             return Step((), self._again())
@@ -137,8 +138,6 @@ class AnchorWalk(Discreet, msgspec.Struct, frozen=True):
     def _divide(self, keyed: Sequence[Any]) -> Step:
         low, high = self.ranges[-1]
         ids = sorted(int(row.id) for row in keyed)
-        if ids == [high]:
-            return Step((), self._again())  # The count says more; it may be of another moment than the rows.
         return Step((), msgspec.structs.replace(self, ranges=(*self.ranges[:-1], *_halves(ids, low, high)), tries=0))
 
     def _behind_range(self, handed: int) -> "AnchorWalk":
@@ -170,7 +169,17 @@ def _seconds(keyed: Sequence[Any]) -> dict[int, int]:
     return {int(row.id): epoch(row) for row in keyed}
 
 
+def _is_one_id(ids: Range) -> bool:
+    low, high = ids
+    return low is not None and high == low + 1
+
+
 def _halves(ids: Sequence[int], low: int | None, high: int | None) -> tuple[Range, Range]:
-    """Divide a range at the median of the ids seen in it, so that each side holds half a page at least."""
+    """Divide a range at the median of the ids seen in it, so that each side holds half a page at least.
+
+    Where only its upper end was seen, that id becomes a range of its own, which is complete once it is seen alone.
+    """
+    if high is not None and list(ids) == [high]:
+        return (high - 1, high), (low, high - 1)
     middle = ids[(len(ids) - 1) // 2]
     return (middle, high), (low, middle)

@@ -1,6 +1,7 @@
 """What the walks share: the query, the answer to a request of it, and what a walk has to be able to do."""
 
 import datetime as dt
+import math
 from collections.abc import Callable, Iterable, Sequence
 from itertools import islice
 from typing import Any, Protocol
@@ -9,16 +10,18 @@ from urllib.parse import parse_qsl, quote
 import msgspec
 
 from .._cursor import Mark
-from .._decode import PageData
+from .._decode import PageData, Row
 from .._http import Discreet, Server
+from ..errors import PaginationError
 from ..filters import format_utc
 
 FULL_PAGE = 100
 TRIES = 3
 _TOO_LONG = 20
 _EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
+_FIRST_SECOND = -62_135_596_800
 _LAST_SECOND = 253_402_300_799
-"""No moment lies behind the year 9999."""
+"""In UTC, filters can name no moment before the year 1 or after the year 9999; a stamp with an offset can lie there."""
 
 
 class Query(Discreet, msgspec.Struct, frozen=True):
@@ -122,14 +125,18 @@ class Walk(Protocol):
 
 def epoch(row: Any) -> int:
     """Give the second in which a row was created, as it is shown."""
-    created_at: dt.datetime = row.created_at
-    return int(created_at.timestamp())
+    return second_of(row.created_at)
+
+
+def second_of(moment: dt.datetime) -> int:
+    """Return the second in which a moment lies."""
+    return math.floor(moment.timestamp())
 
 
 def number(row: Any) -> int | None:
     """Give the id of a row as a number, when it has such a one."""
     text: str | None = getattr(row, "id", None)
-    return int(text) if text and len(text) < _TOO_LONG and text.isdecimal() else None
+    return int(text) if text and len(text) < _TOO_LONG and text.isascii() and text.isdecimal() else None
 
 
 def all_stamps(rows: Sequence[Any]) -> "dict[int, dt.datetime | None] | None":
@@ -140,7 +147,8 @@ def all_stamps(rows: Sequence[Any]) -> "dict[int, dt.datetime | None] | None":
     try:
         texts = [row.id for row in rows]
         stamps = dict(zip(map(int, texts), [row.created_at for row in rows], strict=True))
-        plain = not texts or ("".join(texts).isdecimal() and max(map(len, texts)) < _TOO_LONG)
+        joined = "".join(texts)
+        plain = not texts or (joined.isascii() and joined.isdecimal() and max(map(len, texts)) < _TOO_LONG)
     except (AttributeError, TypeError, ValueError):
         return None
     return stamps if plain and len(stamps) == len(rows) else None
@@ -168,12 +176,44 @@ def is_ascending(rows: Sequence[Any]) -> bool:
 def is_whole(page: PageData[Any], per_page: int) -> bool:
     """Whether a page 1 holds all there is.
 
-    Count and rows may come from two statements, so either alone can mislead.
+    Count and rows may come from two statements, so either alone can mislead. Where rows are repeated, the count may
+    include the repetitions or not: then the server has to say as well that no page follows.
     """
-    total = page.total_entries
-    return len(page.rows) < per_page and (total is None or total <= len(page.rows))
+    total, sent = page.total_entries, len(page.rows) + page.repeats
+    if sent >= per_page:
+        return False
+    return total is None or total <= len(_by_id(page.rows)) or (total <= sent and page.next is None)
+
+
+def unrepeated(page: PageData[Any]) -> PageData[Any]:
+    """Drop the rows whose id is that of a row before them, and count them."""
+    rows = list(_by_id(page.rows).values())
+    repeats = len(page.rows) - len(rows)
+    if not repeats:
+        return page
+    items = tuple(row for row in rows if not isinstance(row, Row))
+    return msgspec.structs.replace(page, items=items, rows=rows, repeats=repeats)
+
+
+def _by_id(rows: Sequence[Any]) -> dict[Any, Any]:
+    """Return the first row of each id, and every row without one."""
+    first: dict[Any, Any] = {}
+    for index, row in enumerate(rows):
+        first.setdefault(getattr(row, "id", None) or index, row)
+    return first
+
+
+def is_calendar(second: int) -> bool:
+    """Whether a filter can name a second."""
+    return _FIRST_SECOND <= second <= _LAST_SECOND
 
 
 def stamp_text(second: int) -> str:
-    """Write a second as a filter takes it."""
-    return format_utc(_EPOCH + dt.timedelta(seconds=min(second, _LAST_SECOND)))
+    """Write a second as a filter takes it.
+
+    Raises:
+        PaginationError: it lies outside of the calendar.
+    """
+    if not is_calendar(second):
+        raise PaginationError("a stamp outside of the years 1 to 9999 cannot be filtered by")
+    return format_utc(_EPOCH + dt.timedelta(seconds=second))

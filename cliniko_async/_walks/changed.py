@@ -19,41 +19,13 @@ from .._cursor import ChangesMark
 from .._decode import PageData
 from .._http import is_id
 from ..errors import InvalidRequestError, PaginationError
-from .base import FULL_PAGE, TRIES, Query, is_whole, stamp_text
+from .base import FULL_PAGE, TRIES, Query, is_calendar, is_whole
+from .window import Window, by_ids, stamp
 
 _REMEMBERED = 1000
 _DIGEST = 8
 _LONGEST_STEP = 0xFFFF
 """Seconds between two versions in a cursor; where it was longer, the older one is remembered for longer."""
-
-
-@attrs.frozen
-class Window:
-    """A stretch of seconds, and within one second of ids: what is left to be asked for."""
-
-    start: int | None = None
-    end: int | None = None
-    """The second behind the last one; None for no end."""
-    low: int | None = None
-    high: int | None = None
-
-    @property
-    def is_one_second(self) -> bool:
-        """Whether it is divided by ids from here on."""
-        return self.start is not None and self.end == self.start + 1
-
-    def filters(self) -> list[str]:
-        """Give it as filters: ids above `low` and up to `high`."""
-        texts = [] if self.start is None else [f"updated_at:>={stamp_text(self.start)}"]
-        texts += [] if self.end is None else [f"updated_at:<{stamp_text(self.end)}"]
-        texts += [] if self.low is None else [f"id:>{self.low}"]
-        return texts + ([] if self.high is None else [f"id:<={self.high}"])
-
-    def holds(self, row: Any) -> bool:
-        """Whether a row lies within it."""
-        second, key = stamp(row), int(row.id)
-        inside = (self.start is None or second >= self.start) and (self.end is None or second < self.end)
-        return inside and (self.low is None or key > self.low) and (self.high is None or key <= self.high)
 
 
 @attrs.frozen
@@ -71,7 +43,8 @@ class Moment:
         except (KeyError, ValueError, TypeError, IndexError, OverflowError):
             return cls(None, page.response.elapsed)
         # Without a zone it is in UTC, as every Date is.
-        return cls((date if date.tzinfo else date.replace(tzinfo=dt.UTC)).timestamp(), page.response.elapsed)
+        seconds = (date if date.tzinfo else date.replace(tzinfo=dt.UTC)).timestamp()
+        return cls(seconds if is_calendar(math.floor(seconds)) else None, page.response.elapsed)
 
 
 @attrs.frozen
@@ -150,6 +123,7 @@ class ChangedWalk:
         window = self.windows[-1] if self.windows else Window(self.second)
         _check(page.rows, window, in_order=self.sorts and not self.windows)
         whole = is_whole(page, self.full_page if self.windows else self.query.per_page)
+        whole = whole or (window.is_one_id and bool(page.rows))
         now = self._adopt(page.rows, moment, whole=whole)
         # One row alone cannot be divided by.
         if not whole and len(page.rows) < (2 if self.windows else 1):
@@ -199,13 +173,13 @@ class ChangedWalk:
             return self._end(() if tied else fresh, last)
         if not tied:
             return ChangedStep(fresh, self, self._behind(fresh, last))
-        within = attrs.evolve(self, second=last, windows=_by_ids(Window(last, last + 1), rows), tries=0)
+        within = attrs.evolve(self, second=last, windows=by_ids(Window(last, last + 1), rows), tries=0)
         return ChangedStep((), self, within)
 
     def _divide(self, rows: Sequence[Any], window: Window, *, whole: bool) -> ChangedStep:
         rest = self.windows[:-1]
         if not whole:
-            halves = _by_ids(window, rows) if window.is_one_second else self._by_seconds(window)
+            halves = by_ids(window, rows) if window.is_one_second else self._by_seconds(window)
             return ChangedStep((), self, attrs.evolve(self, windows=(*rest, *halves), tries=0))
         fresh = self._fresh(sorted(rows, key=lambda row: (stamp(row), int(row.id))))
         if rest:
@@ -239,8 +213,10 @@ class ChangedWalk:
         return ChangedStep((), self, attrs.evolve(self, tries=self.tries + 1))
 
     def _fresh(self, rows: Sequence[Any]) -> list[Version]:
-        versions = (Version(row, stamp(row), self.digest(row)) for row in rows)
-        return [version for version in versions if version.digest not in self.seen]
+        versions = [Version(row, stamp(row), self.digest(row)) for row in rows]
+        # By their digests: a page may repeat a version.
+        fresh = {version.digest: version for version in versions if version.digest not in self.seen}
+        return list(fresh.values())
 
     def _behind(self, handed: Sequence[Version], second: int | None = None) -> "ChangedWalk":
         """Give the walk behind some versions, at the second of the last one or a later one."""
@@ -261,11 +237,6 @@ class ChangedWalk:
         return {key: at for key, at in seen.items() if key in kept}
 
 
-def stamp(row: Any) -> int:
-    """Give the second in which a row was last changed, as it is shown."""
-    return int(row.updated_at.timestamp())
-
-
 def version_digest(row: Any, content: bytes) -> int:
     """Give a number for a version of a row by its id, its stamp and its content."""
     text = f"{row.id} {row.updated_at.isoformat()} ".encode() + content
@@ -275,15 +246,10 @@ def version_digest(row: Any, content: bytes) -> int:
 def _check(rows: Sequence[Any], window: Window, *, in_order: bool) -> None:
     if not all(row.updated_at and row.id and is_id(row.id) for row in rows):
         raise PaginationError("a record has no id or no updated_at")
+    if not all(is_calendar(stamp(row)) for row in rows):
+        raise PaginationError("a record was updated outside of the years 1 to 9999")
     if not all(window.holds(row) for row in rows):
         raise PaginationError("the server did not keep to the filters updated_at and id")
     stamps = [stamp(row) for row in rows]
     if in_order and stamps != sorted(stamps):
         raise PaginationError("the server did not keep to the order of updated_at")
-
-
-def _by_ids(window: Window, rows: Sequence[Any]) -> tuple[Window, Window]:
-    """Divide a second at the median of the ids seen in it, the first half last."""
-    ids = sorted(int(row.id) for row in rows)
-    middle = ids[(len(ids) - 1) // 2]
-    return attrs.evolve(window, low=middle), attrs.evolve(window, high=middle)

@@ -13,7 +13,7 @@ from .._decode import PageData
 from .._http import Discreet
 from ..errors import PaginationDriftError, PaginationError
 from .anchored import AnchorWalk
-from .base import Answer, Query, Step, Walk, all_stamps, epoch, is_ascending, is_keyed, number
+from .base import Answer, Query, Step, Walk, all_stamps, epoch, is_ascending, is_keyed, number, second_of
 
 Stamps = dict[int, dt.datetime | None]
 
@@ -66,6 +66,8 @@ class PageWalk(Discreet, msgspec.Struct, frozen=True):
     ended: bool = False
     total: int | None = None
     handed: int = 0
+    repeats: int = 0
+    """How many rows the pages so far repeated; the total may count them or not."""
     ordered: bool = False
     drifted: bool = False
     barren: int = 0
@@ -90,6 +92,7 @@ class PageWalk(Discreet, msgspec.Struct, frozen=True):
             link,
             total=mark.total,
             handed=mark.handed,
+            repeats=mark.repeats,
             drifted=mark.drifted,
             resumed=mark,
             depth=depth,
@@ -102,7 +105,8 @@ class PageWalk(Discreet, msgspec.Struct, frozen=True):
         if self.link is None:
             raise PaginationError("a link of the list leads away from the server it came from")
         if self.barren > _BARREN:
-            raise PaginationError("the list goes on and on without anything new")
+            error = PaginationDriftError if self.drifted else PaginationError
+            raise error("the list goes on and on without anything new")
         key = hash(self.link)
         if key in self.memory.links or any(key == taken.link for taken in self.recent):
             raise PaginationError("a link of the list came twice")
@@ -191,7 +195,8 @@ class PageWalk(Discreet, msgspec.Struct, frozen=True):
         if page.total_entries != self.total:
             return True
         handed = self.handed + fresh
-        return self.total is not None and (handed > self.total or (page.next is None and handed < self.total))
+        counted = handed + self.repeats + page.repeats
+        return self.total is not None and (handed > self.total or (page.next is None and counted < self.total))
 
     def _is_disordered(self, page: PageData[Any], stamps: Stamps) -> bool:
         """Whether a record is out of order, or has no place in it."""
@@ -200,7 +205,7 @@ class PageWalk(Discreet, msgspec.Struct, frozen=True):
         if times != sorted(times) or len(times) < len(page.items):
             return True
         before = self.recent[-1].second if self.recent else None
-        return before is not None and bool(times) and _second(times[0]) < before
+        return before is not None and bool(times) and second_of(times[0]) < before
 
     def _anchor(self, sent: int) -> AnchorWalk:
         """Go back behind the last page that had arrived, like all before it, when the odd one was asked for.
@@ -225,6 +230,7 @@ class PageWalk(Discreet, msgspec.Struct, frozen=True):
             link=self._following(page.next or "", number),
             ended=ended,
             handed=taken.handed,
+            repeats=self.repeats + page.repeats,
             barren=self.barren + 1 if exhausted or taken.handed == self.handed else 0,
             recent=(*self.recent, taken)[-2 * self.depth - 1 :],
         )
@@ -257,6 +263,7 @@ class PageWalk(Discreet, msgspec.Struct, frozen=True):
             per_page=self.query.per_page,
             handed=self.handed + len(handed),
             drifted=self.drifted,
+            repeats=self.repeats,
         )
 
     def _mark(self, taken: Taken) -> Mark:
@@ -285,12 +292,8 @@ def _stamps(rows: Sequence[Any]) -> Stamps:
 
 def _since(second: int, stamps: Stamps) -> Iterator[tuple[int, int]]:
     """Give the ids from a second on, each with its own, in their order."""
-    backwards = ((key, _second(stamp)) for key, stamp in reversed(stamps.items()) if stamp)
+    backwards = ((key, second_of(stamp)) for key, stamp in reversed(stamps.items()) if stamp)
     return reversed(list(takewhile(lambda item: item[1] >= second, backwards)))
-
-
-def _second(stamp: dt.datetime) -> int:
-    return int(stamp.timestamp())
 
 
 def _with_page(url: str, number: int) -> str:

@@ -63,6 +63,8 @@ class ChangingServer:
     changes: int = 2
     """How many there are at the most at each turn."""
     kinds: tuple[str, ...] = KINDS
+    repeats: str = ""
+    """Whether a page may hold a row twice: joined (each row counts and takes a place), added (neither) or counted."""
     calm: bool = False
     now: float = START + 0.5
     versions: int = 0
@@ -122,17 +124,26 @@ class ChangingServer:
         self.live()
         pairs = parse_qsl(url.partition("?")[2])
         given, test = dict(pairs), test_of(value for name, value in pairs if name == "q[]")
-        total = sum(map(test, self.rows.values()))
+        total = sum(map(self._copies, filter(test, self.rows.values())))
         if self.torn:
             self.live()
         chosen = sorted(filter(test, self.rows.values()), key=self._order(given.get("sort")))
-        shown = tuple(row.shown() for row in chosen[: int(given["per_page"])])
+        chosen = [row for row in chosen for _ in range(self._copies(row))][: int(given["per_page"])]
+        shown = tuple(row.shown() for row in chosen for _ in range(1 + self._added()))
+        if self.repeats == "counted":
+            total += len(shown) - len(chosen)
         self.live()
         headers = self._headers()
         self.now += PAUSES[self.choices.pick(2)]
         self.log.append(f"{self.now - START:.1f} s: {url.partition('?')[2]} -> {[row.id for row in shown]} of {total}")
         response = Response(200, headers, b"", elapsed=self.now - sent)
         return PageData(shown, shown, total, None, Request("GET", url), response)
+
+    def _copies(self, row: Stored) -> int:
+        return 1 + row.id % 3 if self.repeats == "joined" else 1
+
+    def _added(self) -> int:
+        return self.choices.pick(4) // 2 if self.repeats in ("added", "counted") else 0
 
     def _headers(self) -> dict[str, str]:
         date = self.date

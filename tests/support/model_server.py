@@ -69,6 +69,8 @@ class Stored:
     created: float
     name: str
     there: bool = True
+    copies: int = 1
+    """How many rows of an answer it fills, where the server joins it with what it has several of."""
 
     def shown(self) -> Thing:
         return Thing(str(self.id), dt.datetime.fromtimestamp(int(self.created), dt.UTC), self.name)
@@ -93,6 +95,8 @@ class Model:
     shuffles: bool = True
     """Whether records of one second, or of one name, come in another order with each request."""
     largest_page: int = 100
+    repeats: str = ""
+    """Whether a page may hold a row twice: joined (each row counts and takes a place), added (neither) or counted."""
     rows: dict[int, Stored] = attrs.field(factory=dict)
     always: set[str] = attrs.field(factory=set)
     log: list[str] = attrs.field(factory=list)
@@ -117,6 +121,8 @@ class Model:
             key = key % LARGEST_ID + 1
         self.used.add(key)
         row = Stored(key, START + second + self.choices.pick(10) / 10, "abcdefgh"[self.choices.pick(8)], there)
+        if self.repeats == "joined":
+            row.copies += self.choices.pick(3)
         self.rows[key] = row
         return row
 
@@ -164,16 +170,23 @@ class Model:
         pairs = parse_qsl(url.partition("?")[2])
         given = dict(pairs)
         filters = [value for name, value in pairs if name == "q[]"]
-        total = len(self._chosen(filters))
+        total = sum(row.copies for row in self._chosen(filters))
         if self.torn:
             self.pass_time()
         rows = sorted(self._chosen(filters), key=self._order(given.get("sort", "created_at")))
         size = min(int(given["per_page"]), self.largest_page)
         number = int(given.get("page", "1"))
-        shown = tuple(row.shown() for row in rows[(number - 1) * size : number * size])
+        rows = [row for row in rows for _ in range(row.copies)][(number - 1) * size : number * size]
+        shown = tuple(row.shown() for row in rows for _ in range(1 + self._added()))
+        if self.repeats == "counted":
+            total += len(shown) - len(rows)
         following = _link(pairs, number + 1) if number * size < total else None
         self.log.append(f"{url.partition('?')[2]} -> {[row.id for row in shown]} of {total}")
         return PageData(shown, shown, total, following, Request("GET", url), Response(200, {}, b""))
+
+    def _added(self) -> int:
+        """How many times more a row is shown than there is place for it."""
+        return self.choices.pick(4) // 2 if self.repeats in ("added", "counted") else 0
 
     def _chosen(self, filters: Iterable[str]) -> list[Stored]:
         tests = [_test(text) for text in filters]

@@ -6,7 +6,7 @@ import attrs
 
 from cliniko_async._cursor import Mark, StartMark, fingerprint, list_marks, read_cursor, write_cursor
 from cliniko_async._decode import PageData
-from cliniko_async._walks import Answer, Query, Step, Walk, resume
+from cliniko_async._walks import Answer, Query, Step, Walk, resume, unrepeated
 
 from .model_server import Model, RefusedError, Thing
 
@@ -55,7 +55,7 @@ class Flights:
             self._move_on(url)
         del self.under_way[url]
         assert flight.page is not None
-        return Answer(flight.page, flight.sent, flight.arrived)
+        return Answer(unrepeated(flight.page), flight.sent, flight.arrived)
 
     def _move_on(self, wanted: str) -> None:
         moving = sorted(url for url, flight in self.under_way.items() if flight.arrived is None)
