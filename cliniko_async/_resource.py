@@ -29,7 +29,8 @@ from ._compat import deprecated
 from ._decode import decode_record
 from ._fields import Id, check_fields, id_text
 from ._frames import HiddenLocals, hides_locals
-from ._http import Request, is_unicode
+from ._http import Request, Response, is_unicode
+from ._record import as_object
 from ._spelling import did_you_mean
 from ._walks import Query
 from .errors import DecodingError, InvalidRequestError, OutcomeUnknownError
@@ -286,21 +287,15 @@ class Resource(Generic[T]):
         await self._done(Request(method, self._url(path)))
 
     async def _done(self, request: Request) -> None:
-        """Send what is answered without a body, or by the record as it is now.
+        """Send what is answered with nothing, or with the record as it is now.
 
         Raises:
             OutcomeUnknownError: a success has another body, such as the page of a proxy.
         """
         response = await self._api.send(request)
-        if response.status in _DONE and not response.body.strip():
-            return
-        try:
-            decode_record(self.record, request, response)
-        except DecodingError:
+        if not (_is_record(response) if response.body.strip() else response.status in _DONE):
             reason = f"answered {response.status} with what is no answer of the API: look before it is sent again"
-        else:
-            return
-        raise OutcomeUnknownError(reason, request=request, status=response.status)
+            raise OutcomeUnknownError(reason, request=request, status=response.status)
 
 
 class ChangesMixin(Resource[T]):
@@ -441,6 +436,15 @@ def _renamed(method: types.FunctionType, qualname: str) -> types.FunctionType:
     copy.__kwdefaults__, copy.__annotations__ = method.__kwdefaults__, method.__annotations__
     copy.__doc__, copy.__module__, copy.__qualname__ = method.__doc__, method.__module__, qualname
     return copy
+
+
+def _is_record(response: Response) -> bool:
+    """Whether an answer is an object with an id, which no page and no message of a proxy has."""
+    try:
+        found = as_object(response.json())
+    except ValueError:
+        return False
+    return found is not None and id_text(found.get("id")) is not None
 
 
 @cache
