@@ -77,7 +77,12 @@ def merged(descriptions: list[Any]) -> Any:
 
 
 def expected_fields(fields: dict[str, Any]) -> dict[str, Any]:
-    return {key: (expected_type(spec), presence(key, spec)) for key, spec in fields.items()}
+    # The id of a record that need not be linked may be missing with the link.
+    beside_links = {f"{key}_id" for key, spec in fields.items() if spec["type"] == "link"}
+    return {
+        key: (expected_type(spec), "optional" if key in beside_links else presence(key, spec))
+        for key, spec in fields.items()
+    }
 
 
 def presence(key: str, spec: dict[str, Any]) -> str:
