@@ -109,7 +109,7 @@ class Account:
     @property
     def hangs(self) -> bool:
         """Whether the server does not answer at present."""
-        return self._gate.hangs(self._seat)
+        return self._seat.hangs
 
     def give_back(self, place: Place, *, answered: bool = False) -> None:
         """Give a connection back; from any thread at any moment, as the garbage collector may be the caller."""

@@ -3,6 +3,7 @@
 import asyncio
 import math
 from collections import OrderedDict
+from collections.abc import Callable
 from typing import TypeAlias
 
 from .limits import Priority
@@ -12,6 +13,8 @@ _LONGEST = 2.0
 _TIMES = 4
 """A request is overdue after so many times the usual seconds to an answer, within the two bounds before."""
 _WEIGHT = 1 / 8
+_TICK = 0.05
+"""Seconds between two looks at what is overdue."""
 _PROBES = 2
 """Connections of an account that hangs: one is overdue, perhaps rightly, and one tells whether others are answered."""
 _TRIES = 3
@@ -47,6 +50,31 @@ class Place:
         """Whether it is one of those that the gate has to give."""
 
 
+class _Clock:
+    """The time of a gate, while it is called back. It stands still while the event loop is too busy to hear answers."""
+
+    def __init__(self, call: Callable[[], bool]) -> None:
+        """Take what is called, and says whether it is to be called again."""
+        self.now = 0.0
+        self._call = call
+        self._runs = False
+
+    def start(self) -> None:
+        """Let it run, if it does not."""
+        if not self._runs:
+            self._runs = True
+            self._set(asyncio.get_running_loop())
+
+    def _set(self, loop: asyncio.AbstractEventLoop) -> None:
+        loop.call_later(_TICK, self._tick, loop, loop.time())
+
+    def _tick(self, loop: asyncio.AbstractEventLoop, before: float) -> None:
+        self.now += min(2 * _TICK, loop.time() - before)
+        self._runs = self._call()
+        if self._runs:
+            self._set(loop)
+
+
 _Queue: TypeAlias = OrderedDict[Seat, asyncio.Future[Place]]
 
 
@@ -73,18 +101,16 @@ class Gate:
         """By age."""
         self._uncounted = 0
         self._usual = 0.0
-        self._timer: asyncio.TimerHandle | None = None
+        self._clock = _Clock(self._find_overdue)
+        self._answered_at = -math.inf
 
     async def enter(self, seat: Seat, priority: Priority) -> Place:
         """Wait for a place; of each account one caller at each priority. A cancelled wait leaves nothing behind."""
-        loop = asyncio.get_running_loop()
-        self._find_overdue(loop.time())
         if self._admits(seat):
-            # Nobody is passed over: those who wait have their share, or have one place more than there is for them.
-            return self._take(seat, loop.time())
-        woken: asyncio.Future[Place] = loop.create_future()
+            # Nobody is passed over: those who wait have their share, or more than there is for them.
+            return self._take(seat)
+        woken: asyncio.Future[Place] = asyncio.get_running_loop().create_future()
         self._waiting[priority][self._rank(seat)][seat] = woken
-        self._set_timer(loop)
         try:
             return await woken
         except BaseException:
@@ -96,46 +122,37 @@ class Gate:
 
     def leave(self, place: Place, *, answered: bool = False) -> None:
         """Give a place back, to whoever is next, and say whether a whole answer came."""
-        now = asyncio.get_running_loop().time()
-        seat = place.seat
+        now, seat = self._clock.now, place.seat
         if place.counts:
             del self._counted[place]
             self.free += 1
         else:
             self._uncounted -= 1
         if answered:
-            seat.answered_at = now
+            seat.answered_at = self._answered_at = now
             self._usual += (now - place.since - self._usual) * _WEIGHT
         self._change(seat, -1, hangs=seat.hangs and not answered)
-        self._probe(seat, now)
-        self._find_overdue(now)
-        self._serve(now)
+        self._probe(seat)
+        self._serve()
 
-    def hangs(self, seat: Seat) -> bool:
-        """Whether the server of an account does not answer at present."""
-        self._find_overdue(asyncio.get_running_loop().time())
-        return seat.hangs
-
-    def _find_overdue(self, now: float) -> None:
-        """Count what is overdue no longer, and give its places to others."""
-        patience, found = self._patience, False
-        while (place := self._oldest()) is not None and place.since + patience <= now:
+    def _find_overdue(self) -> bool:
+        """Count what is overdue no longer, and give its places to others; return whether to look again."""
+        due, found = self._clock.now - self._patience + _TICK / 2, False
+        while (place := next(iter(self._counted), None)) is not None and place.since <= due:
             found = True
             del self._counted[place]
             place.counts = False
             self.free += 1
             self._uncounted += 1
             self._change(place.seat, 0, hangs=place.seat.answered_at <= place.since)
-            self._probe(place.seat, now)
+            self._probe(place.seat)
         if found:
-            self._serve(now)
+            self._serve()
+        return bool(self._counted)
 
     @property
     def _patience(self) -> float:
         return min(_LONGEST, max(_SHORTEST, _TIMES * self._usual))
-
-    def _oldest(self) -> Place | None:
-        return next(iter(self._counted), None)
 
     def _admits(self, seat: Seat) -> bool:
         if seat.hangs:
@@ -143,13 +160,16 @@ class Gate:
         return (self.free > 0 and seat.held < self._share) or (self._may_try() and seat.is_untried)
 
     def _may_try(self) -> bool:
-        return self.free > -_TRIES * self._uncounted
+        """Whether accounts without an answer yet are tried beyond the limit: nobody at all is answered."""
+        answers = self._clock.now - self._answered_at < self._patience
+        return self.free > (0 if answers else -_TRIES * self._uncounted)
 
-    def _take(self, seat: Seat, now: float) -> Place:
-        place = Place(seat, now)
+    def _take(self, seat: Seat) -> Place:
+        place = Place(seat, self._clock.now)
         if place.counts:
             self._counted[place] = None
             self.free -= 1
+            self._clock.start()
         else:
             self._uncounted += 1
         self._change(seat, 1, hangs=seat.hangs)
@@ -169,18 +189,18 @@ class Gate:
             if woken is not None:
                 queues[self._rank(seat)][seat] = woken
 
-    def _probe(self, seat: Seat, now: float) -> None:
+    def _probe(self, seat: Seat) -> None:
         """Give an account that hangs the few places that do not count."""
         for queues in self._waiting.values():
             woken = queues[self._share].get(seat)
             if woken is not None and not woken.done() and seat.hangs and self._admits(seat):
                 del queues[self._share][seat]
-                woken.set_result(self._take(seat, now))
+                woken.set_result(self._take(seat))
 
-    def _serve(self, now: float) -> None:
+    def _serve(self) -> None:
         while (found := self._next()) is not None:
             seat, woken = found
-            woken.set_result(self._take(seat, now))
+            woken.set_result(self._take(seat))
 
     def _next(self) -> tuple[Seat, asyncio.Future[Place]] | None:
         for queues in self._waiting.values():
@@ -194,16 +214,3 @@ class Gate:
                 if found is not None:
                     return found, queues[0].pop(found)
         return None
-
-    def _set_timer(self, loop: asyncio.AbstractEventLoop) -> None:
-        """See that overdue requests are found while anybody waits."""
-        oldest = self._oldest()
-        if self._timer is None and oldest is not None:
-            moment = oldest.since + self._patience
-            self._timer = loop.call_at(moment, self._ring, loop, moment)
-
-    def _ring(self, loop: asyncio.AbstractEventLoop, moment: float) -> None:
-        self._timer = None
-        self._find_overdue(max(moment, loop.time()))  # A timer may ring a little early.
-        if any(queue for queues in self._waiting.values() for queue in queues):
-            self._set_timer(loop)

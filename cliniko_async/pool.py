@@ -41,10 +41,21 @@ class ClientOptions(TypedDict, total=False):
 class AccountPool:
     """Clients of many accounts over one connector: each has its own limiter, and none holds up the others.
 
-    At most `connections` requests are under way at once, and of one account at most `per_account`. Where connections
-    are short, interactive requests go first, then the account that has the fewest. `limiter` makes the limiter for an
-    API key and is the owner of what it makes; without it, each server and key has the one that the process shares.
-    The other options are those of the clients. The pool belongs to the event loop in which its first client is made.
+    Where connections are short, interactive requests go first, then the account that has the fewest. A request is
+    overdue after half a second without an answer, or up to two seconds where answers usually take long. It keeps its
+    connection, but is no longer one of the `connections`; of an account that does not answer, at most two more requests
+    are sent until it does. The pool belongs to the event loop of its session, or in which its first client is made.
+
+    Args:
+        app_name: the name of your application, for the User-Agent.
+        contact_email: whom Cliniko may write to.
+        connections: the number of requests that may be under way at once, without those that are overdue.
+        per_account: the number of requests of one account that may be under way at once.
+        limiter: makes the limiter for an API key. It owns what it makes; without it, each server and key has the one
+            that the process shares.
+        session: your own session, which is used, not changed and never closed. Its connector's limit is yours: where it
+            is lower than the connections that hang, accounts wait for each other. `TCPConnector(limit=0)` has none.
+        options: those of the clients.
 
     Raises:
         ConfigurationError: an option cannot work.
@@ -107,12 +118,17 @@ class AccountPool:
         return client
 
     def run(self, job: Job[T], keys: Mapping[str, str], *, concurrency: int = 100) -> Run[T]:
-        """Run a job for each account, so many at once, and hand out how each one ended, as it ends.
+        """Run a job for each account, and return an iterator over how each one ended, as it ends.
 
-        `keys` has the API key of each account under the caller's name for it. A job gets that name and a client, which
-        is closed behind it. An `Exception` ends its own job alone, and so does what it waits for and somebody cancels;
-        anything else ends the run. A new job starts when an outcome is asked for, so that no more than `concurrency` of
-        them are ever kept. Leaving the loop cancels the jobs.
+        An `Exception` ends its own job alone, and so does what it waits for and somebody cancels; anything else ends
+        the run. A new job starts when an outcome is asked for, so that no more than `concurrency` of them are ever
+        kept. Leaving the loop cancels the jobs; `aclose()` on the iterator, or `contextlib.aclosing`, also waits for
+        their end.
+
+        Args:
+            job: called with the name of an account and a client, which is closed after it.
+            keys: the API key of each account under your name for it.
+            concurrency: the number of jobs that may be under way at once, without those whose account does not answer.
 
         Raises:
             InvalidRequestError: `keys` is not a mapping, or `concurrency` is not a whole number of at least 1.

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import time
 from collections import Counter
 from collections.abc import AsyncIterator
 
@@ -43,21 +44,23 @@ class SickServer(RawServer):
         self.held[key] += 1
         self.most[key] = max(self.most[key], self.held[key])
         try:
-            if key.startswith("sick"):
-                await self._hang(line)
+            if key.startswith("sick") and not await self._heals(line):
+                return False
             await asyncio.sleep(LATENCY)
         finally:
             self.held[key] -= 1
         await answer(200, EMPTY)(line)
         return True
 
-    async def _hang(self, line: Line) -> None:
+    async def _heals(self, line: Line) -> bool:
+        """Wait until it is healed, or the client has gone."""
         if self.begins:
             await line.write(head(200, {"Content-Length": "100"}) + b"{")
         gone = asyncio.create_task(line.reader.read(1))
         healed = asyncio.create_task(self.healed.wait())
         try:
             await asyncio.wait((gone, healed), return_when=asyncio.FIRST_COMPLETED)
+            return not gone.done()
         finally:
             healed.cancel()
             gone.cancel()
@@ -116,7 +119,7 @@ async def test_a_healthy_account_waits_a_moment_at_most_however_many_hang(count,
             await asyncio.sleep(moment)
             began = now()
             assert await pool.client("well-au1").appointment_types.list().collect() == []
-            assert now() - began <= max(0.0, ROUND - moment) + LATENCY + 0.01
+            assert now() - began <= max(0.0, ROUND - moment) + LATENCY + 0.06
 
 
 @virtually
@@ -126,7 +129,7 @@ async def test_it_does_not_matter_who_hangs_in_the_midst_of_an_answer():
         pool_of(server) as pool,
         asking(*(ask("", pool.client(key)) for key in sick(150) for _ in range(2))),
     ):
-        assert await times(pool.client("well-au1")) <= ROUND + LATENCY + 0.01
+        assert await times(pool.client("well-au1")) <= ROUND + LATENCY + 0.06
 
 
 @pytest.mark.parametrize("kind", ["connect", "tls"])
@@ -139,7 +142,7 @@ async def test_it_does_not_matter_who_hangs_before_there_is_a_connection(kind):
         url = f"{'http' if kind == 'connect' else 'https'}://127.0.0.1:{port}/v1"
         calls = [ask("", pool.client(key, base_url=url)) for key in sick(150) for _ in range(2)]
         async with asking(*calls):
-            assert await times(pool.client("well-au1")) <= ROUND + LATENCY + 0.01
+            assert await times(pool.client("well-au1")) <= ROUND + LATENCY + 0.06
 
 
 @virtually
@@ -169,7 +172,7 @@ async def test_who_is_known_to_hang_holds_up_nobody_when_it_tries_again():
         async with asking(*(ask("", pool.client(key)) for key in sick(50))):
             await asyncio.sleep(2)
             for _ in range(80):
-                assert await times(well) <= LATENCY + 0.01
+                assert await times(well) <= LATENCY + 0.06
                 await asyncio.sleep(0.1)
 
 
@@ -269,3 +272,13 @@ async def test_where_all_answer_slowly_the_limit_holds():
         server.most = 0
         await asyncio.sleep(30)
         assert server.most == 10
+
+
+async def test_a_busy_event_loop_makes_no_request_overdue():
+    """Answers may have arrived, and nobody has read them."""
+    async with ManyServer(slow=dict.fromkeys(("one", "two"), 0.01)) as server, pool_of(server, connections=1) as pool:
+        calls = [asyncio.create_task(ask("", pool.client(key))) for key in ("one", "two")]
+        await server.read(1)
+        time.sleep(3 * ROUND)  # noqa: ASYNC251  (that is what it is about)
+        assert await asyncio.gather(*calls) == [200, 200]
+        assert server.most == 1
