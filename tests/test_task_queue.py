@@ -90,6 +90,12 @@ async def test_an_account_whose_worker_was_killed_continues_at_its_cursor_with_t
         with worker(tmp_path):
             await tasks.copy.kiq("north")
             await until(saved)
+
+        async def gone() -> bool:
+            return (await redis.info("clients"))["blocked_clients"] == 0
+
+        # Until Redis has noticed, it would hand the next task to the one that was killed.
+        await until(gone)
         middle = await cursors.load("north", tasks.STREAM)
         first = len(sandbox.requests)
 
