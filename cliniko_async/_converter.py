@@ -1,12 +1,11 @@
 """The one cattrs converter: the exact way in, which names each record and field that does not fit, and the way out."""
 
-import datetime as dt
 import operator
 import types
 from collections.abc import Callable
 from decimal import Decimal
 from functools import cache, partial
-from typing import Annotated, Any, NoReturn, TypeVar, Union, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, TypeVar, Union, get_args, get_origin, get_type_hints
 
 import attrs
 import cattrs
@@ -14,8 +13,9 @@ import msgspec
 from cattrs.fns import identity
 from cattrs.gen import make_dict_structure_fn, make_dict_unstructure_fn, override
 
+from ._dates import DateTime, Real, is_date, is_datetime, plain_date, plain_datetime
 from ._fields import id_text
-from ._record import DateTime, Part, as_object, attrs_classes, has_variants, telling_keys, wire_names
+from ._record import Part, as_object, attrs_classes, has_variants, telling_keys, wire_names
 from .errors import DecodingError
 from .links import Link, ListLink, SelfLink
 
@@ -26,8 +26,8 @@ _SCALARS: dict[Any, tuple[Any, str]] = {
     int: (int, "an integer"),
     bool: (bool, "true or false"),
     Decimal: (Decimal, "a decimal"),
-    dt.datetime: (DateTime, "a time with its zone"),
-    dt.date: (dt.date, "a date"),
+    Real.datetime: (DateTime, "a time with its zone"),
+    Real.date: (Real.date, "a date"),
     Link: (Link, "a link"),
     ListLink: (ListLink, "a link"),
     SelfLink: (SelfLink, "a link"),
@@ -121,7 +121,7 @@ def _exactly(kind: Any, name: str) -> Callable[[Any, Any], Any]:
     def structure(value: Any, _: Any) -> Any:
         # msgspec reads a scalar in the same way here as on the fast way.
         try:
-            found = value if isinstance(value, Decimal) and kind is Decimal else msgspec.convert(value, kind)
+            found = value if isinstance(value, Decimal) and kind is Decimal else msgspec.convert(_plain(value), kind)
             _encoder.encode(found)  # Half of a surrogate pair can be read here, and could not be written again.
             return found
         except (msgspec.ValidationError, ValueError):
@@ -251,9 +251,20 @@ def _explain(error: BaseException, _: type | None) -> str:
     return f"expected {error}" if isinstance(error, _ExpectedError) else "is missing"
 
 
-def _cannot_write(value: object) -> NoReturn:
-    raise TypeError(f"a {type(value).__name__} cannot be written as JSON")
+def _plain(value: Any) -> Any:
+    """Return the plain value of a subclass of date or datetime, and anything else as it is."""
+    if is_datetime(value):
+        return plain_datetime(value)
+    return plain_date(value) if is_date(value) else value
 
 
-_encoder = msgspec.json.Encoder(enc_hook=_cannot_write)
-_sorting_encoder = msgspec.json.Encoder(enc_hook=_cannot_write, order="sorted")
+def _write_other(value: object) -> object:
+    """Write what msgspec does not know: subclasses of date and datetime."""
+    plain = _plain(value)
+    if plain is value:
+        raise TypeError(f"a {type(value).__name__} cannot be written as JSON")
+    return plain
+
+
+_encoder = msgspec.json.Encoder(enc_hook=_write_other)
+_sorting_encoder = msgspec.json.Encoder(enc_hook=_write_other, order="sorted")

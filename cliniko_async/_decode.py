@@ -13,9 +13,10 @@ from typing import Any, Generic, NoReturn, TypeVar
 
 import msgspec
 
+from ._dates import DateTime
 from ._fields import id_text
 from ._http import Discreet, Request, Response
-from ._record import DateTime, as_object, has_variants, is_renamed, telling_keys
+from ._record import as_object, has_variants, is_renamed, telling_keys
 from .errors import DecodingError
 
 T = TypeVar("T")

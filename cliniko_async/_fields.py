@@ -22,12 +22,21 @@ from typing import (
 import attrs
 import msgspec
 
+from ._dates import DateTime, Real, is_date, is_datetime, plain_date
 from ._http import is_id, is_unicode
 from .errors import InvalidFieldsError
 from .filters import format_utc
 
 
-class MaxLength(msgspec.Struct, frozen=True):
+class Rule(msgspec.Struct, frozen=True):
+    """What is allowed of a field beyond its type, as a note on its annotation."""
+
+    def fault(self, value: Any) -> str | None:
+        """Say what is wrong with a value."""
+        raise NotImplementedError
+
+
+class MaxLength(Rule, frozen=True):
     """A text of at most so many characters."""
 
     most: int
@@ -37,7 +46,7 @@ class MaxLength(msgspec.Struct, frozen=True):
         return f"is longer than {self.most} characters" if len(value) > self.most else None
 
 
-class MinLength(msgspec.Struct, frozen=True):
+class MinLength(Rule, frozen=True):
     """A text of at least so many characters."""
 
     least: int
@@ -47,7 +56,7 @@ class MinLength(msgspec.Struct, frozen=True):
         return f"is shorter than {self.least} characters" if len(value) < self.least else None
 
 
-class Range(msgspec.Struct, frozen=True):
+class Range(Rule, frozen=True):
     """A number between two bounds, which belong to it unless they are excluded; None is no bound."""
 
     low: int
@@ -66,7 +75,7 @@ class Range(msgspec.Struct, frozen=True):
         return f"must be {low}" if self.high is None else f"must be {low} and {high}"
 
 
-class Pattern(msgspec.Struct, frozen=True):
+class Pattern(Rule, frozen=True):
     """A text of a form given by a regular expression."""
 
     regex: str
@@ -76,7 +85,7 @@ class Pattern(msgspec.Struct, frozen=True):
         return None if re.fullmatch(self.regex, value) else f"does not match {self.regex}"
 
 
-class Digits(msgspec.Struct, frozen=True):
+class Digits(Rule, frozen=True):
     """An id: up to 19 digits, as a str or an int; sent as a text."""
 
     def fault(self, value: str | int) -> str | None:
@@ -88,7 +97,7 @@ class Digits(msgspec.Struct, frozen=True):
         return id_text(value)
 
 
-class DecimalText(msgspec.Struct, frozen=True):
+class DecimalText(Rule, frozen=True):
     """A finite decimal number, sent as a text."""
 
     def fault(self, value: Decimal | int) -> str | None:
@@ -111,8 +120,21 @@ class DecimalNumber(DecimalText, frozen=True):
         return msgspec.Raw(super().write(value).encode())
 
 
+class Zoned(Rule, frozen=True):
+    """A moment that has a zone, and lies within the calendar in UTC too."""
+
+    def fault(self, value: dt.datetime) -> str | None:
+        """Say when it has none, or lies beyond."""
+        try:
+            format_utc(value)
+        except ValueError as error:
+            return str(error)
+        return None
+
+
 Id: TypeAlias = Annotated[str | int, Digits()]
 Money: TypeAlias = Annotated[Decimal | int, DecimalText()]
+Moment: TypeAlias = Annotated[DateTime, Zoned()]
 
 _Faults: TypeAlias = list[tuple[str, str]]
 _Writer: TypeAlias = Callable[[Any, str, _Faults], Any]
@@ -187,8 +209,8 @@ def _unmarked(hint: Any) -> Any:
 def _check(hint: Any) -> _Check:
     origin = get_origin(hint)
     if origin is Annotated:
-        base, *rules = get_args(hint)
-        return _ruled(_check(base), rules)
+        base, *notes = get_args(hint)
+        return _ruled(_check(base), [note for note in notes if isinstance(note, Rule)])
     if origin in (Union, types.UnionType):
         return _one_of([_check(member) for member in get_args(hint)])
     if origin is Literal:
@@ -200,8 +222,8 @@ def _check(hint: Any) -> _Check:
     return _SCALARS[hint] if hint in _SCALARS else _part(hint)
 
 
-def _ruled(check: _Check, rules: list[Any]) -> _Check:
-    write = next((rule.write for rule in rules if hasattr(rule, "write")), None)
+def _ruled(check: _Check, rules: list[Rule]) -> _Check:
+    write: Callable[[Any], Any] | None = next(filter(None, (getattr(rule, "write", None) for rule in rules)), None)
 
     def ruled(value: Any, path: str, faults: _Faults) -> Any:
         before = len(faults)
@@ -249,10 +271,13 @@ def _sequence(check: _Check) -> _Check:
 
 def _scalar(kind: type, expected: str, form: Callable[[Any], Any] | None = None) -> _Check:
     def takes(value: Any) -> bool:
-        # A bool is an int to Python, and a datetime a date.
-        other = isinstance(value, bool) is not (kind is bool) or (kind is dt.date and isinstance(value, dt.datetime))
-        return isinstance(value, kind) and not other
+        # A bool is an int to Python.
+        return isinstance(value, kind) and isinstance(value, bool) is (kind is bool)
 
+    return _formed(takes, expected, form)
+
+
+def _formed(takes: Callable[[Any], bool], expected: str, form: Callable[[Any], Any] | None) -> _Check:
     def write(value: Any, path: str, faults: _Faults) -> Any:
         try:
             return form(value) if form else value
@@ -278,18 +303,12 @@ def _text(value: str) -> str:
     return str.__str__(value)
 
 
-def _utc(value: dt.datetime) -> str:
-    if value.utcoffset() is None:
-        raise ValueError("must have a time zone")
-    return format_utc(value)
-
-
 _SCALARS = {
     types.NoneType: _scalar(types.NoneType, "None"),
     str: _scalar(str, "a str", _text),
     int: _scalar(int, "an int", int),
     bool: _scalar(bool, "True or False"),
     Decimal: _scalar(Decimal, "a Decimal"),
-    dt.datetime: _scalar(dt.datetime, "a datetime", _utc),
-    dt.date: _scalar(dt.date, "a date", dt.date.isoformat),
+    Real.datetime: _formed(is_datetime, "a datetime", format_utc),
+    Real.date: _formed(is_date, "a date", lambda value: plain_date(value).isoformat()),
 }

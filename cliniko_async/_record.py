@@ -1,12 +1,10 @@
 """What every record is: a frozen attrs class in the API's own field names."""
 
-import datetime as dt
 import inspect
 from collections.abc import Callable, Iterator
 from functools import cache
 from typing import (
     TYPE_CHECKING,
-    Annotated,
     Any,
     Self,
     TypeVar,
@@ -18,15 +16,11 @@ from typing import (
 )
 
 import attrs
-import msgspec
 
 from ._http import Discreet
 from .links import Link, SelfLink
 
 C = TypeVar("C", bound=type)
-
-DateTime = Annotated[dt.datetime, msgspec.Meta(tz=True)]
-"""A moment, always with a zone; a stamp without one does not fit."""
 
 
 @dataclass_transform(frozen_default=True, kw_only_default=True, field_specifiers=(attrs.field,))

@@ -30,6 +30,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from ._dates import Real
 from ._http import Request, Response
 
 if TYPE_CHECKING:
@@ -192,7 +193,7 @@ class RateLimitedError(ResponseError, status=429):
     def retry_at(self) -> dt.datetime | None:
         """When the server said that its limit resets."""
         try:
-            return dt.datetime.fromtimestamp(int(self.response.headers["X-RateLimit-Reset"]), dt.UTC)
+            return Real.datetime.fromtimestamp(int(self.response.headers["X-RateLimit-Reset"]), dt.UTC)
         except (KeyError, ValueError, OverflowError, OSError):
             return None
 

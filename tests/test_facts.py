@@ -117,8 +117,8 @@ def read_one(hint: Any) -> Any:
         return ("list", read_type(arguments[0]))
     if get_origin(hint) is Annotated and arguments[0] in (Link, ListLink):
         return (arguments[0].__name__, "Never" if arguments[1] is Never else arguments[1])
-    if hint == Annotated[dt.datetime, msgspec.Meta(tz=True)]:
-        return "DateTime"
+    if get_origin(hint) is Annotated:
+        return {Annotated[dt.datetime, msgspec.Meta(tz=True)]: "DateTime"}.get(hint) or read_one(arguments[0])
     return ("part", read_fields(hint)) if attrs.has(hint) else hint.__name__
 
 

@@ -16,7 +16,7 @@ NAME = "cliniko_async"
 FILES = sorted((ROOT / NAME).rglob("*.py"))
 
 LAYERS = (
-    {"_compat", "_http", "_loops", "_record", "_timeouts", "links"},
+    {"_compat", "_dates", "_http", "_loops", "_record", "_timeouts", "links"},
     {"errors"},
     {"_api", "_fields", "_identity", "filters"},
     {
@@ -158,13 +158,13 @@ def test_no_resource_imports_another():
 
 
 def test_what_stands_outside_uses_the_public_surface():
-    """The sandbox, the integrations and the command line know public names, tables, newer Pythons, and themselves."""
+    """What stands on it knows public names, tables, the classes of dates, newer Pythons, and itself."""
     names = public_names()
     strangers = [
         found
         for found in IMPORTS
         if room(found.source) in OUTSIDE
-        and room(found.target) not in {room(found.source), "_compat", "_tables"}
+        and room(found.target) not in {room(found.source), "_compat", "_dates", "_tables"}
         and not (found.target == "" and found.name in names)
     ]
     assert strangers == []

@@ -9,7 +9,6 @@ from typing import Annotated, Any, Literal, Never, Required, Union, get_args, ge
 import attrs
 
 from cliniko_async._fields import DecimalNumber, DecimalText, Digits, MaxLength, MinLength, Pattern, Range
-from cliniko_async._record import DateTime
 from cliniko_async.links import Link, ListLink
 
 _FEW = 20
@@ -46,17 +45,14 @@ def _one(hint: object, anchors: dict[str, str]) -> str:
     arguments = get_args(hint)
     if get_origin(hint) is Required:
         return in_words(arguments[0], anchors)
-    if get_origin(hint) is Annotated and hint != DateTime:
+    if get_origin(hint) is Annotated:
         return _annotated(arguments, anchors)
     if get_origin(hint) in (tuple, Sequence):
         kind = "tuple" if get_origin(hint) is tuple else "list"
         return f"{kind} of {in_words(arguments[0], anchors)}"
     if get_origin(hint) is Literal:
         return _literal(arguments)
-    return code(_NAMES.get(hint) or (hint if arguments else getattr(hint, "__name__", hint)))
-
-
-_NAMES: dict[object, str] = {DateTime: "datetime"}
+    return code(hint if arguments else getattr(hint, "__name__", hint))
 
 
 def _annotated(arguments: tuple[Any, ...], anchors: dict[str, str]) -> str:

@@ -9,6 +9,7 @@ from urllib.parse import parse_qsl, quote
 import msgspec
 
 from .._cursor import Mark
+from .._dates import Real
 from .._decode import PageData
 from .._http import Discreet, Server
 from ..filters import format_utc
@@ -16,7 +17,7 @@ from ..filters import format_utc
 FULL_PAGE = 100
 TRIES = 3
 _TOO_LONG = 20
-_EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
+_EPOCH = Real.datetime(1970, 1, 1, tzinfo=dt.UTC)
 _LAST_SECOND = 253_402_300_799
 """No moment lies behind the year 9999."""
 

@@ -2,7 +2,8 @@
 
 from typing import TYPE_CHECKING, Literal, Required, TypedDict
 
-from .._record import DateTime, Part, Record, Value, record
+from .._dates import DateTime
+from .._record import Part, Record, Value, record
 from ..links import Link, ListLink, SelfLink
 
 if TYPE_CHECKING:

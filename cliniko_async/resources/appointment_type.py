@@ -4,8 +4,9 @@ from collections.abc import Sequence
 from decimal import Decimal
 from typing import TYPE_CHECKING, Annotated, Literal, TypedDict, Unpack
 
+from .._dates import DateTime
 from .._fields import Id, MaxLength, Money, Pattern, Range
-from .._record import DateTime, Record, record
+from .._record import Record, record
 from .._resource import ArchivedGetMixin, ArchivedListMixin, ArchivedListOptions, ArchiveMixin, DeprecatedDeleteMixin
 from ..filters import ArrayField, BooleanField, Column, DateTimeField, Filterable, Filters, IntField, StringField
 from ..links import Link, ListLink, SelfLink

@@ -3,8 +3,9 @@
 from decimal import Decimal
 from typing import TYPE_CHECKING, Annotated, TypedDict, Unpack
 
+from .._dates import DateTime
 from .._fields import Id, Money, Range
-from .._record import DateTime, Record, record
+from .._record import Record, record
 from .._resource import DeleteMixin, GetMixin, ListMixin
 from ..filters import DateTimeField, Filters, IntField
 from ..links import Link, SelfLink

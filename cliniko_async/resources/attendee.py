@@ -3,8 +3,9 @@
 from typing import TYPE_CHECKING, TypedDict, Unpack
 
 from .._compat import deprecated
+from .._dates import DateTime
 from .._fields import Id, check_fields
-from .._record import DateTime, Record, record
+from .._record import Record, record
 from .._resource import (
     ArchivedCancelledDeletedGetMixin,
     ArchivedCancelledDeletedListMixin,

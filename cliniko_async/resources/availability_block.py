@@ -1,10 +1,10 @@
 """Availability blocks: times outside the usual hours when a practitioner can be booked."""
 
-import datetime as dt
 from typing import TYPE_CHECKING, Annotated, Literal, TypedDict, Unpack
 
-from .._fields import Id, Range
-from .._record import DateTime, Part, Record, record
+from .._dates import DateTime
+from .._fields import Id, Moment, Range
+from .._record import Part, Record, record
 from .._resource import GetMixin, ListMixin
 from ..filters import DateTimeField, Filters, IntField
 from ..links import Link, SelfLink
@@ -50,10 +50,10 @@ class AvailabilityBlockFields(TypedDict, total=False):
     """What may be sent of an availability block."""
 
     business_id: Id
-    ends_at: dt.datetime
+    ends_at: Moment
     practitioner_id: Id
     repeat_rule: AvailabilityBlockRepeatRuleFields | AvailabilityBlockRepeatRule | None
-    starts_at: dt.datetime
+    starts_at: Moment
 
 
 class AvailabilityBlockFilters(Filters):

@@ -4,10 +4,11 @@ import datetime as dt
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, TypedDict, Unpack
 
+from .._dates import DateTime, is_date, plain_date
 from .._decode import decode_record
 from .._fields import Id
 from .._http import Request, Response
-from .._record import DateTime, Value, as_object, record
+from .._record import Value, as_object, record
 from .._resource import Resource
 from ..errors import ConfigurationError
 from ..filters import Filters
@@ -99,11 +100,11 @@ class AvailableTimes(Resource[AvailableTime]):
 
 def _spans(first: dt.date, last: dt.date) -> Iterator[str]:
     """Give a span of days as queries that the API takes, the earliest first."""
-    if any(not isinstance(day, dt.date) or isinstance(day, dt.datetime) for day in (first, last)):
+    if not (is_date(first) and is_date(last)):
         raise ConfigurationError("from_ and to are dates, without a time")
     if last < first:
         raise ConfigurationError("to lies before from_")
-    return _cut(first, last)
+    return _cut(plain_date(first), plain_date(last))
 
 
 def _cut(first: dt.date, last: dt.date) -> Iterator[str]:

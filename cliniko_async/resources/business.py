@@ -4,8 +4,9 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated, Never, TypedDict, Unpack
 from zoneinfo import ZoneInfo
 
+from .._dates import DateTime
 from .._fields import Id, MaxLength
-from .._record import DateTime, Record, record
+from .._record import Record, record
 from .._resource import (
     ArchivedDeletedGetMixin,
     ArchivedDeletedListMixin,

@@ -4,8 +4,9 @@ from typing import TYPE_CHECKING, Literal, Never, TypedDict, Unpack
 
 import attrs
 
+from .._dates import DateTime
 from .._fields import Id
-from .._record import DateTime, Record, record
+from .._record import Record, record
 from .._resource import ArchivedGetMixin, ArchivedListMixin, ArchiveMixin
 from ..filters import DateTimeField, Filters, IntField
 from ..links import Link, SelfLink

@@ -3,7 +3,8 @@
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
-from .._record import DateTime, Record, record
+from .._dates import DateTime
+from .._record import Record, record
 from .._resource import GetMixin, ListMixin
 from ..filters import DateTimeField, Filters, IntField
 from ..links import Link, SelfLink

@@ -2,8 +2,9 @@
 
 from typing import Annotated, TypedDict, Unpack
 
+from .._dates import DateTime
 from .._fields import Id, MaxLength
-from .._record import DateTime, Record, record
+from .._record import Record, record
 from .._resource import ArchivedGetMixin, ArchivedListMixin
 from ..filters import Column, DateTimeField, Filters, IntField
 from ..links import SelfLink

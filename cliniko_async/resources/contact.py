@@ -5,8 +5,9 @@ from typing import Annotated, Literal, TypedDict, Unpack
 
 import attrs
 
+from .._dates import DateTime
 from .._fields import Id, MaxLength
-from .._record import DateTime, Part, Record, record
+from .._record import Part, Record, record
 from .._resource import ArchivedDeletedGetMixin, ArchivedDeletedListMixin, ArchiveMixin, DeprecatedDeleteMixin
 from ..filters import DateTimeField, Filters, IntField, StringField
 from ..links import SelfLink

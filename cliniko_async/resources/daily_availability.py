@@ -4,8 +4,9 @@ import datetime as dt
 from typing import TYPE_CHECKING, Unpack
 from zoneinfo import ZoneInfo
 
+from .._dates import DateTime
 from .._fields import Id
-from .._record import DateTime, Part, Record, record
+from .._record import Part, Record, record
 from .._resource import GetMixin, ListMixin, ListOptions
 from ..filters import DateTimeField, Filterable, Filters, IntField
 from ..links import Link, SelfLink

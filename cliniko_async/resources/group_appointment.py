@@ -1,9 +1,8 @@
 """Group appointments: one practitioner, several patients."""
 
-import datetime as dt
 from typing import Annotated, Literal, TypedDict, Unpack
 
-from .._fields import Id, Range
+from .._fields import Id, Moment, Range
 from .._resource import ArchivedDeletedGetMixin, ArchivedDeletedListMixin, ArchiveMixin, DeprecatedDeleteMixin
 from ..filters import ArrayField, DateTimeField, Filters, IntField
 from ._bookings import BookingRepeatRule, Conflicts, GroupAppointment
@@ -26,19 +25,19 @@ class GroupAppointmentFields(TypedDict, total=False):
     notes: str | None
     practitioner_id: Id
     repeat_rule: GroupAppointmentRepeatRuleFields | BookingRepeatRule | None
-    starts_at: dt.datetime
+    starts_at: Moment
 
 
 class GroupAppointmentCreateFields(GroupAppointmentFields, total=False):
     """What may be sent to create a group appointment."""
 
-    ends_at: dt.datetime
+    ends_at: Moment
 
 
 class GroupAppointmentUpdateFields(GroupAppointmentFields, total=False):
     """What may be sent to change a group appointment."""
 
-    ends_at: dt.datetime | None
+    ends_at: Moment | None
 
 
 class GroupAppointmentFilters(Filters):

@@ -1,9 +1,8 @@
 """Individual appointments: one practitioner, one patient."""
 
-import datetime as dt
 from typing import Annotated, Literal, TypedDict, Unpack
 
-from .._fields import Id, Range, check_fields
+from .._fields import Id, Moment, Range, check_fields
 from .._resource import (
     ArchivedCancelledDeletedGetMixin,
     ArchivedCancelledDeletedListMixin,
@@ -32,19 +31,19 @@ class IndividualAppointmentFields(TypedDict, total=False):
     patient_id: Id
     practitioner_id: Id
     repeat_rule: IndividualAppointmentRepeatRuleFields | BookingRepeatRule | None
-    starts_at: dt.datetime
+    starts_at: Moment
 
 
 class IndividualAppointmentCreateFields(IndividualAppointmentFields, total=False):
     """What may be sent to create an individual appointment."""
 
-    ends_at: dt.datetime
+    ends_at: Moment
 
 
 class IndividualAppointmentUpdateFields(IndividualAppointmentFields, total=False):
     """What may be sent to change an individual appointment."""
 
-    ends_at: dt.datetime | None
+    ends_at: Moment | None
 
 
 class IndividualAppointmentFilters(Filters):

@@ -1,12 +1,12 @@
 """Invoices: what patients were charged."""
 
-import datetime as dt
 from decimal import Decimal
 from typing import TYPE_CHECKING, Never, Unpack
 
 from .._compat import deprecated
+from .._dates import Date, DateTime
 from .._fields import Id
-from .._record import DateTime, Record, record
+from .._record import Record, record
 from .._resource import ArchivedDeletedGetMixin, ArchivedDeletedListMixin, ArchivedDeletedListOptions
 from ..filters import DateField, DateTimeField, Filterable, Filters, IntField
 from ..links import Link, ListLink, SelfLink
@@ -27,7 +27,7 @@ class Invoice(Record):
     id: str
     links: SelfLink
     created_at: DateTime
-    issue_date: dt.date
+    issue_date: Date
     number: int
     updated_at: DateTime
     appointment: Link[Never] | None = None

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Unpack
 import attrs
 
 from .._compat import deprecated
+from .._dates import DateTime
 from .._fields import Id
-from .._record import DateTime, Record, record
+from .._record import Record, record
 from .._resource import ArchivedDeletedGetMixin, ArchivedDeletedListMixin, ArchivedDeletedListOptions
 from ..filters import Column, DateTimeField, Filterable, Filters, IntField
 from ..links import Link, SelfLink

@@ -1,14 +1,14 @@
 """Patients: the people whom a clinic treats."""
 
-import datetime as dt
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated, Literal, Never, Required, TypedDict, Unpack
 from zoneinfo import ZoneInfo
 
 import attrs
 
+from .._dates import Date, DateTime
 from .._fields import Id, MaxLength, Pattern
-from .._record import DateTime, Part, Record, record
+from .._record import Part, Record, record
 from .._resource import ArchivedGetMixin, ArchivedListMixin, ArchiveMixin, DeprecatedDeleteMixin, UnarchiveMixin
 from ..filters import BooleanField, DateField, DateTimeField, Filters, IntField, StringField
 from ..links import Link, ListLink, SelfLink
@@ -121,7 +121,7 @@ class Patient(Record):
     country: str | None = None
     country_code: str | None = None
     custom_fields: PatientCustomFields | None = None
-    date_of_birth: dt.date | None = None
+    date_of_birth: Date | None = None
     deleted_at: DateTime | None = None
     dva_card_number: str | None = None
     email: str | None = None
@@ -195,7 +195,7 @@ class PatientCustomFieldFields(TypedDict, total=False):
     other: PatientCustomFieldOtherFields | PatientCustomFieldOther
     token: Required[str]
     type: Literal["checkboxes", "date", "paragraph", "radiobuttons", "text"] | None
-    value: dt.date | str
+    value: Date | str
 
 
 class PatientCustomFieldSectionFields(TypedDict, total=False):
@@ -244,7 +244,7 @@ class PatientFields(TypedDict, total=False):
     country: str | None
     country_code: str | None
     custom_fields: PatientCustomFieldsFields | PatientCustomFields | None
-    date_of_birth: dt.date | None
+    date_of_birth: Date | None
     dva_card_number: (
         Annotated[str, Pattern(r"^[NVQSWT]([A-Z ][0-9]{1,6}|[A-Z]{2}[0-9]{1,5}|[A-Z]{3}[0-9]{1,4})[A-Z]?$")] | None
     )

@@ -7,10 +7,11 @@ from functools import partial
 from typing import TYPE_CHECKING, Annotated, Never, TypedDict, Unpack
 
 from .._compat import deprecated
+from .._dates import DateTime
 from .._fields import Id, MaxLength, check_fields
 from .._files import FileSource, name_of, open_source
 from .._http import Request
-from .._record import DateTime, Record, Value, record
+from .._record import Record, Value, record
 from .._resource import (
     ArchivedGetMixin,
     ArchivedListMixin,

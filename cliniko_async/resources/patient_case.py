@@ -1,12 +1,12 @@
 """Patient cases: treatments that belong together, with their limits."""
 
-import datetime as dt
 from collections.abc import Sequence
 from decimal import Decimal
 from typing import TYPE_CHECKING, Annotated, Literal, TypedDict, Unpack
 
+from .._dates import Date, DateTime
 from .._fields import Id, Money, Range
-from .._record import DateTime, Record, record
+from .._record import Record, record
 from .._resource import ArchivedGetMixin, ArchivedListMixin, ArchivedListOptions, ArchiveMixin
 from ..filters import DateField, DateTimeField, Filterable, Filters, IntField, StringField
 from ..links import Link, ListLink, SelfLink
@@ -37,11 +37,11 @@ class PatientCase(Record):
     closed: bool | None = None
     closed_at: DateTime | None = None
     contact: Link["Contact"] | None = None
-    expiry_date: dt.date | None = None
+    expiry_date: Date | None = None
     include_cancelled_attendees: bool | None = None
     include_dna_attendees: bool | None = None
     invoices: ListLink["Invoice"] | None = None
-    issue_date: dt.date | None = None
+    issue_date: Date | None = None
     max_invoiceable_amount: Decimal | None = None
     max_sessions: int | None = None
     notes: str | None = None
@@ -57,10 +57,10 @@ class PatientCaseFields(TypedDict, total=False):
     attendee_ids: Sequence[Id] | None
     closed: bool | None
     contact_id: Id
-    expiry_date: dt.date | None
+    expiry_date: Date | None
     include_cancelled_attendees: bool | None
     include_dna_attendees: bool | None
-    issue_date: dt.date | None
+    issue_date: Date | None
     max_invoiceable_amount: Annotated[Money, Range(0, None, low_excluded=True)] | None
     max_sessions: Annotated[int, Range(1, 200)] | None
     name: str

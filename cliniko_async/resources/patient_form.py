@@ -1,12 +1,12 @@
 """Patient forms: what patients were asked to fill in."""
 
-import datetime as dt
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated, Literal, Required, TypedDict, Unpack
 
 from .._compat import deprecated
+from .._dates import Date, DateTime
 from .._fields import Id, MaxLength
-from .._record import DateTime, Part, Record, record
+from .._record import Part, Record, record
 from .._resource import ArchivedGetMixin, ArchivedListMixin, ArchivedListOptions, ArchiveMixin
 from ..filters import Column, DateTimeField, Filterable, Filters, IntField
 from ..links import Link, SelfLink
@@ -185,7 +185,7 @@ class PatientFormQuestionFields(TypedDict, total=False):
     """What may be sent of a question."""
 
     answer: (
-        dt.date
+        Date
         | Annotated[str, MaxLength(10_000)]
         | PatientFormReplyFields
         | PatientFormReply

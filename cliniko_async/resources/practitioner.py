@@ -2,8 +2,9 @@
 
 from typing import TYPE_CHECKING, Never, Unpack
 
+from .._dates import DateTime
 from .._fields import Id
-from .._record import DateTime, Record, record
+from .._record import Record, record
 from .._resource import GetMixin, ListMixin, ListOptions
 from ..filters import BooleanField, DateTimeField, Filterable, Filters, IntField
 from ..links import Link, ListLink, SelfLink

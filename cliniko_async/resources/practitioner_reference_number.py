@@ -3,8 +3,9 @@
 from typing import TYPE_CHECKING, TypedDict, Unpack
 
 from .._compat import deprecated
+from .._dates import DateTime
 from .._fields import Id
-from .._record import DateTime, Record, record
+from .._record import Record, record
 from .._resource import DeleteMixin, GetMixin, ListMixin, ListOptions
 from ..filters import Column, DateTimeField, Filterable, Filters, IntField, StringField
 from ..links import Link, SelfLink

@@ -2,8 +2,9 @@
 
 from typing import TypedDict, Unpack
 
+from .._dates import DateTime
 from .._fields import Id
-from .._record import DateTime, Record, record
+from .._record import Record, record
 from .._resource import ArchiveMixin, DeprecatedDeleteMixin, GetMixin, ListMixin
 from ..filters import DateTimeField, Filters, IntField, StringField
 from ..links import SelfLink

@@ -2,7 +2,8 @@
 
 from typing import TYPE_CHECKING
 
-from .._record import DateTime, Record, record
+from .._dates import DateTime
+from .._record import Record, record
 from .._resource import ArchivedGetMixin, ArchivedListMixin
 from ..filters import Column, DateTimeField, Filters, IntField
 from ..links import ListLink, SelfLink

@@ -2,8 +2,9 @@
 
 from typing import TYPE_CHECKING, Literal, TypedDict, Unpack
 
+from .._dates import DateTime
 from .._fields import Id
-from .._record import DateTime, Record, record
+from .._record import Record, record
 from .._resource import ArchivedGetMixin, ArchivedListMixin, ArchiveMixin
 from ..filters import DateTimeField, Filters, IntField
 from ..links import Link, SelfLink

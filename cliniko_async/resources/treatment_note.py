@@ -1,11 +1,11 @@
 """Treatment notes: what practitioners wrote down about a treatment."""
 
-import datetime as dt
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated, Literal, Required, TypedDict, Unpack
 
+from .._dates import Date, DateTime
 from .._fields import Id, MaxLength
-from .._record import DateTime, Part, Record, record
+from .._record import Part, Record, record
 from .._resource import (
     ArchivedDeletedGetMixin,
     ArchivedDeletedListMixin,
@@ -112,7 +112,7 @@ class TreatmentNoteOtherFields(TypedDict, total=False):
 class TreatmentNoteQuestionFields(TypedDict, total=False):
     """What may be sent of a question."""
 
-    answer: dt.date | str
+    answer: Date | str
     answers: Sequence[TreatmentNoteAnswerFields | TreatmentNoteAnswer]
     body_chart_ids: Sequence[Id]
     name: Required[Annotated[str, MaxLength(255)]]

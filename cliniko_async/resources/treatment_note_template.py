@@ -3,8 +3,9 @@
 from collections.abc import Sequence
 from typing import Annotated, Literal, Required, TypedDict, Unpack
 
+from .._dates import DateTime
 from .._fields import Id, MaxLength
-from .._record import DateTime, Part, Record, record
+from .._record import Part, Record, record
 from .._resource import ArchivedDeletedGetMixin, ArchivedDeletedListMixin, ArchiveMixin, DeprecatedDeleteMixin
 from ..filters import Column, DateTimeField, Filters, IntField
 from ..links import SelfLink

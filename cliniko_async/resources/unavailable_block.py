@@ -1,9 +1,8 @@
 """Unavailable blocks: times when a practitioner cannot be booked."""
 
-import datetime as dt
 from typing import Annotated, Literal, TypedDict, Unpack
 
-from .._fields import Id, Range
+from .._fields import Id, Moment, Range
 from .._resource import ArchivedDeletedGetMixin, ArchivedDeletedListMixin, ArchiveMixin, DeprecatedDeleteMixin
 from ..filters import DateTimeField, Filters, IntField
 from ._bookings import BookingRepeatRule, Conflicts, UnavailableBlock
@@ -21,11 +20,11 @@ class UnavailableBlockFields(TypedDict, total=False):
     """What may be sent of an unavailable block."""
 
     business_id: Id
-    ends_at: dt.datetime
+    ends_at: Moment
     notes: str | None
     practitioner_id: Id
     repeat_rule: UnavailableBlockRepeatRuleFields | BookingRepeatRule | None
-    starts_at: dt.datetime
+    starts_at: Moment
     unavailable_block_type_id: Id
 
 

@@ -2,7 +2,8 @@
 
 from zoneinfo import ZoneInfo
 
-from .._record import DateTime, Part, Record, record
+from .._dates import DateTime
+from .._record import Part, Record, record
 from .._resource import GetMixin, ListMixin
 from ..filters import DateTimeField, Filters, IntField
 from ..links import SelfLink
