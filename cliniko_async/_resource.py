@@ -1,10 +1,9 @@
 """What a resource can do: the operations that the API repeats from one to the next, each as a mixin."""
 
-import datetime as dt
-import math
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from functools import cache
-from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, TypedDict, TypeVar, Unpack, get_args, get_type_hints
+from inspect import isfunction
+from typing import Any, ClassVar, Generic, Literal, Protocol, TypedDict, TypeVar, Unpack, get_args, get_type_hints
 from urllib.parse import quote
 
 from ._api import Api
@@ -16,9 +15,6 @@ from ._walks import Query
 from .errors import ConfigurationError
 from .filters import Column, Filter, Filterable, Filters, Sort, Sortable, Visibility
 from .pagination import Listing, Paginator
-
-if TYPE_CHECKING:
-    from .changes import Changes
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -71,6 +67,32 @@ class ArchivedCancelledDeletedListOptions(ListOptions, ArchivedCancelledDeleted,
 
 
 _OPTIONS = frozenset(ListOptions.__annotations__)
+_COMBINED = frozenset({"changes", "watch", "upload", "download"})
+"""Methods that put several operations together, and are none themselves."""
+
+
+class AnyResource(Protocol):
+    """What every resource has, whatever it can do."""
+
+    @property
+    def name(self) -> str:
+        """The attribute of the client, the key of the records in a page, and the path."""
+        ...
+
+    @property
+    def record(self) -> type[Any]:
+        """The class of its records."""
+        ...
+
+    @property
+    def where(self) -> Filters:
+        """The fields that its lists can be filtered by."""
+        ...
+
+    @property
+    def operations(self) -> frozenset[str]:
+        """The names of the methods that are operations of the API."""
+        ...
 
 
 class Resource(Generic[T]):
@@ -90,6 +112,11 @@ class Resource(Generic[T]):
         # Each table has one of its own type; were it declared above, pyright would take that for the type of all.
         where: Filters = getattr(cls, "where")  # noqa: B009
         return where.fields()
+
+    @property
+    def operations(self) -> frozenset[str]:
+        """The names of the methods that are operations of the API."""
+        return _operations(type(self))  # type: ignore[arg-type]  # to mypy, classes are not hashable
 
     def __repr__(self) -> str:
         """The name."""
@@ -198,31 +225,7 @@ class Resource(Generic[T]):
         await self._api.send(Request(method, self._url(path), None if body is None else encode_body(body)))
 
 
-class ChangesMixin(Resource[T]):
-    """Can be asked for what changed."""
-
-    def changes(
-        self, since: dt.datetime | str | None = None, *filters: Filterable, overlap: float = 60.0
-    ) -> "Changes[T]":
-        """Stream what changed since a moment, or since the cursor of an earlier run; archived and deleted ones too.
-
-        A version that becomes visible up to `overlap` seconds after its stamp comes in the next run.
-
-        Raises:
-            ConfigurationError: the list cannot be asked for by `updated_at`, or the cursor is not of this query.
-        """
-        from .changes import Changes  # noqa: PLC0415  (it brings cattrs along)
-
-        fields = self.searchable()
-        if "updated_at" not in fields:
-            raise ConfigurationError(f"{self.name} cannot be asked for by updated_at")
-        if isinstance(overlap, bool) or not isinstance(overlap, int | float) or not 0 <= overlap < math.inf:
-            raise ConfigurationError("overlap is a number of seconds from 0 on")
-        options = dict.fromkeys((name for name in VISIBILITIES if f"{name}_at" in fields), "include")
-        return Changes(self.listing((self._url(f"/{self.name}"),), filters, options), since, float(overlap))
-
-
-class ListMixin(ChangesMixin[T]):
+class ListMixin(Resource[T]):
     """Can be listed."""
 
     def list(self, *filters: Filterable, **options: Unpack[ListOptions]) -> Paginator[T]:
@@ -230,7 +233,7 @@ class ListMixin(ChangesMixin[T]):
         return self._list(f"/{self.name}", filters, options)
 
 
-class ArchivedListMixin(ChangesMixin[T]):
+class ArchivedListMixin(Resource[T]):
     """Can be listed, with archived ones too."""
 
     def list(self, *filters: Filterable, **options: Unpack[ArchivedListOptions]) -> Paginator[T]:
@@ -238,7 +241,7 @@ class ArchivedListMixin(ChangesMixin[T]):
         return self._list(f"/{self.name}", filters, options)
 
 
-class ArchivedDeletedListMixin(ChangesMixin[T]):
+class ArchivedDeletedListMixin(Resource[T]):
     """Can be listed, with archived and deleted ones too."""
 
     def list(self, *filters: Filterable, **options: Unpack[ArchivedDeletedListOptions]) -> Paginator[T]:
@@ -246,7 +249,7 @@ class ArchivedDeletedListMixin(ChangesMixin[T]):
         return self._list(f"/{self.name}", filters, options)
 
 
-class ArchivedCancelledDeletedListMixin(ChangesMixin[T]):
+class ArchivedCancelledDeletedListMixin(Resource[T]):
     """Can be listed, with archived, cancelled and deleted ones too."""
 
     def list(self, *filters: Filterable, **options: Unpack[ArchivedCancelledDeletedListOptions]) -> Paginator[T]:
@@ -317,6 +320,12 @@ class DeprecatedDeleteMixin(Resource[T]):
     async def delete(self, id: Id, /) -> None:
         """Archive a record; `archive` is the name for it."""
         await self._act("POST", self._member(id, "/archive"))
+
+
+@cache
+def _operations(resource: Hashable) -> frozenset[str]:
+    public = {name for name in dir(resource) if not name.startswith("_") and isfunction(getattr(resource, name))}
+    return frozenset(public - _COMBINED - set(dir(Resource)))
 
 
 @cache

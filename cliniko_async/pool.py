@@ -14,7 +14,7 @@ from ._gate import Gate
 from ._identity import base_url_for, checked_key
 from ._retry import RetryPolicy
 from ._runs import Job, Outcome, Run
-from ._session import SessionManager
+from ._session import OnePerProcess, SessionManager
 from ._transport import open_session
 from .client import Cliniko
 from .errors import ConfigurationError, UsageError
@@ -34,7 +34,7 @@ class ClientOptions(TypedDict, total=False):
     priority: Priority
 
 
-class AccountPool:
+class AccountPool(OnePerProcess):
     """Clients of many accounts over one connector: each has its own limiter, and none holds up the others.
 
     At most `connections` requests are under way at once, and of one account at most `per_account`. Where connections

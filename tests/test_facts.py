@@ -239,6 +239,17 @@ async def request_of(name: str, key: str) -> Request:
     return caught.value.request
 
 
+@pytest.mark.parametrize("name", RESOURCES)
+def test_a_resource_names_the_operations_of_the_facts(name: str):
+    keys = RESOURCES[name]["operations"]
+    assert table(name)(Recorder()).operations == {ODD.get(key) or method_of(name, key) for key in keys}
+
+
+@pytest.mark.parametrize("name", RESOURCES)
+def test_changes_can_be_asked_for_where_a_list_can_be_searched_by_the_time_of_the_last_one(name: str):
+    assert hasattr(table(name), "changes") is any("updated_at" in (each.get("filters") or {}) for each in lists(name))
+
+
 @pytest.mark.parametrize(("name", "key"), OPERATIONS)
 async def test_an_operation_sends_the_method_and_the_path_of_the_facts(name: str, key: str):
     """A deprecated deletion, which only archives, archives instead."""

@@ -10,9 +10,10 @@ from .._record import Record, record
 from .._resource import ArchivedGetMixin, ArchivedListMixin, ArchivedListOptions, ArchiveMixin, DeprecatedDeleteMixin
 from ..filters import ArrayField, BooleanField, Column, DateTimeField, Filterable, Filters, IntField, StringField
 from ..links import Link, ListLink, SelfLink
+from ..pagination import Paginator
+from ._changes import ChangesMixin
 
 if TYPE_CHECKING:
-    from ..pagination import Paginator
     from .appointment_type_billable_item import AppointmentTypeBillableItem
     from .appointment_type_product import AppointmentTypeProduct
     from .billable_item import BillableItem
@@ -96,6 +97,7 @@ class AppointmentTypeFilters(Filters):
 
 
 class AppointmentTypes(
+    ChangesMixin[AppointmentType],
     ArchivedListMixin[AppointmentType],
     ArchivedGetMixin[AppointmentType],
     ArchiveMixin[AppointmentType],
@@ -109,7 +111,7 @@ class AppointmentTypes(
 
     def list_for_practitioner(
         self, practitioner_id: Id, /, *filters: Filterable, **options: Unpack[ArchivedListOptions]
-    ) -> "Paginator[AppointmentType]":
+    ) -> Paginator[AppointmentType]:
         """Stream the appointment types that a practitioner takes."""
         return self._list(f"/practitioners/{self._id(practitioner_id)}/appointment_types", filters, options)
 

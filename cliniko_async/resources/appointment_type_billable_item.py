@@ -9,6 +9,7 @@ from .._record import Record, record
 from .._resource import DeleteMixin, GetMixin, ListMixin
 from ..filters import DateTimeField, Filters, IntField
 from ..links import Link, SelfLink
+from ._changes import ChangesMixin
 
 if TYPE_CHECKING:
     from .appointment_type import AppointmentType
@@ -57,6 +58,7 @@ class AppointmentTypeBillableItemFilters(Filters):
 
 
 class AppointmentTypeBillableItems(
+    ChangesMixin[AppointmentTypeBillableItem],
     ListMixin[AppointmentTypeBillableItem],
     GetMixin[AppointmentTypeBillableItem],
     DeleteMixin[AppointmentTypeBillableItem],

@@ -9,6 +9,7 @@ from .._record import Record, record
 from .._resource import DeleteMixin, GetMixin, ListMixin
 from ..filters import DateTimeField, Filters, IntField
 from ..links import Link, SelfLink
+from ._changes import ChangesMixin
 
 if TYPE_CHECKING:
     from .appointment_type import AppointmentType
@@ -57,7 +58,10 @@ class AppointmentTypeProductFilters(Filters):
 
 
 class AppointmentTypeProducts(
-    ListMixin[AppointmentTypeProduct], GetMixin[AppointmentTypeProduct], DeleteMixin[AppointmentTypeProduct]
+    ChangesMixin[AppointmentTypeProduct],
+    ListMixin[AppointmentTypeProduct],
+    GetMixin[AppointmentTypeProduct],
+    DeleteMixin[AppointmentTypeProduct],
 ):
     """The appointment type products of an account."""
 

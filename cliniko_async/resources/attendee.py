@@ -15,10 +15,11 @@ from .._resource import (
 )
 from ..filters import DateTimeField, Filterable, Filters, IntField
 from ..links import Link, ListLink, SelfLink
+from ..pagination import Paginator
 from ._bookings import CancelFields
+from ._changes import ChangesMixin
 
 if TYPE_CHECKING:
-    from ..pagination import Paginator
     from ._bookings import Booking
     from .invoice import Invoice
     from .patient import Patient
@@ -92,6 +93,7 @@ class AttendeeFilters(Filters):
 
 
 class Attendees(
+    ChangesMixin[Attendee],
     ArchivedCancelledDeletedListMixin[Attendee],
     ArchivedCancelledDeletedGetMixin[Attendee],
     ArchiveMixin[Attendee],
@@ -106,7 +108,7 @@ class Attendees(
     @deprecated("the API gives this path up: use list with a filter on booking_id")
     def list_for_group_appointment(
         self, group_appointment_id: Id, /, *filters: Filterable, **options: Unpack[ArchivedCancelledDeletedListOptions]
-    ) -> "Paginator[Attendee]":
+    ) -> Paginator[Attendee]:
         """Stream those who attend a group appointment; `list` with a filter on `booking_id` replaced it."""
         return self._list(f"/group_appointments/{self._id(group_appointment_id)}/attendees", filters, options)
 
@@ -117,14 +119,14 @@ class Attendees(
         /,
         *filters: Filterable,
         **options: Unpack[ArchivedCancelledDeletedListOptions],
-    ) -> "Paginator[Attendee]":
+    ) -> Paginator[Attendee]:
         """Stream who attends an individual appointment; `list` with a filter on `booking_id` replaced it."""
         return self._list(f"/individual_appointments/{self._id(individual_appointment_id)}/attendees", filters, options)
 
     @deprecated("the API gives this path up: use list with a filter on patient_case_id")
     def list_for_patient_case(
         self, patient_case_id: Id, /, *filters: Filterable, **options: Unpack[ArchivedCancelledDeletedListOptions]
-    ) -> "Paginator[Attendee]":
+    ) -> Paginator[Attendee]:
         """Stream the attendees of a patient case; `list` with a filter on `patient_case_id` replaced it."""
         return self._list(f"/patient_cases/{self._id(patient_case_id)}/attendees", filters, options)
 

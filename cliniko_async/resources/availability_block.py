@@ -8,6 +8,7 @@ from .._record import Part, Record, record
 from .._resource import GetMixin, ListMixin
 from ..filters import DateTimeField, Filters, IntField
 from ..links import Link, SelfLink
+from ._changes import ChangesMixin
 
 if TYPE_CHECKING:
     from .business import Business
@@ -67,7 +68,7 @@ class AvailabilityBlockFilters(Filters):
     updated_at = DateTimeField()
 
 
-class AvailabilityBlocks(ListMixin[AvailabilityBlock], GetMixin[AvailabilityBlock]):
+class AvailabilityBlocks(ChangesMixin[AvailabilityBlock], ListMixin[AvailabilityBlock], GetMixin[AvailabilityBlock]):
     """The availability blocks of an account."""
 
     name = "availability_blocks"

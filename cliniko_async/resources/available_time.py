@@ -2,7 +2,7 @@
 
 import datetime as dt
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, TypedDict, Unpack
+from typing import TypedDict, Unpack
 
 from .._dates import DateTime, is_date, plain_date
 from .._decode import decode_record
@@ -13,9 +13,7 @@ from .._resource import Resource
 from ..errors import ConfigurationError
 from ..filters import Filters
 from ..links import SelfLink
-
-if TYPE_CHECKING:
-    from ..pagination import Paginator
+from ..pagination import Paginator
 
 _LONGEST_SPAN = dt.timedelta(days=6)
 _DAY = dt.timedelta(days=1)
@@ -62,7 +60,7 @@ class AvailableTimes(Resource[AvailableTime]):
         from_: dt.date,
         to: dt.date,
         **options: Unpack[AvailableTimesOptions],
-    ) -> "Paginator[AvailableTime]":
+    ) -> Paginator[AvailableTime]:
         """Stream the times from one day to another, both included, in the account's own zone.
 
         A longer span than the API takes at once is asked for in parts. All three must be open to online bookings,

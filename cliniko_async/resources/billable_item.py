@@ -9,6 +9,7 @@ from .._record import Record, record
 from .._resource import ArchivedGetMixin, ArchivedListMixin, ArchiveMixin, DeprecatedDeleteMixin
 from ..filters import Column, DateTimeField, Filters, IntField
 from ..links import Link, SelfLink
+from ._changes import ChangesMixin
 
 if TYPE_CHECKING:
     from .tax import Tax
@@ -52,6 +53,7 @@ class BillableItemFilters(Filters):
 
 
 class BillableItems(
+    ChangesMixin[BillableItem],
     ArchivedListMixin[BillableItem],
     ArchivedGetMixin[BillableItem],
     ArchiveMixin[BillableItem],

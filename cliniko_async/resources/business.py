@@ -16,6 +16,7 @@ from .._resource import (
 )
 from ..filters import ArrayField, BooleanField, DateTimeField, Filters, IntField
 from ..links import ListLink, SelfLink
+from ._changes import ChangesMixin
 from ._enums import TimeZone, TimeZoneIdentifier
 from ._zones import zone_of
 
@@ -109,6 +110,7 @@ class BusinessFilters(Filters):
 
 
 class Businesses(
+    ChangesMixin[Business],
     ArchivedDeletedListMixin[Business],
     ArchivedDeletedGetMixin[Business],
     ArchiveMixin[Business],

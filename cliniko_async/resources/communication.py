@@ -1,5 +1,6 @@
 """Communications: what was written to patients, or noted about talking to them."""
 
+import builtins
 from typing import TYPE_CHECKING, Literal, Never, TypedDict, Unpack
 
 import attrs
@@ -10,10 +11,9 @@ from .._record import Record, record
 from .._resource import ArchivedGetMixin, ArchivedListMixin, ArchiveMixin
 from ..filters import DateTimeField, Filters, IntField
 from ..links import Link, SelfLink
+from ._changes import ChangesMixin
 
 if TYPE_CHECKING:
-    import builtins
-
     from ._bookings import Booking
     from .attendee import Attendee
     from .invoice import Invoice
@@ -43,7 +43,7 @@ class Communication(Record):
     type_code: int | None = None
 
     @staticmethod
-    def variant(*, type_code: object = None, category_code: object = None) -> "builtins.type[Communication]":
+    def variant(*, type_code: object = None, category_code: object = None) -> builtins.type["Communication"]:
         """Tell which kind it is: a memo may be of any type, and says so in its category."""
         if category_code == _MEMO or type_code not in (_SMS, _EMAIL):
             return MemoCommunication
@@ -106,7 +106,12 @@ class CommunicationFilters(Filters):
     updated_at = DateTimeField()
 
 
-class Communications(ArchivedListMixin[Communication], ArchivedGetMixin[Communication], ArchiveMixin[Communication]):
+class Communications(
+    ChangesMixin[Communication],
+    ArchivedListMixin[Communication],
+    ArchivedGetMixin[Communication],
+    ArchiveMixin[Communication],
+):
     """The communications of an account."""
 
     name = "communications"

@@ -8,6 +8,7 @@ from .._record import Record, record
 from .._resource import ArchivedGetMixin, ArchivedListMixin
 from ..filters import Column, DateTimeField, Filters, IntField
 from ..links import SelfLink
+from ._changes import ChangesMixin
 
 
 @record
@@ -38,7 +39,9 @@ class ConcessionTypeFilters(Filters):
     updated_at = DateTimeField()
 
 
-class ConcessionTypes(ArchivedListMixin[ConcessionType], ArchivedGetMixin[ConcessionType]):
+class ConcessionTypes(
+    ChangesMixin[ConcessionType], ArchivedListMixin[ConcessionType], ArchivedGetMixin[ConcessionType]
+):
     """The concession types of an account."""
 
     name = "concession_types"

@@ -11,6 +11,7 @@ from .._record import Part, Record, record
 from .._resource import ArchivedDeletedGetMixin, ArchivedDeletedListMixin, ArchiveMixin, DeprecatedDeleteMixin
 from ..filters import DateTimeField, Filters, IntField, StringField
 from ..links import SelfLink
+from ._changes import ChangesMixin
 
 
 @record
@@ -103,6 +104,7 @@ class ContactFilters(Filters):
 
 
 class Contacts(
+    ChangesMixin[Contact],
     ArchivedDeletedListMixin[Contact],
     ArchivedDeletedGetMixin[Contact],
     ArchiveMixin[Contact],

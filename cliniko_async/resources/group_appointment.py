@@ -6,6 +6,7 @@ from .._fields import Id, Moment, Range
 from .._resource import ArchivedDeletedGetMixin, ArchivedDeletedListMixin, ArchiveMixin, DeprecatedDeleteMixin
 from ..filters import ArrayField, DateTimeField, Filters, IntField
 from ._bookings import BookingRepeatRule, Conflicts, GroupAppointment
+from ._changes import ChangesMixin
 
 
 class GroupAppointmentRepeatRuleFields(TypedDict, total=False):
@@ -58,6 +59,7 @@ class GroupAppointmentFilters(Filters):
 
 
 class GroupAppointments(
+    ChangesMixin[GroupAppointment],
     ArchivedDeletedListMixin[GroupAppointment],
     ArchivedDeletedGetMixin[GroupAppointment],
     ArchiveMixin[GroupAppointment],

@@ -11,6 +11,7 @@ from .._resource import (
 )
 from ..filters import BooleanField, DateTimeField, Filters, IntField
 from ._bookings import BookingRepeatRule, CancelFields, Conflicts, IndividualAppointment
+from ._changes import ChangesMixin
 
 
 class IndividualAppointmentRepeatRuleFields(TypedDict, total=False):
@@ -66,6 +67,7 @@ class IndividualAppointmentFilters(Filters):
 
 
 class IndividualAppointments(
+    ChangesMixin[IndividualAppointment],
     ArchivedCancelledDeletedListMixin[IndividualAppointment],
     ArchivedCancelledDeletedGetMixin[IndividualAppointment],
     ArchiveMixin[IndividualAppointment],

@@ -10,9 +10,10 @@ from .._record import Record, record
 from .._resource import ArchivedDeletedGetMixin, ArchivedDeletedListMixin, ArchivedDeletedListOptions
 from ..filters import DateField, DateTimeField, Filterable, Filters, IntField
 from ..links import Link, ListLink, SelfLink
+from ..pagination import Paginator
+from ._changes import ChangesMixin
 
 if TYPE_CHECKING:
-    from ..pagination import Paginator
     from .attendee import Attendee
     from .business import Business
     from .invoice_item import InvoiceItem
@@ -76,7 +77,7 @@ class InvoiceFilters(Filters):
     updated_at = DateTimeField()
 
 
-class Invoices(ArchivedDeletedListMixin[Invoice], ArchivedDeletedGetMixin[Invoice]):
+class Invoices(ChangesMixin[Invoice], ArchivedDeletedListMixin[Invoice], ArchivedDeletedGetMixin[Invoice]):
     """The invoices of an account."""
 
     name = "invoices"
@@ -85,33 +86,33 @@ class Invoices(ArchivedDeletedListMixin[Invoice], ArchivedDeletedGetMixin[Invoic
 
     def list_for_appointment(
         self, appointment_id: Id, /, *filters: Filterable, **options: Unpack[ArchivedDeletedListOptions]
-    ) -> "Paginator[Invoice]":
+    ) -> Paginator[Invoice]:
         """Stream the invoices of an appointment."""
         return self._list(f"/appointments/{self._id(appointment_id)}/invoices", filters, options)
 
     @deprecated("the API gives this path up: use list with a filter on attendee_id")
     def list_for_attendee(
         self, attendee_id: Id, /, *filters: Filterable, **options: Unpack[ArchivedDeletedListOptions]
-    ) -> "Paginator[Invoice]":
+    ) -> Paginator[Invoice]:
         """Stream the invoices of an attendee; `list` with a filter on `attendee_id` replaced it."""
         return self._list(f"/attendees/{self._id(attendee_id)}/invoices", filters, options)
 
     def list_for_patient_case(
         self, patient_case_id: Id, /, *filters: Filterable, **options: Unpack[ArchivedDeletedListOptions]
-    ) -> "Paginator[Invoice]":
+    ) -> Paginator[Invoice]:
         """Stream the invoices of a patient case."""
         return self._list(f"/patient_cases/{self._id(patient_case_id)}/invoices", filters, options)
 
     @deprecated("the API gives this path up: use list with a filter on patient_id")
     def list_for_patient(
         self, patient_id: Id, /, *filters: Filterable, **options: Unpack[ArchivedDeletedListOptions]
-    ) -> "Paginator[Invoice]":
+    ) -> Paginator[Invoice]:
         """Stream the invoices of a patient; `list` with a filter on `patient_id` replaced it."""
         return self._list(f"/patients/{self._id(patient_id)}/invoices", filters, options)
 
     @deprecated("the API gives this path up: use list with a filter on practitioner_id")
     def list_for_practitioner(
         self, practitioner_id: Id, /, *filters: Filterable, **options: Unpack[ArchivedDeletedListOptions]
-    ) -> "Paginator[Invoice]":
+    ) -> Paginator[Invoice]:
         """Stream the invoices of a practitioner; `list` with a filter on `practitioner_id` replaced it."""
         return self._list(f"/practitioners/{self._id(practitioner_id)}/invoices", filters, options)

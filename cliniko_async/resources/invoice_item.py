@@ -12,9 +12,10 @@ from .._record import Record, record
 from .._resource import ArchivedDeletedGetMixin, ArchivedDeletedListMixin, ArchivedDeletedListOptions
 from ..filters import Column, DateTimeField, Filterable, Filters, IntField
 from ..links import Link, SelfLink
+from ..pagination import Paginator
+from ._changes import ChangesMixin
 
 if TYPE_CHECKING:
-    from ..pagination import Paginator
     from .billable_item import BillableItem
     from .invoice import Invoice
     from .product import Product
@@ -61,7 +62,9 @@ class InvoiceItemFilters(Filters):
     updated_at = DateTimeField()
 
 
-class InvoiceItems(ArchivedDeletedListMixin[InvoiceItem], ArchivedDeletedGetMixin[InvoiceItem]):
+class InvoiceItems(
+    ChangesMixin[InvoiceItem], ArchivedDeletedListMixin[InvoiceItem], ArchivedDeletedGetMixin[InvoiceItem]
+):
     """The invoice items of an account."""
 
     name = "invoice_items"
@@ -71,6 +74,6 @@ class InvoiceItems(ArchivedDeletedListMixin[InvoiceItem], ArchivedDeletedGetMixi
     @deprecated("the API gives this path up: use list with a filter on invoice_id")
     def list_for_invoice(
         self, invoice_id: Id, /, *filters: Filterable, **options: Unpack[ArchivedDeletedListOptions]
-    ) -> "Paginator[InvoiceItem]":
+    ) -> Paginator[InvoiceItem]:
         """Stream the items of an invoice; `list` with a filter on `invoice_id` replaced it."""
         return self._list(f"/invoices/{self._id(invoice_id)}/invoice_items", filters, options)

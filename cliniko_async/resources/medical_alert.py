@@ -15,9 +15,10 @@ from .._resource import (
 )
 from ..filters import Column, DateTimeField, Filterable, Filters, IntField
 from ..links import Link, SelfLink
+from ..pagination import Paginator
+from ._changes import ChangesMixin
 
 if TYPE_CHECKING:
-    from ..pagination import Paginator
     from .patient import Patient
 
 
@@ -55,6 +56,7 @@ class MedicalAlertFilters(Filters):
 
 
 class MedicalAlerts(
+    ChangesMixin[MedicalAlert],
     ArchivedDeletedListMixin[MedicalAlert],
     ArchivedDeletedGetMixin[MedicalAlert],
     ArchiveMixin[MedicalAlert],
@@ -69,7 +71,7 @@ class MedicalAlerts(
     @deprecated("the API gives this path up: use list with a filter on patient_id")
     def list_for_patient(
         self, patient_id: Id, /, *filters: Filterable, **options: Unpack[ArchivedDeletedListOptions]
-    ) -> "Paginator[MedicalAlert]":
+    ) -> Paginator[MedicalAlert]:
         """Stream the medical alerts of a patient; `list` with a filter on `patient_id` replaced it."""
         return self._list(f"/patients/{self._id(patient_id)}/medical_alerts", filters, options)
 

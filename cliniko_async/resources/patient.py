@@ -12,6 +12,7 @@ from .._record import Part, Record, record
 from .._resource import ArchivedGetMixin, ArchivedListMixin, ArchiveMixin, DeprecatedDeleteMixin, UnarchiveMixin
 from ..filters import BooleanField, DateField, DateTimeField, Filters, IntField, StringField
 from ..links import Link, ListLink, SelfLink
+from ._changes import ChangesMixin
 from ._enums import TimeZoneIdentifier
 from ._zones import zone_of
 
@@ -296,6 +297,7 @@ class PatientFilters(Filters):
 
 
 class Patients(
+    ChangesMixin[Patient],
     ArchivedListMixin[Patient],
     ArchivedGetMixin[Patient],
     ArchiveMixin[Patient],

@@ -2,12 +2,14 @@
 
 import asyncio
 import math
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Annotated, Never, TypedDict, Unpack
 
 from .._compat import deprecated
 from .._dates import DateTime
+from .._download import Download
 from .._fields import Id, MaxLength, check_fields
 from .._files import FileSource, name_of, open_source
 from .._http import Request
@@ -22,12 +24,10 @@ from .._resource import (
 from ..errors import ConfigurationError, DeadlineExceededError, DecodingError, InvalidFieldsError
 from ..filters import DateTimeField, Filterable, Filters, IntField, StringField
 from ..links import Link, SelfLink
+from ..pagination import Paginator
+from ._changes import ChangesMixin
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator
-
-    from .._download import Download
-    from ..pagination import Paginator
     from .patient import Patient
     from .user import User
 
@@ -112,6 +112,7 @@ class PatientAttachmentFilters(Filters):
 
 
 class PatientAttachments(
+    ChangesMixin[PatientAttachment],
     ArchivedListMixin[PatientAttachment],
     ArchivedGetMixin[PatientAttachment],
     ArchiveMixin[PatientAttachment],
@@ -125,14 +126,14 @@ class PatientAttachments(
 
     def list_for_patient_case(
         self, patient_case_id: Id, /, *filters: Filterable, **options: Unpack[ArchivedListOptions]
-    ) -> "Paginator[PatientAttachment]":
+    ) -> Paginator[PatientAttachment]:
         """Stream the attachments of a patient case."""
         return self._list(f"/patient_cases/{self._id(patient_case_id)}/patient_attachments", filters, options)
 
     @deprecated("the API gives this path up: use list with a filter on patient_id")
     def list_for_patient(
         self, patient_id: Id, /, *filters: Filterable, **options: Unpack[ArchivedListOptions]
-    ) -> "Paginator[PatientAttachment]":
+    ) -> Paginator[PatientAttachment]:
         """Stream the attachments of a patient; `list` with a filter on `patient_id` replaced it."""
         return self._list(f"/patients/{self._id(patient_id)}/patient_attachments", filters, options)
 
@@ -199,7 +200,7 @@ class PatientAttachments(
         return attachment
 
     @asynccontextmanager
-    async def download(self, attachment: PatientAttachment | Id, /) -> "AsyncGenerator[Download, None]":
+    async def download(self, attachment: PatientAttachment | Id, /) -> AsyncGenerator[Download, None]:
         """Open the file of an attachment: `async with …download(id) as file: async for piece in file`.
 
         Where the API redirects to a store, the key stays behind.

@@ -10,9 +10,10 @@ from .._record import Record, record
 from .._resource import ArchivedGetMixin, ArchivedListMixin, ArchivedListOptions, ArchiveMixin
 from ..filters import DateField, DateTimeField, Filterable, Filters, IntField, StringField
 from ..links import Link, ListLink, SelfLink
+from ..pagination import Paginator
+from ._changes import ChangesMixin
 
 if TYPE_CHECKING:
-    from ..pagination import Paginator
     from ._bookings import Booking
     from .attendee import Attendee
     from .contact import Contact
@@ -86,14 +87,16 @@ class PatientCaseFilters(Filters):
     updated_at = DateTimeField()
 
 
-class PatientCases(ArchivedListMixin[PatientCase], ArchivedGetMixin[PatientCase], ArchiveMixin[PatientCase]):
+class PatientCases(
+    ChangesMixin[PatientCase], ArchivedListMixin[PatientCase], ArchivedGetMixin[PatientCase], ArchiveMixin[PatientCase]
+):
     """The patient cases of an account."""
 
     name = "patient_cases"
     record = PatientCase
     where = PatientCaseFilters()
 
-    def list_active(self, *filters: Filterable, **options: Unpack[ArchivedListOptions]) -> "Paginator[PatientCase]":
+    def list_active(self, *filters: Filterable, **options: Unpack[ArchivedListOptions]) -> Paginator[PatientCase]:
         """Stream the patient cases that are active."""
         return self._list("/patient_cases/active", filters, options)
 

@@ -10,9 +10,10 @@ from .._record import Part, Record, record
 from .._resource import ArchivedGetMixin, ArchivedListMixin, ArchivedListOptions, ArchiveMixin
 from ..filters import Column, DateTimeField, Filterable, Filters, IntField
 from ..links import Link, SelfLink
+from ..pagination import Paginator
+from ._changes import ChangesMixin
 
 if TYPE_CHECKING:
-    from ..pagination import Paginator
     from ._bookings import Booking
     from .attendee import Attendee
     from .business import Business
@@ -257,7 +258,9 @@ class PatientFormFilters(Filters):
     updated_at = DateTimeField()
 
 
-class PatientForms(ArchivedListMixin[PatientForm], ArchivedGetMixin[PatientForm], ArchiveMixin[PatientForm]):
+class PatientForms(
+    ChangesMixin[PatientForm], ArchivedListMixin[PatientForm], ArchivedGetMixin[PatientForm], ArchiveMixin[PatientForm]
+):
     """The patient forms of an account."""
 
     name = "patient_forms"
@@ -267,7 +270,7 @@ class PatientForms(ArchivedListMixin[PatientForm], ArchivedGetMixin[PatientForm]
     @deprecated("the API gives this path up: use list with a filter on attendee_id")
     def list_for_attendee(
         self, attendee_id: Id, /, *filters: Filterable, **options: Unpack[ArchivedListOptions]
-    ) -> "Paginator[PatientForm]":
+    ) -> Paginator[PatientForm]:
         """Stream the patient forms of an attendee; `list` with a filter on `attendee_id` replaced it."""
         return self._list(f"/attendees/{self._id(attendee_id)}/patient_forms", filters, options)
 

@@ -9,6 +9,7 @@ from .._record import Part, Record, record
 from .._resource import ArchivedGetMixin, ArchivedListMixin, ArchiveMixin
 from ..filters import Column, DateTimeField, Filters, IntField
 from ..links import SelfLink
+from ._changes import ChangesMixin
 
 
 @record
@@ -159,7 +160,10 @@ class PatientFormTemplateFilters(Filters):
 
 
 class PatientFormTemplates(
-    ArchivedListMixin[PatientFormTemplate], ArchivedGetMixin[PatientFormTemplate], ArchiveMixin[PatientFormTemplate]
+    ChangesMixin[PatientFormTemplate],
+    ArchivedListMixin[PatientFormTemplate],
+    ArchivedGetMixin[PatientFormTemplate],
+    ArchiveMixin[PatientFormTemplate],
 ):
     """The patient form templates of an account."""
 

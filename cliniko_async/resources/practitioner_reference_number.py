@@ -9,9 +9,10 @@ from .._record import Record, record
 from .._resource import DeleteMixin, GetMixin, ListMixin, ListOptions
 from ..filters import Column, DateTimeField, Filterable, Filters, IntField, StringField
 from ..links import Link, SelfLink
+from ..pagination import Paginator
+from ._changes import ChangesMixin
 
 if TYPE_CHECKING:
-    from ..pagination import Paginator
     from .business import Business
     from .practitioner import Practitioner
 
@@ -52,6 +53,7 @@ class PractitionerReferenceNumberFilters(Filters):
 
 
 class PractitionerReferenceNumbers(
+    ChangesMixin[PractitionerReferenceNumber],
     ListMixin[PractitionerReferenceNumber],
     GetMixin[PractitionerReferenceNumber],
     DeleteMixin[PractitionerReferenceNumber],
@@ -65,7 +67,7 @@ class PractitionerReferenceNumbers(
     @deprecated("the API gives this path up: use list with a filter on practitioner_id")
     def list_for_practitioner(
         self, practitioner_id: Id, /, *filters: Filterable, **options: Unpack[ListOptions]
-    ) -> "Paginator[PractitionerReferenceNumber]":
+    ) -> Paginator[PractitionerReferenceNumber]:
         """Stream the reference numbers of a practitioner; `list` with a filter on `practitioner_id` replaced it."""
         return self._list(
             f"/practitioners/{self._id(practitioner_id)}/practitioner_reference_numbers", filters, options

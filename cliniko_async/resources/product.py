@@ -9,6 +9,7 @@ from .._record import Record, record
 from .._resource import ArchivedGetMixin, ArchivedListMixin, ArchiveMixin, DeprecatedDeleteMixin
 from ..filters import DateTimeField, Filters, IntField, StringField
 from ..links import Link, ListLink, SelfLink
+from ._changes import ChangesMixin
 
 if TYPE_CHECKING:
     from .product_supplier import ProductSupplier
@@ -68,7 +69,11 @@ class ProductFilters(Filters):
 
 
 class Products(
-    ArchivedListMixin[Product], ArchivedGetMixin[Product], ArchiveMixin[Product], DeprecatedDeleteMixin[Product]
+    ChangesMixin[Product],
+    ArchivedListMixin[Product],
+    ArchivedGetMixin[Product],
+    ArchiveMixin[Product],
+    DeprecatedDeleteMixin[Product],
 ):
     """The products of an account."""
 

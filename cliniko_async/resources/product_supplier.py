@@ -8,6 +8,7 @@ from .._record import Record, record
 from .._resource import ArchiveMixin, DeprecatedDeleteMixin, GetMixin, ListMixin
 from ..filters import DateTimeField, Filters, IntField, StringField
 from ..links import SelfLink
+from ._changes import ChangesMixin
 
 
 @record
@@ -37,6 +38,7 @@ class ProductSupplierFilters(Filters):
 
 
 class ProductSuppliers(
+    ChangesMixin[ProductSupplier],
     ListMixin[ProductSupplier],
     GetMixin[ProductSupplier],
     ArchiveMixin[ProductSupplier],

@@ -8,6 +8,7 @@ from .._record import Record, record
 from .._resource import Archived, ArchivedListMixin
 from ..filters import DateTimeField, Filters, IntField
 from ..links import Link, SelfLink
+from ._changes import ChangesMixin
 
 if TYPE_CHECKING:
     from .contact import Contact
@@ -52,7 +53,7 @@ class ReferralSourceFilters(Filters):
     updated_at = DateTimeField()
 
 
-class ReferralSources(ArchivedListMixin[ReferralSource]):
+class ReferralSources(ChangesMixin[ReferralSource], ArchivedListMixin[ReferralSource]):
     """The referral sources of an account."""
 
     name = "referral_sources"

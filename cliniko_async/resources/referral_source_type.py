@@ -7,6 +7,7 @@ from .._record import Record, record
 from .._resource import ArchivedGetMixin, ArchivedListMixin
 from ..filters import Column, DateTimeField, Filters, IntField
 from ..links import ListLink, SelfLink
+from ._changes import ChangesMixin
 
 if TYPE_CHECKING:
     from .contact import Contact
@@ -38,7 +39,9 @@ class ReferralSourceTypeFilters(Filters):
     updated_at = DateTimeField()
 
 
-class ReferralSourceTypes(ArchivedListMixin[ReferralSourceType], ArchivedGetMixin[ReferralSourceType]):
+class ReferralSourceTypes(
+    ChangesMixin[ReferralSourceType], ArchivedListMixin[ReferralSourceType], ArchivedGetMixin[ReferralSourceType]
+):
     """The referral source types of an account."""
 
     name = "referral_source_types"

@@ -8,6 +8,7 @@ from .._record import Record, record
 from .._resource import ArchivedGetMixin, ArchivedListMixin, ArchiveMixin
 from ..filters import DateTimeField, Filters, IntField
 from ..links import Link, SelfLink
+from ._changes import ChangesMixin
 
 if TYPE_CHECKING:
     from .patient import Patient
@@ -46,7 +47,12 @@ class RelationshipFilters(Filters):
     updated_at = DateTimeField()
 
 
-class Relationships(ArchivedListMixin[Relationship], ArchivedGetMixin[Relationship], ArchiveMixin[Relationship]):
+class Relationships(
+    ChangesMixin[Relationship],
+    ArchivedListMixin[Relationship],
+    ArchivedGetMixin[Relationship],
+    ArchiveMixin[Relationship],
+):
     """The relationships of an account."""
 
     name = "relationships"

@@ -7,9 +7,9 @@ from .._record import Value, record
 from .._resource import ListMixin, ListOptions
 from ..filters import Filterable, Filters
 from ..links import Link
+from ..pagination import Paginator
 
 if TYPE_CHECKING:
-    from ..pagination import Paginator
     from .appointment_type import AppointmentType
     from .business import Business
     from .practitioner import Practitioner
@@ -33,6 +33,6 @@ class Services(ListMixin[Service]):
 
     def list_for_business(
         self, business_id: Id, /, *filters: Filterable, **options: Unpack[ListOptions]
-    ) -> "Paginator[Service]":
+    ) -> Paginator[Service]:
         """Stream the services offered at a business."""
         return self._list(f"/businesses/{self._id(business_id)}/services", filters, options)

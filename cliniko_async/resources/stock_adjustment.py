@@ -9,6 +9,7 @@ from .._record import Record, record
 from .._resource import ArchivedGetMixin, ArchivedListMixin
 from ..filters import DateTimeField, Filters, IntField
 from ..links import Link, SelfLink
+from ._changes import ChangesMixin
 
 if TYPE_CHECKING:
     from .product import Product
@@ -52,7 +53,9 @@ class StockAdjustmentFilters(Filters):
     updated_at = DateTimeField()
 
 
-class StockAdjustments(ArchivedListMixin[StockAdjustment], ArchivedGetMixin[StockAdjustment]):
+class StockAdjustments(
+    ChangesMixin[StockAdjustment], ArchivedListMixin[StockAdjustment], ArchivedGetMixin[StockAdjustment]
+):
     """The stock adjustments of an account."""
 
     name = "stock_adjustments"

@@ -9,6 +9,7 @@ from .._record import Record, record
 from .._resource import DeleteMixin, GetMixin, ListMixin
 from ..filters import Column, DateTimeField, Filters, IntField
 from ..links import SelfLink
+from ._changes import ChangesMixin
 
 
 @record
@@ -41,7 +42,7 @@ class TaxFilters(Filters):
     updated_at = DateTimeField()
 
 
-class Taxes(ListMixin[Tax], GetMixin[Tax], DeleteMixin[Tax]):
+class Taxes(ChangesMixin[Tax], ListMixin[Tax], GetMixin[Tax], DeleteMixin[Tax]):
     """The taxes of an account."""
 
     name = "taxes"

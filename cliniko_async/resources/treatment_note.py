@@ -16,9 +16,10 @@ from .._resource import (
 )
 from ..filters import BooleanField, DateTimeField, Filterable, Filters, IntField
 from ..links import Link, SelfLink
+from ..pagination import Paginator
+from ._changes import ChangesMixin
 
 if TYPE_CHECKING:
-    from ..pagination import Paginator
     from ._bookings import Booking
     from .attendee import Attendee
     from .patient import Patient
@@ -163,6 +164,7 @@ class TreatmentNoteFilters(Filters):
 
 
 class TreatmentNotes(
+    ChangesMixin[TreatmentNote],
     ArchivedDeletedListMixin[TreatmentNote],
     ArchivedDeletedGetMixin[TreatmentNote],
     ArchiveMixin[TreatmentNote],
@@ -177,7 +179,7 @@ class TreatmentNotes(
 
     def list_for_patient(
         self, patient_id: Id, /, *filters: Filterable, **options: Unpack[ArchivedDeletedListOptions]
-    ) -> "Paginator[TreatmentNote]":
+    ) -> Paginator[TreatmentNote]:
         """Stream the treatment notes of a patient."""
         return self._list(f"/patients/{self._id(patient_id)}/treatment_notes", filters, options)
 

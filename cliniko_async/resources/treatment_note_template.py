@@ -9,6 +9,7 @@ from .._record import Part, Record, record
 from .._resource import ArchivedDeletedGetMixin, ArchivedDeletedListMixin, ArchiveMixin, DeprecatedDeleteMixin
 from ..filters import Column, DateTimeField, Filters, IntField
 from ..links import SelfLink
+from ._changes import ChangesMixin
 
 
 @record
@@ -146,6 +147,7 @@ class TreatmentNoteTemplateFilters(Filters):
 
 
 class TreatmentNoteTemplates(
+    ChangesMixin[TreatmentNoteTemplate],
     ArchivedDeletedListMixin[TreatmentNoteTemplate],
     ArchivedDeletedGetMixin[TreatmentNoteTemplate],
     ArchiveMixin[TreatmentNoteTemplate],

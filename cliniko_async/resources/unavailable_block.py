@@ -6,6 +6,7 @@ from .._fields import Id, Moment, Range
 from .._resource import ArchivedDeletedGetMixin, ArchivedDeletedListMixin, ArchiveMixin, DeprecatedDeleteMixin
 from ..filters import DateTimeField, Filters, IntField
 from ._bookings import BookingRepeatRule, Conflicts, UnavailableBlock
+from ._changes import ChangesMixin
 
 
 class UnavailableBlockRepeatRuleFields(TypedDict, total=False):
@@ -45,6 +46,7 @@ class UnavailableBlockFilters(Filters):
 
 
 class UnavailableBlocks(
+    ChangesMixin[UnavailableBlock],
     ArchivedDeletedListMixin[UnavailableBlock],
     ArchivedDeletedGetMixin[UnavailableBlock],
     ArchiveMixin[UnavailableBlock],

@@ -8,6 +8,7 @@ from .._record import Record, record
 from .._resource import ArchivedGetMixin, ArchivedListMixin, ArchiveMixin
 from ..filters import Column, DateTimeField, Filters, IntField
 from ..links import SelfLink
+from ._changes import ChangesMixin
 
 
 @record
@@ -44,7 +45,10 @@ class UnavailableBlockTypeFilters(Filters):
 
 
 class UnavailableBlockTypes(
-    ArchivedListMixin[UnavailableBlockType], ArchivedGetMixin[UnavailableBlockType], ArchiveMixin[UnavailableBlockType]
+    ChangesMixin[UnavailableBlockType],
+    ArchivedListMixin[UnavailableBlockType],
+    ArchivedGetMixin[UnavailableBlockType],
+    ArchiveMixin[UnavailableBlockType],
 ):
     """The unavailable block types of an account."""
 
