@@ -2,6 +2,7 @@
 
 import asyncio
 import functools
+import inspect
 import warnings
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -40,6 +41,14 @@ else:
                 return function(*args, **kwargs)
 
             warning.__deprecated__ = message
-            return warning
+            return _mark_coroutine(warning) if inspect.iscoroutinefunction(function) else warning
 
         return mark
+
+    def _set_flag(function: F) -> F:
+        # Until 3.12 nothing but the code's own flag says so. It makes no difference to how the function runs.
+        code = function.__code__
+        function.__code__ = code.replace(co_flags=code.co_flags | inspect.CO_COROUTINE)
+        return function
+
+    _mark_coroutine = getattr(inspect, "markcoroutinefunction", _set_flag)

@@ -1,6 +1,7 @@
 """What the package shows: every public name, typed and loaded when it is first used."""
 
 import ast
+import asyncio
 import copy
 import importlib
 import inspect
@@ -14,10 +15,12 @@ from typing import Any, get_type_hints
 from unittest.mock import AsyncMock, Mock, create_autospec, patch
 
 import pytest
+from fastapi import BackgroundTasks
 
 import cliniko_async
 from cliniko_async import AccountPool, Cliniko
 from cliniko_async._tables import NAMES, RESOURCES, resource_class
+from cliniko_async.sandbox import Sandbox
 from tests.support.clients import WHO
 
 PACKAGE = Path(cliniko_async.__file__).parent
@@ -293,3 +296,33 @@ def test_an_unknown_resource_is_an_attribute_error():
         _ = client.apointments  # type: ignore[attr-defined]
     with pytest.raises(KeyError):
         resource_class("apointments")
+
+
+@pytest.mark.parametrize("name", RESOURCES)
+def test_what_is_awaited_is_a_coroutine_function(name: str):
+    """A framework asks before it awaits; what returns a paginator is none."""
+    one = getattr(client(), name)
+    for operation in one.operations:
+        awaited = not operation.startswith("list")
+        for method in (getattr(one, operation), getattr(type(one), operation)):
+            assert inspect.iscoroutinefunction(method) is asyncio.iscoroutinefunction(method) is awaited
+
+
+async def test_a_deprecated_operation_warns_when_it_is_called():
+    """Not when it is awaited, where nobody would find the line; and it can still be inspected."""
+    delete = client().patients.delete
+    with pytest.warns(DeprecationWarning, match="use archive") as caught:
+        work = delete("1")
+    assert caught[0].filename == __file__
+    assert inspect.iscoroutine(work)
+    work.close()
+    assert list(inspect.signature(delete).parameters) == ["id"]
+
+
+@pytest.mark.filterwarnings("ignore:DELETE only archives")
+async def test_a_deprecated_operation_runs_as_a_background_task():
+    async with Sandbox() as sandbox, Cliniko(sandbox.api_key, base_url=sandbox.base_url, **WHO) as cliniko:
+        tasks = BackgroundTasks()
+        tasks.add_task(cliniko.appointment_types.delete, sandbox.add("appointment_types", name="Old"))
+        await tasks()
+        assert [request.method for request in sandbox.requests] == ["POST"]
