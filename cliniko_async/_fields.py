@@ -7,25 +7,38 @@ from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
 from functools import cache
 from typing import (
+    TYPE_CHECKING,
     Annotated,
     Any,
     Literal,
     Required,
     TypeAlias,
+    TypeVar,
     Union,
     get_args,
     get_origin,
     get_type_hints,
-    is_typeddict,
 )
 
 import attrs
 import msgspec
 
+from ._compat import TypedDict, is_typeddict
 from ._dates import DateTime, Real, is_date, is_datetime, plain_date
 from ._http import is_id, is_unicode
 from .errors import InvalidFieldsError
 from .filters import format_utc
+
+P = TypeVar("P")
+
+
+class Fields(TypedDict, total=False):
+    """The base of what may be sent."""
+
+
+if not TYPE_CHECKING:
+    # Otherwise a model of pydantic would drop a misspelt field in silence.
+    Fields.__pydantic_config__ = {"extra": "forbid"}
 
 
 class Rule(msgspec.Struct, frozen=True):
@@ -34,6 +47,17 @@ class Rule(msgspec.Struct, frozen=True):
     def fault(self, value: Any) -> str | None:
         """Say what is wrong with a value."""
         raise NotImplementedError
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: Any) -> Any:
+        from ._pydantic import ruled_schema  # noqa: PLC0415  (asked for by pydantic, where there is one)
+
+        return ruled_schema(self, handler(source))
+
+    def __get_pydantic_json_schema__(self, schema: Any, handler: Any) -> dict[str, Any]:
+        from ._pydantic import json_schema_of_rule  # noqa: PLC0415  (as above)
+
+        described: dict[str, Any] = handler(schema)
+        return described | json_schema_of_rule(self)
 
 
 class MaxLength(Rule, frozen=True):
@@ -132,6 +156,20 @@ class Zoned(Rule, frozen=True):
         return None
 
 
+class AsItWasRead(Rule, frozen=True):
+    """A part of a record, to be sent again; never one that pydantic made of JSON, losing what it does not know."""
+
+    def fault(self, value: object) -> str | None:  # noqa: ARG002
+        """Every part can be sent."""
+        return None
+
+    def __get_pydantic_core_schema__(self, source: Any, _: Any) -> Any:
+        from ._pydantic import instance_schema  # noqa: PLC0415  (as above)
+
+        return instance_schema(source)
+
+
+AsRead: TypeAlias = Annotated[P, AsItWasRead()]
 Id: TypeAlias = Annotated[str | int, Digits()]
 Money: TypeAlias = Annotated[Decimal | int, DecimalText()]
 Moment: TypeAlias = Annotated[DateTime, Zoned()]

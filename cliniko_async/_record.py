@@ -47,6 +47,18 @@ class Value(Discreet):
         return json_schema_of(cls)
 
 
+class Holder:
+    """The base of what holds records beside what is known of them; generic in the type of the records."""
+
+    __slots__ = ()
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: Any, handler: Any) -> Any:
+        from ._pydantic import schema_of_holder  # noqa: PLC0415  (as above)
+
+        return schema_of_holder(cls, source, handler)
+
+
 class Part(Value):
     """A piece of a record; leaves out every field that is None when written."""
 

@@ -10,6 +10,7 @@ import attrs
 from ._ahead import Ahead
 from ._cursor import ChangesMark, changes_marks, fingerprint, read_cursor, write_cursor
 from ._decode import PageData, Row
+from ._record import Holder
 from ._walks.changed import ChangedStep, ChangedWalk, Moment, Version, version_digest
 from .errors import BadRequestError, ClinikoError, DecodingError, PaginationError
 from .filters import epoch_of
@@ -27,7 +28,7 @@ _KINDS: tuple[tuple[str, ChangeKind], ...] = (
 
 
 @attrs.frozen
-class Change(Generic[T]):
+class Change(Holder, Generic[T]):
     """A record as it is now, and what that means: it is there, or it is archived, cancelled or deleted."""
 
     record: T

@@ -15,6 +15,7 @@ from ._api import Api
 from ._cursor import Mark, StartMark, fingerprint, list_marks, read_cursor, write_cursor
 from ._decode import PageData, Row
 from ._http import Discreet
+from ._record import Holder
 from ._walks import Answer, Query, Step, Walk, resume
 from .errors import BadRequestError, ClinikoError, DecodingError, PaginationDriftError, PaginationError
 
@@ -22,7 +23,7 @@ T = TypeVar("T")
 
 
 @attrs.frozen(repr=False)
-class Page(Discreet, Generic[T]):
+class Page(Discreet, Holder, Generic[T]):
     """A page: its `items`, the `total_entries` of the list, the link to the `next` page, and a `cursor` behind it."""
 
     items: tuple[T, ...]

@@ -49,7 +49,7 @@ RANKS = {room: rank for rank, layer in enumerate(LAYERS) for room in layer}
 OUTSIDE = LAYERS[-1]
 
 # Who imports upwards inside a function, when the caller asks for what lies there.
-LATE: set[tuple[str, str]] = {("_record", "_pydantic")}
+LATE: set[tuple[str, str]] = {("_fields", "_pydantic"), ("_record", "_pydantic")}
 
 
 class Import(NamedTuple):

@@ -10,10 +10,11 @@ import types
 import warnings
 from collections.abc import AsyncGenerator, Callable, Coroutine, Iterator
 from decimal import Decimal
-from typing import Any, Literal, Required, TypeVar, Union, get_args, get_origin, get_type_hints, is_typeddict
+from typing import Any, Literal, Required, TypeVar, Union, get_args, get_origin, get_type_hints
 
 import attrs
 
+from cliniko_async._compat import is_typeddict
 from cliniko_async._fields import Id
 from cliniko_async._http import Request, Response, Server
 from cliniko_async._resource import VISIBILITIES, ListOptions, Resource

@@ -3,11 +3,12 @@
 import sys
 import textwrap
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any, get_type_hints, is_typeddict
+from typing import Any, get_type_hints
 
 import attrs
 
 from cliniko_async import filters
+from cliniko_async._compat import is_typeddict
 from cliniko_async._fields import wire_name
 from cliniko_async._record import has_variants
 from cliniko_async._resource import ListOptions

@@ -4,10 +4,11 @@ import datetime as dt
 import types
 from collections.abc import Iterable, Iterator, Sequence
 from decimal import Decimal
-from typing import Annotated, Any, Literal, Never, Required, Union, get_args, get_origin, get_type_hints, is_typeddict
+from typing import Annotated, Any, Literal, Never, Required, Union, get_args, get_origin, get_type_hints
 
 import attrs
 
+from cliniko_async._compat import is_typeddict
 from cliniko_async._fields import DecimalNumber, DecimalText, Digits, MaxLength, MinLength, Pattern, Range
 from cliniko_async.links import Link, ListLink
 

@@ -1,8 +1,9 @@
 """The records of bookings: what all share, and the three kinds."""
 
-from typing import TYPE_CHECKING, Literal, Required, TypedDict
+from typing import TYPE_CHECKING, Literal, Required
 
 from .._dates import DateTime
+from .._fields import Fields
 from .._record import Part, Record, Value, record
 from ..links import Link, ListLink, SelfLink
 
@@ -30,7 +31,7 @@ class Conflicts(Value):
     conflicts: ConflictsFound
 
 
-class CancelFields(TypedDict, total=False):
+class CancelFields(Fields, total=False):
     """What may be sent to cancel an appointment or an attendance; the reason must be.
 
     The reasons: 10 feeling better, 20 condition worse, 30 sick, 40 away, 50 other, 60 work.

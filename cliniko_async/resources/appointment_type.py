@@ -2,10 +2,10 @@
 
 from collections.abc import Sequence
 from decimal import Decimal
-from typing import TYPE_CHECKING, Annotated, Literal, TypedDict, Unpack
+from typing import TYPE_CHECKING, Annotated, Literal, Unpack
 
 from .._dates import DateTime
-from .._fields import Id, MaxLength, Money, Pattern, Range
+from .._fields import Fields, Id, MaxLength, Money, Pattern, Range
 from .._record import Record, record
 from .._resource import ArchivedGetMixin, ArchivedListMixin, ArchivedListOptions, ArchiveMixin, DeprecatedDeleteMixin
 from ..filters import ArrayField, BooleanField, Column, DateTimeField, Filterable, Filters, IntField, StringField
@@ -55,7 +55,7 @@ class AppointmentType(Record):
     treatment_note_template: Link["TreatmentNoteTemplate"] | None = None
 
 
-class AppointmentTypeFields(TypedDict, total=False):
+class AppointmentTypeFields(Fields, total=False):
     """What may be sent of an appointment type."""
 
     add_deposit_to_account_credit: bool | None

@@ -1,10 +1,10 @@
 """Appointment type billable items: what an appointment of a type is charged with."""
 
 from decimal import Decimal
-from typing import TYPE_CHECKING, Annotated, TypedDict, Unpack
+from typing import TYPE_CHECKING, Annotated, Unpack
 
 from .._dates import DateTime
-from .._fields import Id, Money, Range
+from .._fields import Fields, Id, Money, Range
 from .._record import Record, record
 from .._resource import DeleteMixin, GetMixin, ListMixin
 from ..filters import DateTimeField, Filters, IntField
@@ -32,7 +32,7 @@ class AppointmentTypeBillableItem(Record):
     is_monetary_discount: bool | None = None
 
 
-class AppointmentTypeBillableItemUpdateFields(TypedDict, total=False):
+class AppointmentTypeBillableItemUpdateFields(Fields, total=False):
     """What may be sent to change an appointment type billable item."""
 
     billable_item_id: Id

@@ -1,10 +1,10 @@
 """Attendees: who comes to an appointment, and whether they did."""
 
-from typing import TYPE_CHECKING, TypedDict, Unpack
+from typing import TYPE_CHECKING, Unpack
 
 from .._compat import deprecated
 from .._dates import DateTime
-from .._fields import Id, check_fields
+from .._fields import Fields, Id, check_fields
 from .._record import Record, record
 from .._resource import (
     ArchivedCancelledDeletedGetMixin,
@@ -62,7 +62,7 @@ class Attendee(Record):
     treatment_note_status: int | None = None
 
 
-class AttendeeUpdateFields(TypedDict, total=False):
+class AttendeeUpdateFields(Fields, total=False):
     """What may be sent to change an attendee."""
 
     arrived: bool | None

@@ -1,9 +1,9 @@
 """Availability blocks: times outside the usual hours when a practitioner can be booked."""
 
-from typing import TYPE_CHECKING, Annotated, Literal, TypedDict, Unpack
+from typing import TYPE_CHECKING, Annotated, Literal, Unpack
 
 from .._dates import DateTime
-from .._fields import Id, Moment, Range
+from .._fields import AsRead, Fields, Id, Moment, Range
 from .._record import Part, Record, record
 from .._resource import GetMixin, ListMixin
 from ..filters import DateTimeField, Filters, IntField
@@ -39,7 +39,7 @@ class AvailabilityBlock(Record):
     repeat_rule: AvailabilityBlockRepeatRule | None = None
 
 
-class AvailabilityBlockRepeatRuleFields(TypedDict, total=False):
+class AvailabilityBlockRepeatRuleFields(Fields, total=False):
     """What may be sent of a repeat rule."""
 
     number_of_repeats: Annotated[int, Range(0, 100, low_excluded=True)] | None
@@ -47,13 +47,13 @@ class AvailabilityBlockRepeatRuleFields(TypedDict, total=False):
     repeating_interval: Annotated[int, Range(0, 100, low_excluded=True)] | None
 
 
-class AvailabilityBlockFields(TypedDict, total=False):
+class AvailabilityBlockFields(Fields, total=False):
     """What may be sent of an availability block."""
 
     business_id: Id
     ends_at: Moment
     practitioner_id: Id
-    repeat_rule: AvailabilityBlockRepeatRuleFields | AvailabilityBlockRepeatRule | None
+    repeat_rule: AvailabilityBlockRepeatRuleFields | AsRead[AvailabilityBlockRepeatRule] | None
     starts_at: Moment
 
 

@@ -2,8 +2,9 @@
 
 import datetime as dt
 from collections.abc import Iterator
-from typing import TypedDict, Unpack
+from typing import Unpack
 
+from .._compat import TypedDict
 from .._dates import DateTime, is_date, plain_date
 from .._decode import decode_record
 from .._fields import Id

@@ -1,11 +1,11 @@
 """Businesses: the places where a clinic sees its patients."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Annotated, Never, TypedDict, Unpack
+from typing import TYPE_CHECKING, Annotated, Never, Unpack
 from zoneinfo import ZoneInfo
 
 from .._dates import DateTime
-from .._fields import Id, MaxLength
+from .._fields import Fields, Id, MaxLength
 from .._record import Record, record
 from .._resource import (
     ArchivedDeletedGetMixin,
@@ -69,7 +69,7 @@ class Business(Record):
         return zone_of(self.time_zone_identifier)
 
 
-class BusinessFields(TypedDict, total=False):
+class BusinessFields(Fields, total=False):
     """What may be sent of a business."""
 
     additional_information: Annotated[str, MaxLength(5000)] | None

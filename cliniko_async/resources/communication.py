@@ -1,12 +1,12 @@
 """Communications: what was written to patients, or noted about talking to them."""
 
 import builtins
-from typing import TYPE_CHECKING, Literal, Never, TypedDict, Unpack
+from typing import TYPE_CHECKING, Literal, Never, Unpack
 
 import attrs
 
 from .._dates import DateTime
-from .._fields import Id
+from .._fields import Fields, Id
 from .._record import Record, record
 from .._resource import ArchivedGetMixin, ArchivedListMixin, ArchiveMixin
 from ..filters import DateTimeField, Filters, IntField
@@ -80,7 +80,7 @@ class SmsCommunication(Communication):
     payment: Link[Never] | None = None
 
 
-class CommunicationFields(TypedDict, total=False):
+class CommunicationFields(Fields, total=False):
     """What may be sent of a communication."""
 
     category_code: Literal[12] | None

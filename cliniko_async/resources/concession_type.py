@@ -1,9 +1,9 @@
 """Concession types: the groups of patients who pay less."""
 
-from typing import Annotated, TypedDict, Unpack
+from typing import Annotated, Unpack
 
 from .._dates import DateTime
-from .._fields import Id, MaxLength
+from .._fields import Fields, Id, MaxLength
 from .._record import Record, record
 from .._resource import ArchivedGetMixin, ArchivedListMixin
 from ..filters import Column, DateTimeField, Filters, IntField
@@ -23,7 +23,7 @@ class ConcessionType(Record):
     archived_at: DateTime | None = None
 
 
-class ConcessionTypeFields(TypedDict, total=False):
+class ConcessionTypeFields(Fields, total=False):
     """What may be sent of a concession type."""
 
     name: Annotated[str, MaxLength(255)]

@@ -1,8 +1,8 @@
 """Individual appointments: one practitioner, one patient."""
 
-from typing import Annotated, Literal, TypedDict, Unpack
+from typing import Annotated, Literal, Unpack
 
-from .._fields import Id, Moment, Range, check_fields
+from .._fields import AsRead, Fields, Id, Moment, Range, check_fields
 from .._resource import (
     ArchivedCancelledDeletedGetMixin,
     ArchivedCancelledDeletedListMixin,
@@ -14,7 +14,7 @@ from ._bookings import BookingRepeatRule, CancelFields, Conflicts, IndividualApp
 from ._changes import ChangesMixin
 
 
-class IndividualAppointmentRepeatRuleFields(TypedDict, total=False):
+class IndividualAppointmentRepeatRuleFields(Fields, total=False):
     """What may be sent of a repeat rule."""
 
     number_of_repeats: Annotated[int, Range(0, 51, low_excluded=True)] | None
@@ -22,7 +22,7 @@ class IndividualAppointmentRepeatRuleFields(TypedDict, total=False):
     repeating_interval: Annotated[int, Range(0, 100, low_excluded=True)] | None
 
 
-class IndividualAppointmentFields(TypedDict, total=False):
+class IndividualAppointmentFields(Fields, total=False):
     """What may be sent of an individual appointment, new or not."""
 
     appointment_type_id: Id
@@ -31,7 +31,7 @@ class IndividualAppointmentFields(TypedDict, total=False):
     patient_case_id: Id
     patient_id: Id
     practitioner_id: Id
-    repeat_rule: IndividualAppointmentRepeatRuleFields | BookingRepeatRule | None
+    repeat_rule: IndividualAppointmentRepeatRuleFields | AsRead[BookingRepeatRule] | None
     starts_at: Moment
 
 

@@ -1,10 +1,10 @@
 """Medical alerts: what everybody who treats a patient must know."""
 
-from typing import TYPE_CHECKING, Annotated, TypedDict, Unpack
+from typing import TYPE_CHECKING, Annotated, Unpack
 
 from .._compat import deprecated
 from .._dates import DateTime
-from .._fields import Id, MaxLength, MinLength
+from .._fields import Fields, Id, MaxLength, MinLength
 from .._record import Record, record
 from .._resource import (
     ArchivedDeletedGetMixin,
@@ -36,7 +36,7 @@ class MedicalAlert(Record):
     patient: Link["Patient"] | None = None
 
 
-class MedicalAlertFields(TypedDict, total=False):
+class MedicalAlertFields(Fields, total=False):
     """What may be sent of a medical alert."""
 
     name: Annotated[str, MinLength(1), MaxLength(255)]

@@ -1,13 +1,13 @@
 """Patients: the people whom a clinic treats."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Annotated, Literal, Never, Required, TypedDict, Unpack
+from typing import TYPE_CHECKING, Annotated, Literal, Never, Required, Unpack
 from zoneinfo import ZoneInfo
 
 import attrs
 
 from .._dates import Date, DateTime
-from .._fields import Id, MaxLength, Pattern
+from .._fields import AsRead, Fields, Id, MaxLength, Pattern
 from .._record import Part, Record, record
 from .._resource import ArchivedGetMixin, ArchivedListMixin, ArchiveMixin, DeprecatedDeleteMixin, UnarchiveMixin
 from ..filters import BooleanField, DateField, DateTimeField, Filters, IntField, StringField
@@ -169,7 +169,7 @@ class Patient(Record):
         return zone_of(self.time_zone)
 
 
-class PatientCustomFieldOptionFields(TypedDict, total=False):
+class PatientCustomFieldOptionFields(Fields, total=False):
     """What may be sent of a custom field option."""
 
     archived: bool | None
@@ -178,7 +178,7 @@ class PatientCustomFieldOptionFields(TypedDict, total=False):
     token: Required[str]
 
 
-class PatientCustomFieldOtherFields(TypedDict, total=False):
+class PatientCustomFieldOtherFields(Fields, total=False):
     """What may be sent of the other value."""
 
     archived: bool | None
@@ -187,34 +187,34 @@ class PatientCustomFieldOtherFields(TypedDict, total=False):
     value: Annotated[str, MaxLength(255)]
 
 
-class PatientCustomFieldFields(TypedDict, total=False):
+class PatientCustomFieldFields(Fields, total=False):
     """What may be sent of a custom field."""
 
     archived: bool | None
     name: str | None
-    options: Sequence[PatientCustomFieldOptionFields | PatientCustomFieldOption]
-    other: PatientCustomFieldOtherFields | PatientCustomFieldOther
+    options: Sequence[PatientCustomFieldOptionFields | AsRead[PatientCustomFieldOption]]
+    other: PatientCustomFieldOtherFields | AsRead[PatientCustomFieldOther]
     token: Required[str]
     type: Literal["checkboxes", "date", "paragraph", "radiobuttons", "text"] | None
     value: Date | str
 
 
-class PatientCustomFieldSectionFields(TypedDict, total=False):
+class PatientCustomFieldSectionFields(Fields, total=False):
     """What may be sent of a custom field section."""
 
     archived: bool | None
-    fields: Required[Sequence[PatientCustomFieldFields | PatientCustomField]]
+    fields: Required[Sequence[PatientCustomFieldFields | AsRead[PatientCustomField]]]
     name: str | None
     token: Required[str]
 
 
-class PatientCustomFieldsFields(TypedDict, total=False):
+class PatientCustomFieldsFields(Fields, total=False):
     """What may be sent of the custom fields."""
 
-    sections: Sequence[PatientCustomFieldSectionFields | PatientCustomFieldSection]
+    sections: Sequence[PatientCustomFieldSectionFields | AsRead[PatientCustomFieldSection]]
 
 
-class PatientPronounsFields(TypedDict, total=False):
+class PatientPronounsFields(Fields, total=False):
     """What may be sent of the pronouns."""
 
     accusative: Required[Annotated[str, MaxLength(50)]]
@@ -224,14 +224,14 @@ class PatientPronounsFields(TypedDict, total=False):
     reflexive: Required[Annotated[str, MaxLength(50)]]
 
 
-class PatientPhoneNumberFields(TypedDict, total=False):
+class PatientPhoneNumberFields(Fields, total=False):
     """What may be sent of a phone number."""
 
     number: str
     phone_type: Literal["Fax", "Home", "Mobile", "Other", "Work"]
 
 
-class PatientFields(TypedDict, total=False):
+class PatientFields(Fields, total=False):
     """What may be sent of a patient."""
 
     accepted_email_marketing: bool | None
@@ -244,7 +244,7 @@ class PatientFields(TypedDict, total=False):
     concession_type_id: Id
     country: str | None
     country_code: str | None
-    custom_fields: PatientCustomFieldsFields | PatientCustomFields | None
+    custom_fields: PatientCustomFieldsFields | AsRead[PatientCustomFields] | None
     date_of_birth: Date | None
     dva_card_number: (
         Annotated[str, Pattern(r"^[NVQSWT]([A-Z ][0-9]{1,6}|[A-Z]{2}[0-9]{1,5}|[A-Z]{3}[0-9]{1,4})[A-Z]?$")] | None
@@ -264,10 +264,10 @@ class PatientFields(TypedDict, total=False):
     notes: str | None
     occupation: Annotated[str, MaxLength(255)] | None
     old_reference_id: Annotated[str, MaxLength(255)] | None
-    patient_phone_numbers: Sequence[PatientPhoneNumberFields | PatientPhoneNumber]
+    patient_phone_numbers: Sequence[PatientPhoneNumberFields | AsRead[PatientPhoneNumber]]
     post_code: str | None
     preferred_first_name: Annotated[str, MaxLength(255)] | None
-    pronouns: PatientPronounsFields | PatientPronouns | None
+    pronouns: PatientPronounsFields | AsRead[PatientPronouns] | None
     receives_cancellation_emails: bool | None
     receives_confirmation_emails: bool | None
     referral_source: Annotated[str, MaxLength(255)] | None

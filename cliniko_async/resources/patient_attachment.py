@@ -5,12 +5,12 @@ import math
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from functools import partial
-from typing import TYPE_CHECKING, Annotated, Never, TypedDict, Unpack
+from typing import TYPE_CHECKING, Annotated, Never, Unpack
 
 from .._compat import deprecated
 from .._dates import DateTime
 from .._download import Download
-from .._fields import Id, MaxLength, check_fields
+from .._fields import Fields, Id, MaxLength, check_fields
 from .._files import FileSource, name_of, open_source
 from .._http import Request
 from .._record import Record, Value, record
@@ -81,7 +81,7 @@ class AttachmentPresignedPost(Value):
     url: str | None = None
 
 
-class PatientAttachmentUpdateFields(TypedDict, total=False):
+class PatientAttachmentUpdateFields(Fields, total=False):
     """What may be sent to change a patient attachment."""
 
     description: Annotated[str, MaxLength(255)] | None

@@ -2,10 +2,10 @@
 
 from collections.abc import Sequence
 from decimal import Decimal
-from typing import TYPE_CHECKING, Annotated, Literal, TypedDict, Unpack
+from typing import TYPE_CHECKING, Annotated, Literal, Unpack
 
 from .._dates import Date, DateTime
-from .._fields import Id, Money, Range
+from .._fields import Fields, Id, Money, Range
 from .._record import Record, record
 from .._resource import ArchivedGetMixin, ArchivedListMixin, ArchivedListOptions, ArchiveMixin
 from ..filters import DateField, DateTimeField, Filterable, Filters, IntField, StringField
@@ -52,7 +52,7 @@ class PatientCase(Record):
     referral_type: str | None = None
 
 
-class PatientCaseFields(TypedDict, total=False):
+class PatientCaseFields(Fields, total=False):
     """What may be sent of a patient case."""
 
     attendee_ids: Sequence[Id] | None

@@ -1,11 +1,11 @@
 """Patient forms: what patients were asked to fill in."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Annotated, Literal, Required, TypedDict, Unpack
+from typing import TYPE_CHECKING, Annotated, Literal, Required, Unpack
 
 from .._compat import deprecated
 from .._dates import Date, DateTime
-from .._fields import Id, MaxLength
+from .._fields import AsRead, Fields, Id, MaxLength
 from .._record import Part, Record, record
 from .._resource import ArchivedGetMixin, ArchivedListMixin, ArchivedListOptions, ArchiveMixin
 from ..filters import Column, DateTimeField, Filterable, Filters, IntField
@@ -131,7 +131,7 @@ class PatientForm(Record):
     url: str | None = None
 
 
-class PatientFormReplyFields(TypedDict, total=False):
+class PatientFormReplyFields(Fields, total=False):
     """What may be sent of a reply."""
 
     accusative: Annotated[str, MaxLength(50)]
@@ -152,28 +152,28 @@ class PatientFormReplyFields(TypedDict, total=False):
     title: Annotated[str, MaxLength(255)]
 
 
-class PatientFormReplyPhoneFields(TypedDict, total=False):
+class PatientFormReplyPhoneFields(Fields, total=False):
     """What may be sent of a reply phone."""
 
     number: Required[Annotated[str, MaxLength(100)]]
     phone_type: Required[Literal["Fax", "Home", "Mobile", "Other", "Work"]]
 
 
-class PatientFormAnswerFields(TypedDict, total=False):
+class PatientFormAnswerFields(Fields, total=False):
     """What may be sent of an answer."""
 
     selected: bool | None
     value: Annotated[str, MaxLength(255)] | None
 
 
-class PatientFormOptionsFields(TypedDict, total=False):
+class PatientFormOptionsFields(Fields, total=False):
     """What may be sent of the options."""
 
     preferred_first_name_enabled: bool
     title_enabled: bool
 
 
-class PatientFormOtherFields(TypedDict, total=False):
+class PatientFormOtherFields(Fields, total=False):
     """What may be sent of the other answer."""
 
     enabled: bool
@@ -182,20 +182,20 @@ class PatientFormOtherFields(TypedDict, total=False):
     value: Annotated[str, MaxLength(255)]
 
 
-class PatientFormQuestionFields(TypedDict, total=False):
+class PatientFormQuestionFields(Fields, total=False):
     """What may be sent of a question."""
 
     answer: (
         Date
         | Annotated[str, MaxLength(10_000)]
         | PatientFormReplyFields
-        | PatientFormReply
-        | Sequence[PatientFormReplyPhoneFields | PatientFormReplyPhone]
+        | AsRead[PatientFormReply]
+        | Sequence[PatientFormReplyPhoneFields | AsRead[PatientFormReplyPhone]]
     )
-    answers: Sequence[PatientFormAnswerFields | PatientFormAnswer]
+    answers: Sequence[PatientFormAnswerFields | AsRead[PatientFormAnswer]]
     name: Required[Annotated[str, MaxLength(255)]]
-    options: PatientFormOptionsFields | PatientFormOptions | Sequence[Annotated[str, MaxLength(255)]]
-    other: PatientFormOtherFields | PatientFormOther
+    options: PatientFormOptionsFields | AsRead[PatientFormOptions] | Sequence[Annotated[str, MaxLength(255)]]
+    other: PatientFormOtherFields | AsRead[PatientFormOther]
     patient_field_connection: Literal["address", "full_name", "phone", "pronouns", "gender_identity", "sex"]
     required: bool
     signature_id: Id
@@ -217,27 +217,27 @@ class PatientFormQuestionFields(TypedDict, total=False):
     ]
 
 
-class PatientFormSectionFields(TypedDict, total=False):
+class PatientFormSectionFields(Fields, total=False):
     """What may be sent of a section."""
 
     description: str | None
     name: Annotated[str, MaxLength(255)] | None
-    questions: Sequence[PatientFormQuestionFields | PatientFormQuestion]
+    questions: Sequence[PatientFormQuestionFields | AsRead[PatientFormQuestion]]
 
 
-class PatientFormContentFields(TypedDict, total=False):
+class PatientFormContentFields(Fields, total=False):
     """What may be sent of the content."""
 
-    sections: Sequence[PatientFormSectionFields | PatientFormSection]
+    sections: Sequence[PatientFormSectionFields | AsRead[PatientFormSection]]
 
 
-class PatientFormFields(TypedDict, total=False):
+class PatientFormFields(Fields, total=False):
     """What may be sent of a patient form."""
 
     attendee_id: Id
     business_id: Id
     completed: bool
-    content: PatientFormContentFields | PatientFormContent | None
+    content: PatientFormContentFields | AsRead[PatientFormContent] | None
     email_to_patient_on_completion: bool | None
     name: Annotated[str, MaxLength(255)]
     patient_form_template_id: Id

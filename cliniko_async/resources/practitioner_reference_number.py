@@ -1,10 +1,10 @@
 """Practitioner reference numbers: the numbers that insurers and authorities give to practitioners."""
 
-from typing import TYPE_CHECKING, TypedDict, Unpack
+from typing import TYPE_CHECKING, Unpack
 
 from .._compat import deprecated
 from .._dates import DateTime
-from .._fields import Id
+from .._fields import Fields, Id
 from .._record import Record, record
 from .._resource import DeleteMixin, GetMixin, ListMixin, ListOptions
 from ..filters import Column, DateTimeField, Filterable, Filters, IntField, StringField
@@ -31,7 +31,7 @@ class PractitionerReferenceNumber(Record):
     reference_number: str | None = None
 
 
-class PractitionerReferenceNumberFields(TypedDict, total=False):
+class PractitionerReferenceNumberFields(Fields, total=False):
     """What may be sent of a practitioner reference number."""
 
     business_id: Id

@@ -1,10 +1,10 @@
 """Products: the goods that a clinic keeps in stock and sells."""
 
 from decimal import Decimal
-from typing import TYPE_CHECKING, Annotated, TypedDict, Unpack
+from typing import TYPE_CHECKING, Annotated, Unpack
 
 from .._dates import DateTime
-from .._fields import DecimalNumber, Id, MaxLength, Money, Range
+from .._fields import DecimalNumber, Fields, Id, MaxLength, Money, Range
 from .._record import Record, record
 from .._resource import ArchivedGetMixin, ArchivedListMixin, ArchiveMixin, DeprecatedDeleteMixin
 from ..filters import DateTimeField, Filters, IntField, StringField
@@ -41,7 +41,7 @@ class Product(Record):
     tax: Link["Tax"] | None = None
 
 
-class ProductFields(TypedDict, total=False):
+class ProductFields(Fields, total=False):
     """What may be sent of a product."""
 
     cost_price: Annotated[Money, Range(0, 4_000_000_000, high_excluded=True)] | None

@@ -1,9 +1,9 @@
 """Product suppliers: where a clinic buys its products."""
 
-from typing import TypedDict, Unpack
+from typing import Unpack
 
 from .._dates import DateTime
-from .._fields import Id
+from .._fields import Fields, Id
 from .._record import Record, record
 from .._resource import ArchiveMixin, DeprecatedDeleteMixin, GetMixin, ListMixin
 from ..filters import DateTimeField, Filters, IntField, StringField
@@ -22,7 +22,7 @@ class ProductSupplier(Record):
     updated_at: DateTime
 
 
-class ProductSupplierFields(TypedDict, total=False):
+class ProductSupplierFields(Fields, total=False):
     """What may be sent of a product supplier."""
 
     name: str

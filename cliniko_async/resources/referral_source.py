@@ -1,9 +1,9 @@
 """Referral sources: how patients came to the clinic."""
 
-from typing import TYPE_CHECKING, TypedDict, Unpack
+from typing import TYPE_CHECKING, Unpack
 
 from .._dates import DateTime
-from .._fields import Id, check_fields
+from .._fields import Fields, Id, check_fields
 from .._record import Record, record
 from .._resource import Archived, ArchivedListMixin
 from ..filters import DateTimeField, Filters, IntField
@@ -33,7 +33,7 @@ class ReferralSource(Record):
     subcategory: str | None = None
 
 
-class ReferralSourceFields(TypedDict, total=False):
+class ReferralSourceFields(Fields, total=False):
     """What may be sent of a referral source."""
 
     notes: str | None

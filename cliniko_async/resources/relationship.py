@@ -1,9 +1,9 @@
 """Relationships: which patients belong to one another."""
 
-from typing import TYPE_CHECKING, Literal, TypedDict, Unpack
+from typing import TYPE_CHECKING, Literal, Unpack
 
 from .._dates import DateTime
-from .._fields import Id
+from .._fields import Fields, Id
 from .._record import Record, record
 from .._resource import ArchivedGetMixin, ArchivedListMixin, ArchiveMixin
 from ..filters import DateTimeField, Filters, IntField
@@ -29,7 +29,7 @@ class Relationship(Record):
     relation_description: str | None = None
 
 
-class RelationshipFields(TypedDict, total=False):
+class RelationshipFields(Fields, total=False):
     """What may be sent of a relationship."""
 
     patient_id: Id

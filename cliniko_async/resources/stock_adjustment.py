@@ -1,10 +1,10 @@
 """Stock adjustments: how many of a product came or went, and why."""
 
 from decimal import Decimal
-from typing import TYPE_CHECKING, Literal, TypedDict, Unpack
+from typing import TYPE_CHECKING, Literal, Unpack
 
 from .._dates import DateTime
-from .._fields import Id, Money
+from .._fields import Fields, Id, Money
 from .._record import Record, record
 from .._resource import ArchivedGetMixin, ArchivedListMixin
 from ..filters import DateTimeField, Filters, IntField
@@ -33,7 +33,7 @@ class StockAdjustment(Record):
     user: Link["User"] | None = None
 
 
-class StockAdjustmentFields(TypedDict, total=False):
+class StockAdjustmentFields(Fields, total=False):
     """What may be sent of a stock adjustment."""
 
     adjustment_type: Literal["Correction", "Damaged", "Item Sold", "Other", "Out of Date", "Returned", "Stock Purchase"]

@@ -1,10 +1,10 @@
 """Taxes: the rates that are added to prices."""
 
 from decimal import Decimal
-from typing import Annotated, TypedDict, Unpack
+from typing import Annotated, Unpack
 
 from .._dates import DateTime
-from .._fields import Id, Money, Range
+from .._fields import Fields, Id, Money, Range
 from .._record import Record, record
 from .._resource import DeleteMixin, GetMixin, ListMixin
 from ..filters import Column, DateTimeField, Filters, IntField
@@ -25,7 +25,7 @@ class Tax(Record):
     updated_at: DateTime
 
 
-class TaxFields(TypedDict, total=False):
+class TaxFields(Fields, total=False):
     """What may be sent of a tax."""
 
     amount: Annotated[Money, Range(0, 4_000_000_000, high_excluded=True)]
