@@ -2,11 +2,14 @@
 
 import asyncio
 import functools
+import importlib
+import inspect
+import sys
 import warnings
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any, TypeVar
 
-__all__ = ["deprecated", "heed_cancellation"]
+__all__ = ["TypedDict", "deprecated", "heed_cancellation", "is_typeddict"]
 
 T = TypeVar("T")
 
@@ -26,8 +29,14 @@ async def heed_cancellation(work: Awaitable[T]) -> T:
 
 
 if TYPE_CHECKING:
+    from typing import TypedDict, is_typeddict
+
     from typing_extensions import deprecated
 else:
+    # Before 3.12 pydantic takes no other TypedDict than that of typing_extensions, which aiohttp needs there as well.
+    _typing = importlib.import_module("typing_extensions" if sys.version_info < (3, 12) else "typing")
+    TypedDict, is_typeddict = _typing.TypedDict, _typing.is_typeddict
+
     F = TypeVar("F", bound=Callable[..., Any])
 
     def deprecated(message: str) -> Callable[[F], F]:
@@ -40,6 +49,14 @@ else:
                 return function(*args, **kwargs)
 
             warning.__deprecated__ = message
-            return warning
+            return _mark_coroutine(warning) if inspect.iscoroutinefunction(function) else warning
 
         return mark
+
+    def _set_flag(function: F) -> F:
+        # Until 3.12 nothing but the code's own flag says so. It makes no difference to how the function runs.
+        code = function.__code__
+        function.__code__ = code.replace(co_flags=code.co_flags | inspect.CO_COROUTINE)
+        return function
+
+    _mark_coroutine = getattr(inspect, "markcoroutinefunction", _set_flag)

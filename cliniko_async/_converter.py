@@ -1,12 +1,11 @@
 """The one cattrs converter: the exact way in, which names each record and field that does not fit, and the way out."""
 
-import datetime as dt
 import operator
 import types
 from collections.abc import Callable, Sequence
 from decimal import Decimal
 from functools import cache, partial
-from typing import Annotated, Any, NoReturn, TypeVar, Union, cast, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, TypeVar, Union, cast, get_args, get_origin, get_type_hints
 
 import attrs
 import cattrs
@@ -14,9 +13,10 @@ import msgspec
 from cattrs.fns import identity
 from cattrs.gen import make_dict_structure_fn, make_dict_unstructure_fn, override
 
+from ._dates import DateTime, Real, is_date, is_datetime, plain_date, plain_datetime
 from ._fields import id_text
 from ._frames import hides_locals
-from ._record import DateTime, Part, as_object, attrs_classes, has_variants, telling_keys, wire_names
+from ._record import Part, as_object, attrs_classes, has_variants, variant_of, wire_names
 from .errors import DecodingError
 from .links import Link, ListLink, SelfLink
 
@@ -30,14 +30,15 @@ _SCALARS: dict[Any, tuple[Any, str]] = {
     int: (int, "an integer"),
     bool: (bool, "true or false"),
     Decimal: (Decimal, "a decimal"),
-    dt.datetime: (DateTime, "a time with its zone"),
-    dt.date: (dt.date, "a date"),
+    Real.datetime: (DateTime, "a time with its zone"),
+    Real.date: (Real.date, "a date"),
     Link: (Link, "a link"),
     ListLink: (ListLink, "a link"),
     SelfLink: (SelfLink, "a link"),
 }
 
 _SHAPES = {str: "a text", list: "a list", dict: "an object"}
+_OTHERWISE_WRITTEN = {"wire", "number"}
 _OPEN = (Any, object, list, dict, tuple)
 
 
@@ -94,7 +95,9 @@ def _written_by(cls: Any) -> Callable[[Any], Any]:
 
 
 def _is_flat(cls: Any) -> bool:
-    if not attrs.has(cls) or issubclass(cls, Part) or any(field.metadata for field in attrs.fields(cls)):
+    if not attrs.has(cls) or issubclass(cls, Part):
+        return False
+    if any(field.metadata.keys() & _OTHERWISE_WRITTEN for field in attrs.fields(cls)):
         return False
     return len(attrs.fields(cls)) > 1 and not any(any(attrs_classes(hint)) for hint in get_type_hints(cls).values())
 
@@ -127,7 +130,7 @@ def _exactly(kind: Any, name: str) -> Callable[[Any, Any], Any]:
     def structure(value: Any, _: Any) -> Any:
         # msgspec reads a scalar in the same way here as on the fast way.
         try:
-            found = value if isinstance(value, Decimal) and kind is Decimal else msgspec.convert(value, kind)
+            found = value if isinstance(value, Decimal) and kind is Decimal else msgspec.convert(_plain(value), kind)
             _encoder.encode(found)  # Half of a surrogate pair can be read here, and could not be written again.
             return found
         except (msgspec.ValidationError, ValueError):
@@ -152,13 +155,12 @@ def _structure_fn(made: cattrs.Converter, cls: type[Any]) -> Callable[[Any, Any]
 
 
 def _structure_variant(made: cattrs.Converter, cls: type[Any]) -> Callable[[Any, Any], Any]:
-    telling = telling_keys(cls)
-
     def structure(value: Any, _: Any) -> Any:
         found = as_object(value)
         if found is None:
             raise _ExpectedError("an object")
-        return made.structure(found, cls.variant(**{name: found.get(name) for name in telling}))
+        variant: Any = variant_of(cls, found)
+        return made.structure(found, variant)
 
     return structure
 
@@ -269,9 +271,20 @@ def _explain(error: BaseException, _: type | None) -> str:
     return f"expected {error}" if isinstance(error, _ExpectedError) else "is missing"
 
 
-def _cannot_write(value: object) -> NoReturn:
-    raise TypeError(f"a {type(value).__name__} cannot be written as JSON")
+def _plain(value: Any) -> Any:
+    """Return the plain value of a subclass of date or datetime, and anything else as it is."""
+    if is_datetime(value):
+        return plain_datetime(value)
+    return plain_date(value) if is_date(value) else value
 
 
-_encoder = msgspec.json.Encoder(enc_hook=_cannot_write)
-_sorting_encoder = msgspec.json.Encoder(enc_hook=_cannot_write, order="sorted")
+def _write_other(value: object) -> object:
+    """Write what msgspec does not know: subclasses of date and datetime."""
+    plain = _plain(value)
+    if plain is value:
+        raise TypeError(f"a {type(value).__name__} cannot be written as JSON")
+    return plain
+
+
+_encoder = msgspec.json.Encoder(enc_hook=_write_other)
+_sorting_encoder = msgspec.json.Encoder(enc_hook=_write_other, order="sorted")

@@ -7,28 +7,61 @@ from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
 from functools import cache
 from typing import (
+    TYPE_CHECKING,
     Annotated,
     Any,
     Literal,
     Required,
     TypeAlias,
+    TypeVar,
     Union,
     get_args,
     get_origin,
     get_type_hints,
-    is_typeddict,
 )
 
 import attrs
 import msgspec
 
+from ._compat import TypedDict, is_typeddict
+from ._dates import DateTime, Real, is_date, is_datetime, plain_date
 from ._http import is_id, is_unicode
 from ._spelling import did_you_mean
 from .errors import InvalidFieldsError
 from .filters import format_utc
 
+P = TypeVar("P")
 
-class MaxLength(msgspec.Struct, frozen=True):
+
+class Fields(TypedDict, total=False):
+    """The base of what may be sent."""
+
+
+if not TYPE_CHECKING:
+    # Otherwise a model of pydantic would drop a misspelt field in silence.
+    Fields.__pydantic_config__ = {"extra": "forbid"}
+
+
+class Rule(msgspec.Struct, frozen=True):
+    """What is allowed of a field beyond its type, as a note on its annotation."""
+
+    def fault(self, value: Any) -> str | None:  # noqa: ARG002
+        """Say what is wrong with a value, if anything is."""
+        return None
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: Any) -> Any:
+        from ._pydantic import ruled_schema  # noqa: PLC0415  (asked for by pydantic, where there is one)
+
+        return ruled_schema(self, handler(source))
+
+    def __get_pydantic_json_schema__(self, schema: Any, handler: Any) -> dict[str, Any]:
+        from ._pydantic import json_schema_of_rule  # noqa: PLC0415  (as above)
+
+        described: dict[str, Any] = handler(schema)
+        return described | json_schema_of_rule(self)
+
+
+class MaxLength(Rule, frozen=True):
     """A text of at most so many characters."""
 
     most: int
@@ -38,7 +71,7 @@ class MaxLength(msgspec.Struct, frozen=True):
         return f"is longer than {self.most} characters" if len(value) > self.most else None
 
 
-class MinLength(msgspec.Struct, frozen=True):
+class MinLength(Rule, frozen=True):
     """A text of at least so many characters."""
 
     least: int
@@ -48,7 +81,7 @@ class MinLength(msgspec.Struct, frozen=True):
         return f"is shorter than {self.least} characters" if len(value) < self.least else None
 
 
-class Range(msgspec.Struct, frozen=True):
+class Range(Rule, frozen=True):
     """A number between two bounds, which belong to it unless they are excluded; None is no bound."""
 
     low: int
@@ -67,7 +100,7 @@ class Range(msgspec.Struct, frozen=True):
         return f"must be {low}" if self.high is None else f"must be {low} and {high}"
 
 
-class Pattern(msgspec.Struct, frozen=True):
+class Pattern(Rule, frozen=True):
     """A text of a form given by a regular expression."""
 
     regex: str
@@ -77,7 +110,7 @@ class Pattern(msgspec.Struct, frozen=True):
         return None if re.fullmatch(self.regex, value) else f"does not match {self.regex}"
 
 
-class Digits(msgspec.Struct, frozen=True):
+class Digits(Rule, frozen=True):
     """An id: up to 19 digits, as a str or an int; sent as a text."""
 
     def fault(self, value: str | int) -> str | None:
@@ -89,7 +122,7 @@ class Digits(msgspec.Struct, frozen=True):
         return id_text(value)
 
 
-class DecimalText(msgspec.Struct, frozen=True):
+class DecimalText(Rule, frozen=True):
     """A finite decimal number, sent as a text."""
 
     def fault(self, value: Decimal | int) -> str | None:
@@ -112,8 +145,35 @@ class DecimalNumber(DecimalText, frozen=True):
         return msgspec.Raw(super().write(value).encode())
 
 
+class Zoned(Rule, frozen=True):
+    """A moment that has a zone, and lies within the calendar in UTC too."""
+
+    def fault(self, value: dt.datetime) -> str | None:
+        """Say when it has none, or lies beyond."""
+        try:
+            format_utc(value)
+        except ValueError as error:
+            return str(error)
+        return None
+
+
+class AsItWasRead(Rule, frozen=True):
+    """A part of a record, to be sent again; never one that pydantic made of JSON, losing what it does not know."""
+
+    def __get_pydantic_core_schema__(self, source: Any, _: Any) -> Any:
+        from ._pydantic import instance_schema  # noqa: PLC0415  (as above)
+
+        return instance_schema(source)
+
+
+class Deprecated(Rule, frozen=True):
+    """A field that the API is about to give up."""
+
+
+AsRead: TypeAlias = Annotated[P, AsItWasRead()]
 Id: TypeAlias = Annotated[str | int, Digits()]
 Money: TypeAlias = Annotated[Decimal | int, DecimalText()]
+Moment: TypeAlias = Annotated[DateTime, Zoned()]
 
 _Faults: TypeAlias = list[tuple[str, str]]
 _Writer: TypeAlias = Callable[[Any, str, _Faults], Any]
@@ -188,8 +248,8 @@ def _unmarked(hint: Any) -> Any:
 def _check(hint: Any) -> _Check:
     origin = get_origin(hint)
     if origin is Annotated:
-        base, *rules = get_args(hint)
-        return _ruled(_check(base), rules)
+        base, *notes = get_args(hint)
+        return _ruled(_check(base), [note for note in notes if isinstance(note, Rule)])
     if origin in (Union, types.UnionType):
         return _one_of([_check(member) for member in get_args(hint)])
     if origin is Literal:
@@ -201,8 +261,8 @@ def _check(hint: Any) -> _Check:
     return _SCALARS[hint] if hint in _SCALARS else _part(hint)
 
 
-def _ruled(check: _Check, rules: list[Any]) -> _Check:
-    write = next((rule.write for rule in rules if hasattr(rule, "write")), None)
+def _ruled(check: _Check, rules: list[Rule]) -> _Check:
+    write: Callable[[Any], Any] | None = next(filter(None, (getattr(rule, "write", None) for rule in rules)), None)
 
     def ruled(value: Any, path: str, faults: _Faults) -> Any:
         before = len(faults)
@@ -250,10 +310,13 @@ def _sequence(check: _Check) -> _Check:
 
 def _scalar(kind: type, expected: str, form: Callable[[Any], Any] | None = None) -> _Check:
     def takes(value: Any) -> bool:
-        # A bool is an int to Python, and a datetime a date.
-        other = isinstance(value, bool) is not (kind is bool) or (kind is dt.date and isinstance(value, dt.datetime))
-        return isinstance(value, kind) and not other
+        # A bool is an int to Python.
+        return isinstance(value, kind) and isinstance(value, bool) is (kind is bool)
 
+    return _formed(takes, expected, form)
+
+
+def _formed(takes: Callable[[Any], bool], expected: str, form: Callable[[Any], Any] | None) -> _Check:
     def write(value: Any, path: str, faults: _Faults) -> Any:
         try:
             return form(value) if form else value
@@ -279,18 +342,12 @@ def _text(value: str) -> str:
     return str.__str__(value)
 
 
-def _utc(value: dt.datetime) -> str:
-    if value.utcoffset() is None:
-        raise ValueError("must have a time zone")
-    return format_utc(value)
-
-
 _SCALARS = {
     types.NoneType: _scalar(types.NoneType, "None"),
     str: _scalar(str, "a str", _text),
     int: _scalar(int, "an int", int),
     bool: _scalar(bool, "True or False"),
     Decimal: _scalar(Decimal, "a Decimal"),
-    dt.datetime: _scalar(dt.datetime, "a datetime", _utc),
-    dt.date: _scalar(dt.date, "a date", dt.date.isoformat),
+    Real.datetime: _formed(is_datetime, "a datetime", format_utc),
+    Real.date: _formed(is_date, "a date", lambda value: plain_date(value).isoformat()),
 }

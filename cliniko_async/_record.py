@@ -1,12 +1,9 @@
 """What every record is: a frozen attrs class in the API's own field names."""
 
-import datetime as dt
-import inspect
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from functools import cache
 from typing import (
     TYPE_CHECKING,
-    Annotated,
     Any,
     Self,
     TypeVar,
@@ -18,15 +15,14 @@ from typing import (
 )
 
 import attrs
-import msgspec
 
 from ._http import Discreet
 from .links import Link, SelfLink
 
 C = TypeVar("C", bound=type)
 
-DateTime = Annotated[dt.datetime, msgspec.Meta(tz=True)]
-"""A moment, always with a zone; a stamp without one does not fit."""
+DEPRECATED: dict[str, Any] = {"deprecated": True}
+"""Marks a field that the API is about to give up: it may be missing any day."""
 
 
 @dataclass_transform(frozen_default=True, kw_only_default=True, field_specifiers=(attrs.field,))
@@ -51,6 +47,18 @@ class Value(Discreet):
         from ._pydantic import json_schema_of  # noqa: PLC0415  (as above)
 
         return json_schema_of(cls)
+
+
+class Holder:
+    """The base of what holds records beside what is known of them; generic in the type of the records."""
+
+    __slots__ = ()
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: Any, handler: Any) -> Any:
+        from ._pydantic import schema_of_holder  # noqa: PLC0415  (as above)
+
+        return schema_of_holder(cls, source, handler)
 
 
 class Part(Value):
@@ -106,10 +114,10 @@ def has_variants(cls: type) -> bool:
     return "variant" in vars(cls)
 
 
-def telling_keys(cls: type) -> tuple[str, ...]:
-    """Give the keys by which the variants of a class are told apart: the arguments of its `variant`."""
-    variant: Callable[..., type] = vars(cls)["variant"].__func__
-    return tuple(inspect.signature(variant).parameters)
+def variant_of(cls: type, found: Mapping[str, Any]) -> type:
+    """Tell which kind of record an object of the API is, by the keys that it has."""
+    variant: Callable[[Mapping[str, Any]], type] = vars(cls)["variant"].__func__
+    return variant(found)
 
 
 def as_object(value: object) -> dict[str, Any] | None:

@@ -1,19 +1,16 @@
 """What a resource can do: the operations that the API repeats from one to the next, each as a mixin."""
 
-import datetime as dt
 import inspect
-import math
 import re
 import types
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from functools import cache
 from typing import (
-    TYPE_CHECKING,
     Any,
     ClassVar,
     Generic,
     Literal,
-    TypedDict,
+    Protocol,
     TypeVar,
     Unpack,
     cast,
@@ -30,68 +27,62 @@ from ._decode import decode_record
 from ._fields import Id, check_fields, id_text
 from ._frames import HiddenLocals, hides_locals
 from ._http import Request, Response, is_unicode
+from ._list_options import (
+    VISIBILITIES,
+    Archived,
+    ArchivedCancelledDeleted,
+    ArchivedCancelledDeletedListOptions,
+    ArchivedDeleted,
+    ArchivedDeletedListOptions,
+    ArchivedListOptions,
+    ListOptions,
+    sort_texts,
+    whole,
+    yes_or_no,
+)
 from ._record import as_object
 from ._spelling import did_you_mean
 from ._walks import Query
 from .errors import DecodingError, InvalidRequestError, OutcomeUnknownError
-from .filters import Column, Filter, Filterable, Filters, Sort, Sortable, Visibility, example_of
+from .filters import Column, Filter, Filterable, Filters, example_of
 from .pagination import Listing, Paginator
-
-if TYPE_CHECKING:
-    from .changes import Changes
 
 T = TypeVar("T")
 R = TypeVar("R")
 
 _DEFAULT_ORDERS = ((), ("created_at",), ("created_at:asc",))
-VISIBILITIES = ("archived", "cancelled", "deleted")
 _OPERATORS = {"exclude": (), "include": ("*",), "only": ("?",)}
 _LARGEST_PAGE = 100
 _DONE = (200, 204)
 
 
-class ListOptions(TypedDict, total=False):
-    """How a list is asked for and walked."""
-
-    sort: Sortable | Sequence[Sortable] | None
-    per_page: int
-    limit: int | None
-    prefetch: int
-    stable: bool
-    cursor: str | None
-
-
-class Archived(TypedDict, total=False):
-    """Whether archived records are left out, given too, or given alone."""
-
-    archived: Visibility
-
-
-class ArchivedDeleted(Archived, total=False):
-    """The same for deleted records."""
-
-    deleted: Visibility
-
-
-class ArchivedCancelledDeleted(ArchivedDeleted, total=False):
-    """The same for cancelled records."""
-
-    cancelled: Visibility
-
-
-class ArchivedListOptions(ListOptions, Archived, total=False):
-    """Options of a list with archived records."""
-
-
-class ArchivedDeletedListOptions(ListOptions, ArchivedDeleted, total=False):
-    """Options of a list with archived and deleted records."""
-
-
-class ArchivedCancelledDeletedListOptions(ListOptions, ArchivedCancelledDeleted, total=False):
-    """Options of a list with archived, cancelled and deleted records."""
-
-
 _OPTIONS = frozenset(ListOptions.__annotations__)
+_COMBINED = frozenset({"changes", "watch", "upload", "download"})
+"""Methods that put several operations together, and are none themselves."""
+
+
+class AnyResource(Protocol):
+    """What every resource has, whatever it can do."""
+
+    @property
+    def name(self) -> str:
+        """The attribute of the client, the key of the records in a page, and the path."""
+        ...
+
+    @property
+    def record(self) -> type[Any]:
+        """The class of its records."""
+        ...
+
+    @property
+    def where(self) -> Filters:
+        """The fields that its lists can be filtered by."""
+        ...
+
+    @property
+    def operations(self) -> frozenset[str]:
+        """The names of the methods that are operations of the API."""
+        ...
 
 
 class Resource(Generic[T]):
@@ -117,6 +108,11 @@ class Resource(Generic[T]):
         # Each table has one of its own type; were it declared above, pyright would take that for the type of all.
         where: Filters = getattr(cls, "where")  # noqa: B009
         return where.fields()
+
+    @property
+    def operations(self) -> frozenset[str]:
+        """The names of the methods that are operations of the API."""
+        return _operations(type(self))  # type: ignore[arg-type]  # to mypy, classes are not hashable
 
     def __repr__(self) -> str:
         """The name."""
@@ -156,7 +152,7 @@ class Resource(Generic[T]):
     ) -> Listing[T]:
         """Give what such a list is asked for."""
         fields = self.searchable()
-        sort = _sort_texts(options.get("sort"))
+        sort = sort_texts(options.get("sort"))
         visibility = {name: value for name, value in options.items() if name not in _OPTIONS}
         self._check_options(visibility, _OPTIONS)
         query = Query(
@@ -164,8 +160,8 @@ class Resource(Generic[T]):
             sources=sources,
             filters=(*self._filter_texts(filters), *self._visibility_texts(visibility)),
             sort=sort,
-            per_page=_whole("per_page", options.get("per_page", _LARGEST_PAGE), most=_LARGEST_PAGE),
-            stable=_yes_or_no("stable", options.get("stable", False)),
+            per_page=whole("per_page", options.get("per_page", _LARGEST_PAGE), most=_LARGEST_PAGE),
+            stable=yes_or_no("stable", options.get("stable", False)),
             anchored=sort in _DEFAULT_ORDERS and "created_at" in fields,
             dividable="id" in fields,
         )
@@ -178,8 +174,8 @@ class Resource(Generic[T]):
             record=self.record,
             envelope=self.name,
             query=query,
-            limit=None if limit is None else _whole("limit", limit),
-            prefetch=_whole("prefetch", options.get("prefetch", 0), least=0),
+            limit=None if limit is None else whole("limit", limit),
+            prefetch=whole("prefetch", options.get("prefetch", 0), least=0),
         )
 
     def _filter_texts(self, filters: Sequence[Filterable]) -> list[str]:
@@ -298,33 +294,7 @@ class Resource(Generic[T]):
             raise OutcomeUnknownError(reason, request=request, status=response.status)
 
 
-class ChangesMixin(Resource[T]):
-    """Can be asked for what changed."""
-
-    @hides_locals
-    def changes(
-        self, since: dt.datetime | str | None = None, *filters: Filterable, overlap: float = 60.0
-    ) -> "Changes[T]":
-        """Stream what changed since a moment, or since the cursor of an earlier run; archived and deleted ones too.
-
-        A version that becomes visible up to `overlap` seconds after its stamp comes in the next run.
-
-        Raises:
-            InvalidRequestError: the list cannot be asked for by `updated_at`, or `since` is naive or is not a cursor of
-                this query.
-        """
-        from .changes import Changes  # noqa: PLC0415  (it brings cattrs along)
-
-        fields = self.searchable()
-        if "updated_at" not in fields:
-            raise InvalidRequestError(f"{self.name} cannot be filtered by updated_at", argument="updated_at")
-        if isinstance(overlap, bool) or not isinstance(overlap, int | float) or not 0 <= overlap < math.inf:
-            raise InvalidRequestError("overlap must be a number of seconds, at least 0", argument="overlap")
-        options = dict.fromkeys((name for name in VISIBILITIES if f"{name}_at" in fields), "include")
-        return Changes(self.listing((self._url(f"/{self.name}"),), filters, options), since, float(overlap))
-
-
-class ListMixin(ChangesMixin[T]):
+class ListMixin(Resource[T]):
     """Can be listed."""
 
     @hides_locals
@@ -333,7 +303,7 @@ class ListMixin(ChangesMixin[T]):
         return self._list(f"/{self.name}", filters, options)
 
 
-class ArchivedListMixin(ChangesMixin[T]):
+class ArchivedListMixin(Resource[T]):
     """Can be listed, with archived ones too."""
 
     @hides_locals
@@ -342,7 +312,7 @@ class ArchivedListMixin(ChangesMixin[T]):
         return self._list(f"/{self.name}", filters, options)
 
 
-class ArchivedDeletedListMixin(ChangesMixin[T]):
+class ArchivedDeletedListMixin(Resource[T]):
     """Can be listed, with archived and deleted ones too."""
 
     @hides_locals
@@ -351,7 +321,7 @@ class ArchivedDeletedListMixin(ChangesMixin[T]):
         return self._list(f"/{self.name}", filters, options)
 
 
-class ArchivedCancelledDeletedListMixin(ChangesMixin[T]):
+class ArchivedCancelledDeletedListMixin(Resource[T]):
     """Can be listed, with archived, cancelled and deleted ones too."""
 
     @hides_locals
@@ -454,6 +424,13 @@ def _of_nothing(record: Any) -> object:
 
 
 @cache
+def _operations(resource: Hashable) -> frozenset[str]:
+    public = (name for name in dir(resource) if not name.startswith("_"))
+    methods = {name for name in public if inspect.isfunction(getattr(resource, name))}
+    return frozenset(methods - _COMBINED - set(dir(Resource)))
+
+
+@cache
 def sent_fields(resource: Hashable, operation: Literal["create", "update", "cancel"]) -> type:
     """Give the TypedDict of what an operation sends, from its annotation."""
     fields: type
@@ -478,31 +455,3 @@ def encode_body(body: Mapping[str, Any]) -> bytes:
 def _words(class_name: str) -> str:
     """Return the words of a class name: `AppointmentType` is an appointment type."""
     return re.sub(r"(?<!^)(?=[A-Z])", " ", class_name).lower()
-
-
-def _sort_texts(sort: object) -> tuple[str, ...]:
-    if isinstance(sort, Iterable) and not isinstance(sort, str | Column):
-        return tuple(map(_sort_text, cast("Iterable[object]", sort)))
-    return () if sort is None else (_sort_text(sort),)
-
-
-def _sort_text(column: object) -> str:
-    text = column.text if isinstance(column, Sort) else column.name if isinstance(column, Column) else column
-    if not isinstance(text, str) or not text or not is_unicode(text):
-        raise InvalidRequestError("sort must be columns of `where`, or their names", argument="sort")
-    return text
-
-
-def _yes_or_no(name: str, value: object) -> bool:
-    if not isinstance(value, bool):
-        raise InvalidRequestError(f"{name} must be True or False", argument=name)
-    return value
-
-
-def _whole(name: str, value: object, *, least: int = 1, most: int | None = None) -> int:
-    if isinstance(value, bool) or not isinstance(value, int):
-        raise InvalidRequestError(f"{name} must be an int", argument=name)
-    if value < least or (most is not None and value > most):
-        bounds = f"at least {least}" + (f" and at most {most}" if most else "")
-        raise InvalidRequestError(f"{name} must be {bounds}", argument=name)
-    return value

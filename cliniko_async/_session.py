@@ -4,7 +4,7 @@ import asyncio
 import hashlib
 from collections.abc import Coroutine
 from types import TracebackType
-from typing import Any, TypeVar
+from typing import Any, NoReturn, SupportsIndex, TypeVar
 
 import aiohttp
 
@@ -15,6 +15,18 @@ from .errors import ConfigurationError, UsageError
 from .limits import RateLimiter
 
 T = TypeVar("T")
+
+
+class OnePerProcess:
+    """The base of what has connections, which neither another process nor a copy could share."""
+
+    def __reduce_ex__(self, protocol: SupportsIndex, /) -> NoReturn:
+        """Refuse to be pickled, copied or deep-copied.
+
+        Raises:
+            TypeError: always.
+        """
+        raise TypeError("a client cannot be pickled or copied: make one in each process")
 
 
 class CallScope:
@@ -45,13 +57,15 @@ class CallScope:
         await self._scope.__aexit__(kind, error, traceback)
 
 
-class SessionManager:
+class SessionManager(OnePerProcess):
     """Opens the session at the first request, holds it to one event loop, and ends all that is under way on closing."""
 
     def __init__(
         self, server: Server, credentials: Credentials, limiter: RateLimiter, session: aiohttp.ClientSession | None
     ) -> None:
         """Take what a client was made of; a session that was given stays the giver's."""
+        if session is not None:
+            _check_session(session)
         self.server = server
         self.credentials = credentials
         self.limiter = limiter
@@ -65,8 +79,6 @@ class SessionManager:
         self._idle = asyncio.Event()
         self._tasks: set[asyncio.Task[Any]] = set()
         self._watch = BudgetWatch(limiter)
-        if session is not None:
-            _check_session(session)
 
     @property
     def loop(self) -> asyncio.AbstractEventLoop | None:
@@ -156,6 +168,8 @@ class SessionManager:
 
 
 def _check_session(session: aiohttp.ClientSession) -> None:
+    if not isinstance(session, aiohttp.ClientSession):
+        raise TypeError(f"session must be an aiohttp.ClientSession, not {type(session).__name__}")
     if session.auth is not None or "Authorization" in session.headers:
         raise ConfigurationError("the session has credentials of its own, which would go out in place of the key")
     if getattr(session, "_base_url", None) is not None:

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any, Generic, Literal, NoReturn, Self, TypeVar
 import attrs
 
 from ._ahead import Ahead
-from ._converter import version_content
 from ._cursor import ChangesMark, changes_marks, fingerprint, read_cursor, write_cursor
 from ._decode import PageData, Row
 from ._frames import HiddenLocals
+from ._record import Holder
 from ._walks.base import is_calendar
 from ._walks.changed import ChangedStep, ChangedWalk, Moment, Version, version_digest
 from .errors import BadRequestError, ClinikoError, DecodingError, InvalidRequestError, PaginationError
@@ -30,7 +30,7 @@ _KINDS: tuple[tuple[str, ChangeKind], ...] = (
 
 
 @attrs.frozen
-class Change(Generic[T]):
+class Change(Holder, Generic[T]):
     """A record as it is now, and what that means: it is there, or it is archived, cancelled or deleted."""
 
     record: T
@@ -176,4 +176,6 @@ def _kind(record: object) -> ChangeKind:
 
 
 def _digest(row: object) -> int:
+    from ._converter import version_content  # noqa: PLC0415  (cattrs takes a tenth of the whole import)
+
     return version_digest(row, row.content if isinstance(row, Row) else version_content(row))

@@ -15,11 +15,11 @@ from ._follow import follow_link, follow_list, resolve_links
 from ._frames import HiddenLocals, hides_locals
 from ._http import Credentials, Request, Response, Server, is_unicode
 from ._identity import base_url_for, checked_key, user_agent
-from ._resource import Resource
+from ._resource import AnyResource
 from ._retry import RateLimited, Retrying, RetryPolicy, check_seconds
-from ._session import SessionManager
+from ._session import OnePerProcess, SessionManager
 from ._spelling import did_you_mean
-from ._tables import RESOURCES, resource_class
+from ._tables import RESOURCES, ResourceAttribute, Resources
 from ._transport import AiohttpTransport
 from .errors import ConfigurationError, InvalidRequestError
 from .limits import Limits, Priority, RateLimiter, shared_limiter
@@ -127,7 +127,7 @@ class _View:
         return Store(self._manager, StoreOptions(options.timeout, options.deadline, options.retry, options.priority))
 
 
-class Cliniko:
+class Cliniko(OnePerProcess):
     """A client of the Cliniko API for one key; the session manager of all that is asked with it.
 
     `timeout` is in seconds for one attempt, `deadline` in seconds for one call with its waits and repeats. Without a
@@ -136,51 +136,52 @@ class Cliniko:
 
     Raises:
         ConfigurationError: a key, name, URL or option cannot work.
+        TypeError: `session` is not an `aiohttp.ClientSession`.
     """
 
     if TYPE_CHECKING:
-        appointment_type_billable_items: AppointmentTypeBillableItems
-        appointment_type_products: AppointmentTypeProducts
-        appointment_types: AppointmentTypes
-        attendees: Attendees
-        availability_blocks: AvailabilityBlocks
-        available_times: AvailableTimes
-        billable_items: BillableItems
-        bookings: Bookings
-        businesses: Businesses
-        communications: Communications
-        concession_prices: ConcessionPrices
-        concession_types: ConcessionTypes
-        contacts: Contacts
-        daily_availabilities: DailyAvailabilities
-        group_appointments: GroupAppointments
-        individual_appointments: IndividualAppointments
-        invoice_items: InvoiceItems
-        invoices: Invoices
-        medical_alerts: MedicalAlerts
-        patient_attachments: PatientAttachments
-        patient_cases: PatientCases
-        patient_form_templates: PatientFormTemplates
-        patient_forms: PatientForms
-        patients: Patients
-        practitioner_reference_numbers: PractitionerReferenceNumbers
-        practitioners: Practitioners
-        product_suppliers: ProductSuppliers
-        products: Products
-        public_settings: PublicAccountSettings
-        referral_source_types: ReferralSourceTypes
-        referral_sources: ReferralSources
-        relationships: Relationships
-        services: Services
-        settings: AccountSettings
-        signatures: Signatures
-        stock_adjustments: StockAdjustments
-        taxes: Taxes
-        treatment_note_templates: TreatmentNoteTemplates
-        treatment_notes: TreatmentNotes
-        unavailable_block_types: UnavailableBlockTypes
-        unavailable_blocks: UnavailableBlocks
-        users: Users
+        appointment_type_billable_items: ResourceAttribute[AppointmentTypeBillableItems]
+        appointment_type_products: ResourceAttribute[AppointmentTypeProducts]
+        appointment_types: ResourceAttribute[AppointmentTypes]
+        attendees: ResourceAttribute[Attendees]
+        availability_blocks: ResourceAttribute[AvailabilityBlocks]
+        available_times: ResourceAttribute[AvailableTimes]
+        billable_items: ResourceAttribute[BillableItems]
+        bookings: ResourceAttribute[Bookings]
+        businesses: ResourceAttribute[Businesses]
+        communications: ResourceAttribute[Communications]
+        concession_prices: ResourceAttribute[ConcessionPrices]
+        concession_types: ResourceAttribute[ConcessionTypes]
+        contacts: ResourceAttribute[Contacts]
+        daily_availabilities: ResourceAttribute[DailyAvailabilities]
+        group_appointments: ResourceAttribute[GroupAppointments]
+        individual_appointments: ResourceAttribute[IndividualAppointments]
+        invoice_items: ResourceAttribute[InvoiceItems]
+        invoices: ResourceAttribute[Invoices]
+        medical_alerts: ResourceAttribute[MedicalAlerts]
+        patient_attachments: ResourceAttribute[PatientAttachments]
+        patient_cases: ResourceAttribute[PatientCases]
+        patient_form_templates: ResourceAttribute[PatientFormTemplates]
+        patient_forms: ResourceAttribute[PatientForms]
+        patients: ResourceAttribute[Patients]
+        practitioner_reference_numbers: ResourceAttribute[PractitionerReferenceNumbers]
+        practitioners: ResourceAttribute[Practitioners]
+        product_suppliers: ResourceAttribute[ProductSuppliers]
+        products: ResourceAttribute[Products]
+        public_settings: ResourceAttribute[PublicAccountSettings]
+        referral_source_types: ResourceAttribute[ReferralSourceTypes]
+        referral_sources: ResourceAttribute[ReferralSources]
+        relationships: ResourceAttribute[Relationships]
+        services: ResourceAttribute[Services]
+        settings: ResourceAttribute[AccountSettings]
+        signatures: ResourceAttribute[Signatures]
+        stock_adjustments: ResourceAttribute[StockAdjustments]
+        taxes: ResourceAttribute[Taxes]
+        treatment_note_templates: ResourceAttribute[TreatmentNoteTemplates]
+        treatment_notes: ResourceAttribute[TreatmentNotes]
+        unavailable_block_types: ResourceAttribute[UnavailableBlockTypes]
+        unavailable_blocks: ResourceAttribute[UnavailableBlocks]
+        users: ResourceAttribute[Users]
 
     def __init__(
         self,
@@ -238,10 +239,15 @@ class Cliniko:
             raise ConfigurationError(f"a view has no option {name!r}{near}")
         changed = attrs.evolve(self._view.options, **options)
         view = object.__new__(type(self))
-        view._manager = self._manager
+        _copy_state(self, view)
         view._view = _View(self._manager, changed)
         view._owner = False
         return view
+
+    @property
+    def resources(self) -> Mapping[str, AnyResource]:
+        """Every resource by its name, with its `name`, `record`, `where` and `operations`."""
+        return Resources(self)
 
     async def __aenter__(self) -> Self:
         """Use the client until the end of the block."""
@@ -323,22 +329,27 @@ class Cliniko:
 
     if not TYPE_CHECKING:
 
-        def __getattr__(self, name: str) -> Resource[Any]:
-            if name not in RESOURCES:
-                raise AttributeError(
-                    f"Cliniko has no attribute {name!r}{did_you_mean(name, [*dir(type(self)), *RESOURCES])}"
-                )
-            resource = self.__dict__[name] = resource_class(name)(self._view)
-            return resource
-
-        def __dir__(self) -> list[str]:
-            return sorted({*super().__dir__(), *RESOURCES})
+        def __getattr__(self, name: str) -> NoReturn:
+            raise AttributeError(f"Cliniko has no attribute {name!r}{did_you_mean(name, dir(type(self)))}")
 
         def __enter__(self) -> NoReturn:
             raise TypeError("use `async with`: there is no synchronous client")
 
         def __exit__(self, *_: object) -> None:
             """Never reached: entering raises."""
+
+
+for _name in RESOURCES:
+    setattr(Cliniko, _name, ResourceAttribute(_name))
+
+
+def _copy_state(client: Cliniko, view: Cliniko) -> None:
+    """Copy what a client holds, but for its resources, which have its own options."""
+    state: Any = object.__getstate__(client)
+    # With slots, which a subclass may have, it is a pair.
+    for part in cast("tuple[dict[str, object], ...]", state if isinstance(state, tuple) else (state,)):
+        for name in part.keys() - RESOURCES.keys():
+            object.__setattr__(view, name, part[name])
 
 
 def _from_env(variable: str) -> str:

@@ -31,6 +31,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 
+from ._dates import Real
 from ._http import FileRequest, Request, Response
 from ._record import as_object
 
@@ -234,7 +235,7 @@ class RateLimitedError(ResponseError, status=429):
     def retry_at(self) -> dt.datetime | None:
         """When the server said that its limit resets."""
         try:
-            return dt.datetime.fromtimestamp(int(self.response.headers["X-RateLimit-Reset"]), dt.UTC)
+            return Real.datetime.fromtimestamp(int(self.response.headers["X-RateLimit-Reset"]), dt.UTC)
         except (KeyError, ValueError, OverflowError, OSError):
             return None
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, ClassVar, Generic, Literal, NoReturn, TypeVar
 
 import msgspec
 
+from ._dates import is_date, is_datetime, is_fractional, plain_date, plain_datetime
 from ._frames import hides_locals
 from ._http import Discreet, is_id
 from ._spelling import did_you_mean
@@ -218,7 +219,7 @@ class DateTimeField(_Ordered[dt.datetime], _Nullable):
     kind = "date-time"
 
     def _encode(self, value: dt.datetime, *, up: bool = False) -> str:
-        if not isinstance(value, dt.datetime):
+        if not is_datetime(value):
             raise self._wrong("a datetime")
         if value.utcoffset() is None:
             raise self._wrong("a datetime with a zone (a naive one has none)")
@@ -238,9 +239,9 @@ class DateField(_Equal[dt.date], _Ordered[dt.date], _Nullable):
     kind = "date"
 
     def _encode(self, value: dt.date, *, up: bool = False) -> str:  # noqa: ARG002
-        if not isinstance(value, dt.date) or isinstance(value, dt.datetime):
+        if not is_date(value):
             raise self._wrong("a date (not a datetime)")
-        return value.isoformat()
+        return plain_date(value).isoformat()
 
     @hides_locals
     def matches(self, pattern: str) -> Filter:
@@ -307,11 +308,14 @@ def format_utc(moment: dt.datetime, *, up: bool = False) -> str:
     """Write an aware moment as the API does: UTC in whole seconds, cut off or rounded up.
 
     Raises:
-        ValueError: in UTC it lies beyond the years that there are.
+        ValueError: it has no zone, or in UTC it lies beyond the years that there are.
     """
+    plain = plain_datetime(moment)
+    if plain.utcoffset() is None:
+        raise ValueError("must have a time zone")
     try:
-        utc = moment.astimezone(dt.UTC)
-        if up and utc.microsecond:
+        utc = plain.astimezone(dt.UTC)
+        if up and is_fractional(moment):
             utc += dt.timedelta(seconds=1)
     except OverflowError:
         raise ValueError("must lie between the years 1 and 9999 in UTC") from None
@@ -324,6 +328,6 @@ def epoch_of(moment: dt.datetime) -> int:
     Raises:
         InvalidRequestError: it has no zone.
     """
-    if not isinstance(moment, dt.datetime) or moment.utcoffset() is None:
+    if not is_datetime(moment) or moment.utcoffset() is None:
         raise InvalidRequestError("since must be a datetime with a time zone, or a cursor", argument="since")
-    return math.floor(moment.timestamp())
+    return math.floor(plain_datetime(moment).timestamp())

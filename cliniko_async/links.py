@@ -1,13 +1,10 @@
 """Links between records, as the API gives them: a URL, and what kind of record it leads to."""
 
-from typing import TYPE_CHECKING, Annotated, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, Generic, Self, TypeVar
 
 import msgspec
 
 from ._http import is_id
-
-if TYPE_CHECKING:
-    from typing import Self
 
 T_co = TypeVar("T_co", covariant=True)
 
@@ -37,7 +34,7 @@ class Link(_AnyLink, Generic[T_co], frozen=True, gc=False):
     """A link to one record; `await cliniko.follow(link)` gives it."""
 
     @classmethod
-    def to(cls, href: str) -> "Self":
+    def to(cls, href: str) -> Self:
         """Make a link of a URL."""
         return cls(SelfLink(href))
 

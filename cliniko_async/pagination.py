@@ -17,6 +17,7 @@ from ._cursor import Mark, StartMark, fingerprint, list_marks, read_cursor, writ
 from ._decode import PageData, Row
 from ._frames import HiddenLocals
 from ._http import Discreet, Request
+from ._record import Holder
 from ._walks import Answer, Query, Step, Walk, resume, unrepeated
 from .errors import BadRequestError, ClinikoError, DecodingError, PaginationDriftError, PaginationError
 
@@ -24,7 +25,7 @@ T = TypeVar("T")
 
 
 @attrs.frozen(repr=False)
-class Page(Discreet, Generic[T]):
+class Page(Discreet, Holder, Generic[T]):
     """A page: its `items`, the `total_entries` of the list, the link to the `next` page, and a `cursor` behind it."""
 
     items: tuple[T, ...]

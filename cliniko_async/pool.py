@@ -15,6 +15,7 @@ from ._gate import Gate
 from ._identity import base_url_for, checked_key
 from ._retry import RetryPolicy
 from ._runs import Job, Member, Run
+from ._session import OnePerProcess
 from ._spelling import did_you_mean
 from ._transport import open_session
 from .client import Cliniko
@@ -38,7 +39,7 @@ class ClientOptions(TypedDict, total=False):
     priority: Priority
 
 
-class AccountPool:
+class AccountPool(OnePerProcess):
     """Clients of many accounts over one connector: each has its own limiter, and none holds up the others.
 
     Where connections are short, interactive requests go first, then the account that has the fewest. A request is

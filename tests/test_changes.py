@@ -378,14 +378,6 @@ async def test_a_server_that_ignores_the_filter_or_the_sort_is_not_believed():
             await it.read(dt.datetime.fromtimestamp(NOW - 15, dt.UTC))
 
 
-@virtually
-async def test_a_list_that_cannot_be_asked_for_by_its_changes_refuses_before_anything_is_sent():
-    async with scene() as it:
-        with pytest.raises(InvalidRequestError, match="updated_at"):
-            it.cliniko.services.changes()
-        assert not it.sandbox.requests
-
-
 @pytest.mark.parametrize("name", RESOURCES)
 def test_whatever_can_be_asked_for_by_its_changes_can_be_asked_for_by_id(name):
     cls = resource_class(name)

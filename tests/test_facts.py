@@ -14,7 +14,7 @@ import msgspec
 import pytest
 
 from cliniko_async._http import Request, Response, Server
-from cliniko_async._resource import VISIBILITIES
+from cliniko_async._list_options import VISIBILITIES
 from cliniko_async.links import Link, ListLink
 from tests.support.facts import (
     ALWAYS,
@@ -26,6 +26,7 @@ from tests.support.facts import (
     UNIONS,
     VARIANTS,
     alternatives,
+    assert_named,
     camel,
     kinds,
     table,
@@ -77,16 +78,15 @@ def merged(descriptions: list[Any]) -> Any:
 
 
 def expected_fields(fields: dict[str, Any]) -> dict[str, Any]:
-    # The id of a record that need not be linked may be missing with the link.
-    beside_links = {f"{key}_id" for key, spec in fields.items() if spec["type"] == "link"}
-    return {
-        key: (expected_type(spec), "optional" if key in beside_links else presence(key, spec))
-        for key, spec in fields.items()
-    }
+    return {key: (expected_type(spec), presence(key, spec, fields)) for key, spec in fields.items()}
 
 
-def presence(key: str, spec: dict[str, Any]) -> str:
-    return "required" if key in ALWAYS or not (spec["nullable"] or spec["type"] == "link") else "optional"
+def presence(key: str, spec: dict[str, Any], fields: dict[str, Any]) -> str:
+    """Every link is optional, and so is the id of one and what is deprecated."""
+    linked = spec["type"] == "link" or fields.get(key.removesuffix("_id"), {}).get("type") == "link"
+    if key not in ALWAYS and (spec["nullable"] or linked or spec.get("deprecated")):
+        return "optional"
+    return "required"
 
 
 def variant_fields(name: str) -> dict[str, Any]:
@@ -122,8 +122,8 @@ def read_one(hint: Any) -> Any:
         return ("list", read_type(arguments[0]))
     if get_origin(hint) is Annotated and arguments[0] in (Link, ListLink):
         return (arguments[0].__name__, "Never" if arguments[1] is Never else arguments[1])
-    if hint == Annotated[dt.datetime, msgspec.Meta(tz=True)]:
-        return "DateTime"
+    if get_origin(hint) is Annotated:
+        return {Annotated[dt.datetime, msgspec.Meta(tz=True)]: "DateTime"}.get(hint) or read_one(arguments[0])
     return ("part", read_fields(hint)) if attrs.has(hint) else hint.__name__
 
 
@@ -138,6 +138,15 @@ def test_there_is_a_table_for_every_resource_of_the_facts():
 def test_a_record_has_the_fields_of_the_facts(name: str):
     """Each with its type, whether it may be missing or null, and what a link leads to."""
     assert read_fields(table(name).record) == expected_fields(RESOURCES[name]["fields"])
+
+
+@pytest.mark.parametrize("name", RESOURCES)
+def test_deprecated_fields_are_marked_and_the_class_names_them(name: str):
+    facts = RESOURCES[name].get("fields") or {}
+    record = table(name).record
+    marked = {each.name for each in attrs.fields(record) if each.metadata.get("deprecated")}
+    assert marked == {key for key, spec in facts.items() if spec.get("deprecated")}
+    assert_named(record, marked)
 
 
 @pytest.mark.parametrize(("name", "variant"), VARIANTS)
@@ -242,6 +251,17 @@ async def request_of(name: str, key: str) -> Request:
         with pytest.raises(Sent) as caught:
             await asked
     return caught.value.request
+
+
+@pytest.mark.parametrize("name", RESOURCES)
+def test_a_resource_names_the_operations_of_the_facts(name: str):
+    keys = RESOURCES[name]["operations"]
+    assert table(name)(Recorder()).operations == {ODD.get(key) or method_of(name, key) for key in keys}
+
+
+@pytest.mark.parametrize("name", RESOURCES)
+def test_changes_can_be_asked_for_where_a_list_can_be_searched_by_the_time_of_the_last_one(name: str):
+    assert hasattr(table(name), "changes") is any("updated_at" in (each.get("filters") or {}) for each in lists(name))
 
 
 @pytest.mark.parametrize(("name", "key"), OPERATIONS)

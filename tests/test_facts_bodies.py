@@ -6,15 +6,17 @@ import json
 import re
 from collections.abc import Iterator
 from decimal import Decimal
-from typing import Any, Literal, get_args, get_origin, get_type_hints, is_typeddict
+from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 import attrs
 import msgspec
 import pytest
+from pydantic import TypeAdapter
 
-from cliniko_async._fields import check_fields, wire_name
+from cliniko_async._compat import is_typeddict
+from cliniko_async._fields import Deprecated, check_fields, wire_name
 from cliniko_async.errors import InvalidFieldsError
-from tests.support.facts import BODIES, RESOURCES, allowed, alternatives, kinds, table
+from tests.support.facts import BODIES, RESOURCES, allowed, alternatives, assert_named, kinds, table
 
 DAY = dt.date(2025, 7, 21)
 MOMENT = dt.datetime(2025, 7, 21, 9, 30, tzinfo=dt.timezone(dt.timedelta(hours=10)))
@@ -191,7 +193,7 @@ def outcome(fields: Any, attribute: str, value: Any) -> Any:
 def seen(result: Any) -> str:
     """Tell 1, True, "1" and Decimal(1) apart, but not the two ways to write a JSON number."""
     if isinstance(result, dict):
-        return str({key: seen(each) for key, each in result.items()})
+        return str({key: seen(each) for key, each in sorted(result.items())})
     if isinstance(result, list):
         return str([seen(each) for each in result])
     number = isinstance(result, int | Decimal) and not isinstance(result, bool)
@@ -201,6 +203,15 @@ def seen(result: Any) -> str:
 @pytest.mark.parametrize(("name", "kind"), BODIES)
 def test_a_body_has_the_fields_of_the_facts(name: str, kind: str):
     assert {wire_name(key) for key in get_type_hints(sent(name, kind))} == body(name, kind).keys()
+
+
+@pytest.mark.parametrize(("name", "kind"), BODIES)
+def test_deprecated_fields_of_a_body_are_marked_and_it_names_them(name: str, kind: str):
+    fields = sent(name, kind)
+    hints = get_type_hints(fields, include_extras=True)
+    marked = {key for key, hint in hints.items() if any(isinstance(note, Deprecated) for note in get_args(hint))}
+    assert {wire_name(key) for key in marked} == {k for k, spec in body(name, kind).items() if spec.get("deprecated")}
+    assert_named(fields, marked)
 
 
 @pytest.mark.parametrize(("name", "kind"), BODIES)
@@ -225,6 +236,28 @@ def test_a_body_takes_what_the_facts_allow_and_refuses_the_rest(name: str, kind:
             by_facts = REFUSED if (found := written(spec, probe)) == REFUSED else {key: found}
             if seen(by_table := outcome(sent(name, kind), attribute, probe)) != seen(by_facts):
                 wrong.setdefault(key, []).append((probe, by_table, by_facts))
+    assert wrong == {}
+
+
+def number(value: Decimal) -> float:
+    """The JSON number of a decimal."""
+    return int(value) if value == value.to_integral_value() else float(value)
+
+
+@pytest.mark.parametrize(("name", "kind"), BODIES)
+def test_pydantic_takes_a_body_in_the_form_that_is_sent(name: str, kind: str):
+    """A web backend reads it of JSON: what may be sent comes out of it as what is sent."""
+    fields: Any = sent(name, kind)
+    adapter = TypeAdapter(fields)
+    wrong: dict[str, list[Any]] = {}
+    for attribute, hint in get_type_hints(fields, include_extras=True).items():
+        others = {each: next(literals(get_type_hints(fields)[each])) for each in fields.__required_keys__ - {attribute}}
+        spec = body(name, kind)[wire_name(attribute)]
+        values = (written(spec, probe) for probe in probes(spec, list(literals(hint))))
+        for value in {seen(each): each for each in values if each != REFUSED}.values():
+            read = adapter.validate_python(json.loads(json.dumps({attribute: value} | others, default=number)))
+            if seen(outcome(fields, attribute, read[attribute])) != seen({wire_name(attribute): value}):
+                wrong.setdefault(attribute, []).append((value, read))
     assert wrong == {}
 
 

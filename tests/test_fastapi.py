@@ -1,9 +1,10 @@
 """Records as FastAPI's response types and request bodies, with nothing to install or import for those who have none."""
 
+import json
 import subprocess
 import sys
 from collections.abc import AsyncIterator
-from typing import Annotated, Any
+from typing import Annotated, Any, get_type_hints
 
 import httpx
 import pytest
@@ -11,7 +12,24 @@ from fastapi import Body, FastAPI
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
 import cliniko_async
-from cliniko_async import AppointmentType, Booking, Communication, InvoiceItem, Settings, from_dict
+from cliniko_async import (
+    AppointmentType,
+    AppointmentTypeFields,
+    Booking,
+    Change,
+    Cliniko,
+    Communication,
+    IndividualAppointmentFields,
+    InvoiceItem,
+    Page,
+    PatientCaseFields,
+    Settings,
+    from_dict,
+)
+from cliniko_async._compat import is_typeddict
+from cliniko_async._fields import check_fields
+from cliniko_async.sandbox import Sandbox
+from tests.support.clients import WHO
 from tests.support.records import CLASSES, EXAMPLES, RECORD_OF, example
 
 KIND = example("appointment_type")
@@ -49,7 +67,39 @@ def application() -> FastAPI:
     async def name(kind: Annotated[AppointmentType, Body()]) -> str:
         return kind.name
 
+    add_bodies(app)
+    add_holders(app)
     return app
+
+
+def add_bodies(app: FastAPI) -> None:
+    @app.post("/type")
+    async def make(fields: AppointmentTypeFields) -> dict[str, str]:
+        return {name: f"{type(value).__name__} {value}" for name, value in fields.items()}
+
+    @app.post("/case")
+    async def case(fields: PatientCaseFields) -> dict[str, str]:
+        return {name: f"{type(value).__name__} {value}" for name, value in fields.items()}
+
+    @app.post("/appointment")
+    async def appointment(fields: IndividualAppointmentFields) -> dict[str, Any]:
+        return check_fields(IndividualAppointmentFields, fields)
+
+
+def add_holders(app: FastAPI) -> None:
+    @app.get("/page")
+    async def page() -> Page[AppointmentType]:
+        async with Sandbox(appointment_types=3) as sandbox, cliniko_of(sandbox) as cliniko:
+            return await cliniko.appointment_types.list(per_page=1)
+
+    @app.get("/changes")
+    async def changes() -> list[Change[AppointmentType]]:
+        async with Sandbox(appointment_types=3) as sandbox, cliniko_of(sandbox) as cliniko:
+            return [change async for change in cliniko.appointment_types.changes()]
+
+
+def cliniko_of(sandbox: Sandbox) -> Cliniko:
+    return Cliniko(sandbox.api_key, base_url=sandbox.base_url, **WHO)
 
 
 @pytest.fixture
@@ -122,6 +172,94 @@ def test_every_record_and_every_part_is_described(cls: Any):
     schema = TypeAdapter(cls).json_schema()
     assert cls.__name__ in schema.get("$ref", schema.get("title"))
     assert "#/$defs" not in str(schema.get("$defs", ""))
+
+
+# What may be sent, pages and changes
+
+
+async def test_what_may_be_sent_is_a_request_body(http: httpx.AsyncClient):
+    """JSON has no decimals and no dates: its texts are taken for them."""
+    answer = await http.post("/type", json={"name": "A", "deposit_price": "12.50", "practitioner_ids": ["1"]})
+    assert answer.json() == {"name": "str A", "deposit_price": "Decimal 12.50", "practitioner_ids": "list ['1']"}
+    answer = await http.post("/case", json={"name": "A", "issue_date": "2025-01-02", "expiry_date": None})
+    assert answer.json() == {"name": "str A", "issue_date": "date 2025-01-02", "expiry_date": "NoneType None"}
+    answer = await http.post("/appointment", json={"starts_at": "2025-01-02T10:00:00+10:00"})
+    assert answer.json() == {"starts_at": "2025-01-02T00:00:00Z"}
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "told"),
+    [
+        ("/type", {"nam": "A"}, "Extra inputs are not permitted"),
+        ("/type", {"name": "x" * 256}, "Value error, is longer than 255 characters"),
+        ("/type", {"deposit_price": "-1"}, "Value error, must be at least 0 and less than 4000000000"),
+        ("/type", {"color": "red"}, "Value error, does not match ^#([A-Fa-f0-9]{6}|[A-Fa-f0-9]{3})$"),
+        ("/type", {"product_id": "x"}, "Value error, is no id"),
+        ("/appointment", {"starts_at": "2025-01-02T10:00:00"}, "Value error, must have a time zone"),
+        ("/appointment", {"repeat_rule": {"repeat": "Daily"}}, "Extra inputs are not permitted"),
+    ],
+)
+async def test_a_body_that_breaks_a_rule_is_refused_with_the_words_of_the_rule(
+    http: httpx.AsyncClient, path: str, body: Any, told: str
+):
+    """A misspelt field is refused and not dropped, at any depth."""
+    answer = await http.post(path, json=body)
+    assert answer.status_code == 422
+    assert told in [fault["msg"] for fault in answer.json()["detail"]]
+
+
+async def test_the_rules_of_a_body_are_described(http: httpx.AsyncClient):
+    schemas = (await http.get("/openapi.json")).json()["components"]["schemas"]
+    fields = schemas["AppointmentTypeFields"]
+    assert fields["additionalProperties"] is False
+    assert "required" not in fields
+    assert fields["properties"]["name"] == {"type": "string", "maxLength": 255, "title": "Name"}
+    assert fields["properties"]["color"]["pattern"] == "^#([A-Fa-f0-9]{6}|[A-Fa-f0-9]{3})$"
+    duration = {"type": "integer", "exclusiveMinimum": 0, "exclusiveMaximum": 1440, "title": "Duration In Minutes"}
+    assert fields["properties"]["duration_in_minutes"] == duration
+
+
+FIELDS = [name for name in cliniko_async.__all__ if is_typeddict(getattr(cliniko_async, name))]
+
+
+@pytest.mark.parametrize("name", FIELDS)
+def test_everything_that_may_be_sent_is_described(name: str):
+    """With each key and with what is needed; a part of a record, which JSON cannot be, is left out."""
+    fields: Any = getattr(cliniko_async, name)
+    schema = TypeAdapter(fields).json_schema()
+    shown = schema["$defs"][name] if "$ref" in schema else schema
+    assert shown["properties"].keys() == fields.__annotations__.keys() | get_type_hints(fields).keys()
+    assert set(shown.get("required", ())) == fields.__required_keys__
+    assert not {part.__name__ for part in CLASSES} & schema.get("$defs", {}).keys()
+
+
+async def test_a_page_and_changes_are_response_types(http: httpx.AsyncClient):
+    page = (await http.get("/page")).json()
+    assert page.keys() == {"items", "total_entries", "next", "cursor"}
+    assert (len(page["items"]), page["total_entries"]) == (1, 3)
+    assert from_dict(AppointmentType, page["items"][0]).name
+    changes = (await http.get("/changes")).json()
+    assert [change.keys() for change in changes] == 3 * [{"record", "kind"}]
+    assert {change["kind"] for change in changes} == {"upsert"}
+    described = (await http.get("/openapi.json")).json()
+    for path, place in (("/page", "items"), ("/changes", "record")):
+        answer = described["paths"][path]["get"]["responses"]["200"]["content"]["application/json"]["schema"]
+        assert "#/components/schemas/AppointmentType" in str((answer.get("items") or answer)["properties"][place])
+
+
+@pytest.mark.parametrize("hint", [Page, Page[AppointmentType], Change, Change[AppointmentType | Booking]], ids=str)
+def test_what_holds_records_is_taken_as_it_is(hint: Any):
+    record = from_dict(AppointmentType, KIND)
+    page = Page((record,), 1, None, "cursor", b"{}")
+    held: Any = page if hint in (Page, Page[AppointmentType]) else Change(record, "upsert")
+    adapter = TypeAdapter(hint)
+    assert adapter.validate_python(held) is held
+    dumped = adapter.dump_python(held, mode="json")
+    assert dumped == json.loads(adapter.dump_json(held))
+    assert KIND in (dumped.get("record"), *dumped.get("items", ()))
+    for other in ({}, 5, None):
+        with pytest.raises(ValidationError, match=f"must be a {type(held).__name__}"):
+            adapter.validate_python(other)
 
 
 def test_a_record_is_a_field_of_a_model():

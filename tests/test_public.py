@@ -1,16 +1,27 @@
 """What the package shows: every public name, typed and loaded when it is first used."""
 
 import ast
+import asyncio
+import copy
 import importlib
+import inspect
+import pickle
+import pydoc
+import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any, get_type_hints
+from unittest.mock import AsyncMock, Mock, create_autospec, patch
 
 import pytest
+from fastapi import BackgroundTasks
 
 import cliniko_async
-from cliniko_async import Cliniko
+from cliniko_async import AccountPool, Cliniko
 from cliniko_async._tables import NAMES, RESOURCES, resource_class
+from cliniko_async.sandbox import Sandbox
+from tests.support.clients import WHO
 
 PACKAGE = Path(cliniko_async.__file__).parent
 
@@ -56,13 +67,14 @@ def test_a_resource_is_loaded_by_its_first_use_and_no_other_with_it():
     loaded = loaded_by(
         "import cliniko_async; c = cliniko_async.Cliniko('key-au1', app_name='A', contact_email='a@b.co'); c.taxes"
     )
-    assert {name for name in loaded if name.startswith("cliniko_async.resources.")} == {"cliniko_async.resources.tax"}
+    tables = {name for name in loaded if re.match(r"cliniko_async\.resources\.[^_]", name)}
+    assert tables == {"cliniko_async.resources.tax"}
 
 
 def test_a_record_is_loaded_by_its_name():
     loaded = loaded_by("from cliniko_async import AppointmentType")
-    tables = {name.rpartition(".")[2] for name in loaded if name.startswith("cliniko_async.resources.")}
-    assert tables == {"appointment_type"}
+    tables = {name for name in loaded if re.match(r"cliniko_async\.resources\.[^_]", name)}
+    assert tables == {"cliniko_async.resources.appointment_type"}
     assert "cattrs" not in loaded
 
 
@@ -122,18 +134,152 @@ def test_every_module_of_tables_is_listed():
 # The client
 
 
+def client(**options: Any) -> Cliniko:
+    return Cliniko("key-au1", **WHO, **options)
+
+
 def test_the_client_has_an_attribute_for_each_resource_and_the_checkers_see_it():
     annotated = {
         stmt.target.id: ast.unparse(stmt.annotation)
         for stmt in type_checking(PACKAGE / "client.py")
         if isinstance(stmt, ast.AnnAssign) and isinstance(stmt.target, ast.Name)
     }
-    assert annotated == {name: attribute for name, (_, attribute) in RESOURCES.items()}
-    client = Cliniko("key-au1", app_name="Tests", contact_email="it@example.com")
-    assert RESOURCES.keys() <= set(dir(client))
+    assert annotated == {name: f"ResourceAttribute[{attribute}]" for name, (_, attribute) in RESOURCES.items()}
+    one = client()
+    assert RESOURCES.keys() <= set(dir(one)) & set(dir(Cliniko))
     for name in RESOURCES:
-        assert type(getattr(client, name)) is resource_class(name)
-        assert getattr(client, name) is getattr(client, name)
+        assert type(getattr(one, name)) is resource_class(name) is getattr(Cliniko, name)
+        assert getattr(one, name) is getattr(one, name)
+
+
+def test_help_on_the_class_describes_each_resource():
+    text = pydoc.render_doc(Cliniko, renderer=pydoc.plaintext)
+    for name in RESOURCES:
+        assert f" {name} = " in text
+        assert inspect.getdoc(resource_class(name)) in text.replace(" |      ", "")
+        assert inspect.getdoc(inspect.getattr_static(Cliniko, name))
+
+
+async def test_a_mock_by_specification_has_the_resources_and_no_others():
+    """One that is made of all of it awaits what is awaited, and refuses arguments that the method does not take."""
+    for mock in (Mock(spec=Cliniko), AsyncMock(spec=Cliniko), create_autospec(Cliniko, instance=True)):
+        assert mock.patients is not None
+        with pytest.raises(AttributeError):
+            _ = mock.apointments
+    whole = create_autospec(Cliniko, instance=True)
+    whole.patients.get.return_value = "a patient"
+    assert await whole.patients.get("1") == "a patient"
+    with pytest.raises(AttributeError):
+        _ = whole.patients.cancel
+    with pytest.raises(TypeError):
+        whole.patients.get()
+
+
+def test_a_resource_of_one_client_can_be_replaced_for_a_test():
+    one, other = client(), client()
+    with patch.object(one, "patients", "stub"):
+        assert one.patients == "stub"
+        assert type(other.patients) is resource_class("patients")
+    assert type(one.patients) is resource_class("patients")
+
+
+def test_the_resources_are_mapped_by_their_names_and_loaded_when_asked_for():
+    one = client()
+    assert list(one.resources) == list(RESOURCES)
+    assert len(one.resources) == len(RESOURCES)
+    for name, resource in one.resources.items():
+        assert resource is getattr(one, name)
+        assert resource.name == name
+        assert isinstance(resource.record, type)
+        assert resource.where.fields() == resource_class(name).searchable()
+    with pytest.raises(KeyError):
+        _ = one.resources["apointments"]
+    code = "import cliniko_async; c = cliniko_async.Cliniko('key-au1', app_name='A', contact_email='a@b.co')"
+    loaded = loaded_by(f"{code}; list(c.resources); c.resources['taxes']")
+    public = {name for name in loaded if re.match(r"cliniko_async\.resources\.[^_]", name)}
+    assert public == {"cliniko_async.resources.tax"}
+
+
+class Clinic(Cliniko):
+    """A client that knows more than its key."""
+
+    __slots__ = ("tags",)
+
+    def __init__(self, key: str, clinic: str, **options: Any) -> None:
+        super().__init__(key, **WHO, **options)
+        self.clinic = clinic
+        self.tags = ["a"]
+
+
+async def test_a_view_keeps_the_state_of_a_subclass_and_has_resources_of_its_own():
+    """And stays a view: it closes nothing."""
+    async with Clinic("key-au1", "Hill") as clinic:
+        first = clinic.patients
+        view = clinic.with_options(priority="bulk")
+        assert (type(view), view.clinic, view.tags) == (Clinic, "Hill", ["a"])
+        assert view.patients is not first
+        assert clinic.patients is first
+        view.clinic = "Dale"
+        assert clinic.clinic == "Hill"
+        await view.aclose()
+        assert (await clinic.with_options(timeout=1.0).limits()).used == 0
+
+
+@pytest.mark.parametrize("take", [copy.copy, copy.deepcopy, pickle.dumps], ids=lambda take: take.__name__)
+def test_a_client_is_neither_pickled_nor_copied(take: Any):
+    """Nor is what sends by one: its resources, lists, changes, and pools."""
+    one = client()
+    owners = [one, one.with_options(timeout=1.0), AccountPool(**WHO)]
+    if take is not copy.copy:
+        owners += [one.patients, one.patients.list(), one.patients.changes()]
+    for owner in owners:
+        with pytest.raises(TypeError, match="make one in each process"):
+            take(owner)
+
+
+@pytest.mark.parametrize("session", ["https://example.com", object(), Mock(), 0, False])
+def test_a_session_that_is_none_is_a_type_error(session: Any):
+    with pytest.raises(TypeError, match=r"session must be an aiohttp\.ClientSession, not "):
+        client(session=session)
+
+
+def public_callables() -> dict[str, Any]:
+    """Every function and method that a user may call, by its name; what the extras need is left out."""
+    modules = [importlib.import_module(f"cliniko_async.{name}") for name in ("filters", "links", "pagination")]
+    own = [each for one in modules for each in vars(one).values() if getattr(each, "__module__", "") == one.__name__]
+    listed = [getattr(one, name) for one in (cliniko_async, cliniko_async.limits) for name in one.__all__]
+    tables = [resource_class(name) for name in RESOURCES]
+    found: dict[str, Any] = {}
+    for each in [*listed, *own, *tables, *(type(table.where) for table in tables)]:  # type: ignore[attr-defined]
+        if inspect.isfunction(each):
+            found[each.__qualname__] = each
+        for name in dir(each) if isinstance(each, type) else ():
+            method = inspect.getattr_static(each, name)
+            method = method.fget if isinstance(method, property) else getattr(method, "__func__", method)
+            if inspect.isfunction(method) and method.__module__.startswith(cliniko_async.__name__):
+                found[f"{each.__name__}.{name}"] = method
+    return {name: each for name, each in found.items() if name != "RedisLimiter.__init__"}
+
+
+CALLABLES = public_callables()
+
+
+def test_the_type_hints_of_every_method_can_be_read():
+    """Whoever looks at them at run time, as frameworks and documentation tools do, needs no import of ours."""
+    wrong: dict[str, str] = {}
+    for name, each in CALLABLES.items():
+        try:
+            get_type_hints(each)
+        except Exception as error:  # noqa: BLE001  (whatever it is, it is a fault)
+            wrong[name] = str(error)
+    assert wrong == {}
+    assert {
+        "Patients.changes",
+        "Patients.list",
+        "Cliniko.follow",
+        "Paginator.first",
+        "AccountPool.run",
+    } <= CALLABLES.keys()
 
 
 @pytest.mark.parametrize("name", RESOURCES)
@@ -150,3 +296,33 @@ def test_an_unknown_resource_is_an_attribute_error():
         _ = client.apointments  # type: ignore[attr-defined]
     with pytest.raises(KeyError):
         resource_class("apointments")
+
+
+@pytest.mark.parametrize("name", RESOURCES)
+def test_what_is_awaited_is_a_coroutine_function(name: str):
+    """A framework asks before it awaits; what returns a paginator is none."""
+    one = getattr(client(), name)
+    for operation in one.operations:
+        awaited = not operation.startswith("list")
+        for method in (getattr(one, operation), getattr(type(one), operation)):
+            assert inspect.iscoroutinefunction(method) is asyncio.iscoroutinefunction(method) is awaited
+
+
+async def test_a_deprecated_operation_warns_when_it_is_called():
+    """Not when it is awaited, where nobody would find the line; and it can still be inspected."""
+    delete = client().patients.delete
+    with pytest.warns(DeprecationWarning, match="use archive") as caught:
+        work = delete("1")
+    assert caught[0].filename == __file__
+    assert inspect.iscoroutine(work)
+    work.close()
+    assert list(inspect.signature(delete).parameters) == ["id"]
+
+
+@pytest.mark.filterwarnings("ignore:DELETE only archives")
+async def test_a_deprecated_operation_runs_as_a_background_task():
+    async with Sandbox() as sandbox, Cliniko(sandbox.api_key, base_url=sandbox.base_url, **WHO) as cliniko:
+        tasks = BackgroundTasks()
+        tasks.add_task(cliniko.appointment_types.delete, sandbox.add("appointment_types", name="Old"))
+        await tasks()
+        assert [request.method for request in sandbox.requests] == ["POST"]

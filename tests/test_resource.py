@@ -18,7 +18,8 @@ from cliniko_async import (
     Patient,
     Settings,
 )
-from cliniko_async._resource import VISIBILITIES, encode_body, sent_fields, visibilities
+from cliniko_async._list_options import VISIBILITIES
+from cliniko_async._resource import encode_body, sent_fields, visibilities
 from cliniko_async._tables import RESOURCES, resource_class
 from cliniko_async.sandbox import Sandbox
 

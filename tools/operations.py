@@ -8,15 +8,17 @@ import re
 import textwrap
 import types
 import warnings
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import AsyncGenerator, Callable, Coroutine, Iterator
 from decimal import Decimal
-from typing import Any, Literal, Required, TypeVar, Union, get_args, get_origin, get_type_hints, is_typeddict
+from typing import Any, Literal, Required, TypeVar, Union, get_args, get_origin, get_type_hints
 
 import attrs
 
+from cliniko_async._compat import is_typeddict
 from cliniko_async._fields import Id
 from cliniko_async._http import Request, Response, Server
-from cliniko_async._resource import VISIBILITIES, ListOptions, Resource
+from cliniko_async._list_options import VISIBILITIES, ListOptions
+from cliniko_async._resource import Resource
 from cliniko_async._store import Store
 from cliniko_async._tables import RESOURCES, resource_class
 from cliniko_async.errors import InvalidRequestError
@@ -231,8 +233,8 @@ def _options(parameter: inspect.Parameter) -> Iterator[str]:
 
 
 def _result(hint: object, table: Table) -> str:
-    if opened := re.fullmatch(r"AsyncGenerator\[(\w+), None\]", str(hint)):
-        return f"AsyncContextManager[{opened[1]}]"
+    if get_origin(hint) is AsyncGenerator:
+        return f"AsyncContextManager[{_result(get_args(hint)[0], table)}]"
     if isinstance(hint, TypeVar | str):
         return re.sub(r"\bT\b", record_of(table).__name__, str(hint).removeprefix("~"))
     if get_origin(hint) in (Union, types.UnionType):

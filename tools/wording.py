@@ -4,12 +4,12 @@ import datetime as dt
 import types
 from collections.abc import Iterable, Iterator, Sequence
 from decimal import Decimal
-from typing import Annotated, Any, Literal, Never, Required, Union, get_args, get_origin, get_type_hints, is_typeddict
+from typing import Annotated, Any, Literal, Never, Required, Union, get_args, get_origin, get_type_hints
 
 import attrs
 
-from cliniko_async._fields import DecimalNumber, DecimalText, Digits, MaxLength, MinLength, Pattern, Range
-from cliniko_async._record import DateTime
+from cliniko_async._compat import is_typeddict
+from cliniko_async._fields import DecimalNumber, DecimalText, Deprecated, Digits, MaxLength, MinLength, Pattern, Range
 from cliniko_async.links import Link, ListLink
 
 _FEW = 20
@@ -34,7 +34,13 @@ def alternatives(hint: object) -> list[object]:
 
 def may_be_none(hint: object) -> bool:
     """Whether None is one of the members of a type."""
-    return types.NoneType in get_args(hint)
+    members = get_args(hint)[:1] if get_origin(hint) is Annotated else ()
+    return types.NoneType in get_args(hint) or any(map(may_be_none, members))
+
+
+def is_deprecated(hint: object) -> bool:
+    """Whether a field that may be sent is marked as one that the API is about to give up."""
+    return any(isinstance(note, Deprecated) for note in get_args(hint))
 
 
 def in_words(hint: object, anchors: dict[str, str]) -> str:
@@ -46,17 +52,14 @@ def _one(hint: object, anchors: dict[str, str]) -> str:
     arguments = get_args(hint)
     if get_origin(hint) is Required:
         return in_words(arguments[0], anchors)
-    if get_origin(hint) is Annotated and hint != DateTime:
+    if get_origin(hint) is Annotated:
         return _annotated(arguments, anchors)
     if get_origin(hint) in (tuple, Sequence):
         kind = "tuple" if get_origin(hint) is tuple else "list"
         return f"{kind} of {in_words(arguments[0], anchors)}"
     if get_origin(hint) is Literal:
         return _literal(arguments)
-    return code(_NAMES.get(hint) or (hint if arguments else getattr(hint, "__name__", hint)))
-
-
-_NAMES: dict[object, str] = {DateTime: "datetime"}
+    return code(hint if arguments else getattr(hint, "__name__", hint))
 
 
 def _annotated(arguments: tuple[Any, ...], anchors: dict[str, str]) -> str:

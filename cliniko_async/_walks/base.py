@@ -10,6 +10,7 @@ from urllib.parse import parse_qsl, quote
 import msgspec
 
 from .._cursor import Mark
+from .._dates import Real
 from .._decode import PageData, Row
 from .._http import Discreet, Server
 from ..errors import PaginationError
@@ -18,7 +19,7 @@ from ..filters import format_utc
 FULL_PAGE = 100
 TRIES = 3
 _TOO_LONG = 20
-_EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
+_EPOCH = Real.datetime(1970, 1, 1, tzinfo=dt.UTC)
 _FIRST_SECOND = -62_135_596_800
 _LAST_SECOND = 253_402_300_799
 """In UTC, filters can name no moment before the year 1 or after the year 9999; a stamp with an offset can lie there."""

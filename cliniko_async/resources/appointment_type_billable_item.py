@@ -1,13 +1,15 @@
 """Appointment type billable items: what an appointment of a type is charged with."""
 
 from decimal import Decimal
-from typing import TYPE_CHECKING, Annotated, TypedDict, Unpack
+from typing import TYPE_CHECKING, Annotated, Unpack
 
-from .._fields import Id, Money, Range
-from .._record import DateTime, Record, record
+from .._dates import DateTime
+from .._fields import Fields, Id, Money, Range
+from .._record import Record, record
 from .._resource import DeleteMixin, GetMixin, ListMixin
 from ..filters import DateTimeField, Filters, IntField
 from ..links import Link, SelfLink
+from ._changes import ChangesMixin
 
 if TYPE_CHECKING:
     from .appointment_type import AppointmentType
@@ -30,7 +32,7 @@ class AppointmentTypeBillableItem(Record):
     is_monetary_discount: bool | None = None
 
 
-class AppointmentTypeBillableItemUpdateFields(TypedDict, total=False):
+class AppointmentTypeBillableItemUpdateFields(Fields, total=False):
     """What may be sent to change an appointment type billable item."""
 
     billable_item_id: Id
@@ -56,6 +58,7 @@ class AppointmentTypeBillableItemFilters(Filters):
 
 
 class AppointmentTypeBillableItems(
+    ChangesMixin[AppointmentTypeBillableItem],
     ListMixin[AppointmentTypeBillableItem],
     GetMixin[AppointmentTypeBillableItem],
     DeleteMixin[AppointmentTypeBillableItem],

@@ -1,13 +1,15 @@
 """Appointment type products: what is sold along with an appointment of a type."""
 
 from decimal import Decimal
-from typing import TYPE_CHECKING, Annotated, TypedDict, Unpack
+from typing import TYPE_CHECKING, Annotated, Unpack
 
-from .._fields import Id, Money, Range
-from .._record import DateTime, Record, record
+from .._dates import DateTime
+from .._fields import Fields, Id, Money, Range
+from .._record import Record, record
 from .._resource import DeleteMixin, GetMixin, ListMixin
 from ..filters import DateTimeField, Filters, IntField
 from ..links import Link, SelfLink
+from ._changes import ChangesMixin
 
 if TYPE_CHECKING:
     from .appointment_type import AppointmentType
@@ -30,7 +32,7 @@ class AppointmentTypeProduct(Record):
     product: Link["Product"] | None = None
 
 
-class AppointmentTypeProductUpdateFields(TypedDict, total=False):
+class AppointmentTypeProductUpdateFields(Fields, total=False):
     """What may be sent to change an appointment type product."""
 
     discount_percentage: Annotated[Money, Range(0, 100)] | None
@@ -56,7 +58,10 @@ class AppointmentTypeProductFilters(Filters):
 
 
 class AppointmentTypeProducts(
-    ListMixin[AppointmentTypeProduct], GetMixin[AppointmentTypeProduct], DeleteMixin[AppointmentTypeProduct]
+    ChangesMixin[AppointmentTypeProduct],
+    ListMixin[AppointmentTypeProduct],
+    GetMixin[AppointmentTypeProduct],
+    DeleteMixin[AppointmentTypeProduct],
 ):
     """The appointment type products of an account."""
 

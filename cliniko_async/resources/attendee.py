@@ -1,24 +1,28 @@
 """Attendees: who comes to an appointment, and whether they did."""
 
-from typing import TYPE_CHECKING, TypedDict, Unpack
+from typing import TYPE_CHECKING, Unpack
+
+import attrs
 
 from .._compat import deprecated
-from .._fields import Id
+from .._dates import DateTime
+from .._fields import Fields, Id
 from .._frames import hides_locals
-from .._record import DateTime, Record, record
+from .._list_options import ArchivedCancelledDeletedListOptions
+from .._record import DEPRECATED, Record, record
 from .._resource import (
     ArchivedCancelledDeletedGetMixin,
     ArchivedCancelledDeletedListMixin,
-    ArchivedCancelledDeletedListOptions,
     ArchiveMixin,
     DeprecatedDeleteMixin,
 )
 from ..filters import DateTimeField, Filterable, Filters, IntField
 from ..links import Link, ListLink, SelfLink
+from ..pagination import Paginator
 from ._bookings import CancelFields
+from ._changes import ChangesMixin
 
 if TYPE_CHECKING:
-    from ..pagination import Paginator
     from ._bookings import Booking
     from .invoice import Invoice
     from .patient import Patient
@@ -28,7 +32,10 @@ if TYPE_CHECKING:
 
 @record
 class Attendee(Record):
-    """A patient's place in an appointment."""
+    """A patient's place in an appointment.
+
+    The API has deprecated `email_reminder_sent` and `sms_reminder_sent`.
+    """
 
     id: str
     links: SelfLink
@@ -44,7 +51,7 @@ class Attendee(Record):
     cancellation_url: str | None = None
     cancelled_at: DateTime | None = None
     deleted_at: DateTime | None = None
-    email_reminder_sent: bool | None = None
+    email_reminder_sent: bool | None = attrs.field(default=None, metadata=DEPRECATED)
     invoice_status: int | None = None
     invoices: ListLink["Invoice"] | None = None
     notes: str | None = None
@@ -56,12 +63,12 @@ class Attendee(Record):
     sent_email_reminders_count: int | None = None
     sent_sms_follow_ups_count: int | None = None
     sent_sms_reminders_count: int | None = None
-    sms_reminder_sent: bool | None = None
+    sms_reminder_sent: bool | None = attrs.field(default=None, metadata=DEPRECATED)
     telehealth_url: str | None = None
     treatment_note_status: int | None = None
 
 
-class AttendeeUpdateFields(TypedDict, total=False):
+class AttendeeUpdateFields(Fields, total=False):
     """What may be sent to change an attendee."""
 
     arrived: bool | None
@@ -92,6 +99,7 @@ class AttendeeFilters(Filters):
 
 
 class Attendees(
+    ChangesMixin[Attendee],
     ArchivedCancelledDeletedListMixin[Attendee],
     ArchivedCancelledDeletedGetMixin[Attendee],
     ArchiveMixin[Attendee],
@@ -107,7 +115,7 @@ class Attendees(
     @hides_locals
     def list_for_group_appointment(
         self, group_appointment_id: Id, /, *filters: Filterable, **options: Unpack[ArchivedCancelledDeletedListOptions]
-    ) -> "Paginator[Attendee]":
+    ) -> Paginator[Attendee]:
         """Stream those who attend a group appointment; `list` with a filter on `booking_id` replaced it."""
         return self._list(
             f"/group_appointments/{self._id(group_appointment_id, 'group_appointment_id')}/attendees", filters, options
@@ -121,7 +129,7 @@ class Attendees(
         /,
         *filters: Filterable,
         **options: Unpack[ArchivedCancelledDeletedListOptions],
-    ) -> "Paginator[Attendee]":
+    ) -> Paginator[Attendee]:
         """Stream who attends an individual appointment; `list` with a filter on `booking_id` replaced it."""
         return self._list(
             f"/individual_appointments/{self._id(individual_appointment_id, 'individual_appointment_id')}/attendees",
@@ -133,7 +141,7 @@ class Attendees(
     @hides_locals
     def list_for_patient_case(
         self, patient_case_id: Id, /, *filters: Filterable, **options: Unpack[ArchivedCancelledDeletedListOptions]
-    ) -> "Paginator[Attendee]":
+    ) -> Paginator[Attendee]:
         """Stream the attendees of a patient case; `list` with a filter on `patient_case_id` replaced it."""
         return self._list(f"/patient_cases/{self._id(patient_case_id, 'patient_case_id')}/attendees", filters, options)
 

@@ -1,13 +1,14 @@
 """Availability blocks: times outside the usual hours when a practitioner can be booked."""
 
-import datetime as dt
-from typing import TYPE_CHECKING, Annotated, Literal, TypedDict, Unpack
+from typing import TYPE_CHECKING, Annotated, Literal, Unpack
 
-from .._fields import Id, Range
-from .._record import DateTime, Part, Record, record
+from .._dates import DateTime
+from .._fields import AsRead, Fields, Id, Moment, Range
+from .._record import Part, Record, record
 from .._resource import GetMixin, ListMixin
 from ..filters import DateTimeField, Filters, IntField
 from ..links import Link, SelfLink
+from ._changes import ChangesMixin
 
 if TYPE_CHECKING:
     from .business import Business
@@ -38,7 +39,7 @@ class AvailabilityBlock(Record):
     repeat_rule: AvailabilityBlockRepeatRule | None = None
 
 
-class AvailabilityBlockRepeatRuleFields(TypedDict, total=False):
+class AvailabilityBlockRepeatRuleFields(Fields, total=False):
     """What may be sent of a repeat rule."""
 
     number_of_repeats: Annotated[int, Range(0, 100, low_excluded=True)] | None
@@ -46,14 +47,14 @@ class AvailabilityBlockRepeatRuleFields(TypedDict, total=False):
     repeating_interval: Annotated[int, Range(0, 100, low_excluded=True)] | None
 
 
-class AvailabilityBlockFields(TypedDict, total=False):
+class AvailabilityBlockFields(Fields, total=False):
     """What may be sent of an availability block."""
 
     business_id: Id
-    ends_at: dt.datetime
+    ends_at: Moment
     practitioner_id: Id
-    repeat_rule: AvailabilityBlockRepeatRuleFields | AvailabilityBlockRepeatRule | None
-    starts_at: dt.datetime
+    repeat_rule: AvailabilityBlockRepeatRuleFields | AsRead[AvailabilityBlockRepeatRule] | None
+    starts_at: Moment
 
 
 class AvailabilityBlockFilters(Filters):
@@ -67,7 +68,7 @@ class AvailabilityBlockFilters(Filters):
     updated_at = DateTimeField()
 
 
-class AvailabilityBlocks(ListMixin[AvailabilityBlock], GetMixin[AvailabilityBlock]):
+class AvailabilityBlocks(ChangesMixin[AvailabilityBlock], ListMixin[AvailabilityBlock], GetMixin[AvailabilityBlock]):
     """The availability blocks of an account."""
 
     name = "availability_blocks"

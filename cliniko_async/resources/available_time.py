@@ -2,20 +2,20 @@
 
 import datetime as dt
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, TypedDict, Unpack
+from typing import Unpack
 
+from .._compat import TypedDict
+from .._dates import DateTime, is_date, plain_date
 from .._decode import decode_record
 from .._fields import Id
 from .._http import Request, Response
-from .._record import DateTime, Value, as_object, record
+from .._record import Value, as_object, record
 from .._resource import Resource
 from .._spelling import did_you_mean
 from ..errors import InvalidRequestError
 from ..filters import Filters
 from ..links import SelfLink
-
-if TYPE_CHECKING:
-    from ..pagination import Paginator
+from ..pagination import Paginator
 
 _LONGEST_SPAN = dt.timedelta(days=6)
 _DAY = dt.timedelta(days=1)
@@ -62,7 +62,7 @@ class AvailableTimes(Resource[AvailableTime]):
         from_: dt.date,
         to: dt.date,
         **options: Unpack[AvailableTimesOptions],
-    ) -> "Paginator[AvailableTime]":
+    ) -> Paginator[AvailableTime]:
         """Stream the times from one day to another, both included, in the account's own zone.
 
         A longer span than the API takes at once is asked for in parts. All three must be open to online bookings,
@@ -105,11 +105,11 @@ class AvailableTimes(Resource[AvailableTime]):
 def _spans(first: dt.date, last: dt.date) -> Iterator[str]:
     """Give a span of days as queries that the API takes, the earliest first."""
     for argument, day in (("from_", first), ("to", last)):
-        if not isinstance(day, dt.date) or isinstance(day, dt.datetime):
+        if not is_date(day):
             raise InvalidRequestError(f"{argument} must be a date without a time", argument=argument)
     if last < first:
         raise InvalidRequestError("to must not lie before from_", argument="to")
-    return _cut(first, last)
+    return _cut(plain_date(first), plain_date(last))
 
 
 def _cut(first: dt.date, last: dt.date) -> Iterator[str]:

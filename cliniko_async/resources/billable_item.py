@@ -1,13 +1,15 @@
 """Billable items: what can be put on an invoice beside products."""
 
 from decimal import Decimal
-from typing import TYPE_CHECKING, Annotated, Literal, TypedDict, Unpack
+from typing import TYPE_CHECKING, Annotated, Literal, Unpack
 
-from .._fields import Id, MaxLength, Money, Range
-from .._record import DateTime, Record, record
+from .._dates import DateTime
+from .._fields import Fields, Id, MaxLength, Money, Range
+from .._record import Record, record
 from .._resource import ArchivedGetMixin, ArchivedListMixin, ArchiveMixin, DeprecatedDeleteMixin
 from ..filters import Column, DateTimeField, Filters, IntField
 from ..links import Link, SelfLink
+from ._changes import ChangesMixin
 
 if TYPE_CHECKING:
     from .tax import Tax
@@ -29,7 +31,7 @@ class BillableItem(Record):
     tax: Link["Tax"] | None = None
 
 
-class BillableItemFields(TypedDict, total=False):
+class BillableItemFields(Fields, total=False):
     """What may be sent of a billable item."""
 
     item_code: Annotated[str, MaxLength(100)] | None
@@ -51,6 +53,7 @@ class BillableItemFilters(Filters):
 
 
 class BillableItems(
+    ChangesMixin[BillableItem],
     ArchivedListMixin[BillableItem],
     ArchivedGetMixin[BillableItem],
     ArchiveMixin[BillableItem],

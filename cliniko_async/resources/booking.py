@@ -1,20 +1,16 @@
 """Bookings: everything that stands in the calendar, of whatever kind."""
 
-from typing import TYPE_CHECKING, Unpack
+from typing import Unpack
 
 from .._compat import deprecated
 from .._fields import Id
 from .._frames import hides_locals
-from .._resource import (
-    ArchivedCancelledDeletedGetMixin,
-    ArchivedCancelledDeletedListMixin,
-    ArchivedCancelledDeletedListOptions,
-)
+from .._list_options import ArchivedCancelledDeletedListOptions
+from .._resource import ArchivedCancelledDeletedGetMixin, ArchivedCancelledDeletedListMixin
 from ..filters import ArrayField, BooleanField, DateTimeField, Filterable, Filters, IntField
+from ..pagination import Paginator
 from ._bookings import Booking
-
-if TYPE_CHECKING:
-    from ..pagination import Paginator
+from ._changes import ChangesMixin
 
 
 class BookingFilters(Filters):
@@ -40,7 +36,9 @@ class BookingFilters(Filters):
     updated_at = DateTimeField()
 
 
-class Bookings(ArchivedCancelledDeletedListMixin[Booking], ArchivedCancelledDeletedGetMixin[Booking]):
+class Bookings(
+    ChangesMixin[Booking], ArchivedCancelledDeletedListMixin[Booking], ArchivedCancelledDeletedGetMixin[Booking]
+):
     """The bookings of an account."""
 
     name = "bookings"
@@ -51,6 +49,6 @@ class Bookings(ArchivedCancelledDeletedListMixin[Booking], ArchivedCancelledDele
     @hides_locals
     def list_for_patient_case(
         self, patient_case_id: Id, /, *filters: Filterable, **options: Unpack[ArchivedCancelledDeletedListOptions]
-    ) -> "Paginator[Booking]":
+    ) -> Paginator[Booking]:
         """Stream the bookings of a patient case; the API names nothing in its place."""
         return self._list(f"/patient_cases/{self._id(patient_case_id, 'patient_case_id')}/bookings", filters, options)

@@ -1,11 +1,12 @@
 """Businesses: the places where a clinic sees its patients."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Annotated, Never, TypedDict, Unpack
+from typing import TYPE_CHECKING, Annotated, Never, Unpack
 from zoneinfo import ZoneInfo
 
-from .._fields import Id, MaxLength
-from .._record import DateTime, Record, record
+from .._dates import DateTime
+from .._fields import Fields, Id, MaxLength
+from .._record import Record, record
 from .._resource import (
     ArchivedDeletedGetMixin,
     ArchivedDeletedListMixin,
@@ -15,6 +16,7 @@ from .._resource import (
 )
 from ..filters import ArrayField, BooleanField, DateTimeField, Filters, IntField
 from ..links import ListLink, SelfLink
+from ._changes import ChangesMixin
 from ._enums import TimeZone, TimeZoneIdentifier
 from ._zones import zone_of
 
@@ -67,7 +69,7 @@ class Business(Record):
         return zone_of(self.time_zone_identifier)
 
 
-class BusinessFields(TypedDict, total=False):
+class BusinessFields(Fields, total=False):
     """What may be sent of a business."""
 
     additional_information: Annotated[str, MaxLength(5000)] | None
@@ -108,6 +110,7 @@ class BusinessFilters(Filters):
 
 
 class Businesses(
+    ChangesMixin[Business],
     ArchivedDeletedListMixin[Business],
     ArchivedDeletedGetMixin[Business],
     ArchiveMixin[Business],

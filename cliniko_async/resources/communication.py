@@ -1,24 +1,26 @@
 """Communications: what was written to patients, or noted about talking to them."""
 
-from typing import TYPE_CHECKING, Literal, Never, TypedDict, Unpack
+import builtins
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Literal, Never, Unpack
 
 import attrs
 
-from .._fields import Id
-from .._record import DateTime, Record, record
+from .._dates import DateTime
+from .._fields import Fields, Id
+from .._record import Record, record
 from .._resource import ArchivedGetMixin, ArchivedListMixin, ArchiveMixin
 from ..filters import DateTimeField, Filters, IntField
 from ..links import Link, SelfLink
+from ._changes import ChangesMixin
 
 if TYPE_CHECKING:
-    import builtins
-
     from ._bookings import Booking
     from .attendee import Attendee
     from .invoice import Invoice
     from .patient import Patient
 
-_SMS, _EMAIL, _MEMO = 1, 2, 12
+_MEMO = 12
 
 
 @record
@@ -42,11 +44,17 @@ class Communication(Record):
     type_code: int | None = None
 
     @staticmethod
-    def variant(*, type_code: object = None, category_code: object = None) -> "builtins.type[Communication]":
+    def variant(found: Mapping[str, Any]) -> builtins.type["Communication"]:
         """Tell which kind it is: a memo may be of any type, and says so in its category."""
-        if category_code == _MEMO or type_code not in (_SMS, _EMAIL):
+        if found.get("category_code") == _MEMO or found.get("category") == "Memo":
             return MemoCommunication
-        return SmsCommunication if type_code == _SMS else EmailCommunication
+        if found.get("confidential") is not None:
+            return MemoCommunication
+        code, text = found.get("type_code"), found.get("type")
+        for kind, number, word in ((SmsCommunication, 1, "SMS"), (EmailCommunication, 2, "Email")):
+            if code == number or (code is None and text == word):
+                return kind
+        return MemoCommunication if (code, text) != (None, None) else _kind_without_type(found)
 
 
 @record
@@ -79,7 +87,18 @@ class SmsCommunication(Communication):
     payment: Link[Never] | None = None
 
 
-class CommunicationFields(TypedDict, total=False):
+def _kind_without_type(found: Mapping[str, Any]) -> type[Communication]:
+    if "content_subject" in found:
+        return EmailCommunication
+    is_message = any(found.get(key) is not None for key in _OF_MESSAGES)
+    return SmsCommunication if is_message else MemoCommunication
+
+
+_OF_MESSAGES = ("attendee", "booking", "invoice", "letter", "payment")
+"""The links that an e-mail and a text message have, and no memo."""
+
+
+class CommunicationFields(Fields, total=False):
     """What may be sent of a communication."""
 
     category_code: Literal[12] | None
@@ -105,7 +124,12 @@ class CommunicationFilters(Filters):
     updated_at = DateTimeField()
 
 
-class Communications(ArchivedListMixin[Communication], ArchivedGetMixin[Communication], ArchiveMixin[Communication]):
+class Communications(
+    ChangesMixin[Communication],
+    ArchivedListMixin[Communication],
+    ArchivedGetMixin[Communication],
+    ArchiveMixin[Communication],
+):
     """The communications of an account."""
 
     name = "communications"

@@ -3,10 +3,12 @@
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
-from .._record import DateTime, Record, record
+from .._dates import DateTime
+from .._record import Record, record
 from .._resource import GetMixin, ListMixin
 from ..filters import DateTimeField, Filters, IntField
 from ..links import Link, SelfLink
+from ._changes import ChangesMixin
 
 if TYPE_CHECKING:
     from .billable_item import BillableItem
@@ -36,7 +38,7 @@ class ConcessionPriceFilters(Filters):
     updated_at = DateTimeField()
 
 
-class ConcessionPrices(ListMixin[ConcessionPrice], GetMixin[ConcessionPrice]):
+class ConcessionPrices(ChangesMixin[ConcessionPrice], ListMixin[ConcessionPrice], GetMixin[ConcessionPrice]):
     """The concession prices of an account."""
 
     name = "concession_prices"

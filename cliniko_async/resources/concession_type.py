@@ -1,12 +1,14 @@
 """Concession types: the groups of patients who pay less."""
 
-from typing import Annotated, TypedDict, Unpack
+from typing import Annotated, Unpack
 
-from .._fields import Id, MaxLength
-from .._record import DateTime, Record, record
+from .._dates import DateTime
+from .._fields import Fields, Id, MaxLength
+from .._record import Record, record
 from .._resource import ArchivedGetMixin, ArchivedListMixin
 from ..filters import Column, DateTimeField, Filters, IntField
 from ..links import SelfLink
+from ._changes import ChangesMixin
 
 
 @record
@@ -21,7 +23,7 @@ class ConcessionType(Record):
     archived_at: DateTime | None = None
 
 
-class ConcessionTypeFields(TypedDict, total=False):
+class ConcessionTypeFields(Fields, total=False):
     """What may be sent of a concession type."""
 
     name: Annotated[str, MaxLength(255)]
@@ -37,7 +39,9 @@ class ConcessionTypeFilters(Filters):
     updated_at = DateTimeField()
 
 
-class ConcessionTypes(ArchivedListMixin[ConcessionType], ArchivedGetMixin[ConcessionType]):
+class ConcessionTypes(
+    ChangesMixin[ConcessionType], ArchivedListMixin[ConcessionType], ArchivedGetMixin[ConcessionType]
+):
     """The concession types of an account."""
 
     name = "concession_types"

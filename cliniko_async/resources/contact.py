@@ -1,15 +1,17 @@
 """Contacts: doctors, payers and others outside the clinic."""
 
 from collections.abc import Sequence
-from typing import Annotated, Literal, TypedDict, Unpack
+from typing import Annotated, Literal, Unpack
 
 import attrs
 
-from .._fields import Id, MaxLength
-from .._record import DateTime, Part, Record, record
+from .._dates import DateTime
+from .._fields import AsRead, Fields, Id, MaxLength
+from .._record import Part, Record, record
 from .._resource import ArchivedDeletedGetMixin, ArchivedDeletedListMixin, ArchiveMixin, DeprecatedDeleteMixin
 from ..filters import DateTimeField, Filters, IntField, StringField
 from ..links import SelfLink
+from ._changes import ChangesMixin
 
 
 @record
@@ -54,14 +56,14 @@ class Contact(Record):
     type_code: int | None = None
 
 
-class ContactPhoneNumberFields(TypedDict, total=False):
+class ContactPhoneNumberFields(Fields, total=False):
     """What may be sent of a phone number."""
 
     number: str
     phone_type: Literal["Mobile", "Home", "Work", "Other", "Fax"]
 
 
-class ContactFields(TypedDict, total=False):
+class ContactFields(Fields, total=False):
     """What may be sent of a contact."""
 
     address_1: Annotated[str, MaxLength(255)] | None
@@ -76,7 +78,7 @@ class ContactFields(TypedDict, total=False):
     last_name: Annotated[str, MaxLength(255)] | None
     notes: str | None
     occupation: Annotated[str, MaxLength(255)] | None
-    phone_numbers: Sequence[ContactPhoneNumberFields | ContactPhoneNumber]
+    phone_numbers: Sequence[ContactPhoneNumberFields | AsRead[ContactPhoneNumber]]
     post_code: Annotated[str, MaxLength(255)] | None
     preferred_name: str | None
     provider_number: Annotated[str, MaxLength(255)] | None
@@ -102,6 +104,7 @@ class ContactFilters(Filters):
 
 
 class Contacts(
+    ChangesMixin[Contact],
     ArchivedDeletedListMixin[Contact],
     ArchivedDeletedGetMixin[Contact],
     ArchiveMixin[Contact],

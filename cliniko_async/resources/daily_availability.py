@@ -4,16 +4,19 @@ import datetime as dt
 from typing import TYPE_CHECKING, Unpack
 from zoneinfo import ZoneInfo
 
+from .._dates import DateTime
 from .._fields import Id
 from .._frames import hides_locals
-from .._record import DateTime, Part, Record, record
-from .._resource import GetMixin, ListMixin, ListOptions
+from .._list_options import ListOptions
+from .._record import Part, Record, record
+from .._resource import GetMixin, ListMixin
 from ..filters import DateTimeField, Filterable, Filters, IntField
 from ..links import Link, SelfLink
+from ..pagination import Paginator
+from ._changes import ChangesMixin
 from ._zones import zone_of
 
 if TYPE_CHECKING:
-    from ..pagination import Paginator
     from .business import Business
     from .practitioner import Practitioner
 
@@ -76,7 +79,7 @@ class DailyAvailabilityFilters(Filters):
     updated_at = DateTimeField()
 
 
-class DailyAvailabilities(ListMixin[DailyAvailability], GetMixin[DailyAvailability]):
+class DailyAvailabilities(ChangesMixin[DailyAvailability], ListMixin[DailyAvailability], GetMixin[DailyAvailability]):
     """The daily availabilities of an account."""
 
     name = "daily_availabilities"
@@ -86,14 +89,14 @@ class DailyAvailabilities(ListMixin[DailyAvailability], GetMixin[DailyAvailabili
     @hides_locals
     def list_for_business(
         self, business_id: Id, /, *filters: Filterable, **options: Unpack[ListOptions]
-    ) -> "Paginator[DailyAvailability]":
+    ) -> Paginator[DailyAvailability]:
         """Stream the daily availabilities at a business."""
         return self._list(f"/businesses/{self._id(business_id, 'business_id')}/daily_availabilities", filters, options)
 
     @hides_locals
     def list_for_practitioner(
         self, practitioner_id: Id, /, *filters: Filterable, **options: Unpack[ListOptions]
-    ) -> "Paginator[DailyAvailability]":
+    ) -> Paginator[DailyAvailability]:
         """Stream the daily availabilities of a practitioner."""
         return self._list(
             f"/practitioners/{self._id(practitioner_id, 'practitioner_id')}/daily_availabilities", filters, options

@@ -1,15 +1,15 @@
 """Group appointments: one practitioner, several patients."""
 
-import datetime as dt
-from typing import Annotated, Literal, TypedDict, Unpack
+from typing import Annotated, Literal, Unpack
 
-from .._fields import Id, Range
+from .._fields import AsRead, Fields, Id, Moment, Range
 from .._resource import ArchivedDeletedGetMixin, ArchivedDeletedListMixin, ArchiveMixin, DeprecatedDeleteMixin
 from ..filters import ArrayField, DateTimeField, Filters, IntField
 from ._bookings import BookingRepeatRule, Conflicts, GroupAppointment
+from ._changes import ChangesMixin
 
 
-class GroupAppointmentRepeatRuleFields(TypedDict, total=False):
+class GroupAppointmentRepeatRuleFields(Fields, total=False):
     """What may be sent of a repeat rule."""
 
     number_of_repeats: Annotated[int, Range(0, 51, low_excluded=True)] | None
@@ -17,7 +17,7 @@ class GroupAppointmentRepeatRuleFields(TypedDict, total=False):
     repeating_interval: Annotated[int, Range(0, 100, low_excluded=True)] | None
 
 
-class GroupAppointmentFields(TypedDict, total=False):
+class GroupAppointmentFields(Fields, total=False):
     """What may be sent of a group appointment, new or not."""
 
     appointment_type_id: Id
@@ -25,20 +25,20 @@ class GroupAppointmentFields(TypedDict, total=False):
     max_attendees: Annotated[int, Range(1, 100, low_excluded=True, high_excluded=True)]
     notes: str | None
     practitioner_id: Id
-    repeat_rule: GroupAppointmentRepeatRuleFields | BookingRepeatRule | None
-    starts_at: dt.datetime
+    repeat_rule: GroupAppointmentRepeatRuleFields | AsRead[BookingRepeatRule] | None
+    starts_at: Moment
 
 
 class GroupAppointmentCreateFields(GroupAppointmentFields, total=False):
     """What may be sent to create a group appointment."""
 
-    ends_at: dt.datetime
+    ends_at: Moment
 
 
 class GroupAppointmentUpdateFields(GroupAppointmentFields, total=False):
     """What may be sent to change a group appointment."""
 
-    ends_at: dt.datetime | None
+    ends_at: Moment | None
 
 
 class GroupAppointmentFilters(Filters):
@@ -59,6 +59,7 @@ class GroupAppointmentFilters(Filters):
 
 
 class GroupAppointments(
+    ChangesMixin[GroupAppointment],
     ArchivedDeletedListMixin[GroupAppointment],
     ArchivedDeletedGetMixin[GroupAppointment],
     ArchiveMixin[GroupAppointment],

@@ -1,9 +1,8 @@
 """Individual appointments: one practitioner, one patient."""
 
-import datetime as dt
-from typing import Annotated, Literal, TypedDict, Unpack
+from typing import Annotated, Literal, Unpack
 
-from .._fields import Id, Range
+from .._fields import AsRead, Fields, Id, Moment, Range
 from .._resource import (
     ArchivedCancelledDeletedGetMixin,
     ArchivedCancelledDeletedListMixin,
@@ -12,9 +11,10 @@ from .._resource import (
 )
 from ..filters import BooleanField, DateTimeField, Filters, IntField
 from ._bookings import BookingRepeatRule, CancelFields, Conflicts, IndividualAppointment
+from ._changes import ChangesMixin
 
 
-class IndividualAppointmentRepeatRuleFields(TypedDict, total=False):
+class IndividualAppointmentRepeatRuleFields(Fields, total=False):
     """What may be sent of a repeat rule."""
 
     number_of_repeats: Annotated[int, Range(0, 51, low_excluded=True)] | None
@@ -22,7 +22,7 @@ class IndividualAppointmentRepeatRuleFields(TypedDict, total=False):
     repeating_interval: Annotated[int, Range(0, 100, low_excluded=True)] | None
 
 
-class IndividualAppointmentFields(TypedDict, total=False):
+class IndividualAppointmentFields(Fields, total=False):
     """What may be sent of an individual appointment, new or not."""
 
     appointment_type_id: Id
@@ -31,20 +31,20 @@ class IndividualAppointmentFields(TypedDict, total=False):
     patient_case_id: Id
     patient_id: Id
     practitioner_id: Id
-    repeat_rule: IndividualAppointmentRepeatRuleFields | BookingRepeatRule | None
-    starts_at: dt.datetime
+    repeat_rule: IndividualAppointmentRepeatRuleFields | AsRead[BookingRepeatRule] | None
+    starts_at: Moment
 
 
 class IndividualAppointmentCreateFields(IndividualAppointmentFields, total=False):
     """What may be sent to create an individual appointment."""
 
-    ends_at: dt.datetime
+    ends_at: Moment
 
 
 class IndividualAppointmentUpdateFields(IndividualAppointmentFields, total=False):
     """What may be sent to change an individual appointment."""
 
-    ends_at: dt.datetime | None
+    ends_at: Moment | None
 
 
 class IndividualAppointmentFilters(Filters):
@@ -67,6 +67,7 @@ class IndividualAppointmentFilters(Filters):
 
 
 class IndividualAppointments(
+    ChangesMixin[IndividualAppointment],
     ArchivedCancelledDeletedListMixin[IndividualAppointment],
     ArchivedCancelledDeletedGetMixin[IndividualAppointment],
     ArchiveMixin[IndividualAppointment],

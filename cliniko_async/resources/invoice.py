@@ -1,19 +1,21 @@
 """Invoices: what patients were charged."""
 
-import datetime as dt
 from decimal import Decimal
 from typing import TYPE_CHECKING, Never, Unpack
 
 from .._compat import deprecated
+from .._dates import Date, DateTime
 from .._fields import Id
 from .._frames import hides_locals
-from .._record import DateTime, Record, record
-from .._resource import ArchivedDeletedGetMixin, ArchivedDeletedListMixin, ArchivedDeletedListOptions
+from .._list_options import ArchivedDeletedListOptions
+from .._record import Record, record
+from .._resource import ArchivedDeletedGetMixin, ArchivedDeletedListMixin
 from ..filters import DateField, DateTimeField, Filterable, Filters, IntField
 from ..links import Link, ListLink, SelfLink
+from ..pagination import Paginator
+from ._changes import ChangesMixin
 
 if TYPE_CHECKING:
-    from ..pagination import Paginator
     from .attendee import Attendee
     from .business import Business
     from .invoice_item import InvoiceItem
@@ -28,7 +30,7 @@ class Invoice(Record):
     id: str
     links: SelfLink
     created_at: DateTime
-    issue_date: dt.date
+    issue_date: Date
     number: int
     updated_at: DateTime
     appointment: Link[Never] | None = None
@@ -77,7 +79,7 @@ class InvoiceFilters(Filters):
     updated_at = DateTimeField()
 
 
-class Invoices(ArchivedDeletedListMixin[Invoice], ArchivedDeletedGetMixin[Invoice]):
+class Invoices(ChangesMixin[Invoice], ArchivedDeletedListMixin[Invoice], ArchivedDeletedGetMixin[Invoice]):
     """The invoices of an account."""
 
     name = "invoices"
@@ -87,7 +89,7 @@ class Invoices(ArchivedDeletedListMixin[Invoice], ArchivedDeletedGetMixin[Invoic
     @hides_locals
     def list_for_appointment(
         self, appointment_id: Id, /, *filters: Filterable, **options: Unpack[ArchivedDeletedListOptions]
-    ) -> "Paginator[Invoice]":
+    ) -> Paginator[Invoice]:
         """Stream the invoices of an appointment."""
         return self._list(f"/appointments/{self._id(appointment_id, 'appointment_id')}/invoices", filters, options)
 
@@ -95,14 +97,14 @@ class Invoices(ArchivedDeletedListMixin[Invoice], ArchivedDeletedGetMixin[Invoic
     @hides_locals
     def list_for_attendee(
         self, attendee_id: Id, /, *filters: Filterable, **options: Unpack[ArchivedDeletedListOptions]
-    ) -> "Paginator[Invoice]":
+    ) -> Paginator[Invoice]:
         """Stream the invoices of an attendee; `list` with a filter on `attendee_id` replaced it."""
         return self._list(f"/attendees/{self._id(attendee_id, 'attendee_id')}/invoices", filters, options)
 
     @hides_locals
     def list_for_patient_case(
         self, patient_case_id: Id, /, *filters: Filterable, **options: Unpack[ArchivedDeletedListOptions]
-    ) -> "Paginator[Invoice]":
+    ) -> Paginator[Invoice]:
         """Stream the invoices of a patient case."""
         return self._list(f"/patient_cases/{self._id(patient_case_id, 'patient_case_id')}/invoices", filters, options)
 
@@ -110,7 +112,7 @@ class Invoices(ArchivedDeletedListMixin[Invoice], ArchivedDeletedGetMixin[Invoic
     @hides_locals
     def list_for_patient(
         self, patient_id: Id, /, *filters: Filterable, **options: Unpack[ArchivedDeletedListOptions]
-    ) -> "Paginator[Invoice]":
+    ) -> Paginator[Invoice]:
         """Stream the invoices of a patient; `list` with a filter on `patient_id` replaced it."""
         return self._list(f"/patients/{self._id(patient_id, 'patient_id')}/invoices", filters, options)
 
@@ -118,6 +120,6 @@ class Invoices(ArchivedDeletedListMixin[Invoice], ArchivedDeletedGetMixin[Invoic
     @hides_locals
     def list_for_practitioner(
         self, practitioner_id: Id, /, *filters: Filterable, **options: Unpack[ArchivedDeletedListOptions]
-    ) -> "Paginator[Invoice]":
+    ) -> Paginator[Invoice]:
         """Stream the invoices of a practitioner; `list` with a filter on `practitioner_id` replaced it."""
         return self._list(f"/practitioners/{self._id(practitioner_id, 'practitioner_id')}/invoices", filters, options)

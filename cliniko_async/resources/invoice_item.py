@@ -6,15 +6,18 @@ from typing import TYPE_CHECKING, Unpack
 import attrs
 
 from .._compat import deprecated
+from .._dates import DateTime
 from .._fields import Id
 from .._frames import hides_locals
-from .._record import DateTime, Record, record
-from .._resource import ArchivedDeletedGetMixin, ArchivedDeletedListMixin, ArchivedDeletedListOptions
+from .._list_options import ArchivedDeletedListOptions
+from .._record import DEPRECATED, Record, record
+from .._resource import ArchivedDeletedGetMixin, ArchivedDeletedListMixin
 from ..filters import Column, DateTimeField, Filterable, Filters, IntField
 from ..links import Link, SelfLink
+from ..pagination import Paginator
+from ._changes import ChangesMixin
 
 if TYPE_CHECKING:
-    from ..pagination import Paginator
     from .billable_item import BillableItem
     from .invoice import Invoice
     from .product import Product
@@ -22,7 +25,10 @@ if TYPE_CHECKING:
 
 @record
 class InvoiceItem(Record):
-    """One line of an invoice."""
+    """One line of an invoice.
+
+    The API has deprecated `tax_amount`.
+    """
 
     id: str
     links: SelfLink
@@ -42,7 +48,7 @@ class InvoiceItem(Record):
     name: str | None = None
     net_price: Decimal | None = None
     product: Link["Product"] | None = None
-    tax_amount: Decimal | None = None
+    tax_amount: Decimal | None = attrs.field(default=None, metadata=DEPRECATED)
     tax_name: str | None = None
     tax_rate: Decimal | None = None
     total_including_tax: Decimal | None = attrs.field(default=None, metadata={"number": True})
@@ -61,7 +67,9 @@ class InvoiceItemFilters(Filters):
     updated_at = DateTimeField()
 
 
-class InvoiceItems(ArchivedDeletedListMixin[InvoiceItem], ArchivedDeletedGetMixin[InvoiceItem]):
+class InvoiceItems(
+    ChangesMixin[InvoiceItem], ArchivedDeletedListMixin[InvoiceItem], ArchivedDeletedGetMixin[InvoiceItem]
+):
     """The invoice items of an account."""
 
     name = "invoice_items"
@@ -72,6 +80,6 @@ class InvoiceItems(ArchivedDeletedListMixin[InvoiceItem], ArchivedDeletedGetMixi
     @hides_locals
     def list_for_invoice(
         self, invoice_id: Id, /, *filters: Filterable, **options: Unpack[ArchivedDeletedListOptions]
-    ) -> "Paginator[InvoiceItem]":
+    ) -> Paginator[InvoiceItem]:
         """Stream the items of an invoice; `list` with a filter on `invoice_id` replaced it."""
         return self._list(f"/invoices/{self._id(invoice_id, 'invoice_id')}/invoice_items", filters, options)

@@ -1,23 +1,20 @@
 """Medical alerts: what everybody who treats a patient must know."""
 
-from typing import TYPE_CHECKING, Annotated, TypedDict, Unpack
+from typing import TYPE_CHECKING, Annotated, Unpack
 
 from .._compat import deprecated
-from .._fields import Id, MaxLength, MinLength
+from .._dates import DateTime
+from .._fields import Fields, Id, MaxLength, MinLength
 from .._frames import hides_locals
-from .._record import DateTime, Record, record
-from .._resource import (
-    ArchivedDeletedGetMixin,
-    ArchivedDeletedListMixin,
-    ArchivedDeletedListOptions,
-    ArchiveMixin,
-    DeprecatedDeleteMixin,
-)
+from .._list_options import ArchivedDeletedListOptions
+from .._record import Record, record
+from .._resource import ArchivedDeletedGetMixin, ArchivedDeletedListMixin, ArchiveMixin, DeprecatedDeleteMixin
 from ..filters import Column, DateTimeField, Filterable, Filters, IntField
 from ..links import Link, SelfLink
+from ..pagination import Paginator
+from ._changes import ChangesMixin
 
 if TYPE_CHECKING:
-    from ..pagination import Paginator
     from .patient import Patient
 
 
@@ -35,7 +32,7 @@ class MedicalAlert(Record):
     patient: Link["Patient"] | None = None
 
 
-class MedicalAlertFields(TypedDict, total=False):
+class MedicalAlertFields(Fields, total=False):
     """What may be sent of a medical alert."""
 
     name: Annotated[str, MinLength(1), MaxLength(255)]
@@ -55,6 +52,7 @@ class MedicalAlertFilters(Filters):
 
 
 class MedicalAlerts(
+    ChangesMixin[MedicalAlert],
     ArchivedDeletedListMixin[MedicalAlert],
     ArchivedDeletedGetMixin[MedicalAlert],
     ArchiveMixin[MedicalAlert],
@@ -70,7 +68,7 @@ class MedicalAlerts(
     @hides_locals
     def list_for_patient(
         self, patient_id: Id, /, *filters: Filterable, **options: Unpack[ArchivedDeletedListOptions]
-    ) -> "Paginator[MedicalAlert]":
+    ) -> Paginator[MedicalAlert]:
         """Stream the medical alerts of a patient; `list` with a filter on `patient_id` replaced it."""
         return self._list(f"/patients/{self._id(patient_id, 'patient_id')}/medical_alerts", filters, options)
 

@@ -1,17 +1,18 @@
 """Patients: the people whom a clinic treats."""
 
-import datetime as dt
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Annotated, Literal, Never, Required, TypedDict, Unpack
+from typing import TYPE_CHECKING, Annotated, Literal, Never, Required, Unpack
 from zoneinfo import ZoneInfo
 
 import attrs
 
-from .._fields import Id, MaxLength, Pattern
-from .._record import DateTime, Part, Record, record
+from .._dates import Date, DateTime
+from .._fields import AsRead, Fields, Id, MaxLength, Pattern
+from .._record import DEPRECATED, Part, Record, record
 from .._resource import ArchivedGetMixin, ArchivedListMixin, ArchiveMixin, DeprecatedDeleteMixin, UnarchiveMixin
 from ..filters import BooleanField, DateField, DateTimeField, Filters, IntField, StringField
 from ..links import Link, ListLink, SelfLink
+from ._changes import ChangesMixin
 from ._enums import TimeZoneIdentifier
 from ._zones import zone_of
 
@@ -98,7 +99,10 @@ class PatientPronouns(Part):
 
 @record
 class Patient(Record):
-    """A person whom a clinic treats."""
+    """A person whom a clinic treats.
+
+    The API has deprecated `country` and `gender`.
+    """
 
     id: str
     links: SelfLink
@@ -118,15 +122,15 @@ class Patient(Record):
     attendees: ListLink["Attendee"] | None = None
     city: str | None = None
     concession_type: Link["ConcessionType"] | None = None
-    country: str | None = None
+    country: str | None = attrs.field(default=None, metadata=DEPRECATED)
     country_code: str | None = None
     custom_fields: PatientCustomFields | None = None
-    date_of_birth: dt.date | None = None
+    date_of_birth: Date | None = None
     deleted_at: DateTime | None = None
     dva_card_number: str | None = None
     email: str | None = None
     emergency_contact: str | None = None
-    gender: str | None = None
+    gender: str | None = attrs.field(default=None, metadata=DEPRECATED)
     gender_identity: str | None = None
     invoice_default_to: str | None = None
     invoice_email: str | None = None
@@ -168,7 +172,7 @@ class Patient(Record):
         return zone_of(self.time_zone)
 
 
-class PatientCustomFieldOptionFields(TypedDict, total=False):
+class PatientCustomFieldOptionFields(Fields, total=False):
     """What may be sent of a custom field option."""
 
     archived: bool | None
@@ -177,7 +181,7 @@ class PatientCustomFieldOptionFields(TypedDict, total=False):
     token: Required[str]
 
 
-class PatientCustomFieldOtherFields(TypedDict, total=False):
+class PatientCustomFieldOtherFields(Fields, total=False):
     """What may be sent of the other value."""
 
     archived: bool | None
@@ -186,34 +190,34 @@ class PatientCustomFieldOtherFields(TypedDict, total=False):
     value: Annotated[str, MaxLength(255)]
 
 
-class PatientCustomFieldFields(TypedDict, total=False):
+class PatientCustomFieldFields(Fields, total=False):
     """What may be sent of a custom field."""
 
     archived: bool | None
     name: str | None
-    options: Sequence[PatientCustomFieldOptionFields | PatientCustomFieldOption]
-    other: PatientCustomFieldOtherFields | PatientCustomFieldOther
+    options: Sequence[PatientCustomFieldOptionFields | AsRead[PatientCustomFieldOption]]
+    other: PatientCustomFieldOtherFields | AsRead[PatientCustomFieldOther]
     token: Required[str]
     type: Literal["checkboxes", "date", "paragraph", "radiobuttons", "text"] | None
-    value: dt.date | str
+    value: Date | str
 
 
-class PatientCustomFieldSectionFields(TypedDict, total=False):
+class PatientCustomFieldSectionFields(Fields, total=False):
     """What may be sent of a custom field section."""
 
     archived: bool | None
-    fields: Required[Sequence[PatientCustomFieldFields | PatientCustomField]]
+    fields: Required[Sequence[PatientCustomFieldFields | AsRead[PatientCustomField]]]
     name: str | None
     token: Required[str]
 
 
-class PatientCustomFieldsFields(TypedDict, total=False):
+class PatientCustomFieldsFields(Fields, total=False):
     """What may be sent of the custom fields."""
 
-    sections: Sequence[PatientCustomFieldSectionFields | PatientCustomFieldSection]
+    sections: Sequence[PatientCustomFieldSectionFields | AsRead[PatientCustomFieldSection]]
 
 
-class PatientPronounsFields(TypedDict, total=False):
+class PatientPronounsFields(Fields, total=False):
     """What may be sent of the pronouns."""
 
     accusative: Required[Annotated[str, MaxLength(50)]]
@@ -223,14 +227,14 @@ class PatientPronounsFields(TypedDict, total=False):
     reflexive: Required[Annotated[str, MaxLength(50)]]
 
 
-class PatientPhoneNumberFields(TypedDict, total=False):
+class PatientPhoneNumberFields(Fields, total=False):
     """What may be sent of a phone number."""
 
     number: str
     phone_type: Literal["Fax", "Home", "Mobile", "Other", "Work"]
 
 
-class PatientFields(TypedDict, total=False):
+class PatientFields(Fields, total=False):
     """What may be sent of a patient."""
 
     accepted_email_marketing: bool | None
@@ -243,8 +247,8 @@ class PatientFields(TypedDict, total=False):
     concession_type_id: Id
     country: str | None
     country_code: str | None
-    custom_fields: PatientCustomFieldsFields | PatientCustomFields | None
-    date_of_birth: dt.date | None
+    custom_fields: PatientCustomFieldsFields | AsRead[PatientCustomFields] | None
+    date_of_birth: Date | None
     dva_card_number: (
         Annotated[str, Pattern(r"^[NVQSWT]([A-Z ][0-9]{1,6}|[A-Z]{2}[0-9]{1,5}|[A-Z]{3}[0-9]{1,4})[A-Z]?$")] | None
     )
@@ -263,10 +267,10 @@ class PatientFields(TypedDict, total=False):
     notes: str | None
     occupation: Annotated[str, MaxLength(255)] | None
     old_reference_id: Annotated[str, MaxLength(255)] | None
-    patient_phone_numbers: Sequence[PatientPhoneNumberFields | PatientPhoneNumber]
+    patient_phone_numbers: Sequence[PatientPhoneNumberFields | AsRead[PatientPhoneNumber]]
     post_code: str | None
     preferred_first_name: Annotated[str, MaxLength(255)] | None
-    pronouns: PatientPronounsFields | PatientPronouns | None
+    pronouns: PatientPronounsFields | AsRead[PatientPronouns] | None
     receives_cancellation_emails: bool | None
     receives_confirmation_emails: bool | None
     referral_source: Annotated[str, MaxLength(255)] | None
@@ -296,6 +300,7 @@ class PatientFilters(Filters):
 
 
 class Patients(
+    ChangesMixin[Patient],
     ArchivedListMixin[Patient],
     ArchivedGetMixin[Patient],
     ArchiveMixin[Patient],

@@ -2,23 +2,21 @@
 
 import asyncio
 import math
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
 from functools import partial
-from typing import TYPE_CHECKING, Annotated, Never, TypedDict, Unpack
+from typing import TYPE_CHECKING, Annotated, Never, Unpack
 
 from .._compat import deprecated
-from .._fields import Id, MaxLength, check_fields
+from .._dates import DateTime
+from .._download import Download
+from .._fields import Fields, Id, MaxLength, check_fields
 from .._files import FileSource, Form, Upload, name_of, open_source
 from .._frames import HiddenLocals, hides_locals
 from .._http import Request
-from .._record import DateTime, Record, Value, record
-from .._resource import (
-    ArchivedGetMixin,
-    ArchivedListMixin,
-    ArchivedListOptions,
-    ArchiveMixin,
-    DeprecatedDeleteMixin,
-)
+from .._list_options import ArchivedListOptions
+from .._record import Record, Value, record
+from .._resource import ArchivedGetMixin, ArchivedListMixin, ArchiveMixin, DeprecatedDeleteMixin
 from ..errors import (
     DecodingError,
     InvalidFieldsError,
@@ -30,12 +28,10 @@ from ..errors import (
 )
 from ..filters import DateTimeField, Filterable, Filters, IntField, StringField
 from ..links import Link, SelfLink
+from ..pagination import Paginator
+from ._changes import ChangesMixin
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator
-
-    from .._download import Download
-    from ..pagination import Paginator
     from .patient import Patient
     from .user import User
 
@@ -65,7 +61,7 @@ class PatientAttachment(Record):
     user: Link["User"] | None = None
 
     @staticmethod
-    def variant() -> "type[PatientAttachment]":
+    def variant(_: Mapping[str, object]) -> "type[PatientAttachment]":
         """Take it for an uploaded file: the API tells the two kinds apart by nothing, and they have the same fields."""
         return UploadedPatientAttachment
 
@@ -90,7 +86,7 @@ class AttachmentPresignedPost(Value):
     url: str | None = None
 
 
-class PatientAttachmentUpdateFields(TypedDict, total=False):
+class PatientAttachmentUpdateFields(Fields, total=False):
     """What may be sent to change a patient attachment."""
 
     description: Annotated[str, MaxLength(255)] | None
@@ -121,6 +117,7 @@ class PatientAttachmentFilters(Filters):
 
 
 class PatientAttachments(
+    ChangesMixin[PatientAttachment],
     ArchivedListMixin[PatientAttachment],
     ArchivedGetMixin[PatientAttachment],
     ArchiveMixin[PatientAttachment],
@@ -135,7 +132,7 @@ class PatientAttachments(
     @hides_locals
     def list_for_patient_case(
         self, patient_case_id: Id, /, *filters: Filterable, **options: Unpack[ArchivedListOptions]
-    ) -> "Paginator[PatientAttachment]":
+    ) -> Paginator[PatientAttachment]:
         """Stream the attachments of a patient case."""
         return self._list(
             f"/patient_cases/{self._id(patient_case_id, 'patient_case_id')}/patient_attachments", filters, options
@@ -145,7 +142,7 @@ class PatientAttachments(
     @hides_locals
     def list_for_patient(
         self, patient_id: Id, /, *filters: Filterable, **options: Unpack[ArchivedListOptions]
-    ) -> "Paginator[PatientAttachment]":
+    ) -> Paginator[PatientAttachment]:
         """Stream the attachments of a patient; `list` with a filter on `patient_id` replaced it."""
         return self._list(f"/patients/{self._id(patient_id, 'patient_id')}/patient_attachments", filters, options)
 
@@ -238,7 +235,7 @@ class PatientAttachments(
         return attachment
 
     @asynccontextmanager
-    async def download(self, attachment: PatientAttachment | Id, /) -> "AsyncGenerator[Download, None]":
+    async def download(self, attachment: PatientAttachment | Id, /) -> AsyncGenerator[Download, None]:
         """Open the file of an attachment: `async with …download(id) as file: async for piece in file`.
 
         Where the API redirects to a store, the key stays behind.

@@ -1,19 +1,23 @@
 """Patient cases: treatments that belong together, with their limits."""
 
-import datetime as dt
 from collections.abc import Sequence
 from decimal import Decimal
-from typing import TYPE_CHECKING, Annotated, Literal, TypedDict, Unpack
+from typing import TYPE_CHECKING, Annotated, Literal, Unpack
 
-from .._fields import Id, Money, Range
+import attrs
+
+from .._dates import Date, DateTime
+from .._fields import Fields, Id, Money, Range
 from .._frames import hides_locals
-from .._record import DateTime, Record, record
-from .._resource import ArchivedGetMixin, ArchivedListMixin, ArchivedListOptions, ArchiveMixin
+from .._list_options import ArchivedListOptions
+from .._record import DEPRECATED, Record, record
+from .._resource import ArchivedGetMixin, ArchivedListMixin, ArchiveMixin
 from ..filters import DateField, DateTimeField, Filterable, Filters, IntField, StringField
 from ..links import Link, ListLink, SelfLink
+from ..pagination import Paginator
+from ._changes import ChangesMixin
 
 if TYPE_CHECKING:
-    from ..pagination import Paginator
     from ._bookings import Booking
     from .attendee import Attendee
     from .contact import Contact
@@ -24,7 +28,10 @@ if TYPE_CHECKING:
 
 @record
 class PatientCase(Record):
-    """A course of treatment, often on a referral."""
+    """A course of treatment, often on a referral.
+
+    The API has deprecated `closed`.
+    """
 
     id: str
     links: SelfLink
@@ -35,14 +42,14 @@ class PatientCase(Record):
     attendee_ids: tuple[str, ...] | None = None
     attendees: ListLink["Attendee"] | None = None
     bookings: ListLink["Booking"] | None = None
-    closed: bool | None = None
+    closed: bool | None = attrs.field(default=None, metadata=DEPRECATED)
     closed_at: DateTime | None = None
     contact: Link["Contact"] | None = None
-    expiry_date: dt.date | None = None
+    expiry_date: Date | None = None
     include_cancelled_attendees: bool | None = None
     include_dna_attendees: bool | None = None
     invoices: ListLink["Invoice"] | None = None
-    issue_date: dt.date | None = None
+    issue_date: Date | None = None
     max_invoiceable_amount: Decimal | None = None
     max_sessions: int | None = None
     notes: str | None = None
@@ -52,16 +59,16 @@ class PatientCase(Record):
     referral_type: str | None = None
 
 
-class PatientCaseFields(TypedDict, total=False):
+class PatientCaseFields(Fields, total=False):
     """What may be sent of a patient case."""
 
     attendee_ids: Sequence[Id] | None
     closed: bool | None
     contact_id: Id
-    expiry_date: dt.date | None
+    expiry_date: Date | None
     include_cancelled_attendees: bool | None
     include_dna_attendees: bool | None
-    issue_date: dt.date | None
+    issue_date: Date | None
     max_invoiceable_amount: Annotated[Money, Range(0, None, low_excluded=True)] | None
     max_sessions: Annotated[int, Range(1, 200)] | None
     name: str
@@ -87,7 +94,9 @@ class PatientCaseFilters(Filters):
     updated_at = DateTimeField()
 
 
-class PatientCases(ArchivedListMixin[PatientCase], ArchivedGetMixin[PatientCase], ArchiveMixin[PatientCase]):
+class PatientCases(
+    ChangesMixin[PatientCase], ArchivedListMixin[PatientCase], ArchivedGetMixin[PatientCase], ArchiveMixin[PatientCase]
+):
     """The patient cases of an account."""
 
     name = "patient_cases"
@@ -95,7 +104,7 @@ class PatientCases(ArchivedListMixin[PatientCase], ArchivedGetMixin[PatientCase]
     where = PatientCaseFilters()
 
     @hides_locals
-    def list_active(self, *filters: Filterable, **options: Unpack[ArchivedListOptions]) -> "Paginator[PatientCase]":
+    def list_active(self, *filters: Filterable, **options: Unpack[ArchivedListOptions]) -> Paginator[PatientCase]:
         """Stream the patient cases that are active."""
         return self._list("/patient_cases/active", filters, options)
 

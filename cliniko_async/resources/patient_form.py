@@ -1,19 +1,21 @@
 """Patient forms: what patients were asked to fill in."""
 
-import datetime as dt
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Annotated, Literal, Required, TypedDict, Unpack
+from typing import TYPE_CHECKING, Annotated, Literal, Required, Unpack
 
 from .._compat import deprecated
-from .._fields import Id, MaxLength
+from .._dates import Date, DateTime
+from .._fields import AsRead, Fields, Id, MaxLength
 from .._frames import hides_locals
-from .._record import DateTime, Part, Record, record
-from .._resource import ArchivedGetMixin, ArchivedListMixin, ArchivedListOptions, ArchiveMixin
+from .._list_options import ArchivedListOptions
+from .._record import Part, Record, record
+from .._resource import ArchivedGetMixin, ArchivedListMixin, ArchiveMixin
 from ..filters import Column, DateTimeField, Filterable, Filters, IntField
 from ..links import Link, SelfLink
+from ..pagination import Paginator
+from ._changes import ChangesMixin
 
 if TYPE_CHECKING:
-    from ..pagination import Paginator
     from ._bookings import Booking
     from .attendee import Attendee
     from .business import Business
@@ -131,7 +133,7 @@ class PatientForm(Record):
     url: str | None = None
 
 
-class PatientFormReplyFields(TypedDict, total=False):
+class PatientFormReplyFields(Fields, total=False):
     """What may be sent of a reply."""
 
     accusative: Annotated[str, MaxLength(50)]
@@ -152,28 +154,28 @@ class PatientFormReplyFields(TypedDict, total=False):
     title: Annotated[str, MaxLength(255)]
 
 
-class PatientFormReplyPhoneFields(TypedDict, total=False):
+class PatientFormReplyPhoneFields(Fields, total=False):
     """What may be sent of a reply phone."""
 
     number: Required[Annotated[str, MaxLength(100)]]
     phone_type: Required[Literal["Fax", "Home", "Mobile", "Other", "Work"]]
 
 
-class PatientFormAnswerFields(TypedDict, total=False):
+class PatientFormAnswerFields(Fields, total=False):
     """What may be sent of an answer."""
 
     selected: bool | None
     value: Annotated[str, MaxLength(255)] | None
 
 
-class PatientFormOptionsFields(TypedDict, total=False):
+class PatientFormOptionsFields(Fields, total=False):
     """What may be sent of the options."""
 
     preferred_first_name_enabled: bool
     title_enabled: bool
 
 
-class PatientFormOtherFields(TypedDict, total=False):
+class PatientFormOtherFields(Fields, total=False):
     """What may be sent of the other answer."""
 
     enabled: bool
@@ -182,20 +184,20 @@ class PatientFormOtherFields(TypedDict, total=False):
     value: Annotated[str, MaxLength(255)]
 
 
-class PatientFormQuestionFields(TypedDict, total=False):
+class PatientFormQuestionFields(Fields, total=False):
     """What may be sent of a question."""
 
     answer: (
-        dt.date
+        Date
         | Annotated[str, MaxLength(10_000)]
         | PatientFormReplyFields
-        | PatientFormReply
-        | Sequence[PatientFormReplyPhoneFields | PatientFormReplyPhone]
+        | AsRead[PatientFormReply]
+        | Sequence[PatientFormReplyPhoneFields | AsRead[PatientFormReplyPhone]]
     )
-    answers: Sequence[PatientFormAnswerFields | PatientFormAnswer]
+    answers: Sequence[PatientFormAnswerFields | AsRead[PatientFormAnswer]]
     name: Required[Annotated[str, MaxLength(255)]]
-    options: PatientFormOptionsFields | PatientFormOptions | Sequence[Annotated[str, MaxLength(255)]]
-    other: PatientFormOtherFields | PatientFormOther
+    options: PatientFormOptionsFields | AsRead[PatientFormOptions] | Sequence[Annotated[str, MaxLength(255)]]
+    other: PatientFormOtherFields | AsRead[PatientFormOther]
     patient_field_connection: Literal["address", "full_name", "phone", "pronouns", "gender_identity", "sex"]
     required: bool
     signature_id: Id
@@ -217,27 +219,27 @@ class PatientFormQuestionFields(TypedDict, total=False):
     ]
 
 
-class PatientFormSectionFields(TypedDict, total=False):
+class PatientFormSectionFields(Fields, total=False):
     """What may be sent of a section."""
 
     description: str | None
     name: Annotated[str, MaxLength(255)] | None
-    questions: Sequence[PatientFormQuestionFields | PatientFormQuestion]
+    questions: Sequence[PatientFormQuestionFields | AsRead[PatientFormQuestion]]
 
 
-class PatientFormContentFields(TypedDict, total=False):
+class PatientFormContentFields(Fields, total=False):
     """What may be sent of the content."""
 
-    sections: Sequence[PatientFormSectionFields | PatientFormSection]
+    sections: Sequence[PatientFormSectionFields | AsRead[PatientFormSection]]
 
 
-class PatientFormFields(TypedDict, total=False):
+class PatientFormFields(Fields, total=False):
     """What may be sent of a patient form."""
 
     attendee_id: Id
     business_id: Id
     completed: bool
-    content: PatientFormContentFields | PatientFormContent | None
+    content: PatientFormContentFields | AsRead[PatientFormContent] | None
     email_to_patient_on_completion: bool | None
     name: Annotated[str, MaxLength(255)]
     patient_form_template_id: Id
@@ -258,7 +260,9 @@ class PatientFormFilters(Filters):
     updated_at = DateTimeField()
 
 
-class PatientForms(ArchivedListMixin[PatientForm], ArchivedGetMixin[PatientForm], ArchiveMixin[PatientForm]):
+class PatientForms(
+    ChangesMixin[PatientForm], ArchivedListMixin[PatientForm], ArchivedGetMixin[PatientForm], ArchiveMixin[PatientForm]
+):
     """The patient forms of an account."""
 
     name = "patient_forms"
@@ -269,7 +273,7 @@ class PatientForms(ArchivedListMixin[PatientForm], ArchivedGetMixin[PatientForm]
     @hides_locals
     def list_for_attendee(
         self, attendee_id: Id, /, *filters: Filterable, **options: Unpack[ArchivedListOptions]
-    ) -> "Paginator[PatientForm]":
+    ) -> Paginator[PatientForm]:
         """Stream the patient forms of an attendee; `list` with a filter on `attendee_id` replaced it."""
         return self._list(f"/attendees/{self._id(attendee_id, 'attendee_id')}/patient_forms", filters, options)
 

@@ -1,13 +1,15 @@
 """Patient form templates: the forms from which those for patients are made."""
 
 from collections.abc import Sequence
-from typing import Annotated, Literal, Required, TypedDict, Unpack
+from typing import Annotated, Literal, Required, Unpack
 
-from .._fields import Id, MaxLength
-from .._record import DateTime, Part, Record, record
+from .._dates import DateTime
+from .._fields import AsRead, Fields, Id, MaxLength
+from .._record import Part, Record, record
 from .._resource import ArchivedGetMixin, ArchivedListMixin, ArchiveMixin
 from ..filters import Column, DateTimeField, Filters, IntField
 from ..links import SelfLink
+from ._changes import ChangesMixin
 
 
 @record
@@ -77,33 +79,33 @@ class PatientFormTemplate(Record):
     restricted_to_practitioner: bool | None = None
 
 
-class PatientFormTemplateAnswerFields(TypedDict, total=False):
+class PatientFormTemplateAnswerFields(Fields, total=False):
     """What may be sent of an answer."""
 
     value: Annotated[str, MaxLength(255)] | None
 
 
-class PatientFormTemplateOptionsFields(TypedDict, total=False):
+class PatientFormTemplateOptionsFields(Fields, total=False):
     """What may be sent of the options."""
 
     preferred_first_name_enabled: bool
     title_enabled: bool
 
 
-class PatientFormTemplateOtherFields(TypedDict, total=False):
+class PatientFormTemplateOtherFields(Fields, total=False):
     """What may be sent of the other answer."""
 
     enabled: bool
 
 
-class PatientFormTemplateQuestionFields(TypedDict, total=False):
+class PatientFormTemplateQuestionFields(Fields, total=False):
     """What may be sent of a question."""
 
     answer: str
-    answers: Sequence[PatientFormTemplateAnswerFields | PatientFormTemplateAnswer]
+    answers: Sequence[PatientFormTemplateAnswerFields | AsRead[PatientFormTemplateAnswer]]
     name: Required[Annotated[str, MaxLength(255)]]
-    options: PatientFormTemplateOptionsFields | PatientFormTemplateOptions
-    other: PatientFormTemplateOtherFields | PatientFormTemplateOther
+    options: PatientFormTemplateOptionsFields | AsRead[PatientFormTemplateOptions]
+    other: PatientFormTemplateOtherFields | AsRead[PatientFormTemplateOther]
     patient_field_connection: Literal["address", "full_name", "phone", "pronouns", "gender_identity", "sex"]
     required: bool
     type: Required[
@@ -124,24 +126,24 @@ class PatientFormTemplateQuestionFields(TypedDict, total=False):
     ]
 
 
-class PatientFormTemplateSectionFields(TypedDict, total=False):
+class PatientFormTemplateSectionFields(Fields, total=False):
     """What may be sent of a section."""
 
     description: str | None
     name: Annotated[str, MaxLength(255)] | None
-    questions: Sequence[PatientFormTemplateQuestionFields | PatientFormTemplateQuestion]
+    questions: Sequence[PatientFormTemplateQuestionFields | AsRead[PatientFormTemplateQuestion]]
 
 
-class PatientFormTemplateContentFields(TypedDict, total=False):
+class PatientFormTemplateContentFields(Fields, total=False):
     """What may be sent of the content."""
 
-    sections: Sequence[PatientFormTemplateSectionFields | PatientFormTemplateSection]
+    sections: Sequence[PatientFormTemplateSectionFields | AsRead[PatientFormTemplateSection]]
 
 
-class PatientFormTemplateFields(TypedDict, total=False):
+class PatientFormTemplateFields(Fields, total=False):
     """What may be sent of a patient form template."""
 
-    content: PatientFormTemplateContentFields | PatientFormTemplateContent | None
+    content: PatientFormTemplateContentFields | AsRead[PatientFormTemplateContent] | None
     email_to_patient_on_completion: bool | None
     name: Annotated[str, MaxLength(255)]
     restricted_to_practitioner: bool | None
@@ -158,7 +160,10 @@ class PatientFormTemplateFilters(Filters):
 
 
 class PatientFormTemplates(
-    ArchivedListMixin[PatientFormTemplate], ArchivedGetMixin[PatientFormTemplate], ArchiveMixin[PatientFormTemplate]
+    ChangesMixin[PatientFormTemplate],
+    ArchivedListMixin[PatientFormTemplate],
+    ArchivedGetMixin[PatientFormTemplate],
+    ArchiveMixin[PatientFormTemplate],
 ):
     """The patient form templates of an account."""
 

@@ -2,15 +2,18 @@
 
 from typing import TYPE_CHECKING, Never, Unpack
 
+from .._dates import DateTime
 from .._fields import Id
 from .._frames import hides_locals
-from .._record import DateTime, Record, record
-from .._resource import GetMixin, ListMixin, ListOptions
+from .._list_options import ListOptions
+from .._record import Record, record
+from .._resource import GetMixin, ListMixin
 from ..filters import BooleanField, DateTimeField, Filterable, Filters, IntField
 from ..links import Link, ListLink, SelfLink
+from ..pagination import Paginator
+from ._changes import ChangesMixin
 
 if TYPE_CHECKING:
-    from ..pagination import Paginator
     from .appointment_type import AppointmentType
     from .invoice import Invoice
     from .practitioner_reference_number import PractitionerReferenceNumber
@@ -53,7 +56,7 @@ class PractitionerFilters(Filters):
     user_id = IntField()
 
 
-class Practitioners(ListMixin[Practitioner], GetMixin[Practitioner]):
+class Practitioners(ChangesMixin[Practitioner], ListMixin[Practitioner], GetMixin[Practitioner]):
     """The practitioners of an account."""
 
     name = "practitioners"
@@ -61,14 +64,14 @@ class Practitioners(ListMixin[Practitioner], GetMixin[Practitioner]):
     where = PractitionerFilters()
 
     @hides_locals
-    def list_inactive(self, *filters: Filterable, **options: Unpack[ListOptions]) -> "Paginator[Practitioner]":
+    def list_inactive(self, *filters: Filterable, **options: Unpack[ListOptions]) -> Paginator[Practitioner]:
         """Stream the practitioners who no longer work here."""
         return self._list("/practitioners/inactive", filters, options)
 
     @hides_locals
     def list_for_appointment_type(
         self, appointment_type_id: Id, /, *filters: Filterable, **options: Unpack[ListOptions]
-    ) -> "Paginator[Practitioner]":
+    ) -> Paginator[Practitioner]:
         """Stream the practitioners who take an appointment type."""
         return self._list(
             f"/appointment_types/{self._id(appointment_type_id, 'appointment_type_id')}/practitioners", filters, options
@@ -77,14 +80,14 @@ class Practitioners(ListMixin[Practitioner], GetMixin[Practitioner]):
     @hides_locals
     def list_for_business(
         self, business_id: Id, /, *filters: Filterable, **options: Unpack[ListOptions]
-    ) -> "Paginator[Practitioner]":
+    ) -> Paginator[Practitioner]:
         """Stream the practitioners who work at a business."""
         return self._list(f"/businesses/{self._id(business_id, 'business_id')}/practitioners", filters, options)
 
     @hides_locals
     def list_inactive_for_appointment_type(
         self, appointment_type_id: Id, /, *filters: Filterable, **options: Unpack[ListOptions]
-    ) -> "Paginator[Practitioner]":
+    ) -> Paginator[Practitioner]:
         """Stream the inactive practitioners who took an appointment type."""
         return self._list(
             f"/appointment_types/{self._id(appointment_type_id, 'appointment_type_id')}/practitioners/inactive",
@@ -95,7 +98,7 @@ class Practitioners(ListMixin[Practitioner], GetMixin[Practitioner]):
     @hides_locals
     def list_inactive_for_business(
         self, business_id: Id, /, *filters: Filterable, **options: Unpack[ListOptions]
-    ) -> "Paginator[Practitioner]":
+    ) -> Paginator[Practitioner]:
         """Stream the inactive practitioners who worked at a business."""
         return self._list(
             f"/businesses/{self._id(business_id, 'business_id')}/practitioners/inactive", filters, options

@@ -1,17 +1,20 @@
 """Practitioner reference numbers: the numbers that insurers and authorities give to practitioners."""
 
-from typing import TYPE_CHECKING, TypedDict, Unpack
+from typing import TYPE_CHECKING, Unpack
 
 from .._compat import deprecated
-from .._fields import Id
+from .._dates import DateTime
+from .._fields import Fields, Id
 from .._frames import hides_locals
-from .._record import DateTime, Record, record
-from .._resource import DeleteMixin, GetMixin, ListMixin, ListOptions
+from .._list_options import ListOptions
+from .._record import Record, record
+from .._resource import DeleteMixin, GetMixin, ListMixin
 from ..filters import Column, DateTimeField, Filterable, Filters, IntField, StringField
 from ..links import Link, SelfLink
+from ..pagination import Paginator
+from ._changes import ChangesMixin
 
 if TYPE_CHECKING:
-    from ..pagination import Paginator
     from .business import Business
     from .practitioner import Practitioner
 
@@ -30,7 +33,7 @@ class PractitionerReferenceNumber(Record):
     reference_number: str | None = None
 
 
-class PractitionerReferenceNumberFields(TypedDict, total=False):
+class PractitionerReferenceNumberFields(Fields, total=False):
     """What may be sent of a practitioner reference number."""
 
     business_id: Id
@@ -52,6 +55,7 @@ class PractitionerReferenceNumberFilters(Filters):
 
 
 class PractitionerReferenceNumbers(
+    ChangesMixin[PractitionerReferenceNumber],
     ListMixin[PractitionerReferenceNumber],
     GetMixin[PractitionerReferenceNumber],
     DeleteMixin[PractitionerReferenceNumber],
@@ -66,7 +70,7 @@ class PractitionerReferenceNumbers(
     @hides_locals
     def list_for_practitioner(
         self, practitioner_id: Id, /, *filters: Filterable, **options: Unpack[ListOptions]
-    ) -> "Paginator[PractitionerReferenceNumber]":
+    ) -> Paginator[PractitionerReferenceNumber]:
         """Stream the reference numbers of a practitioner; `list` with a filter on `practitioner_id` replaced it."""
         return self._list(
             f"/practitioners/{self._id(practitioner_id, 'practitioner_id')}/practitioner_reference_numbers",

@@ -1,13 +1,17 @@
 """Products: the goods that a clinic keeps in stock and sells."""
 
 from decimal import Decimal
-from typing import TYPE_CHECKING, Annotated, TypedDict, Unpack
+from typing import TYPE_CHECKING, Annotated, Unpack
 
-from .._fields import DecimalNumber, Id, MaxLength, Money, Range
-from .._record import DateTime, Record, record
+import attrs
+
+from .._dates import DateTime
+from .._fields import DecimalNumber, Deprecated, Fields, Id, MaxLength, Money, Range
+from .._record import DEPRECATED, Record, record
 from .._resource import ArchivedGetMixin, ArchivedListMixin, ArchiveMixin, DeprecatedDeleteMixin
 from ..filters import DateTimeField, Filters, IntField, StringField
 from ..links import Link, ListLink, SelfLink
+from ._changes import ChangesMixin
 
 if TYPE_CHECKING:
     from .product_supplier import ProductSupplier
@@ -17,7 +21,10 @@ if TYPE_CHECKING:
 
 @record
 class Product(Record):
-    """Goods that a clinic sells."""
+    """Goods that a clinic sells.
+
+    The API has deprecated `product_supplier_name`.
+    """
 
     id: str
     links: SelfLink
@@ -32,15 +39,18 @@ class Product(Record):
     price_including_tax: Decimal | None = None
     product_supplier: Link["ProductSupplier"] | None = None
     product_supplier_id: str | None = None
-    product_supplier_name: str | None = None
+    product_supplier_name: str | None = attrs.field(default=None, metadata=DEPRECATED)
     serial_number: str | None = None
     stock_adjustments: ListLink["StockAdjustment"] | None = None
     stock_level: Decimal | None = None
     tax: Link["Tax"] | None = None
 
 
-class ProductFields(TypedDict, total=False):
-    """What may be sent of a product."""
+class ProductFields(Fields, total=False):
+    """What may be sent of a product.
+
+    The API has deprecated `product_supplier_name`.
+    """
 
     cost_price: Annotated[Money, Range(0, 4_000_000_000, high_excluded=True)] | None
     item_code: Annotated[str, MaxLength(100)] | None
@@ -49,7 +59,7 @@ class ProductFields(TypedDict, total=False):
     price: Annotated[Decimal | int, DecimalNumber()]
     price_includes_tax: bool | None
     product_supplier_id: Id
-    product_supplier_name: str
+    product_supplier_name: Annotated[str, Deprecated()]
     serial_number: Annotated[str, MaxLength(255)] | None
     stock_level: Annotated[Money, Range(-4_000_000_000, 4_000_000_000, low_excluded=True, high_excluded=True)] | None
     tax_id: Id
@@ -67,7 +77,11 @@ class ProductFilters(Filters):
 
 
 class Products(
-    ArchivedListMixin[Product], ArchivedGetMixin[Product], ArchiveMixin[Product], DeprecatedDeleteMixin[Product]
+    ChangesMixin[Product],
+    ArchivedListMixin[Product],
+    ArchivedGetMixin[Product],
+    ArchiveMixin[Product],
+    DeprecatedDeleteMixin[Product],
 ):
     """The products of an account."""
 

@@ -1,12 +1,14 @@
 """Product suppliers: where a clinic buys its products."""
 
-from typing import TypedDict, Unpack
+from typing import Unpack
 
-from .._fields import Id
-from .._record import DateTime, Record, record
+from .._dates import DateTime
+from .._fields import Fields, Id
+from .._record import Record, record
 from .._resource import ArchiveMixin, DeprecatedDeleteMixin, GetMixin, ListMixin
 from ..filters import DateTimeField, Filters, IntField, StringField
 from ..links import SelfLink
+from ._changes import ChangesMixin
 
 
 @record
@@ -20,7 +22,7 @@ class ProductSupplier(Record):
     updated_at: DateTime
 
 
-class ProductSupplierFields(TypedDict, total=False):
+class ProductSupplierFields(Fields, total=False):
     """What may be sent of a product supplier."""
 
     name: str
@@ -36,6 +38,7 @@ class ProductSupplierFilters(Filters):
 
 
 class ProductSuppliers(
+    ChangesMixin[ProductSupplier],
     ListMixin[ProductSupplier],
     GetMixin[ProductSupplier],
     ArchiveMixin[ProductSupplier],

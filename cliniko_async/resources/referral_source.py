@@ -1,12 +1,15 @@
 """Referral sources: how patients came to the clinic."""
 
-from typing import TYPE_CHECKING, TypedDict, Unpack
+from typing import TYPE_CHECKING, Unpack
 
-from .._fields import Id
-from .._record import DateTime, Record, record
-from .._resource import Archived, ArchivedListMixin
+from .._dates import DateTime
+from .._fields import Fields, Id
+from .._list_options import Archived
+from .._record import Record, record
+from .._resource import ArchivedListMixin
 from ..filters import DateTimeField, Filters, IntField
 from ..links import Link, SelfLink
+from ._changes import ChangesMixin
 
 if TYPE_CHECKING:
     from .contact import Contact
@@ -31,7 +34,7 @@ class ReferralSource(Record):
     subcategory: str | None = None
 
 
-class ReferralSourceFields(TypedDict, total=False):
+class ReferralSourceFields(Fields, total=False):
     """What may be sent of a referral source."""
 
     notes: str | None
@@ -51,7 +54,7 @@ class ReferralSourceFilters(Filters):
     updated_at = DateTimeField()
 
 
-class ReferralSources(ArchivedListMixin[ReferralSource]):
+class ReferralSources(ChangesMixin[ReferralSource], ArchivedListMixin[ReferralSource]):
     """The referral sources of an account."""
 
     name = "referral_sources"

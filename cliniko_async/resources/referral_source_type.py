@@ -2,10 +2,12 @@
 
 from typing import TYPE_CHECKING
 
-from .._record import DateTime, Record, record
+from .._dates import DateTime
+from .._record import Record, record
 from .._resource import ArchivedGetMixin, ArchivedListMixin
 from ..filters import Column, DateTimeField, Filters, IntField
 from ..links import ListLink, SelfLink
+from ._changes import ChangesMixin
 
 if TYPE_CHECKING:
     from .contact import Contact
@@ -37,7 +39,9 @@ class ReferralSourceTypeFilters(Filters):
     updated_at = DateTimeField()
 
 
-class ReferralSourceTypes(ArchivedListMixin[ReferralSourceType], ArchivedGetMixin[ReferralSourceType]):
+class ReferralSourceTypes(
+    ChangesMixin[ReferralSourceType], ArchivedListMixin[ReferralSourceType], ArchivedGetMixin[ReferralSourceType]
+):
     """The referral source types of an account."""
 
     name = "referral_source_types"

@@ -1,12 +1,14 @@
 """Relationships: which patients belong to one another."""
 
-from typing import TYPE_CHECKING, Literal, TypedDict, Unpack
+from typing import TYPE_CHECKING, Literal, Unpack
 
-from .._fields import Id
-from .._record import DateTime, Record, record
+from .._dates import DateTime
+from .._fields import Fields, Id
+from .._record import Record, record
 from .._resource import ArchivedGetMixin, ArchivedListMixin, ArchiveMixin
 from ..filters import DateTimeField, Filters, IntField
 from ..links import Link, SelfLink
+from ._changes import ChangesMixin
 
 if TYPE_CHECKING:
     from .patient import Patient
@@ -27,7 +29,7 @@ class Relationship(Record):
     relation_description: str | None = None
 
 
-class RelationshipFields(TypedDict, total=False):
+class RelationshipFields(Fields, total=False):
     """What may be sent of a relationship."""
 
     patient_id: Id
@@ -45,7 +47,12 @@ class RelationshipFilters(Filters):
     updated_at = DateTimeField()
 
 
-class Relationships(ArchivedListMixin[Relationship], ArchivedGetMixin[Relationship], ArchiveMixin[Relationship]):
+class Relationships(
+    ChangesMixin[Relationship],
+    ArchivedListMixin[Relationship],
+    ArchivedGetMixin[Relationship],
+    ArchiveMixin[Relationship],
+):
     """The relationships of an account."""
 
     name = "relationships"

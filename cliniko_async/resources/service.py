@@ -4,13 +4,14 @@ from typing import TYPE_CHECKING, Unpack
 
 from .._fields import Id
 from .._frames import hides_locals
+from .._list_options import ListOptions
 from .._record import Value, record
-from .._resource import ListMixin, ListOptions
+from .._resource import ListMixin
 from ..filters import Filterable, Filters
 from ..links import Link
+from ..pagination import Paginator
 
 if TYPE_CHECKING:
-    from ..pagination import Paginator
     from .appointment_type import AppointmentType
     from .business import Business
     from .practitioner import Practitioner
@@ -35,6 +36,6 @@ class Services(ListMixin[Service]):
     @hides_locals
     def list_for_business(
         self, business_id: Id, /, *filters: Filterable, **options: Unpack[ListOptions]
-    ) -> "Paginator[Service]":
+    ) -> Paginator[Service]:
         """Stream the services offered at a business."""
         return self._list(f"/businesses/{self._id(business_id, 'business_id')}/services", filters, options)

@@ -2,8 +2,9 @@
 
 from typing import TYPE_CHECKING
 
+from .._dates import DateTime
 from .._fields import Id
-from .._record import DateTime, Record, record
+from .._record import Record, record
 from .._resource import Resource
 from ..filters import Filters
 from ..links import Link, SelfLink

@@ -1,13 +1,15 @@
 """Stock adjustments: how many of a product came or went, and why."""
 
 from decimal import Decimal
-from typing import TYPE_CHECKING, Literal, TypedDict, Unpack
+from typing import TYPE_CHECKING, Annotated, Literal, Unpack
 
-from .._fields import Id, Money
-from .._record import DateTime, Record, record
+from .._dates import DateTime
+from .._fields import Deprecated, Fields, Id, Money
+from .._record import Record, record
 from .._resource import ArchivedGetMixin, ArchivedListMixin
 from ..filters import DateTimeField, Filters, IntField
 from ..links import Link, SelfLink
+from ._changes import ChangesMixin
 
 if TYPE_CHECKING:
     from .product import Product
@@ -31,11 +33,14 @@ class StockAdjustment(Record):
     user: Link["User"] | None = None
 
 
-class StockAdjustmentFields(TypedDict, total=False):
-    """What may be sent of a stock adjustment."""
+class StockAdjustmentFields(Fields, total=False):
+    """What may be sent of a stock adjustment.
+
+    The API has deprecated `comment`.
+    """
 
     adjustment_type: Literal["Correction", "Damaged", "Item Sold", "Other", "Out of Date", "Returned", "Stock Purchase"]
-    comment: str | None
+    comment: Annotated[str | None, Deprecated()]
     notes: str | None
     product_id: Id
     quantity: Money | None
@@ -51,7 +56,9 @@ class StockAdjustmentFilters(Filters):
     updated_at = DateTimeField()
 
 
-class StockAdjustments(ArchivedListMixin[StockAdjustment], ArchivedGetMixin[StockAdjustment]):
+class StockAdjustments(
+    ChangesMixin[StockAdjustment], ArchivedListMixin[StockAdjustment], ArchivedGetMixin[StockAdjustment]
+):
     """The stock adjustments of an account."""
 
     name = "stock_adjustments"

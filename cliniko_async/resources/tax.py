@@ -1,29 +1,36 @@
 """Taxes: the rates that are added to prices."""
 
 from decimal import Decimal
-from typing import Annotated, TypedDict, Unpack
+from typing import Annotated, Unpack
 
-from .._fields import Id, Money, Range
-from .._record import DateTime, Record, record
+import attrs
+
+from .._dates import DateTime
+from .._fields import Fields, Id, Money, Range
+from .._record import DEPRECATED, Record, record
 from .._resource import DeleteMixin, GetMixin, ListMixin
 from ..filters import Column, DateTimeField, Filters, IntField
 from ..links import SelfLink
+from ._changes import ChangesMixin
 
 
 @record
 class Tax(Record):
-    """A tax and its rate."""
+    """A tax and its rate.
+
+    The API has deprecated `amount`.
+    """
 
     id: str
     links: SelfLink
-    amount: Decimal
     created_at: DateTime
     name: str
     rate: Decimal
     updated_at: DateTime
+    amount: Decimal | None = attrs.field(default=None, metadata=DEPRECATED)
 
 
-class TaxFields(TypedDict, total=False):
+class TaxFields(Fields, total=False):
     """What may be sent of a tax."""
 
     amount: Annotated[Money, Range(0, 4_000_000_000, high_excluded=True)]
@@ -40,7 +47,7 @@ class TaxFilters(Filters):
     updated_at = DateTimeField()
 
 
-class Taxes(ListMixin[Tax], GetMixin[Tax], DeleteMixin[Tax]):
+class Taxes(ChangesMixin[Tax], ListMixin[Tax], GetMixin[Tax], DeleteMixin[Tax]):
     """The taxes of an account."""
 
     name = "taxes"

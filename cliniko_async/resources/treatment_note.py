@@ -1,25 +1,26 @@
 """Treatment notes: what practitioners wrote down about a treatment."""
 
-import datetime as dt
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Annotated, Literal, Required, TypedDict, Unpack
+from typing import TYPE_CHECKING, Annotated, Literal, Required, Unpack
 
-from .._fields import Id, MaxLength
+from .._dates import Date, DateTime
+from .._fields import AsRead, Fields, Id, MaxLength
 from .._frames import hides_locals
-from .._record import DateTime, Part, Record, record
+from .._list_options import ArchivedDeletedListOptions
+from .._record import Part, Record, record
 from .._resource import (
     ArchivedDeletedGetMixin,
     ArchivedDeletedListMixin,
-    ArchivedDeletedListOptions,
     ArchiveMixin,
     DeprecatedDeleteMixin,
     UnarchiveMixin,
 )
 from ..filters import BooleanField, DateTimeField, Filterable, Filters, IntField
 from ..links import Link, SelfLink
+from ..pagination import Paginator
+from ._changes import ChangesMixin
 
 if TYPE_CHECKING:
-    from ..pagination import Paginator
     from ._bookings import Booking
     from .attendee import Attendee
     from .patient import Patient
@@ -95,14 +96,14 @@ class TreatmentNote(Record):
     treatment_note_template: Link["TreatmentNoteTemplate"] | None = None
 
 
-class TreatmentNoteAnswerFields(TypedDict, total=False):
+class TreatmentNoteAnswerFields(Fields, total=False):
     """What may be sent of an answer."""
 
     selected: bool | None
     value: Annotated[str, MaxLength(255)] | None
 
 
-class TreatmentNoteOtherFields(TypedDict, total=False):
+class TreatmentNoteOtherFields(Fields, total=False):
     """What may be sent of the other answer."""
 
     enabled: bool
@@ -110,37 +111,37 @@ class TreatmentNoteOtherFields(TypedDict, total=False):
     value: Annotated[str, MaxLength(255)]
 
 
-class TreatmentNoteQuestionFields(TypedDict, total=False):
+class TreatmentNoteQuestionFields(Fields, total=False):
     """What may be sent of a question."""
 
-    answer: dt.date | str
-    answers: Sequence[TreatmentNoteAnswerFields | TreatmentNoteAnswer]
+    answer: Date | str
+    answers: Sequence[TreatmentNoteAnswerFields | AsRead[TreatmentNoteAnswer]]
     body_chart_ids: Sequence[Id]
     name: Required[Annotated[str, MaxLength(255)]]
-    other: TreatmentNoteOtherFields | TreatmentNoteOther
+    other: TreatmentNoteOtherFields | AsRead[TreatmentNoteOther]
     type: Required[Literal["bodycharts", "checkboxes", "date", "paragraph", "radiobuttons", "text"] | None]
 
 
-class TreatmentNoteSectionFields(TypedDict, total=False):
+class TreatmentNoteSectionFields(Fields, total=False):
     """What may be sent of a section."""
 
     description: str | None
     name: Annotated[str, MaxLength(255)] | None
-    questions: Sequence[TreatmentNoteQuestionFields | TreatmentNoteQuestion]
+    questions: Sequence[TreatmentNoteQuestionFields | AsRead[TreatmentNoteQuestion]]
 
 
-class TreatmentNoteContentFields(TypedDict, total=False):
+class TreatmentNoteContentFields(Fields, total=False):
     """What may be sent of the content."""
 
-    sections: Sequence[TreatmentNoteSectionFields | TreatmentNoteSection]
+    sections: Sequence[TreatmentNoteSectionFields | AsRead[TreatmentNoteSection]]
 
 
-class TreatmentNoteFields(TypedDict, total=False):
+class TreatmentNoteFields(Fields, total=False):
     """What may be sent of a treatment note."""
 
     attendee_id: Id
     booking_id: Id
-    content: TreatmentNoteContentFields | TreatmentNoteContent | None
+    content: TreatmentNoteContentFields | AsRead[TreatmentNoteContent] | None
     draft: bool | None
     patient_id: Id
     title: str
@@ -164,6 +165,7 @@ class TreatmentNoteFilters(Filters):
 
 
 class TreatmentNotes(
+    ChangesMixin[TreatmentNote],
     ArchivedDeletedListMixin[TreatmentNote],
     ArchivedDeletedGetMixin[TreatmentNote],
     ArchiveMixin[TreatmentNote],
@@ -179,7 +181,7 @@ class TreatmentNotes(
     @hides_locals
     def list_for_patient(
         self, patient_id: Id, /, *filters: Filterable, **options: Unpack[ArchivedDeletedListOptions]
-    ) -> "Paginator[TreatmentNote]":
+    ) -> Paginator[TreatmentNote]:
         """Stream the treatment notes of a patient."""
         return self._list(f"/patients/{self._id(patient_id, 'patient_id')}/treatment_notes", filters, options)
 

@@ -1,13 +1,15 @@
 """Treatment note templates: the questions from which treatment notes are made."""
 
 from collections.abc import Sequence
-from typing import Annotated, Literal, Required, TypedDict, Unpack
+from typing import Annotated, Literal, Required, Unpack
 
-from .._fields import Id, MaxLength
-from .._record import DateTime, Part, Record, record
+from .._dates import DateTime
+from .._fields import AsRead, Fields, Id, MaxLength
+from .._record import Part, Record, record
 from .._resource import ArchivedDeletedGetMixin, ArchivedDeletedListMixin, ArchiveMixin, DeprecatedDeleteMixin
 from ..filters import Column, DateTimeField, Filters, IntField
 from ..links import SelfLink
+from ._changes import ChangesMixin
 
 
 @record
@@ -78,43 +80,43 @@ class TreatmentNoteTemplate(Record):
     print_settings: TreatmentNoteTemplatePrintSettings | None = None
 
 
-class TreatmentNoteTemplateAnswerFields(TypedDict, total=False):
+class TreatmentNoteTemplateAnswerFields(Fields, total=False):
     """What may be sent of an answer."""
 
     value: Annotated[str, MaxLength(255)] | None
 
 
-class TreatmentNoteTemplateOtherFields(TypedDict, total=False):
+class TreatmentNoteTemplateOtherFields(Fields, total=False):
     """What may be sent of the other answer."""
 
     enabled: bool
 
 
-class TreatmentNoteTemplateQuestionFields(TypedDict, total=False):
+class TreatmentNoteTemplateQuestionFields(Fields, total=False):
     """What may be sent of a question."""
 
     answer: str
-    answers: Sequence[TreatmentNoteTemplateAnswerFields | TreatmentNoteTemplateAnswer]
+    answers: Sequence[TreatmentNoteTemplateAnswerFields | AsRead[TreatmentNoteTemplateAnswer]]
     name: Required[Annotated[str, MaxLength(255)]]
-    other: TreatmentNoteTemplateOtherFields | TreatmentNoteTemplateOther
+    other: TreatmentNoteTemplateOtherFields | AsRead[TreatmentNoteTemplateOther]
     type: Required[Literal["bodycharts", "checkboxes", "date", "paragraph", "radiobuttons", "text"] | None]
 
 
-class TreatmentNoteTemplateSectionFields(TypedDict, total=False):
+class TreatmentNoteTemplateSectionFields(Fields, total=False):
     """What may be sent of a section."""
 
     description: str | None
     name: Annotated[str, MaxLength(255)] | None
-    questions: Sequence[TreatmentNoteTemplateQuestionFields | TreatmentNoteTemplateQuestion]
+    questions: Sequence[TreatmentNoteTemplateQuestionFields | AsRead[TreatmentNoteTemplateQuestion]]
 
 
-class TreatmentNoteTemplateContentFields(TypedDict, total=False):
+class TreatmentNoteTemplateContentFields(Fields, total=False):
     """What may be sent of the content."""
 
-    sections: Sequence[TreatmentNoteTemplateSectionFields | TreatmentNoteTemplateSection]
+    sections: Sequence[TreatmentNoteTemplateSectionFields | AsRead[TreatmentNoteTemplateSection]]
 
 
-class TreatmentNoteTemplatePrintSettingsFields(TypedDict, total=False):
+class TreatmentNoteTemplatePrintSettingsFields(Fields, total=False):
     """What may be sent of the print settings."""
 
     include_patient_address: bool
@@ -125,12 +127,12 @@ class TreatmentNoteTemplatePrintSettingsFields(TypedDict, total=False):
     title: str
 
 
-class TreatmentNoteTemplateFields(TypedDict, total=False):
+class TreatmentNoteTemplateFields(Fields, total=False):
     """What may be sent of a treatment note template."""
 
-    content: TreatmentNoteTemplateContentFields | TreatmentNoteTemplateContent
+    content: TreatmentNoteTemplateContentFields | AsRead[TreatmentNoteTemplateContent]
     name: Annotated[str, MaxLength(255)]
-    print_settings: TreatmentNoteTemplatePrintSettingsFields | TreatmentNoteTemplatePrintSettings
+    print_settings: TreatmentNoteTemplatePrintSettingsFields | AsRead[TreatmentNoteTemplatePrintSettings]
 
 
 class TreatmentNoteTemplateFilters(Filters):
@@ -145,6 +147,7 @@ class TreatmentNoteTemplateFilters(Filters):
 
 
 class TreatmentNoteTemplates(
+    ChangesMixin[TreatmentNoteTemplate],
     ArchivedDeletedListMixin[TreatmentNoteTemplate],
     ArchivedDeletedGetMixin[TreatmentNoteTemplate],
     ArchiveMixin[TreatmentNoteTemplate],

@@ -1,15 +1,15 @@
 """Unavailable blocks: times when a practitioner cannot be booked."""
 
-import datetime as dt
-from typing import Annotated, Literal, TypedDict, Unpack
+from typing import Annotated, Literal, Unpack
 
-from .._fields import Id, Range
+from .._fields import AsRead, Fields, Id, Moment, Range
 from .._resource import ArchivedDeletedGetMixin, ArchivedDeletedListMixin, ArchiveMixin, DeprecatedDeleteMixin
 from ..filters import DateTimeField, Filters, IntField
 from ._bookings import BookingRepeatRule, Conflicts, UnavailableBlock
+from ._changes import ChangesMixin
 
 
-class UnavailableBlockRepeatRuleFields(TypedDict, total=False):
+class UnavailableBlockRepeatRuleFields(Fields, total=False):
     """What may be sent of a repeat rule."""
 
     number_of_repeats: Annotated[int, Range(0, 51, low_excluded=True)] | None
@@ -17,15 +17,15 @@ class UnavailableBlockRepeatRuleFields(TypedDict, total=False):
     repeating_interval: Annotated[int, Range(0, 100, low_excluded=True)] | None
 
 
-class UnavailableBlockFields(TypedDict, total=False):
+class UnavailableBlockFields(Fields, total=False):
     """What may be sent of an unavailable block."""
 
     business_id: Id
-    ends_at: dt.datetime
+    ends_at: Moment
     notes: str | None
     practitioner_id: Id
-    repeat_rule: UnavailableBlockRepeatRuleFields | BookingRepeatRule | None
-    starts_at: dt.datetime
+    repeat_rule: UnavailableBlockRepeatRuleFields | AsRead[BookingRepeatRule] | None
+    starts_at: Moment
     unavailable_block_type_id: Id
 
 
@@ -46,6 +46,7 @@ class UnavailableBlockFilters(Filters):
 
 
 class UnavailableBlocks(
+    ChangesMixin[UnavailableBlock],
     ArchivedDeletedListMixin[UnavailableBlock],
     ArchivedDeletedGetMixin[UnavailableBlock],
     ArchiveMixin[UnavailableBlock],

@@ -1,12 +1,14 @@
 """Unavailable block types: the reasons why practitioners cannot be booked."""
 
-from typing import Annotated, TypedDict, Unpack
+from typing import Annotated, Unpack
 
-from .._fields import Id, MaxLength, Pattern, Range
-from .._record import DateTime, Record, record
+from .._dates import DateTime
+from .._fields import Fields, Id, MaxLength, Pattern, Range
+from .._record import Record, record
 from .._resource import ArchivedGetMixin, ArchivedListMixin, ArchiveMixin
 from ..filters import Column, DateTimeField, Filters, IntField
 from ..links import SelfLink
+from ._changes import ChangesMixin
 
 
 @record
@@ -24,7 +26,7 @@ class UnavailableBlockType(Record):
     system_controlled: bool | None = None
 
 
-class UnavailableBlockTypeFields(TypedDict, total=False):
+class UnavailableBlockTypeFields(Fields, total=False):
     """What may be sent of an unavailable block type."""
 
     color: Annotated[str, Pattern(r"^#([A-Fa-f0-9]{6}|[A-Fa-f0-9]{3})$")]
@@ -43,7 +45,10 @@ class UnavailableBlockTypeFilters(Filters):
 
 
 class UnavailableBlockTypes(
-    ArchivedListMixin[UnavailableBlockType], ArchivedGetMixin[UnavailableBlockType], ArchiveMixin[UnavailableBlockType]
+    ChangesMixin[UnavailableBlockType],
+    ArchivedListMixin[UnavailableBlockType],
+    ArchivedGetMixin[UnavailableBlockType],
+    ArchiveMixin[UnavailableBlockType],
 ):
     """The unavailable block types of an account."""
 

@@ -2,10 +2,12 @@
 
 from zoneinfo import ZoneInfo
 
-from .._record import DateTime, Part, Record, record
+from .._dates import DateTime
+from .._record import Part, Record, record
 from .._resource import GetMixin, ListMixin
 from ..filters import DateTimeField, Filters, IntField
 from ..links import SelfLink
+from ._changes import ChangesMixin
 from ._zones import zone_of
 
 
@@ -55,7 +57,7 @@ class UserFilters(Filters):
     updated_at = DateTimeField()
 
 
-class Users(ListMixin[User], GetMixin[User]):
+class Users(ChangesMixin[User], ListMixin[User], GetMixin[User]):
     """The users of an account."""
 
     name = "users"

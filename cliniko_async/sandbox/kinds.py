@@ -8,6 +8,7 @@ from typing import Any
 
 import attrs
 
+from .._dates import Real
 from .protocol import micros
 
 Stored = str | int | None
@@ -84,4 +85,5 @@ IDS = Kind("array", "TEXT", _stored_ids, _bare, "[]")
 OBJECT = Kind("object", "TEXT", _stored_json, _bare, "{}")
 
 OF_FILTER = {kind.name: kind for kind in (TEXT, INTEGER, BOOLEAN, MOMENT, DAY, ID, IDS)}
-OF_TYPE: dict[Any, Kind] = {str: TEXT, int: INTEGER, bool: BOOLEAN, Decimal: DECIMAL, dt.datetime: MOMENT, dt.date: DAY}
+_SCALARS: dict[Any, Kind] = {str: TEXT, int: INTEGER, bool: BOOLEAN, Decimal: DECIMAL}
+OF_TYPE = {**_SCALARS, Real.datetime: MOMENT, Real.date: DAY}

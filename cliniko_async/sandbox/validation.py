@@ -5,10 +5,11 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal, InvalidOperation
 from functools import cache
-from typing import Any, Literal, cast, get_args, get_origin, get_type_hints, is_typeddict
+from typing import Any, Literal, cast, get_args, get_origin, get_type_hints
 
 import attrs
 
+from .._compat import is_typeddict
 from .kinds import BOOLEAN, DAY, DECIMAL, ID, INTEGER, MOMENT, OBJECT, TEXT, decimal_text
 from .protocol import NO_OBJECT, Refused
 from .record_rules import BLANK, NO_NUMBER, Errors, faults_of_record
@@ -118,7 +119,7 @@ def _base(hint: Hint) -> Check:
     if is_typeddict(hint.base):
         return _mapping(hint.base)
     if hint.several and hint.kind in (OBJECT, TEXT):
-        return _any_of([_check(one) for one in hint.several if not attrs.has(one)])
+        return _any_of([_check(one) for one in hint.several if not attrs.has(Hint.of(one).base)])
     return _SCALARS.get(hint.kind.name, _object)
 
 

@@ -83,6 +83,7 @@ async def reading(cliniko: Cliniko) -> None:
     await cliniko.patients.get(1.0)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
     await cliniko.patients.get(None)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
     _ = cliniko.no_such_resource  # type: ignore[attr-defined]  # pyright: ignore[reportAttributeAccessIssue, reportUnknownMemberType, reportUnknownVariableType]
+    _ = cliniko.services.changes  # type: ignore[attr-defined]  # pyright: ignore[reportAttributeAccessIssue, reportUnknownMemberType, reportUnknownVariableType]
     with cliniko:  # type: ignore[attr-defined]  # pyright: ignore[reportGeneralTypeIssues]
         pass
 

@@ -13,6 +13,7 @@ from cliniko_async import (
     BillableItem,
     Booking,
     Business,
+    Changes,
     Cliniko,
     Communication,
     ConcessionPrice,
@@ -43,14 +44,28 @@ from cliniko_async import (
     Signature,
     StockAdjustment,
     Tax,
+    Taxes,
     TreatmentNote,
     TreatmentNoteTemplate,
     UnavailableBlock,
     UnavailableBlockType,
     User,
 )
+from cliniko_async.filters import Column
 
 DAY = dt.date(2025, 7, 21)
+
+
+async def ways_to_a_resource(cliniko: Cliniko) -> None:
+    """Of a client it is the resource, of the class of clients its class; by its name it is known for what all have."""
+    assert_type(cliniko.taxes, Taxes)
+    assert_type(Cliniko.taxes, type[Taxes])
+    assert_type(cliniko.taxes.changes(), Changes[Tax])
+    assert_type(cliniko.taxes.operations, frozenset[str])
+    for name, resource in cliniko.resources.items():
+        assert_type(name, str)
+        assert_type(resource.where.fields(), dict[str, Column])
+        assert_type(resource.operations, frozenset[str])
 
 
 async def every_resource(cliniko: Cliniko) -> None:
