@@ -110,10 +110,14 @@ class Once:
         return await type(request).send(request, connection)
 
 
+# Windows cannot: there the loop has to look each time.
+_CAN_POLL = hasattr(select, "poll")
+
+
 async def _has_unasked(connection: "Connection") -> bool:
     """Whether something came before the request, which would be taken for its answer; or the end of the connection."""
     ending = connection.transport.get_extra_info("socket") if connection.transport else None
-    if ending is not None and _is_readable(ending.fileno()):
+    if ending is not None and (not _CAN_POLL or _is_readable(ending.fileno())):
         # What lies in the system's buffer is read in the first turn of the loop and handed over in the second.
         await asyncio.sleep(0)
         await asyncio.sleep(0)
@@ -122,8 +126,6 @@ async def _has_unasked(connection: "Connection") -> bool:
 
 
 def _is_readable(number: int) -> bool:
-    if not hasattr(select, "poll"):
-        return True  # Windows: let the loop look.
     poll = select.poll()
     poll.register(number, select.POLLIN)
     return bool(poll.poll(0))

@@ -132,3 +132,16 @@ async def test_a_proxy_of_the_environment_is_not_used(monkeypatch: pytest.Monkey
             await cliniko.appointment_types.list()
     assert len(server.requests) == 1
     assert proxy.requests == []
+
+
+async def test_a_proxy_that_refuses_is_named_and_the_server_hears_nothing():
+    async with (
+        RawServer(answer(407)) as proxy,
+        aiohttp.ClientSession(proxy=proxy.base_url.removesuffix("/v1")) as session,
+        Cliniko(KEY, **WHO, base_url="https://127.0.0.1:9/v1", session=session, retry=ONCE) as cliniko,
+    ):
+        with pytest.raises(TransportError, match="had no connection: the proxy answered 407") as raised:
+            await cliniko.taxes.create(name="GST", rate=10)
+    assert not raised.value.sent
+    (request,) = proxy.requests
+    assert (request.method, "authorization" in request.headers) == ("CONNECT", False)
