@@ -34,6 +34,8 @@ from .patients import draft_patients
 from .planting import Plot
 from .store import Position, Store
 
+_ARCHIVED_EVERY = 23
+"""One appointment type in this many is archived."""
 _LEAD_TIMES = (None, 0, 1, 2, 4, 12, 24, 48)
 
 
@@ -170,7 +172,10 @@ class _Garden(Plot):
     def appointment_types(self, count: int) -> None:
         """What can be booked; and each practitioner's own first one."""
         offers = list(itertools.islice(_offers(), count))
-        ids = self.plant("appointment_types", [self._appointment_type(service, scheme) for service, scheme in offers])
+        rows = [self._appointment_type(service, scheme) for service, scheme in offers]
+        for row in rows[_ARCHIVED_EVERY - 1 :: _ARCHIVED_EVERY]:
+            row["archived"] = True
+        ids = self.plant("appointment_types", rows)
         self.taught = {one: service.category for one, (service, _) in zip(ids, offers, strict=True)}
         table = self.table("practitioners")
         for practitioner, person in zip(self.planted["practitioners"], PEOPLE, strict=True):
@@ -198,7 +203,6 @@ class _Garden(Plot):
             "telehealth_enabled": scheme == "Telehealth",
             "treatment_note_template_id": self._template(service),
             "appointment_confirmation_template_ids": [self.foreign_id()] if self.rng.random() < 0.3 else [],
-            "archived": self.rng.random() < 0.08,
         }
 
     def _template(self, service: Service) -> int | None:
