@@ -15,7 +15,7 @@ from cattrs.gen import make_dict_structure_fn, make_dict_unstructure_fn, overrid
 
 from ._dates import DateTime, Real, is_date, is_datetime, plain_date, plain_datetime
 from ._fields import id_text
-from ._record import Part, as_object, attrs_classes, has_variants, telling_keys, wire_names
+from ._record import Part, as_object, attrs_classes, has_variants, variant_of, wire_names
 from .errors import DecodingError
 from .links import Link, ListLink, SelfLink
 
@@ -34,6 +34,7 @@ _SCALARS: dict[Any, tuple[Any, str]] = {
 }
 
 _SHAPES = {str: "a text", list: "a list", dict: "an object"}
+_OTHERWISE_WRITTEN = {"wire", "number"}
 _OPEN = (Any, object, list, dict, tuple)
 
 
@@ -88,7 +89,9 @@ def _written_by(cls: Any) -> Callable[[Any], Any]:
 
 
 def _is_flat(cls: Any) -> bool:
-    if not attrs.has(cls) or issubclass(cls, Part) or any(field.metadata for field in attrs.fields(cls)):
+    if not attrs.has(cls) or issubclass(cls, Part):
+        return False
+    if any(field.metadata.keys() & _OTHERWISE_WRITTEN for field in attrs.fields(cls)):
         return False
     return len(attrs.fields(cls)) > 1 and not any(any(attrs_classes(hint)) for hint in get_type_hints(cls).values())
 
@@ -146,13 +149,12 @@ def _structure_fn(made: cattrs.Converter, cls: type[Any]) -> Callable[[Any, Any]
 
 
 def _structure_variant(made: cattrs.Converter, cls: type[Any]) -> Callable[[Any, Any], Any]:
-    telling = telling_keys(cls)
-
     def structure(value: Any, _: Any) -> Any:
         found = as_object(value)
         if found is None:
             raise _ExpectedError("an object")
-        return made.structure(found, cls.variant(**{name: found.get(name) for name in telling}))
+        variant: Any = variant_of(cls, found)
+        return made.structure(found, variant)
 
     return structure
 

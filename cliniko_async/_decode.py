@@ -16,7 +16,7 @@ import msgspec
 from ._dates import DateTime
 from ._fields import id_text
 from ._http import Discreet, Request, Response
-from ._record import as_object, has_variants, is_renamed, telling_keys
+from ._record import as_object, has_variants, is_renamed, variant_of
 from .errors import DecodingError
 
 T = TypeVar("T")
@@ -171,12 +171,11 @@ def _fast_record(cls: Any) -> Callable[[Any], Any]:
 
 
 def _fast_variant(cls: type) -> Callable[[Any], Any]:
-    """Read the keys that tell the variants apart, then the record as the one it is."""
-    telling = msgspec.json.Decoder(msgspec.defstruct("Telling", [(name, Any, None) for name in telling_keys(cls)]))
-    variant: Callable[..., type] = vars(cls)["variant"].__func__
+    """Read the keys, which tell the variants apart, then the record as the one it is."""
+    keys = msgspec.json.Decoder(dict[str, Any])
 
     def decode(body: Any) -> Any:
-        return _fast_record(variant(**msgspec.structs.asdict(telling.decode(body))))(body)
+        return _fast_record(variant_of(cls, keys.decode(body)))(body)
 
     return decode
 

@@ -44,9 +44,9 @@ if not TYPE_CHECKING:
 class Rule(msgspec.Struct, frozen=True):
     """What is allowed of a field beyond its type, as a note on its annotation."""
 
-    def fault(self, value: Any) -> str | None:
-        """Say what is wrong with a value."""
-        raise NotImplementedError
+    def fault(self, value: Any) -> str | None:  # noqa: ARG002
+        """Say what is wrong with a value, if anything is."""
+        return None
 
     def __get_pydantic_core_schema__(self, source: Any, handler: Any) -> Any:
         from ._pydantic import ruled_schema  # noqa: PLC0415  (asked for by pydantic, where there is one)
@@ -159,14 +159,14 @@ class Zoned(Rule, frozen=True):
 class AsItWasRead(Rule, frozen=True):
     """A part of a record, to be sent again; never one that pydantic made of JSON, losing what it does not know."""
 
-    def fault(self, value: object) -> str | None:  # noqa: ARG002
-        """Every part can be sent."""
-        return None
-
     def __get_pydantic_core_schema__(self, source: Any, _: Any) -> Any:
         from ._pydantic import instance_schema  # noqa: PLC0415  (as above)
 
         return instance_schema(source)
+
+
+class Deprecated(Rule, frozen=True):
+    """A field that the API is about to give up."""
 
 
 AsRead: TypeAlias = Annotated[P, AsItWasRead()]

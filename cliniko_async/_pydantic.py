@@ -10,7 +10,7 @@ from pydantic import GetCoreSchemaHandler, PlainSerializer
 from pydantic_core import CoreSchema, core_schema
 
 from ._converter import from_dict, to_dict
-from ._fields import Digits, MaxLength, MinLength, Pattern, Range, Rule
+from ._fields import Deprecated, Digits, MaxLength, MinLength, Pattern, Range, Rule
 from ._record import as_object, attrs_classes, has_variants
 from .errors import DecodingError
 
@@ -88,19 +88,22 @@ def instance_schema(cls: type) -> CoreSchema:
 
 def json_schema_of_rule(rule: Rule) -> dict[str, Any]:
     """Give what a rule says in the words of JSON schema, as far as it has any."""
+    if isinstance(rule, Range):
+        return _bounds(rule)
     match rule:
         case MaxLength(most=most):
-            return {"maxLength": most}
+            described: dict[str, Any] = {"maxLength": most}
         case MinLength(least=least):
-            return {"minLength": least}
+            described = {"minLength": least}
         case Pattern(regex=regex) if not regex.startswith("(?"):  # JSON schema has no flags.
-            return {"pattern": regex}
+            described = {"pattern": regex}
         case Digits():
-            return {"pattern": "^[0-9]{1,19}$"}
-        case Range():
-            return _bounds(rule)
+            described = {"pattern": "^[0-9]{1,19}$"}
+        case Deprecated():
+            described = {"deprecated": True}
         case _:
-            return {}
+            described = {}
+    return described
 
 
 def _bounds(rule: Range) -> dict[str, Any]:
@@ -130,8 +133,10 @@ def _parts(cls: type) -> set[type]:
 
 
 def _correct(properties: dict[str, Any], cls: type) -> None:
-    """Describe the fields that are written in another way than msgspec would."""
+    """Describe the fields that are deprecated, and those that are written in another way than msgspec would."""
     for field in attrs.fields(cls):
+        if "deprecated" in field.metadata:
+            properties[field.name]["deprecated"] = True
         if "wire" in field.metadata:
             properties[field.metadata["wire"]] = properties.pop(field.name)
         if "number" in field.metadata:

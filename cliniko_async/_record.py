@@ -1,7 +1,6 @@
 """What every record is: a frozen attrs class in the API's own field names."""
 
-import inspect
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from functools import cache
 from typing import (
     TYPE_CHECKING,
@@ -21,6 +20,9 @@ from ._http import Discreet
 from .links import Link, SelfLink
 
 C = TypeVar("C", bound=type)
+
+DEPRECATED: dict[str, Any] = {"deprecated": True}
+"""Marks a field that the API is about to give up: it may be missing any day."""
 
 
 @dataclass_transform(frozen_default=True, kw_only_default=True, field_specifiers=(attrs.field,))
@@ -112,10 +114,10 @@ def has_variants(cls: type) -> bool:
     return "variant" in vars(cls)
 
 
-def telling_keys(cls: type) -> tuple[str, ...]:
-    """Give the keys by which the variants of a class are told apart: the arguments of its `variant`."""
-    variant: Callable[..., type] = vars(cls)["variant"].__func__
-    return tuple(inspect.signature(variant).parameters)
+def variant_of(cls: type, found: Mapping[str, Any]) -> type:
+    """Tell which kind of record an object of the API is, by the keys that it has."""
+    variant: Callable[[Mapping[str, Any]], type] = vars(cls)["variant"].__func__
+    return variant(found)
 
 
 def as_object(value: object) -> dict[str, Any] | None:

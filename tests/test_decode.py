@@ -35,6 +35,7 @@ from cliniko_async._converter import converter, structure
 from cliniko_async._decode import _fast_page, _fast_record, decode_page, decode_record
 from cliniko_async._record import is_renamed
 from tests.support.records import (
+    BASE,
     EXAMPLES,
     JSON,
     RECORD_OF,
@@ -187,6 +188,10 @@ def test_of_several_shapes_the_one_that_came_is_read():
         assert json.loads(to_json(found))["content"] == form
 
 
+def link(path: str) -> dict[str, Any]:
+    return {"links": {"self": BASE + path}}
+
+
 VARIANTS = [
     (Booking, {"max_attendees": 3}, GroupAppointment),
     (Booking, {"max_attendees": 3, "patient_ids": ["1"]}, GroupAppointment),
@@ -194,11 +199,28 @@ VARIANTS = [
     (Booking, {"patient": KIND["practitioners"]}, IndividualAppointment),
     (Booking, {"appointment_type": KIND["practitioners"]}, IndividualAppointment),
     (Booking, {"unavailable_block_type": KIND["practitioners"]}, UnavailableBlock),
+    (Booking, {"attendees": KIND["practitioners"]}, IndividualAppointment),
+    (Booking, {"did_not_arrive": None}, IndividualAppointment),
+    (Booking, {"max_attendees": None, "did_not_arrive": None}, UnavailableBlock),
+    (Booking, {"max_attendees": None, "cancelled_at": KIND["created_at"]}, IndividualAppointment),
+    (Booking, {"conflicts": link("/individual_appointments/1/conflicts")}, IndividualAppointment),
+    (Booking, {"conflicts": link("/unavailable_blocks/1/conflicts"), "did_not_arrive": None}, UnavailableBlock),
+    (Booking, {"conflicts": link("/bookings/1/conflicts")}, UnavailableBlock),
     (Booking, {}, UnavailableBlock),
     (Communication, {"type_code": 1}, SmsCommunication),
     (Communication, {"type_code": 2}, EmailCommunication),
     (Communication, {"type_code": 2, "category_code": 12}, MemoCommunication),
     (Communication, {"type_code": 3}, MemoCommunication),
+    (Communication, {"type_code": None, "type": "SMS"}, SmsCommunication),
+    (Communication, {"type": "Email"}, EmailCommunication),
+    (Communication, {"type": "Email", "category": "Memo"}, MemoCommunication),
+    (Communication, {"type": "Email", "confidential": False}, MemoCommunication),
+    (Communication, {"type": "Email", "confidential": None}, EmailCommunication),
+    (Communication, {"type": "Other"}, MemoCommunication),
+    (Communication, {"content_subject": None}, EmailCommunication),
+    (Communication, {"content_subject": "Hello", "booking": KIND["practitioners"]}, EmailCommunication),
+    (Communication, {"booking": KIND["practitioners"]}, SmsCommunication),
+    (Communication, {"confidential": None}, MemoCommunication),
     (Communication, {}, MemoCommunication),
     (PatientAttachment, {}, UploadedPatientAttachment),
 ]
@@ -215,6 +237,16 @@ def test_a_record_of_a_union_is_one_of_its_kinds(base: Any, telling: dict[str, A
     assert paged.items == (alone, alone)
     assert exact(base, json.dumps(raw).encode()) == alone
     assert decode_record(base, request(), response(to_json(alone))) == alone
+
+
+@pytest.mark.parametrize("value", [None, 0, "", [], {}, ["x"], {"links": 5}, {"links": {"self": None}}], ids=str)
+@pytest.mark.parametrize("base", [Booking, Communication])
+def test_whatever_stands_in_a_key_that_tells_the_kind_is_read_or_named_as_a_fault(base: Any, value: Any):
+    """And both ways agree."""
+    raw = example("booking" if base is Booking else "communication")
+    for key in {*raw, "confidential", "content_subject", "max_attendees", "conflicts", "type", "category"}:
+        body = json.dumps(raw | {key: value}).encode()
+        assert fast(base, body) == (None if is_renamed(base) else exact(base, body))
 
 
 # Pages

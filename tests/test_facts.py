@@ -26,6 +26,7 @@ from tests.support.facts import (
     UNIONS,
     VARIANTS,
     alternatives,
+    assert_named,
     camel,
     kinds,
     table,
@@ -77,11 +78,15 @@ def merged(descriptions: list[Any]) -> Any:
 
 
 def expected_fields(fields: dict[str, Any]) -> dict[str, Any]:
-    return {key: (expected_type(spec), presence(key, spec)) for key, spec in fields.items()}
+    return {key: (expected_type(spec), presence(key, spec, fields)) for key, spec in fields.items()}
 
 
-def presence(key: str, spec: dict[str, Any]) -> str:
-    return "required" if key in ALWAYS or not (spec["nullable"] or spec["type"] == "link") else "optional"
+def presence(key: str, spec: dict[str, Any], fields: dict[str, Any]) -> str:
+    """Every link is optional, and so is the id of one and what is deprecated."""
+    linked = spec["type"] == "link" or fields.get(key.removesuffix("_id"), {}).get("type") == "link"
+    if key not in ALWAYS and (spec["nullable"] or linked or spec.get("deprecated")):
+        return "optional"
+    return "required"
 
 
 def variant_fields(name: str) -> dict[str, Any]:
@@ -133,6 +138,15 @@ def test_there_is_a_table_for_every_resource_of_the_facts():
 def test_a_record_has_the_fields_of_the_facts(name: str):
     """Each with its type, whether it may be missing or null, and what a link leads to."""
     assert read_fields(table(name).record) == expected_fields(RESOURCES[name]["fields"])
+
+
+@pytest.mark.parametrize("name", RESOURCES)
+def test_deprecated_fields_are_marked_and_the_class_names_them(name: str):
+    facts = RESOURCES[name].get("fields") or {}
+    record = table(name).record
+    marked = {each.name for each in attrs.fields(record) if each.metadata.get("deprecated")}
+    assert marked == {key for key, spec in facts.items() if spec.get("deprecated")}
+    assert_named(record, marked)
 
 
 @pytest.mark.parametrize(("name", "variant"), VARIANTS)

@@ -14,9 +14,9 @@ import pytest
 from pydantic import TypeAdapter
 
 from cliniko_async._compat import is_typeddict
-from cliniko_async._fields import check_fields, wire_name
+from cliniko_async._fields import Deprecated, check_fields, wire_name
 from cliniko_async.errors import InvalidFieldsError
-from tests.support.facts import BODIES, RESOURCES, allowed, alternatives, kinds, table
+from tests.support.facts import BODIES, RESOURCES, allowed, alternatives, assert_named, kinds, table
 
 DAY = dt.date(2025, 7, 21)
 MOMENT = dt.datetime(2025, 7, 21, 9, 30, tzinfo=dt.timezone(dt.timedelta(hours=10)))
@@ -203,6 +203,15 @@ def seen(result: Any) -> str:
 @pytest.mark.parametrize(("name", "kind"), BODIES)
 def test_a_body_has_the_fields_of_the_facts(name: str, kind: str):
     assert {wire_name(key) for key in get_type_hints(sent(name, kind))} == body(name, kind).keys()
+
+
+@pytest.mark.parametrize(("name", "kind"), BODIES)
+def test_deprecated_fields_of_a_body_are_marked_and_it_names_them(name: str, kind: str):
+    fields = sent(name, kind)
+    hints = get_type_hints(fields, include_extras=True)
+    marked = {key for key, hint in hints.items() if any(isinstance(note, Deprecated) for note in get_args(hint))}
+    assert {wire_name(key) for key in marked} == {k for k, spec in body(name, kind).items() if spec.get("deprecated")}
+    assert_named(fields, marked)
 
 
 @pytest.mark.parametrize(("name", "kind"), BODIES)

@@ -15,7 +15,7 @@ from cliniko_async._resource import ListOptions
 from cliniko_async._tables import RESOURCES, resource_class
 
 from .operations import Operation, Table, record_of
-from .wording import code, in_words, may_be_none, parts_of, table
+from .wording import code, in_words, is_deprecated, may_be_none, parts_of, table
 
 _HEAD = """\
 # Reference
@@ -24,7 +24,8 @@ Every resource is an attribute of the client: `cliniko.appointment_types`. This 
 records hold, what a list of it can be filtered by, and what may be sent. It is made from the code by `make docs`.
 
 - An **operation** is shown with the request that it sends. A `Paginator` sends nothing before it is used.
-- A **field** is `None` at times where the table says so. `Link` and `ListLink` are followed with `cliniko.follow`.
+- A **field** is `None` at times where the table says so. `Link` and `ListLink` are followed with `cliniko.follow`. The
+  API may drop one that is marked as deprecated.
 - A **filter** is an attribute of `where`, as `cliniko.patients.where.email`; it has the operators of its row, and
   `asc()` and `desc()` to sort by.
 - What is **sent** is a keyword argument; one that is left out stays as it is. An id may be a `str` or an `int`.
@@ -133,18 +134,23 @@ def _variants(record: type) -> list[type]:
 
 
 def _fields(cls: type, hints: dict[str, Any], anchors: dict[str, str]) -> list[str]:
-    wires = {field.name: field.metadata.get("wire") for field in attrs.fields(cls)}
+    known = {field.name: field.metadata for field in attrs.fields(cls)}
     return table(
         ("field", "type", "may be None"),
         (
-            (_named(name, wires[name] or name), in_words(hint, anchors), "yes" if may_be_none(hint) else "")
+            (
+                _named(name, known[name].get("wire", name), deprecated="deprecated" in known[name]),
+                in_words(hint, anchors),
+                "yes" if may_be_none(hint) else "",
+            )
             for name, hint in hints.items()
         ),
     )
 
 
-def _named(attribute: str, wire: str) -> str:
-    return code(attribute) if attribute == wire else f"{code(attribute)} (the API's {code(wire)})"
+def _named(attribute: str, wire: str, *, deprecated: bool) -> str:
+    named = code(attribute) if attribute == wire else f"{code(attribute)} (the API's {code(wire)})"
+    return f"{named} (deprecated)" if deprecated else named
 
 
 def _filters(resource: Table) -> Iterator[list[str]]:
@@ -189,12 +195,17 @@ def _sent(offered: list[Operation], anchors: dict[str, str]) -> Iterator[list[st
 def _sent_rows(bodies: dict[str, type], hints: dict[str, dict[str, Any]], anchors: dict[str, str]) -> list[list[str]]:
     """Give one row for each field, and one more where an operation takes another type."""
     rows: dict[tuple[str, str], dict[str, str]] = {}
+    deprecated = {name for each in hints.values() for name, hint in each.items() if is_deprecated(hint)}
     for operation, fields in hints.items():
         required: frozenset[str] = getattr(bodies[operation], "__required_keys__", frozenset())
         for name, hint in fields.items():
             taken = ("required" if name in required else "yes") + (" or None" if may_be_none(hint) else "")
             rows.setdefault((name, in_words(hint, anchors)), {})[operation] = taken
     return [
-        [_named(name, wire_name(name)), kind, *(taken.get(operation, "") for operation in bodies)]
+        [
+            _named(name, wire_name(name), deprecated=name in deprecated),
+            kind,
+            *(taken.get(operation, "") for operation in bodies),
+        ]
         for (name, kind), taken in sorted(rows.items())
     ]

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal, Never, Required, Union, get_args, ge
 import attrs
 
 from cliniko_async._compat import is_typeddict
-from cliniko_async._fields import DecimalNumber, DecimalText, Digits, MaxLength, MinLength, Pattern, Range
+from cliniko_async._fields import DecimalNumber, DecimalText, Deprecated, Digits, MaxLength, MinLength, Pattern, Range
 from cliniko_async.links import Link, ListLink
 
 _FEW = 20
@@ -34,7 +34,13 @@ def alternatives(hint: object) -> list[object]:
 
 def may_be_none(hint: object) -> bool:
     """Whether None is one of the members of a type."""
-    return types.NoneType in get_args(hint)
+    members = get_args(hint)[:1] if get_origin(hint) is Annotated else ()
+    return types.NoneType in get_args(hint) or any(map(may_be_none, members))
+
+
+def is_deprecated(hint: object) -> bool:
+    """Whether a field that may be sent is marked as one that the API is about to give up."""
+    return any(isinstance(note, Deprecated) for note in get_args(hint))
 
 
 def in_words(hint: object, anchors: dict[str, str]) -> str:

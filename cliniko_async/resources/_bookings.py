@@ -1,10 +1,13 @@
 """The records of bookings: what all share, and the three kinds."""
 
-from typing import TYPE_CHECKING, Literal, Required
+from collections.abc import Collection, Mapping
+from typing import TYPE_CHECKING, Any, Literal, Required
+
+import attrs
 
 from .._dates import DateTime
 from .._fields import Fields
-from .._record import Part, Record, Value, record
+from .._record import Part, Record, Value, as_object, record
 from ..links import Link, ListLink, SelfLink
 
 if TYPE_CHECKING:
@@ -72,20 +75,18 @@ class Booking(Record):
     repeats: ListLink["Booking"] | None = None
 
     @staticmethod
-    def variant(
-        *,
-        max_attendees: object = None,
-        patient_ids: object = None,
-        patient: object = None,
-        patient_name: object = None,
-        appointment_type: object = None,
-    ) -> "type[Booking]":
-        """Tell which kind it is by the keys that only that kind has: the API gives it no type."""
-        if max_attendees is not None or patient_ids is not None:
-            return GroupAppointment
-        if patient is not None or patient_name is not None or appointment_type is not None:
+    def variant(found: Mapping[str, Any]) -> "type[Booking]":
+        """Tell which kind it is: the API gives it no type, but each kind has keys and a link of its own."""
+        for key, kind in _SURE_KEYS.items():
+            if found.get(key) is not None:
+                return kind
+        given = {key for key, value in found.items() if value is not None}
+        if kinds := _kinds_with(given) or _kinds_of_path(found):
+            return kinds[0]
+        if not given.isdisjoint(_OF_APPOINTMENTS):
             return IndividualAppointment
-        return UnavailableBlock
+        kinds = _kinds_with(found.keys())
+        return kinds[0] if len(kinds) == 1 else UnavailableBlock
 
 
 @record
@@ -135,3 +136,34 @@ class UnavailableBlock(Booking):
     repeated_from: Link["UnavailableBlock"] | None = None
     repeats: ListLink["UnavailableBlock"] | None = None
     unavailable_block_type: Link["UnavailableBlockType"] | None = None
+
+
+_KINDS: tuple[Any, ...] = (GroupAppointment, UnavailableBlock, IndividualAppointment)
+_PATHS = {
+    "/group_appointments/": GroupAppointment,
+    "/unavailable_blocks/": UnavailableBlock,
+    "/individual_appointments/": IndividualAppointment,
+}
+_SURE_KEYS = {
+    "max_attendees": GroupAppointment,
+    "unavailable_block_type": UnavailableBlock,
+    "patient": IndividualAppointment,
+}
+"""Found at a glance in nearly every record; the others take longer."""
+_OF_APPOINTMENTS = {"appointment_type", "attendees", "telehealth_url"}
+
+
+_KEYS = {kind: {field.name for field in attrs.fields(kind)} for kind in _KINDS}
+_OWN = {kind: keys.difference(*(_KEYS[each] for each in _KINDS if each is not kind)) for kind, keys in _KEYS.items()}
+"""The keys that only one kind has."""
+
+
+def _kinds_with(keys: Collection[str]) -> list[type[Booking]]:
+    """Return the kinds that have some of these keys alone, the surest first."""
+    return [kind for kind, own in _OWN.items() if not own.isdisjoint(keys)]
+
+
+def _kinds_of_path(found: Mapping[str, Any]) -> list[type[Booking]]:
+    """Return the kind whose path the link to the conflicts has."""
+    links = as_object((as_object(found.get("conflicts")) or {}).get("links")) or {}
+    return [kind for path, kind in _PATHS.items() if path in str(links.get("self"))]

@@ -4,9 +4,11 @@ from collections.abc import Sequence
 from decimal import Decimal
 from typing import TYPE_CHECKING, Annotated, Literal, Unpack
 
+import attrs
+
 from .._dates import DateTime
-from .._fields import Fields, Id, MaxLength, Money, Pattern, Range
-from .._record import Record, record
+from .._fields import Deprecated, Fields, Id, MaxLength, Money, Pattern, Range
+from .._record import DEPRECATED, Record, record
 from .._resource import ArchivedGetMixin, ArchivedListMixin, ArchivedListOptions, ArchiveMixin, DeprecatedDeleteMixin
 from ..filters import ArrayField, BooleanField, Column, DateTimeField, Filterable, Filters, IntField, StringField
 from ..links import Link, ListLink, SelfLink
@@ -24,7 +26,10 @@ if TYPE_CHECKING:
 
 @record
 class AppointmentType(Record):
-    """A kind of appointment that a clinic offers."""
+    """A kind of appointment that a clinic offers.
+
+    The API has deprecated `billable_item` and `product`.
+    """
 
     id: str
     links: SelfLink
@@ -41,7 +46,7 @@ class AppointmentType(Record):
     appointment_type_billable_items: ListLink["AppointmentTypeBillableItem"] | None = None
     appointment_type_products: ListLink["AppointmentTypeProduct"] | None = None
     archived_at: DateTime | None = None
-    billable_item: Link["BillableItem"] | None = None
+    billable_item: Link["BillableItem"] | None = attrs.field(default=None, metadata=DEPRECATED)
     category: str | None = None
     deposit_price: Decimal | None = None
     description: str | None = None
@@ -49,20 +54,23 @@ class AppointmentType(Record):
     online_payments_enabled: bool | None = None
     online_payments_mode: str | None = None
     practitioners: ListLink["Practitioner"] | None = None
-    product: Link["Product"] | None = None
+    product: Link["Product"] | None = attrs.field(default=None, metadata=DEPRECATED)
     show_in_online_bookings: bool | None = None
     telehealth_enabled: bool | None = None
     treatment_note_template: Link["TreatmentNoteTemplate"] | None = None
 
 
 class AppointmentTypeFields(Fields, total=False):
-    """What may be sent of an appointment type."""
+    """What may be sent of an appointment type.
+
+    The API has deprecated `billable_item_id` and `product_id`.
+    """
 
     add_deposit_to_account_credit: bool | None
     appointment_confirmation_template_ids: Sequence[Id] | None
     appointment_follow_up_template_ids: Sequence[Id] | None
     appointment_reminder_template_ids: Sequence[Id] | None
-    billable_item_id: Id
+    billable_item_id: Annotated[Id, Deprecated()]
     business_ids: Sequence[Id]
     category: str | None
     color: Annotated[str, Pattern(r"^#([A-Fa-f0-9]{6}|[A-Fa-f0-9]{3})$")]
@@ -74,7 +82,7 @@ class AppointmentTypeFields(Fields, total=False):
     online_bookings_lead_time_hours: Literal[0, 1, 2, 4, 12, 18, 24, 48, 72, 168, 336, 504, 672] | None
     online_payments_mode: Literal["deposit_required", "optional", "required"] | None
     practitioner_ids: Sequence[Id]
-    product_id: Id
+    product_id: Annotated[Id, Deprecated()]
     show_in_online_bookings: bool | None
     telehealth_enabled: bool | None
     treatment_note_template_id: Id

@@ -2,10 +2,12 @@
 
 from typing import TYPE_CHECKING, Unpack
 
+import attrs
+
 from .._compat import deprecated
 from .._dates import DateTime
 from .._fields import Fields, Id, check_fields
-from .._record import Record, record
+from .._record import DEPRECATED, Record, record
 from .._resource import (
     ArchivedCancelledDeletedGetMixin,
     ArchivedCancelledDeletedListMixin,
@@ -29,7 +31,10 @@ if TYPE_CHECKING:
 
 @record
 class Attendee(Record):
-    """A patient's place in an appointment."""
+    """A patient's place in an appointment.
+
+    The API has deprecated `email_reminder_sent` and `sms_reminder_sent`.
+    """
 
     id: str
     links: SelfLink
@@ -45,7 +50,7 @@ class Attendee(Record):
     cancellation_url: str | None = None
     cancelled_at: DateTime | None = None
     deleted_at: DateTime | None = None
-    email_reminder_sent: bool | None = None
+    email_reminder_sent: bool | None = attrs.field(default=None, metadata=DEPRECATED)
     invoice_status: int | None = None
     invoices: ListLink["Invoice"] | None = None
     notes: str | None = None
@@ -57,7 +62,7 @@ class Attendee(Record):
     sent_email_reminders_count: int | None = None
     sent_sms_follow_ups_count: int | None = None
     sent_sms_reminders_count: int | None = None
-    sms_reminder_sent: bool | None = None
+    sms_reminder_sent: bool | None = attrs.field(default=None, metadata=DEPRECATED)
     telehealth_url: str | None = None
     treatment_note_status: int | None = None
 

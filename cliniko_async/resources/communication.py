@@ -1,7 +1,8 @@
 """Communications: what was written to patients, or noted about talking to them."""
 
 import builtins
-from typing import TYPE_CHECKING, Literal, Never, Unpack
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Literal, Never, Unpack
 
 import attrs
 
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from .invoice import Invoice
     from .patient import Patient
 
-_SMS, _EMAIL, _MEMO = 1, 2, 12
+_MEMO = 12
 
 
 @record
@@ -43,11 +44,17 @@ class Communication(Record):
     type_code: int | None = None
 
     @staticmethod
-    def variant(*, type_code: object = None, category_code: object = None) -> builtins.type["Communication"]:
+    def variant(found: Mapping[str, Any]) -> builtins.type["Communication"]:
         """Tell which kind it is: a memo may be of any type, and says so in its category."""
-        if category_code == _MEMO or type_code not in (_SMS, _EMAIL):
+        if found.get("category_code") == _MEMO or found.get("category") == "Memo":
             return MemoCommunication
-        return SmsCommunication if type_code == _SMS else EmailCommunication
+        if found.get("confidential") is not None:
+            return MemoCommunication
+        code, text = found.get("type_code"), found.get("type")
+        for kind, number, word in ((SmsCommunication, 1, "SMS"), (EmailCommunication, 2, "Email")):
+            if code == number or (code is None and text == word):
+                return kind
+        return MemoCommunication if (code, text) != (None, None) else _kind_without_type(found)
 
 
 @record
@@ -78,6 +85,17 @@ class SmsCommunication(Communication):
     invoice: Link["Invoice"] | None = None
     letter: Link[Never] | None = None
     payment: Link[Never] | None = None
+
+
+def _kind_without_type(found: Mapping[str, Any]) -> type[Communication]:
+    if "content_subject" in found:
+        return EmailCommunication
+    is_message = any(found.get(key) is not None for key in _OF_MESSAGES)
+    return SmsCommunication if is_message else MemoCommunication
+
+
+_OF_MESSAGES = ("attendee", "booking", "invoice", "letter", "payment")
+"""The links that an e-mail and a text message have, and no memo."""
 
 
 class CommunicationFields(Fields, total=False):

@@ -8,7 +8,7 @@ import attrs
 from .._compat import deprecated
 from .._dates import DateTime
 from .._fields import Id
-from .._record import Record, record
+from .._record import DEPRECATED, Record, record
 from .._resource import ArchivedDeletedGetMixin, ArchivedDeletedListMixin, ArchivedDeletedListOptions
 from ..filters import Column, DateTimeField, Filterable, Filters, IntField
 from ..links import Link, SelfLink
@@ -23,7 +23,10 @@ if TYPE_CHECKING:
 
 @record
 class InvoiceItem(Record):
-    """One line of an invoice."""
+    """One line of an invoice.
+
+    The API has deprecated `tax_amount`.
+    """
 
     id: str
     links: SelfLink
@@ -43,7 +46,7 @@ class InvoiceItem(Record):
     name: str | None = None
     net_price: Decimal | None = None
     product: Link["Product"] | None = None
-    tax_amount: Decimal | None = None
+    tax_amount: Decimal | None = attrs.field(default=None, metadata=DEPRECATED)
     tax_name: str | None = None
     tax_rate: Decimal | None = None
     total_including_tax: Decimal | None = attrs.field(default=None, metadata={"number": True})

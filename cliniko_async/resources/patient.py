@@ -8,7 +8,7 @@ import attrs
 
 from .._dates import Date, DateTime
 from .._fields import AsRead, Fields, Id, MaxLength, Pattern
-from .._record import Part, Record, record
+from .._record import DEPRECATED, Part, Record, record
 from .._resource import ArchivedGetMixin, ArchivedListMixin, ArchiveMixin, DeprecatedDeleteMixin, UnarchiveMixin
 from ..filters import BooleanField, DateField, DateTimeField, Filters, IntField, StringField
 from ..links import Link, ListLink, SelfLink
@@ -99,7 +99,10 @@ class PatientPronouns(Part):
 
 @record
 class Patient(Record):
-    """A person whom a clinic treats."""
+    """A person whom a clinic treats.
+
+    The API has deprecated `country` and `gender`.
+    """
 
     id: str
     links: SelfLink
@@ -119,7 +122,7 @@ class Patient(Record):
     attendees: ListLink["Attendee"] | None = None
     city: str | None = None
     concession_type: Link["ConcessionType"] | None = None
-    country: str | None = None
+    country: str | None = attrs.field(default=None, metadata=DEPRECATED)
     country_code: str | None = None
     custom_fields: PatientCustomFields | None = None
     date_of_birth: Date | None = None
@@ -127,7 +130,7 @@ class Patient(Record):
     dva_card_number: str | None = None
     email: str | None = None
     emergency_contact: str | None = None
-    gender: str | None = None
+    gender: str | None = attrs.field(default=None, metadata=DEPRECATED)
     gender_identity: str | None = None
     invoice_default_to: str | None = None
     invoice_email: str | None = None

@@ -2,7 +2,7 @@
 
 import asyncio
 import math
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Annotated, Never, Unpack
@@ -56,7 +56,7 @@ class PatientAttachment(Record):
     user: Link["User"] | None = None
 
     @staticmethod
-    def variant() -> "type[PatientAttachment]":
+    def variant(_: Mapping[str, object]) -> "type[PatientAttachment]":
         """Take it for an uploaded file: the API tells the two kinds apart by nothing, and they have the same fields."""
         return UploadedPatientAttachment
 

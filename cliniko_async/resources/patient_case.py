@@ -4,9 +4,11 @@ from collections.abc import Sequence
 from decimal import Decimal
 from typing import TYPE_CHECKING, Annotated, Literal, Unpack
 
+import attrs
+
 from .._dates import Date, DateTime
 from .._fields import Fields, Id, Money, Range
-from .._record import Record, record
+from .._record import DEPRECATED, Record, record
 from .._resource import ArchivedGetMixin, ArchivedListMixin, ArchivedListOptions, ArchiveMixin
 from ..filters import DateField, DateTimeField, Filterable, Filters, IntField, StringField
 from ..links import Link, ListLink, SelfLink
@@ -24,7 +26,10 @@ if TYPE_CHECKING:
 
 @record
 class PatientCase(Record):
-    """A course of treatment, often on a referral."""
+    """A course of treatment, often on a referral.
+
+    The API has deprecated `closed`.
+    """
 
     id: str
     links: SelfLink
@@ -35,7 +40,7 @@ class PatientCase(Record):
     attendee_ids: tuple[str, ...] | None = None
     attendees: ListLink["Attendee"] | None = None
     bookings: ListLink["Booking"] | None = None
-    closed: bool | None = None
+    closed: bool | None = attrs.field(default=None, metadata=DEPRECATED)
     closed_at: DateTime | None = None
     contact: Link["Contact"] | None = None
     expiry_date: Date | None = None

@@ -3,9 +3,11 @@
 from decimal import Decimal
 from typing import TYPE_CHECKING, Annotated, Unpack
 
+import attrs
+
 from .._dates import DateTime
-from .._fields import DecimalNumber, Fields, Id, MaxLength, Money, Range
-from .._record import Record, record
+from .._fields import DecimalNumber, Deprecated, Fields, Id, MaxLength, Money, Range
+from .._record import DEPRECATED, Record, record
 from .._resource import ArchivedGetMixin, ArchivedListMixin, ArchiveMixin, DeprecatedDeleteMixin
 from ..filters import DateTimeField, Filters, IntField, StringField
 from ..links import Link, ListLink, SelfLink
@@ -19,13 +21,15 @@ if TYPE_CHECKING:
 
 @record
 class Product(Record):
-    """Goods that a clinic sells."""
+    """Goods that a clinic sells.
+
+    The API has deprecated `product_supplier_name`.
+    """
 
     id: str
     links: SelfLink
     created_at: DateTime
     name: str
-    product_supplier_id: str
     updated_at: DateTime
     archived_at: DateTime | None = None
     cost_price: Decimal | None = None
@@ -34,7 +38,8 @@ class Product(Record):
     price_ex_tax: Decimal | None = None
     price_including_tax: Decimal | None = None
     product_supplier: Link["ProductSupplier"] | None = None
-    product_supplier_name: str | None = None
+    product_supplier_id: str | None = None
+    product_supplier_name: str | None = attrs.field(default=None, metadata=DEPRECATED)
     serial_number: str | None = None
     stock_adjustments: ListLink["StockAdjustment"] | None = None
     stock_level: Decimal | None = None
@@ -42,7 +47,10 @@ class Product(Record):
 
 
 class ProductFields(Fields, total=False):
-    """What may be sent of a product."""
+    """What may be sent of a product.
+
+    The API has deprecated `product_supplier_name`.
+    """
 
     cost_price: Annotated[Money, Range(0, 4_000_000_000, high_excluded=True)] | None
     item_code: Annotated[str, MaxLength(100)] | None
@@ -51,7 +59,7 @@ class ProductFields(Fields, total=False):
     price: Annotated[Decimal | int, DecimalNumber()]
     price_includes_tax: bool | None
     product_supplier_id: Id
-    product_supplier_name: str
+    product_supplier_name: Annotated[str, Deprecated()]
     serial_number: Annotated[str, MaxLength(255)] | None
     stock_level: Annotated[Money, Range(-4_000_000_000, 4_000_000_000, low_excluded=True, high_excluded=True)] | None
     tax_id: Id

@@ -1,10 +1,10 @@
 """Stock adjustments: how many of a product came or went, and why."""
 
 from decimal import Decimal
-from typing import TYPE_CHECKING, Literal, Unpack
+from typing import TYPE_CHECKING, Annotated, Literal, Unpack
 
 from .._dates import DateTime
-from .._fields import Fields, Id, Money
+from .._fields import Deprecated, Fields, Id, Money
 from .._record import Record, record
 from .._resource import ArchivedGetMixin, ArchivedListMixin
 from ..filters import DateTimeField, Filters, IntField
@@ -34,10 +34,13 @@ class StockAdjustment(Record):
 
 
 class StockAdjustmentFields(Fields, total=False):
-    """What may be sent of a stock adjustment."""
+    """What may be sent of a stock adjustment.
+
+    The API has deprecated `comment`.
+    """
 
     adjustment_type: Literal["Correction", "Damaged", "Item Sold", "Other", "Out of Date", "Returned", "Stock Purchase"]
-    comment: str | None
+    comment: Annotated[str | None, Deprecated()]
     notes: str | None
     product_id: Id
     quantity: Money | None

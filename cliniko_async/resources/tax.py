@@ -3,9 +3,11 @@
 from decimal import Decimal
 from typing import Annotated, Unpack
 
+import attrs
+
 from .._dates import DateTime
 from .._fields import Fields, Id, Money, Range
-from .._record import Record, record
+from .._record import DEPRECATED, Record, record
 from .._resource import DeleteMixin, GetMixin, ListMixin
 from ..filters import Column, DateTimeField, Filters, IntField
 from ..links import SelfLink
@@ -14,15 +16,18 @@ from ._changes import ChangesMixin
 
 @record
 class Tax(Record):
-    """A tax and its rate."""
+    """A tax and its rate.
+
+    The API has deprecated `amount`.
+    """
 
     id: str
     links: SelfLink
-    amount: Decimal
     created_at: DateTime
     name: str
     rate: Decimal
     updated_at: DateTime
+    amount: Decimal | None = attrs.field(default=None, metadata=DEPRECATED)
 
 
 class TaxFields(Fields, total=False):

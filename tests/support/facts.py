@@ -1,5 +1,7 @@
 """The facts about the API, and the tables that are held against them."""
 
+import inspect
+import re
 import types
 from pathlib import Path
 from typing import Any, Union, get_args, get_origin
@@ -56,3 +58,9 @@ def alternatives(hint: Any) -> tuple[Any, ...]:
 
 def allowed(spec: dict[str, Any]) -> list[Any] | None:
     return ENUMS[spec["enum_ref"]]["values"] if "enum_ref" in spec else spec.get("enum")
+
+
+def assert_named(cls: type, deprecated: set[str]) -> None:
+    """That the docstring of a class names what is deprecated, and nothing else so."""
+    _, _, told = (inspect.getdoc(cls) or "").partition("The API has deprecated ")
+    assert set(re.findall(r"`(\w+)`", told)) == deprecated
