@@ -4,9 +4,10 @@ import datetime as dt
 import types
 from collections.abc import Callable, Sequence
 from decimal import Decimal
-from typing import Annotated, Any, Literal, Required, Union, get_args, get_origin, get_type_hints, is_typeddict
+from typing import Annotated, Any, Literal, Required, Union, get_args, get_origin, get_type_hints
 
-from cliniko_async._fields import Id, MaxLength, Pattern, Range
+from cliniko_async._compat import is_typeddict
+from cliniko_async._fields import Digits, MaxLength, Pattern, Range
 
 FITTING = {
     "@": "sam@example.com",
@@ -33,8 +34,6 @@ def body_of(fields: type, id_of: Callable[[str], str | None]) -> dict[str, Any]:
 
 def _value(hint: Any, give_id: Callable[[], str]) -> Any:
     origin = get_origin(hint)
-    if hint == Id:
-        return give_id()
     if origin in (Required, Union, types.UnionType):
         return _value(get_args(hint)[0], give_id)
     if origin is Annotated:
@@ -48,6 +47,8 @@ def _value(hint: Any, give_id: Callable[[], str]) -> Any:
 
 def _ruled(base: Any, *rules: Any, give_id: Callable[[], str]) -> Any:
     for rule in rules:
+        if isinstance(rule, Digits):
+            return give_id()
         if isinstance(rule, Pattern):
             return next(text for part, text in FITTING.items() if part in rule.regex)
     for rule in rules:
