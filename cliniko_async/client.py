@@ -15,7 +15,7 @@ from ._follow import follow_link, follow_list, resolve_links
 from ._frames import HiddenLocals, hides_locals
 from ._http import Credentials, Request, Response, Server, is_unicode
 from ._identity import base_url_for, checked_key, user_agent
-from ._resource import AnyResource
+from ._resource import AnyResource, Resource
 from ._retry import RateLimited, Retrying, RetryPolicy, check_seconds
 from ._session import OnePerProcess, SessionManager
 from ._spelling import did_you_mean
@@ -348,8 +348,9 @@ def _copy_state(client: Cliniko, view: Cliniko) -> None:
     state: Any = object.__getstate__(client)
     # With slots, which a subclass may have, it is a pair.
     for part in cast("tuple[dict[str, object], ...]", state if isinstance(state, tuple) else (state,)):
-        for name in part.keys() - RESOURCES.keys():
-            object.__setattr__(view, name, part[name])
+        for name, value in part.items():
+            if not (name in RESOURCES and isinstance(value, Resource)):
+                object.__setattr__(view, name, value)
 
 
 def _from_env(variable: str) -> str:

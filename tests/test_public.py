@@ -221,6 +221,8 @@ async def test_a_view_keeps_the_state_of_a_subclass_and_has_resources_of_its_own
         assert clinic.patients is first
         view.clinic = "Dale"
         assert clinic.clinic == "Hill"
+        clinic.users = "stub"  # type: ignore[assignment]
+        assert clinic.with_options(timeout=1.0).users == "stub"
         await view.aclose()
         assert (await clinic.with_options(timeout=1.0).limits()).used == 0
 
