@@ -4,7 +4,6 @@ import asyncio
 import gc
 import json
 import warnings
-from pathlib import Path
 
 import aiohttp
 import pytest
@@ -13,9 +12,9 @@ from cliniko_async import Cliniko, ConfigurationError, InvalidRequestError, Retr
 from cliniko_async.errors import NotFoundError
 from cliniko_async.limits import SlidingWindowLimiter, shared_limiter
 from tests.support.clients import KEY, ONCE, WHO, RecordingLimiter, client_of, virtually
+from tests.support.paths import FACTS
 from tests.support.raw_server import RawServer, answer
 
-FACTS = Path(__file__).parent / "facts"
 RECORD = json.loads((FACTS / "examples" / "appointment_type.json").read_text())
 EMPTY = {"appointment_types": [], "total_entries": 0, "links": {"self": "https://api.au2.cliniko.com/v1/x"}}
 

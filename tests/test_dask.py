@@ -32,10 +32,10 @@ from cliniko_async.integrations._dask_worker import Assignment
 from cliniko_async.integrations.dask import AccountRun, AccountRuns, WorkerContext, run_accounts
 from cliniko_async.sandbox import Sandbox
 from tests.support import cluster
+from tests.support.paths import ROOT
 from tests.support.redis_server import RedisServer
 
 SOON = 60.0
-ROOT = Path(__file__).parent.parent
 
 
 async def until(reached: Callable[[], Any]) -> Any:

@@ -21,9 +21,9 @@ import pytest
 from cliniko_async import Cliniko, SlidingWindowLimiter
 from cliniko_async.sandbox import Sandbox
 from tests.support import virtual
+from tests.support.paths import ROOT
 from tools import docs
 
-ROOT = Path(__file__).parent.parent
 SHOWN = ("README.md", "docs/guide.md", "docs/sandbox.md", "docs/scaling.md")
 GUARANTEES = ROOT / "docs" / "guarantees.md"
 BLOCK = re.compile(r"^```python(?P<mark>[^\n]*)\n(?P<code>.*?)^```$", re.MULTILINE | re.DOTALL)

@@ -3,7 +3,6 @@
 import asyncio
 import json
 import tracemalloc
-from pathlib import Path
 from typing import Any
 
 import aiohttp
@@ -25,6 +24,7 @@ from cliniko_async import (
 from tests.support.attachments import Clinic, clinic, pieces
 from tests.support.clients import ONCE, QUICK, client_of, virtually
 from tests.support.frames import assert_frames_hidden
+from tests.support.paths import EXAMPLES
 from tests.support.raw_server import Line, RawServer, answer, silence, stall
 
 PDF = b"%PDF-1.7 \r\n--x\r\n" * 40_000
@@ -320,7 +320,7 @@ async def test_a_file_that_makes_no_headway_is_given_up():
 
 def attachment_at(server: RawServer) -> PatientAttachment:
     """An attachment whose file is on a raw server."""
-    data = json.loads((Path(__file__).parent / "facts" / "examples" / "patient_attachment.json").read_text())
+    data = json.loads((EXAMPLES / "patient_attachment.json").read_text())
     link = {"links": {"self": f"{server.base_url}/patient_attachments/1/content"}}
     return from_dict(PatientAttachment, {**data, "content": link})
 

@@ -6,7 +6,6 @@ import datetime as dt
 import inspect
 import json
 import pickle
-from pathlib import Path
 
 import pytest
 
@@ -38,12 +37,13 @@ from cliniko_async.errors import (
 from cliniko_async.links import Link, ListLink, SelfLink
 from cliniko_async.pagination import Page
 from tests.support.clients import KEY, ONCE, QUICK, client_of, virtually
+from tests.support.paths import EXAMPLES
 from tests.support.raw_server import RawServer, answer, close, cut, free_port, raw, silence
 
 REQUEST = _http.Request("POST", "https://api.au1.cliniko.com/v1/patients?q=Secretperson", b'{"first_name": "Zoe"}')
 SHOWN = "POST api.au1.cliniko.com/v1/patients"
 STORED = _http.FileRequest("POST", "https://me:Secretperson@files.example:8443/1/Secretperson.pdf?X-Signature=x")
-RECORD = json.loads((Path(__file__).parent / "facts" / "examples" / "appointment_type.json").read_text())
+RECORD = json.loads((EXAMPLES / "appointment_type.json").read_text())
 ENDINGS = [close(), cut(), silence(), answer(500), answer(503), answer(408), answer(302)]
 DEEP = b"[" * 100_000 + b"]" * 100_000
 

@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
-FACTS = Path(__file__).parent / "facts"
-ORIGINAL = Path(__file__).parents[2] / "shared" / "api"
+from tests.support.paths import FACTS, ROOT
+
+ORIGINAL = ROOT.parent / "shared" / "api"
 MANIFEST = "SHA256SUMS"
 COPIES = [folder for folder in (FACTS, ORIGINAL) if folder.is_dir()]
 

@@ -5,7 +5,6 @@ import operator
 import re
 from collections.abc import Callable
 from decimal import Decimal
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -26,8 +25,9 @@ from cliniko_async.filters import (
     format_utc,
 )
 from cliniko_async.sandbox import Sandbox
+from tests.support.paths import FACTS as FOLDER
 
-FACTS = yaml.safe_load((Path(__file__).parent / "facts" / "cliniko-v1.yaml").read_text(encoding="utf-8"))
+FACTS = yaml.safe_load((FOLDER / "cliniko-v1.yaml").read_text(encoding="utf-8"))
 OFFERED: dict[str, Any] = FACTS["protocol"]["filters"]["formats"]
 EXAMPLES: list[dict[str, str]] = FACTS["protocol"]["filters"]["serialised_examples"]
 

@@ -11,7 +11,8 @@ from typing import NamedTuple
 
 import pytest
 
-ROOT = Path(__file__).parent.parent
+from tests.support.paths import ROOT
+
 NAME = "cliniko_async"
 FILES = sorted((ROOT / NAME).rglob("*.py"))
 

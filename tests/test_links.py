@@ -4,7 +4,6 @@ import asyncio
 import json
 import pickle
 from collections.abc import Coroutine
-from pathlib import Path
 from typing import Annotated, Any, ClassVar, get_args, get_type_hints
 
 import attrs
@@ -32,10 +31,11 @@ from cliniko_async._http import Request, Response, Server
 from cliniko_async._tables import RESOURCES
 from cliniko_async.links import SelfLink
 from cliniko_async.sandbox import Sandbox
+from tests.support.paths import FACTS as FOLDER
 from tests.support.records import EXAMPLES, RECORD_OF, example, request, response
 
 FACTS = yaml.load(
-    (Path(__file__).parent / "facts" / "cliniko-v1.yaml").read_text(encoding="utf-8"),
+    (FOLDER / "cliniko-v1.yaml").read_text(encoding="utf-8"),
     Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader),
 )["resources"]
 BASE = "https://api.au1.cliniko.com/v1"

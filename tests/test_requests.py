@@ -1,7 +1,6 @@
 """What goes out: headers, filters and paths; and the way out for what is not modelled."""
 
 import json
-from pathlib import Path
 
 import pytest
 import yaml
@@ -9,9 +8,9 @@ import yaml
 from cliniko_async import InvalidRequestError
 from cliniko_async.errors import NotFoundError, ResponseError, ServerError
 from tests.support.clients import ONCE, RecordingLimiter, client_of, virtually
+from tests.support.paths import FACTS
 from tests.support.raw_server import RawServer, answer
 
-FACTS = Path(__file__).parent / "facts"
 RECORD = json.loads((FACTS / "examples" / "appointment_type.json").read_text())
 RECURSIVE: list[object] = []
 RECURSIVE.append(RECURSIVE)

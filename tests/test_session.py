@@ -10,7 +10,6 @@ import socket
 import subprocess
 import sys
 import textwrap
-from pathlib import Path
 
 import aiohttp
 import pytest
@@ -21,9 +20,9 @@ from cliniko_async.limits import SlidingWindowLimiter
 from cliniko_async.links import SelfLink
 from cliniko_async.sandbox import Sandbox
 from tests.support.clients import KEY, ONCE, RecordingLimiter, client_of, virtually
+from tests.support.paths import EXAMPLES, ROOT
 from tests.support.raw_server import RawServer, answer, close, flood, silence, stall
 
-EXAMPLES = Path(__file__).parent / "facts" / "examples"
 TAX = json.loads((EXAMPLES / "tax.json").read_text())
 PAGE = {"taxes": [TAX], "total_entries": 1, "links": {}}
 BUSINESS = json.loads((EXAMPLES / "business.json").read_text())
@@ -428,7 +427,7 @@ def test_an_interrupt_from_the_keyboard_ends_a_program_cleanly():
         listener.settimeout(30)
         script = textwrap.dedent(INTERRUPTED).format(key=KEY, port=listener.getsockname()[1])
         command = [sys.executable, "-X", "dev", "-W", "error", "-c", script]
-        child = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, cwd=Path(__file__).parent.parent)
+        child = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, cwd=ROOT)
         with child, contextlib.ExitStack() as stack:
             stack.callback(child.kill)
             for _ in range(2):

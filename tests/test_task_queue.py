@@ -16,10 +16,10 @@ from redis.asyncio import Redis
 
 from cliniko_async.cursors import RedisCursors
 from cliniko_async.sandbox import Sandbox
+from tests.support.paths import ROOT
 from tests.support.redis_server import RedisServer
 
 SOON = 60.0
-ROOT = Path(__file__).parent.parent
 
 
 @pytest.fixture

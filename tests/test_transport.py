@@ -7,7 +7,6 @@ import gzip
 import json
 import tracemalloc
 import zlib
-from pathlib import Path
 from types import SimpleNamespace
 
 import aiohttp
@@ -25,9 +24,10 @@ from cliniko_async.errors import (
     UnprocessableError,
 )
 from tests.support.clients import ONCE, QUICK, RecordingLimiter, client_of, virtually
+from tests.support.paths import EXAMPLES
 from tests.support.raw_server import RawServer, answer, close, flood, raw, reset, silence, stall
 
-TAX = json.loads((Path(__file__).parent / "facts" / "examples" / "tax.json").read_text())
+TAX = json.loads((EXAMPLES / "tax.json").read_text())
 DAY = dt.date(2030, 1, 1)
 BOUNDED = tuple(map(int, aiohttp.__version__.split(".")[:2])) >= (3, 14)
 BROKEN = [pytest.param(close(), id="closed"), pytest.param(reset(), id="reset")]

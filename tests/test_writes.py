@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-from pathlib import Path
 from types import SimpleNamespace
 
 import aiohttp
@@ -23,6 +22,7 @@ from cliniko_async.errors import (
     UnprocessableError,
 )
 from tests.support.clients import ONCE, QUICK, RecordingLimiter, client_of, virtually
+from tests.support.paths import EXAMPLES
 from tests.support.raw_server import (
     RawServer,
     answer,
@@ -36,7 +36,6 @@ from tests.support.raw_server import (
     stall,
 )
 
-EXAMPLES = Path(__file__).parent / "facts" / "examples"
 TAX = json.loads((EXAMPLES / "tax.json").read_text())
 PATIENT = json.loads((EXAMPLES / "patient.json").read_text())
 

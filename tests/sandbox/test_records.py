@@ -1,13 +1,12 @@
 """One record: read, created, changed, archived, brought back, deleted."""
 
 import json
-from pathlib import Path
 
 import pytest
 
 from tests.sandbox.wire import running
+from tests.support.paths import EXAMPLES
 
-EXAMPLES = Path(__file__).parent.parent / "facts" / "examples"
 EIGHT = {
     "appointment_type": "appointment_types",
     "appointment_type_billable_item": "appointment_type_billable_items",

@@ -3,7 +3,6 @@
 import inspect
 import re
 import types
-from pathlib import Path
 from typing import Any, Union, get_args, get_origin
 
 import yaml
@@ -11,8 +10,10 @@ import yaml
 from cliniko_async._tables import RESOURCES as TABLE_OF
 from cliniko_async._tables import resource_class
 
+from .paths import FACTS as FOLDER
+
 FACTS = yaml.load(
-    (Path(__file__).parent.parent / "facts" / "cliniko-v1.yaml").read_text(encoding="utf-8"),
+    (FOLDER / "cliniko-v1.yaml").read_text(encoding="utf-8"),
     Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader),
 )
 RESOURCES: dict[str, Any] = FACTS["resources"]

@@ -5,8 +5,8 @@ import traceback
 from pathlib import Path
 
 from .clients import KEY
+from .paths import PACKAGE
 
-PACKAGE = Path(__file__).parent.parent.parent / "cliniko_async"
 BASIC = base64.b64encode(f"{KEY}:".encode()).decode()
 KEYS = (KEY, BASIC, KEY.rpartition("-")[0], BASIC.rstrip("="))
 

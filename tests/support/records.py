@@ -3,7 +3,6 @@
 import datetime as dt
 import json
 from decimal import Decimal
-from pathlib import Path
 from types import NoneType, UnionType
 from typing import Annotated, Any, Union, get_args, get_origin, get_type_hints
 
@@ -16,8 +15,10 @@ from cliniko_async._record import Part, Record, Value, has_variants
 from cliniko_async._tables import RESOURCES, resource_class
 from cliniko_async.links import Link, ListLink, SelfLink
 
+from .paths import EXAMPLES as FOLDER
+
 BASE = "https://api.example.test/v1"
-EXAMPLES = {path.stem: path.read_bytes() for path in (Path(__file__).parent.parent / "facts" / "examples").iterdir()}
+EXAMPLES = {path.stem: path.read_bytes() for path in FOLDER.iterdir()}
 
 
 def _class(name: str) -> type:
