@@ -14,7 +14,7 @@ from statistics import median
 
 import msgspec
 
-from cliniko_async.sandbox.budget import Window
+from cliniko_async.sandbox.server.rate_limit import Window
 
 from .hammer import Kind
 from .hammering import Case, Load, Outcome, Scale, hammered

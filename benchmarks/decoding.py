@@ -7,8 +7,8 @@ import msgspec
 import orjson
 
 from cliniko_async import AppointmentType, to_json
-from cliniko_async._decode import decode_page
-from cliniko_async._http import Request, Response
+from cliniko_async._messages import Request, Response
+from cliniko_async._records.page import decode_page
 
 from . import generated, peers
 from .data import ENVELOPE, PAGE_SIZE, one_page

@@ -14,7 +14,7 @@ import attrs
 import msgspec
 
 from cliniko_async.limits import Priority
-from cliniko_async.sandbox.budget import Window
+from cliniko_async.sandbox.server.rate_limit import Window
 from tests.support.redis_server import RedisServer
 
 from .hammer import Job, Kind, Wait

@@ -10,7 +10,7 @@ import sys
 import msgspec
 
 from cliniko_async.sandbox import Sandbox
-from cliniko_async.sandbox.budget import Window
+from cliniko_async.sandbox.server.rate_limit import Window
 
 
 class Options(msgspec.Struct, frozen=True):

@@ -13,15 +13,15 @@ import importlib
 from typing import TYPE_CHECKING
 
 from ._spelling import did_you_mean as _did_you_mean
-from ._tables import NAMES as _NAMES
+from .resources._registry import NAMES as _NAMES
 
 if TYPE_CHECKING:
-    from ._converter import from_dict, to_dict, to_json
-    from ._download import Download
-    from ._files import FileSource
-    from ._http import Request, Response
-    from ._retry import RetryPolicy
-    from ._runs import Outcome
+    from ._files.download import Download
+    from ._files.source import FileSource
+    from ._http.retry import RetryPolicy
+    from ._messages import Request, Response
+    from ._pool.runner import Outcome
+    from ._records.converter import from_dict, to_dict, to_json
     from .changes import Change, Changes
     from .client import Cliniko
     from .errors import (
@@ -339,12 +339,12 @@ __all__ = [
     "to_dict", "to_json"]
 
 _PLACES = {
-    "_converter": ("from_dict", "to_dict", "to_json"),
-    "_download": ("Download",),
-    "_files": ("FileSource",),
-    "_http": ("Request", "Response"),
-    "_retry": ("RetryPolicy",),
-    "_runs": ("Outcome",),
+    "_records.converter": ("from_dict", "to_dict", "to_json"),
+    "_files.download": ("Download",),
+    "_files.source": ("FileSource",),
+    "_messages": ("Request", "Response"),
+    "_http.retry": ("RetryPolicy",),
+    "_pool.runner": ("Outcome",),
     "changes": ("Change", "Changes"),
     "client": ("Cliniko",),
     "errors": tuple(name for name in __all__ if name.endswith("Error")),
@@ -356,7 +356,7 @@ _PLACES = {
     **{f"resources.{module}": names for module, names in _NAMES.items()},
 }
 _MODULE_OF = {name: f".{module}" for module, names in _PLACES.items() for name in names}
-_MODULES = {"changes", "client", "errors", "filters", "limits", "links", "pagination", "pool"}
+_MODULES = {"changes", "client", "cursors", "errors", "fields", "filters", "limits", "links", "pagination", "pool"}
 
 if not TYPE_CHECKING:
 

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any, Generic, Literal, NoReturn, Self, TypeVar
 
 import attrs
 
-from ._ahead import Ahead
-from ._cursor import ChangesMark, changes_marks, fingerprint, read_cursor, write_cursor
-from ._decode import PageData, Row
 from ._frames import HiddenLocals
-from ._record import Holder
-from ._walks.base import is_calendar
-from ._walks.changed import ChangedStep, ChangedWalk, Moment, Version, version_digest
+from ._paging.by_updated_at import ChangedStep, ChangedWalk, Moment, Version, version_digest
+from ._paging.cursor import ChangesMark, changes_marks, fingerprint, read_cursor, write_cursor
+from ._paging.prefetch import Ahead
+from ._paging.query import is_calendar
+from ._records.page import PageData, Row
+from ._records.record import Holder
 from .errors import BadRequestError, ClinikoError, DecodingError, InvalidRequestError, PaginationError
 from .filters import epoch_of
 from .pagination import Listing, Page
@@ -176,6 +176,6 @@ def _kind(record: object) -> ChangeKind:
 
 
 def _digest(row: object) -> int:
-    from ._converter import version_content  # noqa: PLC0415  (cattrs takes a tenth of the whole import)
+    from ._records.converter import version_content  # noqa: PLC0415  (cattrs takes a tenth of the whole import)
 
     return version_digest(row, row.content if isinstance(row, Row) else version_content(row))

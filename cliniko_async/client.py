@@ -11,23 +11,23 @@ import aiohttp
 import attrs
 import msgspec
 
-from ._follow import follow_link, follow_list, resolve_links
 from ._frames import HiddenLocals, hides_locals
-from ._http import Credentials, Request, Response, Server, is_unicode
-from ._identity import base_url_for, checked_key, user_agent
-from ._resource import AnyResource, Resource
-from ._retry import RateLimited, Retrying, RetryPolicy, check_seconds
-from ._session import OnePerProcess, SessionManager
+from ._http.config import base_url_for, checked_key, user_agent
+from ._http.retry import RateLimited, Retrying, RetryPolicy, check_seconds
+from ._http.session import OnePerProcess, SessionManager
+from ._http.transport import AiohttpTransport
+from ._messages import Credentials, Request, Response, Server, is_unicode
 from ._spelling import did_you_mean
-from ._tables import RESOURCES, ResourceAttribute, Resources
-from ._transport import AiohttpTransport
 from .errors import ConfigurationError, InvalidRequestError
 from .limits import Limits, Priority, RateLimiter, shared_limiter
 from .links import Link, ListLink
 from .pagination import Paginator
+from .resources._base import AnyResource, Resource
+from .resources._follow import follow_link, follow_list, resolve_links
+from .resources._registry import RESOURCES, ResourceAttribute, Resources
 
 if TYPE_CHECKING:
-    from ._store import Store
+    from ._files.storage import Store
     from .resources.appointment_type import AppointmentTypes
     from .resources.appointment_type_billable_item import AppointmentTypeBillableItems
     from .resources.appointment_type_product import AppointmentTypeProducts
@@ -121,7 +121,7 @@ class _View:
 
     @property
     def store(self) -> "Store":
-        from ._store import Store, StoreOptions  # noqa: PLC0415  (few programs send files)
+        from ._files.storage import Store, StoreOptions  # noqa: PLC0415  (few programs send files)
 
         options = self.options
         return Store(self._manager, StoreOptions(options.timeout, options.deadline, options.retry, options.priority))

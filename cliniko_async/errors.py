@@ -32,8 +32,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from ._dates import Real
-from ._http import FileRequest, Request, Response
-from ._record import as_object
+from ._messages import FileRequest, Request, Response, as_object
 
 if TYPE_CHECKING:
     from .pagination import Page

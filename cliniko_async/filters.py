@@ -11,7 +11,7 @@ import msgspec
 
 from ._dates import is_date, is_datetime, is_fractional, plain_date, plain_datetime
 from ._frames import hides_locals
-from ._http import Discreet, is_id
+from ._messages import Discreet, is_id
 from ._spelling import did_you_mean
 from .errors import InvalidRequestError
 

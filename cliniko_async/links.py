@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Generic, Self, TypeVar
 
 import msgspec
 
-from ._http import is_id
+from ._messages import is_id
 
 T_co = TypeVar("T_co", covariant=True)
 

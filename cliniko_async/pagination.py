@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING, Any, Generic, NoReturn, Self, TypeVar
 import attrs
 import msgspec
 
-from ._ahead import Ahead
-from ._api import Api
-from ._cursor import Mark, StartMark, fingerprint, list_marks, read_cursor, write_cursor
-from ._decode import PageData, Row
 from ._frames import HiddenLocals
-from ._http import Discreet, Request
-from ._record import Holder
-from ._walks import Answer, Query, Step, Walk, resume, unrepeated
+from ._messages import Discreet, Request
+from ._paging import Answer, Query, Step, Walk, resume, unrepeated
+from ._paging.api import Api
+from ._paging.cursor import Mark, StartMark, fingerprint, list_marks, read_cursor, write_cursor
+from ._paging.prefetch import Ahead
+from ._records.page import PageData, Row
+from ._records.record import Holder
 from .errors import BadRequestError, ClinikoError, DecodingError, PaginationDriftError, PaginationError
 
 T = TypeVar("T")

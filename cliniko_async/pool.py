@@ -9,21 +9,21 @@ from weakref import WeakSet
 
 import aiohttp
 
-from ._accounts import Accounts
 from ._frames import HiddenLocals
-from ._gate import Gate
-from ._identity import base_url_for, checked_key
-from ._retry import RetryPolicy
-from ._runs import Job, Member, Run
-from ._session import OnePerProcess
+from ._http.config import base_url_for, checked_key
+from ._http.retry import RetryPolicy
+from ._http.session import OnePerProcess
+from ._http.transport import open_session
+from ._pool.account import Accounts
+from ._pool.connections import Gate
+from ._pool.runner import Job, Member, Run
 from ._spelling import did_you_mean
-from ._transport import open_session
 from .client import Cliniko
 from .errors import ConfigurationError, InvalidRequestError, UsageError
 from .limits import Priority, RateLimiter, SlidingWindowLimiter
 
 if TYPE_CHECKING:
-    from ._session import SessionManager
+    from ._http.session import SessionManager
 
 T = TypeVar("T")
 

@@ -9,7 +9,8 @@ import pickle
 
 import pytest
 
-from cliniko_async import _http, errors
+from cliniko_async import _messages as _http
+from cliniko_async import errors
 from cliniko_async.errors import (
     BadRequestError,
     ClinikoError,

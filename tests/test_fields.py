@@ -21,7 +21,8 @@ from cliniko_async import (
     PatientFormQuestion,
     PatientFormSection,
 )
-from cliniko_async._fields import (
+from cliniko_async._records.record import Part, record
+from cliniko_async.fields import (
     DecimalNumber,
     Id,
     MaxLength,
@@ -33,8 +34,7 @@ from cliniko_async._fields import (
     id_text,
     wire_name,
 )
-from cliniko_async._record import Part, record
-from cliniko_async._resource import encode_body
+from cliniko_async.resources._base import encode_body
 from cliniko_async.sandbox import Sandbox
 
 HOBART = dt.timezone(dt.timedelta(hours=10))

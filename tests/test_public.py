@@ -19,7 +19,7 @@ from fastapi import BackgroundTasks
 
 import cliniko_async
 from cliniko_async import AccountPool, Cliniko
-from cliniko_async._tables import NAMES, RESOURCES, resource_class
+from cliniko_async.resources._registry import NAMES, RESOURCES, resource_class
 from cliniko_async.sandbox import Sandbox
 from tests.support.clients import WHO
 
@@ -60,7 +60,10 @@ def test_the_import_loads_no_table_no_converter_and_no_sandbox():
     loaded = loaded_by("import cliniko_async")
     assert {name for name in loaded if name.startswith("cliniko_async.resources.")} == set()
     assert {name for name in loaded if name.startswith("cliniko_async.sandbox")} == set()
-    assert loaded & {"cattrs", "cliniko_async._converter", "cliniko_async._pydantic", "pydantic", "yaml"} == set()
+    assert (
+        loaded & {"cattrs", "cliniko_async._records.converter", "cliniko_async._records.pydantic", "pydantic", "yaml"}
+        == set()
+    )
 
 
 def test_a_resource_is_loaded_by_its_first_use_and_no_other_with_it():

@@ -15,13 +15,13 @@ from typing import Any, Literal, Required, TypeVar, Union, get_args, get_origin,
 import attrs
 
 from cliniko_async._compat import is_typeddict
-from cliniko_async._fields import Id
-from cliniko_async._http import Request, Response, Server
-from cliniko_async._list_options import VISIBILITIES, ListOptions
-from cliniko_async._resource import Resource
-from cliniko_async._store import Store
-from cliniko_async._tables import RESOURCES, resource_class
+from cliniko_async._files.storage import Store
+from cliniko_async._messages import Request, Response, Server
 from cliniko_async.errors import InvalidRequestError
+from cliniko_async.fields import Id
+from cliniko_async.resources._base import Resource
+from cliniko_async.resources._list_options import VISIBILITIES, ListOptions
+from cliniko_async.resources._registry import RESOURCES, resource_class
 
 T = TypeVar("T")
 Method = Callable[..., Any]

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal, Never, Required, Union, get_args, ge
 import attrs
 
 from cliniko_async._compat import is_typeddict
-from cliniko_async._fields import DecimalNumber, DecimalText, Deprecated, Digits, MaxLength, MinLength, Pattern, Range
+from cliniko_async.fields import DecimalNumber, DecimalText, Deprecated, Digits, MaxLength, MinLength, Pattern, Range
 from cliniko_async.links import Link, ListLink
 
 _FEW = 20

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Any, Literal, Required
 import attrs
 
 from .._dates import DateTime
-from .._fields import Fields
-from .._record import Part, Record, Value, as_object, record
+from .._messages import as_object
+from .._records.record import Part, Record, Value, record
+from ..fields import Fields
 from ..links import Link, ListLink, SelfLink
 
 if TYPE_CHECKING:

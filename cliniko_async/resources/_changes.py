@@ -5,11 +5,11 @@ import math
 from typing import TypeVar
 
 from .._frames import hides_locals
-from .._list_options import VISIBILITIES
-from .._resource import Resource
 from ..changes import Changes
 from ..errors import InvalidRequestError
 from ..filters import Filterable
+from ._base import Resource
+from ._list_options import VISIBILITIES
 
 T = TypeVar("T")
 

@@ -1,6 +1,6 @@
 """The settings that every user may read, of which the settings of an account are the whole."""
 
-from .._record import Part, Value, record
+from .._records.record import Part, Value, record
 
 
 @record

@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING, Annotated, Literal, Unpack
 import attrs
 
 from .._dates import DateTime
-from .._fields import Deprecated, Fields, Id, MaxLength, Money, Pattern, Range
 from .._frames import hides_locals
-from .._list_options import ArchivedListOptions
-from .._record import DEPRECATED, Record, record
-from .._resource import ArchivedGetMixin, ArchivedListMixin, ArchiveMixin, DeprecatedDeleteMixin
+from .._records.record import DEPRECATED, Record, record
+from ..fields import Deprecated, Fields, Id, MaxLength, Money, Pattern, Range
 from ..filters import ArrayField, BooleanField, Column, DateTimeField, Filterable, Filters, IntField, StringField
 from ..links import Link, ListLink, SelfLink
 from ..pagination import Paginator
+from ._base import ArchivedGetMixin, ArchivedListMixin, ArchiveMixin, DeprecatedDeleteMixin
 from ._changes import ChangesMixin
+from ._list_options import ArchivedListOptions
 
 if TYPE_CHECKING:
     from .appointment_type_billable_item import AppointmentTypeBillableItem

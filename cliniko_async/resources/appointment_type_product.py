@@ -4,11 +4,11 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Annotated, Unpack
 
 from .._dates import DateTime
-from .._fields import Fields, Id, Money, Range
-from .._record import Record, record
-from .._resource import DeleteMixin, GetMixin, ListMixin
+from .._records.record import Record, record
+from ..fields import Fields, Id, Money, Range
 from ..filters import DateTimeField, Filters, IntField
 from ..links import Link, SelfLink
+from ._base import DeleteMixin, GetMixin, ListMixin
 from ._changes import ChangesMixin
 
 if TYPE_CHECKING:

@@ -6,21 +6,21 @@ import attrs
 
 from .._compat import deprecated
 from .._dates import DateTime
-from .._fields import Fields, Id
 from .._frames import hides_locals
-from .._list_options import ArchivedCancelledDeletedListOptions
-from .._record import DEPRECATED, Record, record
-from .._resource import (
+from .._records.record import DEPRECATED, Record, record
+from ..fields import Fields, Id
+from ..filters import DateTimeField, Filterable, Filters, IntField
+from ..links import Link, ListLink, SelfLink
+from ..pagination import Paginator
+from ._base import (
     ArchivedCancelledDeletedGetMixin,
     ArchivedCancelledDeletedListMixin,
     ArchiveMixin,
     DeprecatedDeleteMixin,
 )
-from ..filters import DateTimeField, Filterable, Filters, IntField
-from ..links import Link, ListLink, SelfLink
-from ..pagination import Paginator
 from ._bookings import CancelFields
 from ._changes import ChangesMixin
+from ._list_options import ArchivedCancelledDeletedListOptions
 
 if TYPE_CHECKING:
     from ._bookings import Booking

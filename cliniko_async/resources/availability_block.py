@@ -3,11 +3,11 @@
 from typing import TYPE_CHECKING, Annotated, Literal, Unpack
 
 from .._dates import DateTime
-from .._fields import AsRead, Fields, Id, Moment, Range
-from .._record import Part, Record, record
-from .._resource import GetMixin, ListMixin
+from .._records.record import Part, Record, record
+from ..fields import AsRead, Fields, Id, Moment, Range
 from ..filters import DateTimeField, Filters, IntField
 from ..links import Link, SelfLink
+from ._base import GetMixin, ListMixin
 from ._changes import ChangesMixin
 
 if TYPE_CHECKING:

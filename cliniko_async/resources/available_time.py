@@ -6,16 +6,16 @@ from typing import Unpack
 
 from .._compat import TypedDict
 from .._dates import DateTime, is_date, plain_date
-from .._decode import decode_record
-from .._fields import Id
-from .._http import Request, Response
-from .._record import Value, as_object, record
-from .._resource import Resource
+from .._messages import Request, Response, as_object
+from .._records.page import decode_record
+from .._records.record import Value, record
 from .._spelling import did_you_mean
 from ..errors import InvalidRequestError
+from ..fields import Id
 from ..filters import Filters
 from ..links import SelfLink
 from ..pagination import Paginator
+from ._base import Resource
 
 _LONGEST_SPAN = dt.timedelta(days=6)
 _DAY = dt.timedelta(days=1)

@@ -3,14 +3,14 @@
 from typing import Unpack
 
 from .._compat import deprecated
-from .._fields import Id
 from .._frames import hides_locals
-from .._list_options import ArchivedCancelledDeletedListOptions
-from .._resource import ArchivedCancelledDeletedGetMixin, ArchivedCancelledDeletedListMixin
+from ..fields import Id
 from ..filters import ArrayField, BooleanField, DateTimeField, Filterable, Filters, IntField
 from ..pagination import Paginator
+from ._base import ArchivedCancelledDeletedGetMixin, ArchivedCancelledDeletedListMixin
 from ._bookings import Booking
 from ._changes import ChangesMixin
+from ._list_options import ArchivedCancelledDeletedListOptions
 
 
 class BookingFilters(Filters):

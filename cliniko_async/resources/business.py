@@ -5,17 +5,17 @@ from typing import TYPE_CHECKING, Annotated, Never, Unpack
 from zoneinfo import ZoneInfo
 
 from .._dates import DateTime
-from .._fields import Fields, Id, MaxLength
-from .._record import Record, record
-from .._resource import (
+from .._records.record import Record, record
+from ..fields import Fields, Id, MaxLength
+from ..filters import ArrayField, BooleanField, DateTimeField, Filters, IntField
+from ..links import ListLink, SelfLink
+from ._base import (
     ArchivedDeletedGetMixin,
     ArchivedDeletedListMixin,
     ArchiveMixin,
     DeprecatedDeleteMixin,
     UnarchiveMixin,
 )
-from ..filters import ArrayField, BooleanField, DateTimeField, Filters, IntField
-from ..links import ListLink, SelfLink
 from ._changes import ChangesMixin
 from ._enums import TimeZone, TimeZoneIdentifier
 from ._zones import zone_of

@@ -4,10 +4,10 @@ from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from .._dates import DateTime
-from .._record import Record, record
-from .._resource import GetMixin, ListMixin
+from .._records.record import Record, record
 from ..filters import DateTimeField, Filters, IntField
 from ..links import Link, SelfLink
+from ._base import GetMixin, ListMixin
 from ._changes import ChangesMixin
 
 if TYPE_CHECKING:

@@ -3,11 +3,11 @@
 from typing import Annotated, Unpack
 
 from .._dates import DateTime
-from .._fields import Fields, Id, MaxLength
-from .._record import Record, record
-from .._resource import ArchivedGetMixin, ArchivedListMixin
+from .._records.record import Record, record
+from ..fields import Fields, Id, MaxLength
 from ..filters import Column, DateTimeField, Filters, IntField
 from ..links import SelfLink
+from ._base import ArchivedGetMixin, ArchivedListMixin
 from ._changes import ChangesMixin
 
 

@@ -6,11 +6,11 @@ from typing import Annotated, Literal, Unpack
 import attrs
 
 from .._dates import DateTime
-from .._fields import AsRead, Fields, Id, MaxLength
-from .._record import Part, Record, record
-from .._resource import ArchivedDeletedGetMixin, ArchivedDeletedListMixin, ArchiveMixin, DeprecatedDeleteMixin
+from .._records.record import Part, Record, record
+from ..fields import AsRead, Fields, Id, MaxLength
 from ..filters import DateTimeField, Filters, IntField, StringField
 from ..links import SelfLink
+from ._base import ArchivedDeletedGetMixin, ArchivedDeletedListMixin, ArchiveMixin, DeprecatedDeleteMixin
 from ._changes import ChangesMixin
 
 

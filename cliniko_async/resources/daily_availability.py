@@ -5,15 +5,15 @@ from typing import TYPE_CHECKING, Unpack
 from zoneinfo import ZoneInfo
 
 from .._dates import DateTime
-from .._fields import Id
 from .._frames import hides_locals
-from .._list_options import ListOptions
-from .._record import Part, Record, record
-from .._resource import GetMixin, ListMixin
+from .._records.record import Part, Record, record
+from ..fields import Id
 from ..filters import DateTimeField, Filterable, Filters, IntField
 from ..links import Link, SelfLink
 from ..pagination import Paginator
+from ._base import GetMixin, ListMixin
 from ._changes import ChangesMixin
+from ._list_options import ListOptions
 from ._zones import zone_of
 
 if TYPE_CHECKING:

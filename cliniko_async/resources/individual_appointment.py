@@ -2,14 +2,14 @@
 
 from typing import Annotated, Literal, Unpack
 
-from .._fields import AsRead, Fields, Id, Moment, Range
-from .._resource import (
+from ..fields import AsRead, Fields, Id, Moment, Range
+from ..filters import BooleanField, DateTimeField, Filters, IntField
+from ._base import (
     ArchivedCancelledDeletedGetMixin,
     ArchivedCancelledDeletedListMixin,
     ArchiveMixin,
     DeprecatedDeleteMixin,
 )
-from ..filters import BooleanField, DateTimeField, Filters, IntField
 from ._bookings import BookingRepeatRule, CancelFields, Conflicts, IndividualAppointment
 from ._changes import ChangesMixin
 

@@ -5,15 +5,15 @@ from typing import TYPE_CHECKING, Never, Unpack
 
 from .._compat import deprecated
 from .._dates import Date, DateTime
-from .._fields import Id
 from .._frames import hides_locals
-from .._list_options import ArchivedDeletedListOptions
-from .._record import Record, record
-from .._resource import ArchivedDeletedGetMixin, ArchivedDeletedListMixin
+from .._records.record import Record, record
+from ..fields import Id
 from ..filters import DateField, DateTimeField, Filterable, Filters, IntField
 from ..links import Link, ListLink, SelfLink
 from ..pagination import Paginator
+from ._base import ArchivedDeletedGetMixin, ArchivedDeletedListMixin
 from ._changes import ChangesMixin
+from ._list_options import ArchivedDeletedListOptions
 
 if TYPE_CHECKING:
     from .attendee import Attendee

@@ -7,15 +7,15 @@ import attrs
 
 from .._compat import deprecated
 from .._dates import DateTime
-from .._fields import Id
 from .._frames import hides_locals
-from .._list_options import ArchivedDeletedListOptions
-from .._record import DEPRECATED, Record, record
-from .._resource import ArchivedDeletedGetMixin, ArchivedDeletedListMixin
+from .._records.record import DEPRECATED, Record, record
+from ..fields import Id
 from ..filters import Column, DateTimeField, Filterable, Filters, IntField
 from ..links import Link, SelfLink
 from ..pagination import Paginator
+from ._base import ArchivedDeletedGetMixin, ArchivedDeletedListMixin
 from ._changes import ChangesMixin
+from ._list_options import ArchivedDeletedListOptions
 
 if TYPE_CHECKING:
     from .billable_item import BillableItem

@@ -4,15 +4,15 @@ from typing import TYPE_CHECKING, Annotated, Unpack
 
 from .._compat import deprecated
 from .._dates import DateTime
-from .._fields import Fields, Id, MaxLength, MinLength
 from .._frames import hides_locals
-from .._list_options import ArchivedDeletedListOptions
-from .._record import Record, record
-from .._resource import ArchivedDeletedGetMixin, ArchivedDeletedListMixin, ArchiveMixin, DeprecatedDeleteMixin
+from .._records.record import Record, record
+from ..fields import Fields, Id, MaxLength, MinLength
 from ..filters import Column, DateTimeField, Filterable, Filters, IntField
 from ..links import Link, SelfLink
 from ..pagination import Paginator
+from ._base import ArchivedDeletedGetMixin, ArchivedDeletedListMixin, ArchiveMixin, DeprecatedDeleteMixin
 from ._changes import ChangesMixin
+from ._list_options import ArchivedDeletedListOptions
 
 if TYPE_CHECKING:
     from .patient import Patient

@@ -7,11 +7,11 @@ from zoneinfo import ZoneInfo
 import attrs
 
 from .._dates import Date, DateTime
-from .._fields import AsRead, Fields, Id, MaxLength, Pattern
-from .._record import DEPRECATED, Part, Record, record
-from .._resource import ArchivedGetMixin, ArchivedListMixin, ArchiveMixin, DeprecatedDeleteMixin, UnarchiveMixin
+from .._records.record import DEPRECATED, Part, Record, record
+from ..fields import AsRead, Fields, Id, MaxLength, Pattern
 from ..filters import BooleanField, DateField, DateTimeField, Filters, IntField, StringField
 from ..links import Link, ListLink, SelfLink
+from ._base import ArchivedGetMixin, ArchivedListMixin, ArchiveMixin, DeprecatedDeleteMixin, UnarchiveMixin
 from ._changes import ChangesMixin
 from ._enums import TimeZoneIdentifier
 from ._zones import zone_of

@@ -9,14 +9,11 @@ from typing import TYPE_CHECKING, Annotated, Never, Unpack
 
 from .._compat import deprecated
 from .._dates import DateTime
-from .._download import Download
-from .._fields import Fields, Id, MaxLength, check_fields
-from .._files import FileSource, Form, Upload, name_of, open_source
+from .._files.download import Download
+from .._files.source import FileSource, Form, Upload, name_of, open_source
 from .._frames import HiddenLocals, hides_locals
-from .._http import Request
-from .._list_options import ArchivedListOptions
-from .._record import Record, Value, record
-from .._resource import ArchivedGetMixin, ArchivedListMixin, ArchiveMixin, DeprecatedDeleteMixin
+from .._messages import Request
+from .._records.record import Record, Value, record
 from ..errors import (
     DecodingError,
     InvalidFieldsError,
@@ -26,10 +23,13 @@ from ..errors import (
     ServerError,
     TransportError,
 )
+from ..fields import Fields, Id, MaxLength, check_fields
 from ..filters import DateTimeField, Filterable, Filters, IntField, StringField
 from ..links import Link, SelfLink
 from ..pagination import Paginator
+from ._base import ArchivedGetMixin, ArchivedListMixin, ArchiveMixin, DeprecatedDeleteMixin
 from ._changes import ChangesMixin
+from ._list_options import ArchivedListOptions
 
 if TYPE_CHECKING:
     from .patient import Patient

@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING, Annotated, Literal, Unpack
 import attrs
 
 from .._dates import Date, DateTime
-from .._fields import Fields, Id, Money, Range
 from .._frames import hides_locals
-from .._list_options import ArchivedListOptions
-from .._record import DEPRECATED, Record, record
-from .._resource import ArchivedGetMixin, ArchivedListMixin, ArchiveMixin
+from .._records.record import DEPRECATED, Record, record
+from ..fields import Fields, Id, Money, Range
 from ..filters import DateField, DateTimeField, Filterable, Filters, IntField, StringField
 from ..links import Link, ListLink, SelfLink
 from ..pagination import Paginator
+from ._base import ArchivedGetMixin, ArchivedListMixin, ArchiveMixin
 from ._changes import ChangesMixin
+from ._list_options import ArchivedListOptions
 
 if TYPE_CHECKING:
     from ._bookings import Booking

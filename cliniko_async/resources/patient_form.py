@@ -5,15 +5,15 @@ from typing import TYPE_CHECKING, Annotated, Literal, Required, Unpack
 
 from .._compat import deprecated
 from .._dates import Date, DateTime
-from .._fields import AsRead, Fields, Id, MaxLength
 from .._frames import hides_locals
-from .._list_options import ArchivedListOptions
-from .._record import Part, Record, record
-from .._resource import ArchivedGetMixin, ArchivedListMixin, ArchiveMixin
+from .._records.record import Part, Record, record
+from ..fields import AsRead, Fields, Id, MaxLength
 from ..filters import Column, DateTimeField, Filterable, Filters, IntField
 from ..links import Link, SelfLink
 from ..pagination import Paginator
+from ._base import ArchivedGetMixin, ArchivedListMixin, ArchiveMixin
 from ._changes import ChangesMixin
+from ._list_options import ArchivedListOptions
 
 if TYPE_CHECKING:
     from ._bookings import Booking

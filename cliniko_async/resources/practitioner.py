@@ -3,15 +3,15 @@
 from typing import TYPE_CHECKING, Never, Unpack
 
 from .._dates import DateTime
-from .._fields import Id
 from .._frames import hides_locals
-from .._list_options import ListOptions
-from .._record import Record, record
-from .._resource import GetMixin, ListMixin
+from .._records.record import Record, record
+from ..fields import Id
 from ..filters import BooleanField, DateTimeField, Filterable, Filters, IntField
 from ..links import Link, ListLink, SelfLink
 from ..pagination import Paginator
+from ._base import GetMixin, ListMixin
 from ._changes import ChangesMixin
+from ._list_options import ListOptions
 
 if TYPE_CHECKING:
     from .appointment_type import AppointmentType

@@ -4,15 +4,15 @@ from typing import TYPE_CHECKING, Unpack
 
 from .._compat import deprecated
 from .._dates import DateTime
-from .._fields import Fields, Id
 from .._frames import hides_locals
-from .._list_options import ListOptions
-from .._record import Record, record
-from .._resource import DeleteMixin, GetMixin, ListMixin
+from .._records.record import Record, record
+from ..fields import Fields, Id
 from ..filters import Column, DateTimeField, Filterable, Filters, IntField, StringField
 from ..links import Link, SelfLink
 from ..pagination import Paginator
+from ._base import DeleteMixin, GetMixin, ListMixin
 from ._changes import ChangesMixin
+from ._list_options import ListOptions
 
 if TYPE_CHECKING:
     from .business import Business

@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, Annotated, Unpack
 import attrs
 
 from .._dates import DateTime
-from .._fields import DecimalNumber, Deprecated, Fields, Id, MaxLength, Money, Range
-from .._record import DEPRECATED, Record, record
-from .._resource import ArchivedGetMixin, ArchivedListMixin, ArchiveMixin, DeprecatedDeleteMixin
+from .._records.record import DEPRECATED, Record, record
+from ..fields import DecimalNumber, Deprecated, Fields, Id, MaxLength, Money, Range
 from ..filters import DateTimeField, Filters, IntField, StringField
 from ..links import Link, ListLink, SelfLink
+from ._base import ArchivedGetMixin, ArchivedListMixin, ArchiveMixin, DeprecatedDeleteMixin
 from ._changes import ChangesMixin
 
 if TYPE_CHECKING:

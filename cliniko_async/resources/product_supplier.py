@@ -3,11 +3,11 @@
 from typing import Unpack
 
 from .._dates import DateTime
-from .._fields import Fields, Id
-from .._record import Record, record
-from .._resource import ArchiveMixin, DeprecatedDeleteMixin, GetMixin, ListMixin
+from .._records.record import Record, record
+from ..fields import Fields, Id
 from ..filters import DateTimeField, Filters, IntField, StringField
 from ..links import SelfLink
+from ._base import ArchiveMixin, DeprecatedDeleteMixin, GetMixin, ListMixin
 from ._changes import ChangesMixin
 
 

@@ -1,8 +1,8 @@
 """Public settings: what every user may know of an account's settings."""
 
-from .._record import Value, record
-from .._resource import Resource
+from .._records.record import Value, record
 from ..filters import Filters
+from ._base import Resource
 from ._settings import (
     PublicSettingsAccount,
     PublicSettingsIntegrations,

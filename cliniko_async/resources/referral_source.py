@@ -3,13 +3,13 @@
 from typing import TYPE_CHECKING, Unpack
 
 from .._dates import DateTime
-from .._fields import Fields, Id
-from .._list_options import Archived
-from .._record import Record, record
-from .._resource import ArchivedListMixin
+from .._records.record import Record, record
+from ..fields import Fields, Id
 from ..filters import DateTimeField, Filters, IntField
 from ..links import Link, SelfLink
+from ._base import ArchivedListMixin
 from ._changes import ChangesMixin
+from ._list_options import Archived
 
 if TYPE_CHECKING:
     from .contact import Contact

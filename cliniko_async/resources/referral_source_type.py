@@ -3,10 +3,10 @@
 from typing import TYPE_CHECKING
 
 from .._dates import DateTime
-from .._record import Record, record
-from .._resource import ArchivedGetMixin, ArchivedListMixin
+from .._records.record import Record, record
 from ..filters import Column, DateTimeField, Filters, IntField
 from ..links import ListLink, SelfLink
+from ._base import ArchivedGetMixin, ArchivedListMixin
 from ._changes import ChangesMixin
 
 if TYPE_CHECKING:

@@ -3,11 +3,11 @@
 from typing import TYPE_CHECKING, Literal, Unpack
 
 from .._dates import DateTime
-from .._fields import Fields, Id
-from .._record import Record, record
-from .._resource import ArchivedGetMixin, ArchivedListMixin, ArchiveMixin
+from .._records.record import Record, record
+from ..fields import Fields, Id
 from ..filters import DateTimeField, Filters, IntField
 from ..links import Link, SelfLink
+from ._base import ArchivedGetMixin, ArchivedListMixin, ArchiveMixin
 from ._changes import ChangesMixin
 
 if TYPE_CHECKING:

@@ -2,14 +2,14 @@
 
 from typing import TYPE_CHECKING, Unpack
 
-from .._fields import Id
 from .._frames import hides_locals
-from .._list_options import ListOptions
-from .._record import Value, record
-from .._resource import ListMixin
+from .._records.record import Value, record
+from ..fields import Id
 from ..filters import Filterable, Filters
 from ..links import Link
 from ..pagination import Paginator
+from ._base import ListMixin
+from ._list_options import ListOptions
 
 if TYPE_CHECKING:
     from .appointment_type import AppointmentType

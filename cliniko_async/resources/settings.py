@@ -2,9 +2,9 @@
 
 import attrs
 
-from .._record import Value, record
-from .._resource import Resource
+from .._records.record import Value, record
 from ..filters import Filters
+from ._base import Resource
 from ._settings import (
     PublicSettingsAccount,
     PublicSettingsIntegrations,

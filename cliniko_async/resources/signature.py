@@ -3,11 +3,11 @@
 from typing import TYPE_CHECKING
 
 from .._dates import DateTime
-from .._fields import Id
-from .._record import Record, record
-from .._resource import Resource
+from .._records.record import Record, record
+from ..fields import Id
 from ..filters import Filters
 from ..links import Link, SelfLink
+from ._base import Resource
 
 if TYPE_CHECKING:
     from .user import User

@@ -4,11 +4,11 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Annotated, Literal, Unpack
 
 from .._dates import DateTime
-from .._fields import Deprecated, Fields, Id, Money
-from .._record import Record, record
-from .._resource import ArchivedGetMixin, ArchivedListMixin
+from .._records.record import Record, record
+from ..fields import Deprecated, Fields, Id, Money
 from ..filters import DateTimeField, Filters, IntField
 from ..links import Link, SelfLink
+from ._base import ArchivedGetMixin, ArchivedListMixin
 from ._changes import ChangesMixin
 
 if TYPE_CHECKING:

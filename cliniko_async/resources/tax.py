@@ -6,11 +6,11 @@ from typing import Annotated, Unpack
 import attrs
 
 from .._dates import DateTime
-from .._fields import Fields, Id, Money, Range
-from .._record import DEPRECATED, Record, record
-from .._resource import DeleteMixin, GetMixin, ListMixin
+from .._records.record import DEPRECATED, Record, record
+from ..fields import Fields, Id, Money, Range
 from ..filters import Column, DateTimeField, Filters, IntField
 from ..links import SelfLink
+from ._base import DeleteMixin, GetMixin, ListMixin
 from ._changes import ChangesMixin
 
 

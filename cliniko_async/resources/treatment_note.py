@@ -4,21 +4,21 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated, Literal, Required, Unpack
 
 from .._dates import Date, DateTime
-from .._fields import AsRead, Fields, Id, MaxLength
 from .._frames import hides_locals
-from .._list_options import ArchivedDeletedListOptions
-from .._record import Part, Record, record
-from .._resource import (
+from .._records.record import Part, Record, record
+from ..fields import AsRead, Fields, Id, MaxLength
+from ..filters import BooleanField, DateTimeField, Filterable, Filters, IntField
+from ..links import Link, SelfLink
+from ..pagination import Paginator
+from ._base import (
     ArchivedDeletedGetMixin,
     ArchivedDeletedListMixin,
     ArchiveMixin,
     DeprecatedDeleteMixin,
     UnarchiveMixin,
 )
-from ..filters import BooleanField, DateTimeField, Filterable, Filters, IntField
-from ..links import Link, SelfLink
-from ..pagination import Paginator
 from ._changes import ChangesMixin
+from ._list_options import ArchivedDeletedListOptions
 
 if TYPE_CHECKING:
     from ._bookings import Booking

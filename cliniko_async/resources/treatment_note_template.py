@@ -4,11 +4,11 @@ from collections.abc import Sequence
 from typing import Annotated, Literal, Required, Unpack
 
 from .._dates import DateTime
-from .._fields import AsRead, Fields, Id, MaxLength
-from .._record import Part, Record, record
-from .._resource import ArchivedDeletedGetMixin, ArchivedDeletedListMixin, ArchiveMixin, DeprecatedDeleteMixin
+from .._records.record import Part, Record, record
+from ..fields import AsRead, Fields, Id, MaxLength
 from ..filters import Column, DateTimeField, Filters, IntField
 from ..links import SelfLink
+from ._base import ArchivedDeletedGetMixin, ArchivedDeletedListMixin, ArchiveMixin, DeprecatedDeleteMixin
 from ._changes import ChangesMixin
 
 

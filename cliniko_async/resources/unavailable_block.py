@@ -2,9 +2,9 @@
 
 from typing import Annotated, Literal, Unpack
 
-from .._fields import AsRead, Fields, Id, Moment, Range
-from .._resource import ArchivedDeletedGetMixin, ArchivedDeletedListMixin, ArchiveMixin, DeprecatedDeleteMixin
+from ..fields import AsRead, Fields, Id, Moment, Range
 from ..filters import DateTimeField, Filters, IntField
+from ._base import ArchivedDeletedGetMixin, ArchivedDeletedListMixin, ArchiveMixin, DeprecatedDeleteMixin
 from ._bookings import BookingRepeatRule, Conflicts, UnavailableBlock
 from ._changes import ChangesMixin
 

@@ -3,11 +3,11 @@
 from typing import Annotated, Unpack
 
 from .._dates import DateTime
-from .._fields import Fields, Id, MaxLength, Pattern, Range
-from .._record import Record, record
-from .._resource import ArchivedGetMixin, ArchivedListMixin, ArchiveMixin
+from .._records.record import Record, record
+from ..fields import Fields, Id, MaxLength, Pattern, Range
 from ..filters import Column, DateTimeField, Filters, IntField
 from ..links import SelfLink
+from ._base import ArchivedGetMixin, ArchivedListMixin, ArchiveMixin
 from ._changes import ChangesMixin
 
 

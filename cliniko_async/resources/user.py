@@ -3,10 +3,10 @@
 from zoneinfo import ZoneInfo
 
 from .._dates import DateTime
-from .._record import Part, Record, record
-from .._resource import GetMixin, ListMixin
+from .._records.record import Part, Record, record
 from ..filters import DateTimeField, Filters, IntField
 from ..links import SelfLink
+from ._base import GetMixin, ListMixin
 from ._changes import ChangesMixin
 from ._zones import zone_of
 

@@ -14,12 +14,12 @@ nobody knows what Cliniko does stands in `docs/sandbox.md`.
 import importlib
 from typing import TYPE_CHECKING, Any
 
-_ROOMS = {"Fault": ".faults", "Faults": ".faults", "Sandbox": "._sandbox", "SandboxRequest": ".protocol"}
+_ROOMS = {"Fault": ".server.faults", "Faults": ".server.faults", "Sandbox": "._sandbox", "SandboxRequest": ".protocol"}
 
 if TYPE_CHECKING:
     from ._sandbox import Sandbox
-    from .faults import Fault, Faults
     from .protocol import SandboxRequest
+    from .server.faults import Fault, Faults
 else:
 
     def __getattr__(name: str) -> Any:

@@ -11,20 +11,20 @@ from functools import cache
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
-from .attachments import Attachments
-from .budget import Budget, Window
-from .faults import Faults
-from .file_store import FileStore
-from .listener import Listener
-from .operations import Api
+from .api.attachments import Attachments
+from .api.operations import Api
+from .db.rows import Ids, Store
+from .db.schema import Table, load
 from .options import check_options
 from .protocol import SandboxRequest
-from .routes import Routes
-from .schema import Table, load
-from .seed import plant
-from .server import BASE_PATH, FORM, Server
-from .store import Ids, Store
-from .thread import LoopThread
+from .seed.clinic import plant
+from .server.app import BASE_PATH, FORM, Server
+from .server.faults import Faults
+from .server.file_store import FileStore
+from .server.listener import Listener
+from .server.rate_limit import Budget, Window
+from .server.routes import Routes
+from .server.thread import LoopThread
 
 T = TypeVar("T")
 

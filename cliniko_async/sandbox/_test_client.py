@@ -3,7 +3,7 @@
 from cliniko_async import Cliniko, SlidingWindowLimiter
 
 from ._sandbox import Sandbox
-from .thread import LoopThread
+from .server.thread import LoopThread
 
 
 class TestClient(Cliniko):

@@ -8,8 +8,8 @@ from typing import Any, get_args
 import attrs
 
 from .. import ConfigurationError
-from .budget import Window
-from .store import Ids
+from .db.rows import Ids
+from .server.rate_limit import Window
 
 _KEY = re.compile(r"[!-9;-~]+", re.ASCII)
 _LARGEST_PORT = 65_535

@@ -5,10 +5,10 @@ from typing import Annotated, Literal, Required
 import pytest
 
 from cliniko_async import from_dict
-from cliniko_async._tables import resource_class
-from cliniko_async.sandbox.kinds import DECIMAL, ID, IDS, OBJECT, TEXT
-from cliniko_async.sandbox.relations import plural, snake
-from cliniko_async.sandbox.schema import Hint, load
+from cliniko_async.resources._registry import resource_class
+from cliniko_async.sandbox.db.columns import DECIMAL, ID, IDS, OBJECT, TEXT
+from cliniko_async.sandbox.db.relations import plural, snake
+from cliniko_async.sandbox.db.schema import Hint, load
 from tests.sandbox.wire import running
 
 TABLES = load()

@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from cliniko_async.sandbox import Sandbox
-from cliniko_async.sandbox.schema import load
+from cliniko_async.sandbox.db.schema import load
 from tests.sandbox.wire import Wire
 
 TABLES = load()

@@ -137,4 +137,4 @@ def test_loading_the_plugin_loads_neither_the_server_nor_the_client_nor_aiohttp(
     code = "import sys, cliniko_async.sandbox.pytest_plugin; print(*sys.modules)"
     ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
     loaded = set(ended.stdout.split())
-    assert loaded & {"aiohttp", "attrs", "cliniko_async.client", "cliniko_async.sandbox.server"} == set()
+    assert loaded & {"aiohttp", "attrs", "cliniko_async.client", "cliniko_async.sandbox.server.app"} == set()

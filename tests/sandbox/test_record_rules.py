@@ -2,8 +2,8 @@
 
 import pytest
 
-from cliniko_async.sandbox.relations import REQUIRED
-from cliniko_async.sandbox.schema import load
+from cliniko_async.sandbox.db.relations import REQUIRED
+from cliniko_async.sandbox.db.schema import load
 from tests.sandbox.wire import running
 
 TABLES = load()

@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from cliniko_async._tables import RESOURCES
+from cliniko_async.resources._registry import RESOURCES
 from cliniko_async.sandbox import Sandbox
-from cliniko_async.sandbox.schema import load
+from cliniko_async.sandbox.db.schema import load
 from tests.sandbox.wire import running
 
 MONDAY = dt.datetime(2026, 5, 4, tzinfo=dt.UTC)

@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import Annotated, Any, Literal, Required, Union, get_args, get_origin, get_type_hints
 
 from cliniko_async._compat import is_typeddict
-from cliniko_async._fields import Digits, MaxLength, Pattern, Range
+from cliniko_async.fields import Digits, MaxLength, Pattern, Range
 
 FITTING = {
     "@": "sam@example.com",

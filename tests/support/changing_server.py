@@ -9,10 +9,10 @@ from urllib.parse import parse_qsl
 
 import attrs
 
-from cliniko_async._cursor import changes_marks, fingerprint, read_cursor, write_cursor
-from cliniko_async._decode import PageData
-from cliniko_async._http import Request, Response
-from cliniko_async._walks.changed import ChangedStep, ChangedWalk, Moment, Version, version_digest
+from cliniko_async._messages import Request, Response
+from cliniko_async._paging.by_updated_at import ChangedStep, ChangedWalk, Moment, Version, version_digest
+from cliniko_async._paging.cursor import changes_marks, fingerprint, read_cursor, write_cursor
+from cliniko_async._records.page import PageData
 
 from .model_server import LARGEST_ID, START, RefusedError, Source, query_of
 

@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 import attrs
 import msgspec
 
-from cliniko_async._http import Request, Response, Server
+from cliniko_async._messages import Request, Response, Server
 from cliniko_async.errors import TransportError, error_for
 from cliniko_async.pagination import Listing, Paginator
 

@@ -8,9 +8,9 @@ from urllib.parse import parse_qsl, quote
 
 import attrs
 
-from cliniko_async._decode import PageData
-from cliniko_async._http import Request, Response, Server
-from cliniko_async._walks import Query
+from cliniko_async._messages import Request, Response, Server
+from cliniko_async._paging import Query
+from cliniko_async._records.page import PageData
 
 BASE = "https://api.au1.cliniko.com/v1"
 START = 1_700_000_000

@@ -4,9 +4,9 @@ from collections.abc import Sequence
 
 import attrs
 
-from cliniko_async._cursor import Mark, StartMark, fingerprint, list_marks, read_cursor, write_cursor
-from cliniko_async._decode import PageData
-from cliniko_async._walks import Answer, Query, Step, Walk, resume, unrepeated
+from cliniko_async._paging import Answer, Query, Step, Walk, resume, unrepeated
+from cliniko_async._paging.cursor import Mark, StartMark, fingerprint, list_marks, read_cursor, write_cursor
+from cliniko_async._records.page import PageData
 
 from .model_server import Model, RefusedError, Thing
 

@@ -1,0 +1,1 @@
+"""One call, from method to bytes: the session, one attempt, retries, the rate limit."""

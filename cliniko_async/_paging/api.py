@@ -1,0 +1,48 @@
+"""What a resource needs of a client: a way to send, and what its answers are held against."""
+
+import asyncio
+from collections.abc import Coroutine
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+
+from .._messages import Request, Response, Server
+
+if TYPE_CHECKING:
+    from .._files.storage import Store
+
+T = TypeVar("T")
+
+
+class Api(Protocol):
+    """One view of a client."""
+
+    @property
+    def server(self) -> Server:
+        """The server that the key belongs to."""
+        ...
+
+    @property
+    def account(self) -> bytes:
+        """A digest that tells accounts apart without telling the key."""
+        ...
+
+    @property
+    def unsortable(self) -> set[str]:
+        """The lists that refused to be sorted by id."""
+        ...
+
+    @property
+    def store(self) -> "Store":
+        """The store that holds the files."""
+        ...
+
+    async def send(self, request: Request) -> Response:
+        """Send a request until its answer is a success.
+
+        Raises:
+            ClinikoError: it is not.
+        """
+        ...
+
+    def spawn(self, work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
+        """Start a task that the client ends when it is closed."""
+        ...

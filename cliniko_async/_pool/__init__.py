@@ -1,0 +1,1 @@
+"""What `AccountPool` is made of: connections, one account, jobs for all accounts."""

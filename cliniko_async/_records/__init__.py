@@ -1,0 +1,1 @@
+"""Records: attrs classes, and their way from and to JSON."""

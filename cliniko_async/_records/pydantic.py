@@ -1,0 +1,155 @@
+"""Records, and what may be sent, in pydantic's models and FastAPI's signatures; imported when pydantic asks for it."""
+
+import inspect
+from collections.abc import Callable
+from typing import Annotated, Any, TypeVar, cast, get_args, get_type_hints
+
+import attrs
+import msgspec
+from pydantic import GetCoreSchemaHandler, PlainSerializer
+from pydantic_core import CoreSchema, core_schema
+
+from .._messages import as_object
+from ..errors import DecodingError
+from ..fields import Deprecated, Digits, MaxLength, MinLength, Pattern, Range, Rule
+from .converter import from_dict, to_dict
+from .record import attrs_classes, has_variants
+
+T = TypeVar("T")
+
+
+def schema_of(cls: type) -> CoreSchema:
+    """Give what pydantic needs to take a record, to read one and to write one."""
+    return core_schema.no_info_plain_validator_function(
+        _reader(cls),
+        ref=f"{cls.__module__}.{cls.__qualname__}:{id(cls)}",
+        serialization=core_schema.plain_serializer_function_ser_schema(to_dict),
+    )
+
+
+def _reader(cls: type[T]) -> Callable[[Any], T]:
+    def read(value: Any) -> T:
+        if isinstance(value, cls):
+            return value
+        try:
+            return from_dict(cls, value)
+        except DecodingError as error:
+            faults = "; ".join(error.faults)
+        raise ValueError(faults)
+
+    return read
+
+
+def schema_of_holder(cls: type, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+    """Give what pydantic needs to write what holds records: its public fields. It is taken as it is, and not read."""
+    (records,) = get_args(source) or (Annotated[Any, PlainSerializer(to_dict)],)
+    hints = get_type_hints(cls)
+    names = [field.name for field in attrs.fields(cls) if not field.name.startswith("_")]
+    schemas = {name: handler.generate_schema(_filled(hints[name], records)) for name in names}
+    fields = {name: core_schema.typed_dict_field(schema) for name, schema in schemas.items()}
+    whole = core_schema.typed_dict_schema(fields, cls_name=cls.__name__)
+
+    def take(value: Any, _: Any) -> Any:
+        if not isinstance(value, cls):
+            raise ValueError(f"must be a {cls.__name__}")  # noqa: TRY004  (the one that pydantic reports)
+        return value
+
+    def write(value: Any) -> dict[str, Any]:
+        return {name: getattr(value, name) for name in names}
+
+    return core_schema.no_info_wrap_validator_function(
+        take,
+        whole,
+        serialization=core_schema.plain_serializer_function_ser_schema(write, return_schema=whole),
+    )
+
+
+def _filled(hint: Any, records: Any) -> Any:
+    if isinstance(hint, TypeVar):
+        return records
+    return hint[records] if getattr(hint, "__parameters__", ()) else hint
+
+
+def ruled_schema(rule: Rule, schema: CoreSchema) -> CoreSchema:
+    """Give what pydantic needs to hold values against a rule."""
+
+    def check(value: Any) -> Any:
+        fault = rule.fault(value)
+        if fault is not None:
+            raise ValueError(fault)
+        return value
+
+    return core_schema.no_info_after_validator_function(check, schema)
+
+
+def instance_schema(cls: type) -> CoreSchema:
+    """Give what pydantic needs to take an instance of a class, and nothing else for one."""
+    return core_schema.is_instance_schema(cls)
+
+
+def json_schema_of_rule(rule: Rule) -> dict[str, Any]:
+    """Give what a rule says in the words of JSON schema, as far as it has any."""
+    if isinstance(rule, Range):
+        return _bounds(rule)
+    match rule:
+        case MaxLength(most=most):
+            described: dict[str, Any] = {"maxLength": most}
+        case MinLength(least=least):
+            described = {"minLength": least}
+        case Pattern(regex=regex) if not regex.startswith("(?"):  # JSON schema has no flags.
+            described = {"pattern": regex}
+        case Digits():
+            described = {"pattern": "^[0-9]{1,19}$"}
+        case Deprecated():
+            described = {"deprecated": True}
+        case _:
+            described = {}
+    return described
+
+
+def _bounds(rule: Range) -> dict[str, Any]:
+    low = {"exclusiveMinimum" if rule.low_excluded else "minimum": rule.low}
+    if rule.high is None:
+        return low
+    return low | {"exclusiveMaximum" if rule.high_excluded else "maximum": rule.high}
+
+
+def json_schema_of(cls: type) -> dict[str, Any]:
+    """Give the JSON schema of a record, with its links and parts in it; of a union, that of each of its kinds."""
+    if has_variants(cls):
+        variants: list[type] = cls.__subclasses__()
+        kinds = [json_schema_of(kind) for kind in variants]
+        return {"title": cls.__name__, "description": inspect.getdoc(cls), "anyOf": kinds}
+    _, components = msgspec.json.schema_components([cls])
+    for part in _parts(cls):
+        _correct(components[part.__name__]["properties"], part)
+    schema: dict[str, Any] = _inlined(components[cls.__name__], components)
+    return schema
+
+
+def _parts(cls: type) -> set[type]:
+    hints: dict[str, Any] = get_type_hints(cls)
+    found = {part for hint in hints.values() for part in attrs_classes(hint)}
+    return {cls}.union(*map(_parts, found))
+
+
+def _correct(properties: dict[str, Any], cls: type) -> None:
+    """Describe the fields that are deprecated, and those that are written in another way than msgspec would."""
+    for field in attrs.fields(cls):
+        if "deprecated" in field.metadata:
+            properties[field.name]["deprecated"] = True
+        if "wire" in field.metadata:
+            properties[field.metadata["wire"]] = properties.pop(field.name)
+        if "number" in field.metadata:
+            properties[field.name] = {"anyOf": [{"type": "number"}, {"type": "null"}], "default": None}
+
+
+def _inlined(value: Any, components: dict[str, Any]) -> Any:
+    if isinstance(value, list):
+        return [_inlined(item, components) for item in cast("list[object]", value)]
+    found = as_object(value)
+    if found is None:
+        return value
+    if "$ref" in found:
+        return _inlined(components[found["$ref"].rpartition("/")[2]], components)
+    return {key: _inlined(item, components) for key, item in found.items()}

@@ -1,0 +1,119 @@
+"""What every record is: a frozen attrs class in the API's own field names."""
+
+from collections.abc import Callable, Iterator, Mapping
+from functools import cache
+from typing import (
+    TYPE_CHECKING,
+    Any,
+    Self,
+    TypeVar,
+    dataclass_transform,
+    get_args,
+    get_origin,
+    get_type_hints,
+)
+
+import attrs
+
+from .._messages import Discreet
+from ..links import Link, SelfLink
+
+C = TypeVar("C", bound=type)
+
+DEPRECATED: dict[str, Any] = {"deprecated": True}
+"""Marks a field that the API is about to give up: it may be missing any day."""
+
+
+@dataclass_transform(frozen_default=True, kw_only_default=True, field_specifiers=(attrs.field,))
+def record(cls: C) -> C:
+    """Make a class of fields a record."""
+    return attrs.frozen(kw_only=True, repr=False)(cls)
+
+
+class Value(Discreet):
+    """The base of what the API gives; without an id of its own, and with a null for each field that is None."""
+
+    __slots__ = ()
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, _: Any, __: Any) -> Any:
+        from .pydantic import schema_of  # noqa: PLC0415  (asked for by pydantic, where there is one)
+
+        return schema_of(cls)
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, _: Any, __: Any) -> dict[str, Any]:
+        from .pydantic import json_schema_of  # noqa: PLC0415  (as above)
+
+        return json_schema_of(cls)
+
+
+class Holder:
+    """The base of what holds records beside what is known of them; generic in the type of the records."""
+
+    __slots__ = ()
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: Any, handler: Any) -> Any:
+        from .pydantic import schema_of_holder  # noqa: PLC0415  (as above)
+
+        return schema_of_holder(cls, source, handler)
+
+
+class Part(Value):
+    """A piece of a record; leaves out every field that is None when written."""
+
+    __slots__ = ()
+
+
+class Record(Value):
+    """The base of all records."""
+
+    __slots__ = ()
+
+    if TYPE_CHECKING:
+        links: SelfLink
+
+    @property
+    def link(self) -> Link[Self]:
+        """The record's link to itself."""
+        return Link(self.links)
+
+    def __repr__(self) -> str:
+        """Class and id; the other values may be about a patient."""
+        return f"{type(self).__name__}(id={getattr(self, 'id', None)!r})"
+
+    def __rich_repr__(self) -> list[tuple[str, Any]]:
+        """The same."""
+        return [("id", getattr(self, "id", None))]
+
+
+@cache
+def is_renamed(cls: type) -> bool:
+    """Whether a class, or a part of it, has a field whose name Python does not allow."""
+    hints = get_type_hints(cls).values()
+    return bool(wire_names(cls)) or any(is_renamed(part) for hint in hints for part in attrs_classes(hint))
+
+
+def attrs_classes(kind: Any) -> Iterator[type]:
+    """Give the attrs classes within a type."""
+    if attrs.has(get_origin(kind) or kind):
+        yield kind
+    for argument in get_args(kind):
+        yield from attrs_classes(argument)
+
+
+def wire_names(cls: type) -> dict[str, str]:
+    """Give the API's names of those fields of a class whose names Python does not allow."""
+    return {field.name: field.metadata["wire"] for field in attrs.fields(cls) if "wire" in field.metadata}
+
+
+def has_variants(cls: type) -> bool:
+    """Whether a class stands for several kinds of record; then its `variant` tells them apart."""
+    return "variant" in vars(cls)
+
+
+def variant_of(cls: type, found: Mapping[str, Any]) -> type:
+    """Tell which kind of record an object of the API is, by the keys that it has."""
+    variant: Callable[[Mapping[str, Any]], type] = vars(cls)["variant"].__func__
+    return variant(found)

@@ -1,0 +1,456 @@
+"""What a resource can do: the operations that the API repeats from one to the next, each as a mixin."""
+
+import inspect
+import re
+import types
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from functools import cache
+from typing import (
+    Any,
+    ClassVar,
+    Generic,
+    Literal,
+    Protocol,
+    TypeVar,
+    Unpack,
+    cast,
+    get_args,
+    get_type_hints,
+)
+from urllib.parse import quote
+
+import attrs
+
+from .._compat import deprecated
+from .._frames import HiddenLocals, hides_locals
+from .._messages import Request, Response, as_object, is_unicode
+from .._paging import Query
+from .._paging.api import Api
+from .._records.page import decode_record
+from .._spelling import did_you_mean
+from ..errors import DecodingError, InvalidRequestError, OutcomeUnknownError
+from ..fields import Id, check_fields, id_text
+from ..filters import Column, Filter, Filterable, Filters, example_of
+from ..pagination import Listing, Paginator
+from ._list_options import (
+    VISIBILITIES,
+    Archived,
+    ArchivedCancelledDeleted,
+    ArchivedCancelledDeletedListOptions,
+    ArchivedDeleted,
+    ArchivedDeletedListOptions,
+    ArchivedListOptions,
+    ListOptions,
+    sort_texts,
+    whole,
+    yes_or_no,
+)
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+_DEFAULT_ORDERS = ((), ("created_at",), ("created_at:asc",))
+_OPERATORS = {"exclude": (), "include": ("*",), "only": ("?",)}
+_LARGEST_PAGE = 100
+_DONE = (200, 204)
+
+
+_OPTIONS = frozenset(ListOptions.__annotations__)
+_COMBINED = frozenset({"changes", "watch", "upload", "download"})
+"""Methods that put several operations together, and are none themselves."""
+
+
+class AnyResource(Protocol):
+    """What every resource has, whatever it can do."""
+
+    @property
+    def name(self) -> str:
+        """The attribute of the client, the key of the records in a page, and the path."""
+        ...
+
+    @property
+    def record(self) -> type[Any]:
+        """The class of its records."""
+        ...
+
+    @property
+    def where(self) -> Filters:
+        """The fields that its lists can be filtered by."""
+        ...
+
+    @property
+    def operations(self) -> frozenset[str]:
+        """The names of the methods that are operations of the API."""
+        ...
+
+
+class Resource(Generic[T]):
+    """The base of all resources: a name, a record, and what can be asked for."""
+
+    name: ClassVar[str]
+    """The attribute of the client, the key of the records in a page, and the path."""
+    record: type[T]
+
+    def __init__(self, api: Api) -> None:
+        """Take the client that sends."""
+        self._api = api
+
+    def __init_subclass__(cls) -> None:
+        """Name the operations of a mixin after the resource, as Python's own errors and `help` show that name."""
+        for name, method in inspect.getmembers(cls, inspect.isfunction) if "name" in vars(cls) else ():
+            if not name.startswith("_") and name not in vars(cls):
+                setattr(cls, name, _renamed(method, f"{cls.__name__}.{name}"))
+
+    @classmethod
+    def searchable(cls) -> dict[str, Column]:
+        """Give the fields that its lists can be searched by: those of its `where`."""
+        # Each table has one of its own type; were it declared above, pyright would take that for the type of all.
+        where: Filters = getattr(cls, "where")  # noqa: B009
+        return where.fields()
+
+    @property
+    def operations(self) -> frozenset[str]:
+        """The names of the methods that are operations of the API."""
+        return _operations(type(self))  # type: ignore[arg-type]  # to mypy, classes are not hashable
+
+    def __repr__(self) -> str:
+        """The name."""
+        return f"<{self.name}>"
+
+    def _url(self, path: str) -> str:
+        return self._api.server.url(path)
+
+    def _id(self, value: Id, argument: str = "id") -> str:
+        """Return an id as it stands in a path, and let nothing else into one.
+
+        Args:
+            value: The id, of a record of this resource unless the argument says otherwise.
+            argument: The name under which the caller gave it.
+        """
+        text = id_text(value)
+        if text is None:
+            kind = f"{_words(self.record.__name__)} id" if argument == "id" else argument.replace("_", " ")
+            raise InvalidRequestError(f"invalid {kind}: expected 1 to 19 digits", argument=argument)
+        return text
+
+    def _member(self, id: Id, action: str = "") -> str:
+        return f"/{self.name}/{self._id(id)}{action}"
+
+    def _list(self, path: str, filters: Sequence[Filterable], options: Mapping[str, Any]) -> Paginator[T]:
+        """Describe the list at a path."""
+        return self.paginate((self._url(path),), filters, options)
+
+    def paginate(
+        self, sources: tuple[str, ...], filters: Sequence[Filterable], options: Mapping[str, Any]
+    ) -> Paginator[T]:
+        """Describe the list that one or several URLs make up."""
+        return Paginator(self.listing(sources, filters, options), options.get("cursor"))
+
+    def listing(
+        self, sources: tuple[str, ...], filters: Sequence[Filterable], options: Mapping[str, Any]
+    ) -> Listing[T]:
+        """Give what such a list is asked for."""
+        fields = self.searchable()
+        sort = sort_texts(options.get("sort"))
+        visibility = {name: value for name, value in options.items() if name not in _OPTIONS}
+        self._check_options(visibility, _OPTIONS)
+        query = Query(
+            server=self._api.server,
+            sources=sources,
+            filters=(*self._filter_texts(filters), *self._visibility_texts(visibility)),
+            sort=sort,
+            per_page=whole("per_page", options.get("per_page", _LARGEST_PAGE), most=_LARGEST_PAGE),
+            stable=yes_or_no("stable", options.get("stable", False)),
+            anchored=sort in _DEFAULT_ORDERS and "created_at" in fields,
+            dividable="id" in fields,
+        )
+        if query.stable and (sort or "id" not in fields):
+            problem = "cannot be combined with sort" if sort else "needs a list that can be filtered by id"
+            raise InvalidRequestError(f"stable=True {problem}", argument="stable")
+        limit = options.get("limit")
+        return Listing(
+            api=self._api,
+            record=self.record,
+            envelope=self.name,
+            query=query,
+            limit=None if limit is None else whole("limit", limit),
+            prefetch=whole("prefetch", options.get("prefetch", 0), least=0),
+        )
+
+    def _filter_texts(self, filters: Sequence[Filterable]) -> list[str]:
+        texts: list[str] = []
+        for one in filters:
+            if not isinstance(one, Filter | str):
+                raise InvalidRequestError(
+                    f"{self.name}: a filter must be made with `where`, or be a str such as 'category:=Osteo'",
+                    argument="filters",
+                )
+            if isinstance(one, Filter) and one.field not in self.searchable():
+                near = did_you_mean(one.field, self.searchable())
+                raise InvalidRequestError(f"{self.name} cannot be filtered by {one.field}{near}", argument=one.field)
+            text = one if isinstance(one, str) else one.text
+            if not text or not is_unicode(text):
+                raise InvalidRequestError(
+                    f"{self.name}: a filter is empty, or has a character that cannot be encoded", argument="filters"
+                )
+            texts.append(text)
+        return texts
+
+    def _visibility_texts(self, visibility: Mapping[str, Any]) -> list[str]:
+        texts: list[str] = []
+        for name, value in visibility.items():
+            if not isinstance(value, str) or value not in _OPERATORS:
+                near = did_you_mean(value, _OPERATORS)
+                raise InvalidRequestError(f'{name} must be "exclude", "include" or "only"{near}', argument=name)
+            texts += [f"{name}_at:{operator}" for operator in _OPERATORS[value]]
+        return texts
+
+    def _check_options(self, options: Iterable[str], others: Iterable[str] = ()) -> None:
+        """Refuse unknown keyword arguments, as Python does.
+
+        Args:
+            options: The names that were given and are not among `others`.
+            others: The options that a list has in any case; empty if the call is not for a list.
+
+        Raises:
+            TypeError: one is unknown.
+        """
+        fields = self.searchable()
+        known = {name for name in VISIBILITIES if f"{name}_at" in fields}
+        for name in options:
+            if name in known:
+                continue
+            text = f"unknown option {name!r}"
+            if others and name in fields:
+                raise TypeError(f"{text}; filters are positional: list({self.name}.where.{example_of(fields[name])})")
+            raise TypeError(text + did_you_mean(name, {*known, *others}, f" for {self.name}"))
+
+    async def _get(self, path: str, visibility: Mapping[str, Any] | None = None) -> T:
+        visibility = visibility or {}
+        self._check_options(visibility)
+        query = "&".join(f"q%5B%5D={quote(text, '')}" for text in self._visibility_texts(visibility))
+        return await self._send_for_record("GET", f"{path}?{query}" if query else path)
+
+    def _sent_fields(self, operation: Literal["create", "update", "cancel"]) -> type:
+        return sent_fields(type(self), operation)  # type: ignore[arg-type]  # to mypy, classes are not hashable
+
+    async def _create(self, fields: Mapping[str, Any]) -> T:
+        return await self._record_for(self._write("create", fields, "POST", lambda: f"/{self.name}"))
+
+    async def _update(self, id: Id, fields: Mapping[str, Any]) -> T:
+        return await self._record_for(self._write("update", fields, "PATCH", lambda: self._member(id)))
+
+    def _write(
+        self,
+        operation: Literal["create", "update", "cancel"],
+        fields: Mapping[str, Any],
+        method: str,
+        path: Callable[[], str],
+    ) -> Request:
+        """Return the request that sends fields, and empty them: the frames of those who call this hold them, too.
+
+        Args:
+            operation: whose rules the fields have to keep.
+            fields: the keyword arguments of a call, which are its own.
+            method: the method.
+            path: gives the path; it is called here, so that the fields are emptied if it cannot.
+        """
+        try:
+            with HiddenLocals():
+                # No variable holds the body: this frame goes on while an error leaves it.
+                url = self._url(path())
+                return Request(method, url, encode_body(check_fields(self._sent_fields(operation), fields)))
+        finally:
+            cast("dict[str, Any]", fields).clear()
+
+    async def _read(self, record: type[R], path: str) -> R:
+        """Give what is no record of this resource."""
+        request = Request("GET", self._url(path))
+        return decode_record(record, request, await self._api.send(request))
+
+    async def _send_for_record(self, method: str, path: str) -> T:
+        return await self._record_for(Request(method, self._url(path)))
+
+    async def _record_for(self, request: Request) -> T:
+        response = await self._api.send(request)
+        record = decode_record(self.record, request, response)
+        if record == _of_nothing(self.record):  # type: ignore[arg-type]  # to mypy, classes are not hashable
+            raise DecodingError(["has none of its fields"], request=request, status=response.status)
+        return record
+
+    async def _act(self, method: str, path: str) -> None:
+        await self._done(Request(method, self._url(path)))
+
+    async def _done(self, request: Request) -> None:
+        """Send what is answered with nothing, or with the record as it is now.
+
+        Raises:
+            OutcomeUnknownError: a success has another body, such as the page of a proxy.
+        """
+        response = await self._api.send(request)
+        if not (_is_record(response) if response.body.strip() else response.status in _DONE):
+            reason = f"answered {response.status} with what is no answer of the API: look before it is sent again"
+            raise OutcomeUnknownError(reason, request=request, status=response.status)
+
+
+class ListMixin(Resource[T]):
+    """Can be listed."""
+
+    @hides_locals
+    def list(self, *filters: Filterable, **options: Unpack[ListOptions]) -> Paginator[T]:
+        """Stream the records, those that fulfil all the filters."""
+        return self._list(f"/{self.name}", filters, options)
+
+
+class ArchivedListMixin(Resource[T]):
+    """Can be listed, with archived ones too."""
+
+    @hides_locals
+    def list(self, *filters: Filterable, **options: Unpack[ArchivedListOptions]) -> Paginator[T]:
+        """Stream the records, those that fulfil all the filters."""
+        return self._list(f"/{self.name}", filters, options)
+
+
+class ArchivedDeletedListMixin(Resource[T]):
+    """Can be listed, with archived and deleted ones too."""
+
+    @hides_locals
+    def list(self, *filters: Filterable, **options: Unpack[ArchivedDeletedListOptions]) -> Paginator[T]:
+        """Stream the records, those that fulfil all the filters."""
+        return self._list(f"/{self.name}", filters, options)
+
+
+class ArchivedCancelledDeletedListMixin(Resource[T]):
+    """Can be listed, with archived, cancelled and deleted ones too."""
+
+    @hides_locals
+    def list(self, *filters: Filterable, **options: Unpack[ArchivedCancelledDeletedListOptions]) -> Paginator[T]:
+        """Stream the records, those that fulfil all the filters."""
+        return self._list(f"/{self.name}", filters, options)
+
+
+class GetMixin(Resource[T]):
+    """Can be read by id."""
+
+    async def get(self, id: Id, /) -> T:
+        """Give one record."""
+        return await self._get(self._member(id))
+
+
+class ArchivedGetMixin(Resource[T]):
+    """Can be read by id, an archived one too."""
+
+    async def get(self, id: Id, /, **visibility: Unpack[Archived]) -> T:
+        """Give one record."""
+        return await self._get(self._member(id), visibility)
+
+
+class ArchivedDeletedGetMixin(Resource[T]):
+    """Can be read by id, an archived or deleted one too."""
+
+    async def get(self, id: Id, /, **visibility: Unpack[ArchivedDeleted]) -> T:
+        """Give one record."""
+        return await self._get(self._member(id), visibility)
+
+
+class ArchivedCancelledDeletedGetMixin(Resource[T]):
+    """Can be read by id, an archived, cancelled or deleted one too."""
+
+    async def get(self, id: Id, /, **visibility: Unpack[ArchivedCancelledDeleted]) -> T:
+        """Give one record."""
+        return await self._get(self._member(id), visibility)
+
+
+class ArchiveMixin(Resource[T]):
+    """Can be archived."""
+
+    async def archive(self, id: Id, /) -> None:
+        """Archive a record; one that is archived already stays so."""
+        await self._act("POST", self._member(id, "/archive"))
+
+
+class UnarchiveMixin(Resource[T]):
+    """Can be taken out of the archive."""
+
+    async def unarchive(self, id: Id, /) -> T:
+        """Take a record out of the archive, and give it."""
+        return await self._send_for_record("POST", self._member(id, "/unarchive"))
+
+
+class DeleteMixin(Resource[T]):
+    """Can be deleted."""
+
+    async def delete(self, id: Id, /) -> None:
+        """Delete a record for good."""
+        await self._act("DELETE", self._member(id))
+
+
+class DeprecatedDeleteMixin(Resource[T]):
+    """Has a DELETE that archives."""
+
+    @deprecated("DELETE only archives: use archive")
+    async def delete(self, id: Id, /) -> None:
+        """Archive a record; `archive` is the name for it."""
+        await self._act("POST", self._member(id, "/archive"))
+
+
+def _renamed(method: types.FunctionType, qualname: str) -> types.FunctionType:
+    """Return a copy of a method under another name, as a mixin's own serves several resources."""
+    if inner := vars(method).get("__wrapped__"):
+        message = vars(method).get("__deprecated__")
+        decorate = deprecated(message) if message else hides_locals
+        return cast("types.FunctionType", decorate(_renamed(inner, qualname)))
+    code, defaults, closure = method.__code__, method.__defaults__, method.__closure__
+    copy = types.FunctionType(code, method.__globals__, method.__name__, defaults, closure)
+    copy.__kwdefaults__, copy.__annotations__ = method.__kwdefaults__, method.__annotations__
+    copy.__doc__, copy.__module__, copy.__qualname__ = method.__doc__, method.__module__, qualname
+    return copy
+
+
+def _is_record(response: Response) -> bool:
+    """Whether an answer is an object with an id, which no page and no message of a proxy has."""
+    try:
+        found = as_object(response.json())
+    except ValueError:
+        return False
+    return found is not None and id_text(found.get("id")) is not None
+
+
+@cache
+def _of_nothing(record: Any) -> object:
+    """Return what any JSON object would be read as, of a class whose fields may all be missing."""
+    return None if any(field.default is attrs.NOTHING for field in attrs.fields(record)) else record()
+
+
+@cache
+def _operations(resource: Hashable) -> frozenset[str]:
+    public = (name for name in dir(resource) if not name.startswith("_"))
+    methods = {name for name in public if inspect.isfunction(getattr(resource, name))}
+    return frozenset(methods - _COMBINED - set(dir(Resource)))
+
+
+@cache
+def sent_fields(resource: Hashable, operation: Literal["create", "update", "cancel"]) -> type:
+    """Give the TypedDict of what an operation sends, from its annotation."""
+    fields: type
+    (fields,) = get_args(get_type_hints(getattr(resource, operation))["fields"])
+    return fields
+
+
+def visibilities(method: Callable[..., Any] | None) -> tuple[str, ...]:
+    """Give those of `archived`, `cancelled` and `deleted` that a method takes, from its annotation."""
+    hints = get_type_hints(method) if method else {}
+    (options,) = get_args(hints.get("visibility") or hints.get("options")) or (ListOptions,)
+    return tuple(name for name in get_type_hints(options) if name in VISIBILITIES)
+
+
+def encode_body(body: Mapping[str, Any]) -> bytes:
+    """Write what is sent."""
+    from .._records.converter import to_json  # noqa: PLC0415  (cattrs takes a tenth of the whole import)
+
+    return to_json(dict(body))
+
+
+def _words(class_name: str) -> str:
+    """Return the words of a class name: `AppointmentType` is an appointment type."""
+    return re.sub(r"(?<!^)(?=[A-Z])", " ", class_name).lower()

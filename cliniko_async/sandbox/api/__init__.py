@@ -1,0 +1,1 @@
+"""The operations of the sandbox, and the rules of what may be sent."""

@@ -1,0 +1,1 @@
+"""The rows of the sandbox: tables, columns, filters and pages."""

@@ -1,0 +1,137 @@
+"""The database in memory: every statement that the sandbox knows. Names come from our own tables, values are bound."""
+
+import json
+import sqlite3
+from collections.abc import Mapping
+
+from .columns import Row, Stored
+from .filtering import Conditions
+from .paging import Page
+from .relations import MEMBERS, SUBSTITUTES
+from .schema import Table, quoted
+
+
+class Database:
+    """Rows of all tables, until it is closed."""
+
+    def __init__(self, tables: Mapping[str, Table]) -> None:
+        self._tables = tables
+        # Isolation level None: each statement is its own transaction.
+        self._connection = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
+        self._connection.create_function("contains", 2, _contains, deterministic=True)
+        self._connection.create_function("matches", 2, _matches, deterministic=True)
+        for table in tables.values():
+            if table.name in MEMBERS:
+                self._make_view(table)
+            else:
+                self._make(table)
+
+    def close(self) -> None:
+        """Forget everything."""
+        self._connection.close()
+
+    def insert(self, table: Table, row: Row) -> None:
+        """Add a row."""
+        self._run(row, *_insertion(table, row))
+
+    def insert_all(self, table: Table, rows: list[Row]) -> None:
+        """Add at least one row; all have the same columns."""
+        self._connection.executemany(" ".join(_insertion(table, rows[0])), rows)
+
+    def copy_to(self, other: "Database") -> None:
+        """Make another what this is."""
+        self._connection.backup(other._connection)  # noqa: SLF001  (of the same class)
+
+    def replace(self, table: Table, row: Row) -> None:
+        """Write a row anew."""
+        changes = ", ".join(f"{quoted(name)} = :{name}" for name in row)
+        self._run(row, "UPDATE", table.name, "SET", changes, "WHERE id = :id")
+
+    def remove(self, table: Table, record_id: int) -> bool:
+        """Remove a row and say whether there was one."""
+        return self._run({"id": record_id}, "DELETE FROM", table.name, "WHERE id = :id").rowcount > 0
+
+    def row(self, table: Table, record_id: int) -> Row | None:
+        """A row as it is stored."""
+        cursor = self._run({"id": record_id}, "SELECT * FROM", table.name, "WHERE id = :id")
+        found = cursor.fetchone()
+        return None if found is None else dict(zip((column[0] for column in cursor.description), found, strict=True))
+
+    def has(self, table: str, record_id: int) -> bool:
+        """Whether there is such a row."""
+        return self._run({"id": record_id}, "SELECT 1 FROM", table, "WHERE id = :id").fetchone() is not None
+
+    def column(self, table: Table, name: str) -> dict[int, Stored]:
+        """What each row has in a column, by id."""
+        return dict(self._run({}, "SELECT id,", quoted(name), "FROM", table.name, "ORDER BY id").fetchall())
+
+    def count(self, table: Table, conditions: Conditions) -> int:
+        """How many rows fulfil the conditions."""
+        found = self._run(conditions.values, "SELECT count(*) FROM", table.name, "WHERE", conditions.sql)
+        return int(found.fetchone()[0])
+
+    def choose(self, table: Table, conditions: Conditions, order: str, page: Page) -> list[int]:
+        """The ids of the rows of a page, in order."""
+        part = ("ORDER BY", order, "LIMIT :limit OFFSET :offset")
+        values = {**conditions.values, "limit": page.per_page, "offset": page.offset}
+        found = self._run(values, "SELECT id FROM", table.name, "WHERE", conditions.sql, *part)
+        return [row[0] for row in found.fetchall()]
+
+    def texts(self, table: Table, ids: list[int], base_url: str) -> list[str]:
+        """The records with these ids as JSON, in the order of the ids."""
+        values = {"base": base_url, "own": f"/{table.name}/", "ids": json.dumps(ids)}
+        found: dict[int, str] = {}
+        for name in MEMBERS.get(table.name, (table.name,)):
+            record = self._tables[name].json
+            among = "WHERE id IN (SELECT value FROM json_each(:ids))"
+            found |= dict(self._run(values, "SELECT id,", record, "FROM", name, among).fetchall())
+        return [found[one] for one in ids]
+
+    def _run(self, values: Mapping[str, Stored], *words: str) -> sqlite3.Cursor:
+        return self._connection.execute(" ".join(words), values)
+
+    def _make(self, table: Table) -> None:
+        columns = [f"{quoted(name)} {kind.sql}" for name, kind in table.columns.items() if name != "id"]
+        self._run({}, "CREATE TABLE", table.name, "( id INTEGER PRIMARY KEY,", ", ".join(columns), ")")
+        for stamp in table.stamps:
+            indexed = ", ".join((stamp, "id", *table.hiding))
+            self._run({}, "CREATE INDEX", f"{table.name}_{stamp}", "ON", table.name, "(", indexed, ")")
+
+    def _make_view(self, table: Table) -> None:
+        """Show the rows of several tables as if they were of one."""
+        members = [self._tables[name] for name in MEMBERS[table.name]]
+        selects = [" ".join(("SELECT", ", ".join(_shown(table, member)), "FROM", member.name)) for member in members]
+        self._run({}, "CREATE VIEW", table.name, "AS", " UNION ALL ".join(selects))
+
+
+def _insertion(table: Table, row: Row) -> tuple[str, ...]:
+    names = ", ".join(map(quoted, row))
+    values = ", ".join(f":{name}" for name in row)
+    return ("INSERT INTO", table.name, "(", names, ") VALUES (", values, ")")
+
+
+def _shown(table: Table, member: Table) -> list[str]:
+    own = {name: quoted(name) for name in member.columns} | SUBSTITUTES.get(member.name, {})
+    return [f"{own.get(name, 'NULL')} AS {quoted(name)}" for name in table.columns]
+
+
+def _contains(text: str | None, part: str) -> bool:
+    return text is not None and part.casefold() in text.casefold()
+
+
+def _matches(text: str | None, pattern: str) -> bool:
+    """Whether a whole text is of a pattern in which each % stands for any text."""
+    if text is None:
+        return False
+    first, *others = pattern.casefold().split("%")
+    rest = text.casefold()
+    if not others:
+        return rest == first
+    if not rest.startswith(first):
+        return False
+    rest, last = rest[len(first) :], others.pop()
+    for part in others:
+        _, found, rest = rest.partition(part) if part else ("", "%", rest)
+        if not found:
+            return False
+    return rest.endswith(last)

@@ -1,0 +1,1 @@
+"""The invented clinic that the sandbox starts with."""

@@ -1,0 +1,519 @@
+"""One sending: with a permit of its own, bounded, and never repeated behind the limiter's back."""
+
+import asyncio
+import contextlib
+import datetime as dt
+import gzip
+import json
+import tracemalloc
+import zlib
+from types import SimpleNamespace
+
+import aiohttp
+import pytest
+
+from cliniko_async import RetryPolicy
+from cliniko_async._http import transport as _transport
+from cliniko_async._messages import Server
+from cliniko_async.errors import (
+    DecodingError,
+    NotFoundError,
+    OutcomeUnknownError,
+    ServerError,
+    TransportError,
+    TransportTimeoutError,
+    UnprocessableError,
+)
+from tests.support.clients import ONCE, QUICK, RecordingLimiter, client_of, virtually
+from tests.support.paths import EXAMPLES
+from tests.support.raw_server import RawServer, answer, close, flood, raw, reset, silence, stall
+
+TAX = json.loads((EXAMPLES / "tax.json").read_text())
+DAY = dt.date(2030, 1, 1)
+BOUNDED = tuple(map(int, aiohttp.__version__.split(".")[:2])) >= (3, 14)
+BROKEN = [pytest.param(close(), id="closed"), pytest.param(reset(), id="reset")]
+
+
+async def passing(request, handler):
+    """A middleware that does nothing."""
+    return await handler(request)
+
+
+async def hiding(request, handler):
+    """A middleware that gives the error of a lost connection another face, which aiohttp would act on, too."""
+    try:
+        return await handler(request)
+    except aiohttp.ClientError:
+        raise aiohttp.ClientOSError(104, "lost") from None
+
+
+SESSIONS = {
+    "own": None,
+    "borrowed": (),
+    "with middlewares": (passing, passing),
+    "with a middleware that hides": (hiding,),
+}
+
+
+@pytest.fixture(params=SESSIONS)
+def options(request):
+    """What a client is made with: nothing, or a session."""
+
+    @contextlib.asynccontextmanager
+    async def make():
+        middlewares = SESSIONS[request.param]
+        if middlewares is None:
+            yield {}
+        else:
+            async with aiohttp.ClientSession(middlewares=middlewares) as session:
+                yield {"session": session}
+
+    return make
+
+
+class TestNoReplay:
+    """On a kept connection that breaks, aiohttp would send a GET or DELETE again by itself."""
+
+    @pytest.mark.parametrize("ending", BROKEN)
+    @pytest.mark.parametrize("method", ["GET", "DELETE", "HEAD", "OPTIONS", "PUT", "PATCH"])
+    @virtually
+    async def test_no_request_arrives_without_a_permit_of_its_own(self, options, method, ending):
+        limiter = RecordingLimiter()
+        async with (
+            options() as made,
+            RawServer(answer(), ending, answer()) as server,
+            client_of(server, rate_limiter=limiter, retry=ONCE, **made) as client,
+        ):
+            await client.request("GET", "/first")
+            with pytest.raises(TransportError, match=r"\(1 attempt\)"):
+                await client.request(method, "/things")
+            assert server.arrived == ["GET /first", f"{method} /things"]
+            assert server.requests[1].connection == 1
+        assert limiter.fates == ["answered", "given up"]
+
+    @pytest.mark.parametrize("ending", BROKEN)
+    @virtually
+    async def test_on_a_fresh_connection_neither(self, options, ending):
+        limiter = RecordingLimiter()
+        async with (
+            options() as made,
+            RawServer(ending) as server,
+            client_of(server, rate_limiter=limiter, retry=QUICK, **made) as client,
+        ):
+            with pytest.raises(TransportError, match=r"\(3 attempts\)"):
+                await client.request("DELETE", "/things")
+            assert len(server.requests) == len(limiter.permits) == 3
+
+    @virtually
+    async def test_many_at_once_on_broken_connections_take_as_many_permits_as_arrive(self, options):
+        limiter = RecordingLimiter()
+        turns = [answer()] * 20 + [close(), reset(), answer()] * 20 + [answer()]
+        policy = RetryPolicy(attempts=50, wait_initial=0.1)
+        async with (
+            options() as made,
+            RawServer(*turns) as server,
+            client_of(server, rate_limiter=limiter, retry=policy, **made) as client,
+        ):
+            for _ in range(4):
+                await asyncio.gather(*(client.request("GET", "/things") for _ in range(10)))
+            assert len(server.requests) == len(limiter.permits) > 40
+
+    @virtually
+    async def test_the_middlewares_of_a_borrowed_session_see_each_request_once(self):
+        seen = []
+
+        async def note(request, handler):
+            seen.append(request.method)
+            return await handler(request)
+
+        async with (
+            RawServer(answer(), close()) as server,
+            aiohttp.ClientSession(middlewares=(note,)) as session,
+            client_of(server, session=session, retry=ONCE) as client,
+        ):
+            await client.request("GET", "/things")
+            with pytest.raises(TransportError, match="the server closed the connection"):
+                await client.request("GET", "/things")
+            assert seen == ["GET", "GET"]
+
+
+WHOLE = b'HTTP/1.1 201 Created\r\nContent-Length: 13\r\n\r\n{"id": "666"}'
+UNASKED = {
+    "an answer": WHOLE,
+    "two answers": WHOLE * 2,
+    "the head of an answer": WHOLE.partition(b"{")[0],
+    "half a body": WHOLE[:-5],
+    "an interim answer": b"HTTP/1.1 100 Continue\r\n\r\n",
+    "a farewell": b"HTTP/1.1 408 Request Timeout\r\nConnection: close\r\nContent-Length: 0\r\n\r\n",
+    "no http": b"nonsense\r\n\r\n",
+}
+FRESH = answer(201, TAX | {"id": "7"})
+HALF = {"half a head": WHOLE[:30], "a line end": b"\r\n"}
+
+
+class Talkative:
+    """A turn that answers and keeps the connection, so that more can be said on it."""
+
+    def __init__(self, body=TAX):
+        self.answer = answer(200, body)
+
+    async def __call__(self, line):
+        await self.answer(line)
+        self.line = line
+
+
+def create(client):
+    return client.taxes.create(name="GST", rate=10)
+
+
+def read(client):
+    return client.taxes.get("7")
+
+
+class TestUnaskedBytes:
+    """What a server sends on a kept connection without having been asked is the answer to nothing."""
+
+    @pytest.mark.parametrize("send", [create, read])
+    @pytest.mark.parametrize("unasked", UNASKED)
+    @virtually
+    async def test_they_are_not_the_answer_to_the_next_request(self, options, unasked, send):
+        turn = Talkative()
+        async with (
+            options() as made,
+            RawServer(turn, FRESH) as server,
+            client_of(server, retry=QUICK, **made) as client,
+        ):
+            await client.taxes.get("1")
+            turn.line.writer.write(UNASKED[unasked])
+            await asyncio.sleep(1)
+            assert (await send(client)).id == "7"
+            assert [request.connection for request in server.requests] == [1, 2]
+
+    @pytest.mark.parametrize("send", [create, read])
+    @pytest.mark.parametrize("unasked", [*UNASKED, *HALF])
+    @virtually
+    async def test_on_a_session_of_our_own_half_a_line_is_enough_and_nothing_is_tried_in_vain(self, unasked, send):
+        turn, limiter = Talkative(), RecordingLimiter()
+        async with RawServer(turn, FRESH) as server, client_of(server, rate_limiter=limiter) as client:
+            await client.taxes.get("1")
+            turn.line.writer.write((UNASKED | HALF)[unasked])
+            await asyncio.sleep(1)
+            assert (await send(client)).id == "7"
+            assert [request.connection for request in server.requests] == [1, 2]
+        assert limiter.fates == ["answered", "answered"]
+
+    @pytest.mark.parametrize("unasked", UNASKED)
+    @virtually
+    async def test_they_are_seen_where_the_loop_has_not_read_them_yet(self, options, unasked):
+        turn, limiter = Talkative(), RecordingLimiter()
+        async with (
+            options() as made,
+            RawServer(turn, FRESH) as server,
+            client_of(server, rate_limiter=limiter, retry=QUICK, **made) as client,
+        ):
+            await client.taxes.get("1")
+            turn.line.writer.write(UNASKED[unasked])
+            assert (await create(client)).id == "7"
+            assert server.arrived == ["GET /taxes/1", "POST /taxes"]
+        assert limiter.fates == ["answered", "unsent", "answered"]
+
+    @virtually
+    async def test_the_request_counts_as_not_sent(self, options):
+        turn = Talkative()
+        async with (
+            options() as made,
+            RawServer(turn, FRESH) as server,
+            client_of(server, retry=ONCE, **made) as client,
+        ):
+            await client.taxes.get("1")
+            turn.line.writer.write(WHOLE)
+            with pytest.raises(TransportError) as raised:
+                await create(client)
+            assert not raised.value.sent
+            assert server.arrived == ["GET /taxes/1"]
+
+    @pytest.mark.parametrize("at", [0, 1, 10, len(WHOLE)])
+    @virtually
+    async def test_nor_are_they_where_they_come_with_the_answer_before(self, options, at):
+        first = json.dumps(TAX).encode()
+        head = f"HTTP/1.1 200 OK\r\nContent-Length: {len(first)}\r\n\r\n".encode()
+
+        async def turn(line):
+            await line.write(head + first[:10])
+            await asyncio.sleep(1)
+            await line.write(first[10:] + WHOLE[:at])
+            await asyncio.sleep(1)
+            await line.write(WHOLE[at:])
+
+        async with (
+            options() as made,
+            RawServer(turn, FRESH) as server,
+            client_of(server, retry=QUICK, **made) as client,
+        ):
+            await client.taxes.get("1")
+            await asyncio.sleep(3)
+            assert (await create(client)).id == "7"
+            assert server.arrived == ["GET /taxes/1", "POST /taxes"]
+
+    @virtually
+    async def test_a_connection_that_stays_silent_is_used_again(self, options):
+        async with (
+            options() as made,
+            RawServer(answer(200, TAX), answer(204), answer(200, TAX)) as server,
+            client_of(server, retry=ONCE, **made) as client,
+        ):
+            for call in (client.taxes.get("1"), client.taxes.delete("1"), client.taxes.get("1"), create(client)):
+                await call
+                await asyncio.sleep(1)
+            assert {request.connection for request in server.requests} == {1}
+
+    @virtually
+    async def test_a_server_that_speaks_first_is_none(self, options):
+        async def serve(reader, writer):
+            writer.write(WHOLE)
+            await reader.read()
+            writer.close()
+
+        async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
+            at = SimpleNamespace(base_url=f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/v1")
+            async with options() as made, client_of(at, retry=ONCE, **made) as client:
+                with pytest.raises(TransportError, match=r"nobody asked for|reset by peer") as raised:
+                    await create(client)
+                assert not raised.value.sent
+
+
+async def reading(request, handler):
+    response = await handler(request)
+    await response.read()
+    return response
+
+
+async def parsing(request, handler):
+    response = await handler(request)
+    await response.json(content_type=None)
+    return response
+
+
+async def releasing(request, handler):
+    async with await handler(request) as response:
+        await response.text()
+    return response
+
+
+class TestBodiesReadBefore:
+    """A middleware of the user's may log, record or cache what was answered."""
+
+    @pytest.mark.parametrize("middlewares", [(reading,), (parsing,), (releasing,), (releasing, reading)])
+    @pytest.mark.parametrize("encoding", [None, "gzip"])
+    @virtually
+    async def test_they_are_read_all_the_same(self, middlewares, encoding):
+        body = json.dumps(TAX | {"name": "\u00e9\U0001f600"}).encode()
+        turn = answer(201, gzip.compress(body), {"Content-Encoding": "gzip"}) if encoding else answer(201, body)
+        limiter = RecordingLimiter()
+        async with (
+            RawServer(turn) as server,
+            aiohttp.ClientSession(middlewares=middlewares) as session,
+            client_of(server, session=session, rate_limiter=limiter) as client,
+        ):
+            assert (await create(client)).name == "\u00e9\U0001f600"
+            assert (await client.request("GET", "/taxes/1")).body == body
+        assert limiter.fates == ["answered"] * 2
+
+    @pytest.mark.parametrize("middleware", [reading, releasing])
+    @virtually
+    async def test_so_are_those_of_a_refusal_and_of_nothing(self, middleware):
+        async with (
+            RawServer(answer(422, {"errors": {"name": "is taken"}}), answer(204)) as server,
+            aiohttp.ClientSession(middlewares=(middleware,)) as session,
+            client_of(server, session=session) as client,
+        ):
+            with pytest.raises(UnprocessableError) as raised:
+                await create(client)
+            assert raised.value.errors == {"name": "is taken"}
+            await client.taxes.delete("1")
+
+    @virtually
+    async def test_one_beyond_the_bound_is_refused(self, monkeypatch):
+        monkeypatch.setattr(_transport, "LARGEST_ANSWER", 1000)
+        async with (
+            RawServer(answer(200, b" " * 1001)) as server,
+            aiohttp.ClientSession(middlewares=(reading,)) as session,
+            client_of(server, session=session) as client,
+        ):
+            with pytest.raises(DecodingError, match="larger"):
+                await client.request("GET", "/things")
+
+
+HTML = b"<html><h1>Down for maintenance</h1></html>"
+NO_ANSWERS = {
+    "a page": HTML,
+    "another object": b'{"status": "ok"}',
+    "a list": b"[]",
+    "a text": b'"ok"',
+    "null": b"null",
+}
+READS = {
+    "a record": lambda client: client.taxes.get("1"),
+    "a list": lambda client: client.taxes.list().collect(),
+    "a count": lambda client: client.taxes.list().count(),
+    "settings": lambda client: client.settings.get(),
+    "public settings": lambda client: client.public_settings.get(),
+    "conflicts": lambda client: client.individual_appointments.conflicts("1"),
+    "the next time": lambda client: client.available_times.get_next("1", "1", "1", from_=DAY, to=DAY),
+    "a form": lambda client: client.patient_attachments.upload("1", b"x", filename="a.txt"),
+}
+
+
+@pytest.mark.parametrize("status", [200, 201, 202, 203, 206])
+@pytest.mark.parametrize("body", NO_ANSWERS)
+@pytest.mark.parametrize("read", READS)
+@virtually
+async def test_a_success_that_is_no_answer_is_none(read, body, status):
+    async with RawServer(answer(status, NO_ANSWERS[body])) as server, client_of(server) as client:
+        with pytest.raises(DecodingError) as raised:
+            await READS[read](client)
+        assert not raised.value.written
+        assert len(server.requests) == 1
+
+
+class TestReasons:
+    @pytest.mark.parametrize(
+        ("turn", "text"),
+        [
+            (close(), "had no answer: the server closed the connection"),
+            (reset(), "had no answer: Connection reset by peer"),
+            (raw(b"nonsense\r\n\r\n"), "had no answer: the answer is not HTTP"),
+            (silence(), "had no answer within 2 s"),
+            (stall(), "had no answer within 2 s"),
+        ],
+    )
+    @virtually
+    async def test_a_lost_connection_is_named_in_plain_words(self, turn, text):
+        async with RawServer(turn) as server, client_of(server, retry=ONCE, timeout=2.0) as client:
+            with pytest.raises(TransportError) as raised:
+                await client.request("GET", "/things")
+            assert str(raised.value) == f"GET 127.0.0.1:{server.port}/v1/things {text} (1 attempt)"
+            assert isinstance(raised.value, TimeoutError) == ("within" in text)
+            assert raised.value.sent
+
+    @virtually
+    async def test_an_answer_that_trickles_is_over_with_the_timeout(self):
+        async def trickle(line):
+            await line.write(b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n")
+            for _ in range(1000):
+                await line.write(b" ")
+                await asyncio.sleep(0.5)
+
+        async with RawServer(trickle) as server, client_of(server, retry=ONCE, timeout=6.0) as client:
+            began = asyncio.get_running_loop().time()
+            with pytest.raises(TransportTimeoutError):
+                await client.request("GET", "/things")
+            assert asyncio.get_running_loop().time() - began == pytest.approx(6, abs=0.1)
+
+    @virtually
+    async def test_a_cancellation_that_comes_with_the_timeout_is_not_swallowed(self):
+        loop = asyncio.get_running_loop()
+        for seconds in (3.0, 7.0):
+            async with RawServer(silence()) as server, client_of(server, timeout=seconds, retry=ONCE) as client:
+                task = asyncio.create_task(client.request("GET", "/things"))
+                loop.call_at(loop.time() + seconds, task.cancel)
+                with pytest.raises(asyncio.CancelledError):
+                    await task
+                assert server.arrived == ["GET /things"]
+
+
+class TestLargeAnswers:
+    @pytest.fixture
+    def small(self, monkeypatch):
+        monkeypatch.setattr(_transport, "LARGEST_ANSWER", 1_000_000)
+
+    @pytest.mark.parametrize(("method", "written"), [("GET", False), ("POST", True), ("PATCH", True), ("DELETE", True)])
+    @virtually
+    async def test_one_beyond_the_bound_is_refused_once_and_its_rest_is_not_read(self, small, method, written):
+        sent = [0]
+        limiter = RecordingLimiter()
+        async with RawServer(flood(counter=sent)) as server, client_of(server, rate_limiter=limiter) as client:
+            with pytest.raises(DecodingError, match="is larger than 1000000 bytes") as raised:
+                await client.request(method, "/things")
+            assert (raised.value.written, raised.value.status) == (written, 200)
+            await asyncio.sleep(1)
+            assert sent[0] < 12_000_000
+            assert (server.open, len(server.requests)) == (0, 1)
+        assert limiter.fates == ["given up"]
+
+    @virtually
+    async def test_one_at_the_bound_is_taken(self, small):
+        async with RawServer(answer(200, b" " * 1_000_000)) as server, client_of(server) as client:
+            assert len((await client.request("GET", "/things")).body) == 1_000_000
+
+    @pytest.mark.parametrize(("status", "error"), [(404, NotFoundError), (422, UnprocessableError), (503, ServerError)])
+    @virtually
+    async def test_a_refusal_stays_what_it_is_with_as_much_of_its_body_as_fits(self, small, status, error):
+        async with RawServer(flood(status)) as server, client_of(server, retry=ONCE) as client:
+            with pytest.raises(error) as raised:
+                await client.request("GET", "/things")
+            assert len(raised.value.response.body) == 1_000_000
+            await asyncio.sleep(1)
+            assert server.open == 0
+
+    @virtually
+    async def test_a_failed_create_with_an_endless_answer_may_have_happened(self, small):
+        async with RawServer(flood(500)) as server, client_of(server) as client:
+            with pytest.raises(OutcomeUnknownError):
+                await client.request("POST", "/things")
+            assert len(server.requests) == 1
+
+    @pytest.mark.parametrize("encoding", ["gzip", "deflate"])
+    @virtually
+    async def test_a_bomb_does_not_go_off(self, small, encoding):
+        packer = zlib.compressobj(9, wbits=31 if encoding == "gzip" else 15)
+        bomb = b"".join(packer.compress(bytes(1_000_000)) for _ in range(200)) + packer.flush()
+        assert len(bomb) < 300_000
+        turn = answer(200, bomb, {"Content-Encoding": encoding})
+        async with RawServer(turn) as server, client_of(server) as client:
+            tracemalloc.start()
+            try:
+                with pytest.raises(DecodingError, match="larger"):
+                    await client.request("GET", "/things")
+                # An older aiohttp inflates all that has arrived at once.
+                assert tracemalloc.get_traced_memory()[1] < 30_000_000 or not BOUNDED
+            finally:
+                tracemalloc.stop()
+
+    @virtually
+    async def test_a_compressed_answer_is_read_as_it_was_meant(self):
+        turn = answer(200, gzip.compress(json.dumps(TAX).encode()), {"Content-Encoding": "gzip"})
+        async with RawServer(turn) as server, client_of(server) as client:
+            assert (await client.taxes.get("1")).id == TAX["id"]
+
+    @pytest.mark.parametrize("body", [b"[" * 200_000, b"[" * 200_000 + b"]" * 200_000, b'{"a":' * 200_000])
+    @virtually
+    async def test_json_that_is_nested_too_deeply_is_no_json(self, body):
+        async with RawServer(answer(200, body)) as server, client_of(server) as client:
+            response = await client.request("GET", "/things")
+            with pytest.raises(ValueError, match=r"nested too deeply|Expecting"):
+                response.json()
+            for asked in (client.taxes.get("1"), client.taxes.list().collect()):
+                with pytest.raises(DecodingError):
+                    await asked
+
+
+class TestOurOwnServer:
+    @pytest.mark.parametrize(
+        ("base", "url"),
+        [
+            ("http://[::1]:8000/v1", "http://[::1]:8000/v1/x?a=b"),
+            ("https://api.au1.cliniko.com/v1", "https://api.au1.cliniko.com/v1/x"),
+            ("https://api.au1.cliniko.com/v1", "https://api.au1.cliniko.com:443/v1/x"),
+            ("https://api.au1.cliniko.com/v1", "HTTPS://API.au1.cliniko.com/v1/x"),
+            ("https://proxy.example", "https://proxy.example/x"),
+        ],
+    )
+    def test_a_url_below_the_base_is_its_own_in_every_spelling(self, base, url):
+        own = Server(base).own(url)
+        assert own is not None
+        assert own.startswith(base + "/x")
+
+    @pytest.mark.parametrize("url", [5, None, b"https://proxy.example/x"])
+    def test_what_is_no_text_is_nobodys(self, url):
+        assert Server("https://proxy.example").own(url) is None

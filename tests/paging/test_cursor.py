@@ -1,0 +1,116 @@
+"""Cursors: short, opaque, and refused wherever they do not belong."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cliniko_async._paging.cursor import (
+    AnchorMark,
+    ChangesMark,
+    IdMark,
+    PlaceMark,
+    StartMark,
+    changes_marks,
+    fingerprint,
+    list_marks,
+    read_cursor,
+    write_cursor,
+)
+from cliniko_async.errors import InvalidRequestError
+from tests.support.clients import virtually
+from tests.support.listed import listed, names
+
+OWNER = fingerprint("an account", "a query")
+IDS = st.integers(0, 10**19 - 1)
+SECONDS = st.integers(-(2**40), 2**40)
+COUNTS = st.integers(0, 2**63 - 1)
+PLACES = {
+    "repeats": COUNTS,
+    "total": st.none() | COUNTS,
+    "last": st.none() | st.from_regex(r"\d{1,19}", fullmatch=True),
+}
+MARKS = st.one_of(
+    st.builds(StartMark, source=st.integers(0, 3)),
+    st.builds(IdMark, source=st.integers(0, 3), last=IDS, passed=st.integers(0, 9)),
+    st.builds(
+        PlaceMark, place=IDS, check=IDS, per_page=st.integers(1, 100), handed=IDS, drifted=st.booleans(), **PLACES
+    ),
+    st.builds(
+        AnchorMark,
+        second=SECONDS,
+        ids=st.lists(IDS, max_size=100).map(tuple),
+        later=st.lists(st.tuples(IDS, SECONDS), max_size=5).map(tuple),
+        low=st.none() | IDS,
+        passed=st.integers(0, 9),
+    ),
+)
+
+
+@given(MARKS)
+def test_a_mark_survives_being_a_text(mark):
+    assert read_cursor(write_cursor(OWNER, mark), OWNER, list_marks) == mark
+
+
+@given(MARKS)
+def test_a_cursor_is_safe_in_a_url_and_at_most_a_few_kilobytes(mark):
+    text = write_cursor(OWNER, mark)
+    assert text.replace("-", "").replace("_", "").isalnum()
+    assert len(text) < 2000
+
+
+@given(st.text() | st.from_regex(r"AT[\w-]*", fullmatch=True))
+def test_garbage_is_refused_as_an_invalid_request(text):
+    with pytest.raises(InvalidRequestError):
+        read_cursor(text, OWNER, list_marks)
+
+
+@given(MARKS, st.data())
+def test_a_cursor_with_one_sign_changed_is_refused_or_still_the_same(mark, data):
+    text = write_cursor(OWNER, mark)
+    at = data.draw(st.integers(0, len(text) - 1))
+    changed = text[:at] + data.draw(st.sampled_from("ABCabc019-_")) + text[at + 1 :]
+    try:
+        # Of the last sign, only some bits count.
+        assert read_cursor(changed, OWNER, list_marks) == mark
+    except InvalidRequestError:
+        assert changed != text
+
+
+@pytest.mark.parametrize("text", ["", "A", "AQ", "é", b"AQAA", 7, None, ["AQ"]])
+def test_what_is_no_text_of_a_cursor_is_refused_as_an_invalid_request(text):
+    with pytest.raises(InvalidRequestError):
+        read_cursor(text, OWNER, list_marks)
+
+
+@pytest.mark.parametrize(
+    ("mark", "marks"),
+    [
+        (ChangesMark(second=1, low=None, water=None, digests=b"", steps=()), list_marks),
+        (ChangesMark(second=2**40, low=None, water=None, digests=b"", steps=()), changes_marks),
+        (IdMark(last=1), changes_marks),
+    ],
+)
+def test_a_place_of_another_kind_or_outside_of_the_calendar_is_refused(mark, marks):
+    with pytest.raises(InvalidRequestError):
+        read_cursor(write_cursor(OWNER, mark), OWNER, marks)
+
+
+@virtually
+async def test_a_cursor_of_another_query_or_another_account_is_refused_before_anything_is_sent():
+    async with listed() as (sandbox, cliniko), listed() as (_, other):
+        types = cliniko.appointment_types
+        walk = aiter(types.list())
+        await anext(walk)
+        sandbox.requests.clear()
+        for refusing in (
+            lambda: types.list(sort="name", cursor=walk.cursor),
+            lambda: types.list("category:=a", cursor=walk.cursor),
+            lambda: types.list(archived="include", cursor=walk.cursor),
+            lambda: types.list(stable=True, cursor=walk.cursor),
+            lambda: types.list_for_practitioner(1, cursor=walk.cursor),
+            lambda: other.appointment_types.list(cursor=walk.cursor),
+        ):
+            with pytest.raises(InvalidRequestError, match="belongs to another"):
+                refusing()
+        assert not sandbox.requests
+        assert names(await types.list(cursor=walk.cursor, prefetch=3, per_page=5).collect()) == "bcdefghij"

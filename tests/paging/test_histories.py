@@ -1,0 +1,224 @@
+"""The walks against a list that changes between any two requests: nothing lost, nothing twice, and always an end."""
+
+from unittest import mock
+
+import attrs
+import pytest
+from hypothesis import currently_in_test_context, given, note, settings
+from hypothesis import strategies as st
+
+from cliniko_async._paging import by_created_at as anchored
+from cliniko_async.errors import PaginationDriftError
+from tests.support.model_server import ADDING, MEMBERSHIP, REMOVING, START, Dice, Model, Stored, Tape, query_of, twice
+from tests.support.model_walk import Drive
+
+CHOICES = st.one_of(st.binary(max_size=400).map(Tape), st.integers(0, 2**63).map(Dice))
+PER_PAGE = st.integers(1, 4)
+REPEATS = st.sampled_from(["joined", "added", "counted"])
+AHEAD = st.integers(1, 4)
+thoroughly = settings(max_examples=2 * settings().max_examples)
+
+
+def show(drive):
+    """Let a failure tell its history."""
+    if not currently_in_test_context():
+        return
+    for line in drive.model.log:
+        note(line)
+    note(f"handed out: {drive.got}")
+
+
+def walk(model, *, ahead=0, resumes=False, **options):
+    """Walk to the end, and hold what was handed out against what was there all the time."""
+    drive = Drive(model, query_of(**options), ahead=ahead, resumes=resumes)
+    try:
+        drive.run()
+    finally:
+        show(drive)
+        assert not list(twice(drive.got))
+    assert model.always <= set(drive.got)
+    return drive
+
+
+# The stable walk.
+
+
+@thoroughly
+@given(CHOICES, PER_PAGE, st.booleans())
+def test_a_stable_walk_by_id_hands_out_exactly_once_what_matched_all_the_time(choices, per_page, torn):
+    walk(Model.grown(choices, changes=3, torn=torn), per_page=per_page, stable=True)
+
+
+@thoroughly
+@given(CHOICES, PER_PAGE, st.booleans())
+def test_a_stable_walk_where_the_sort_is_refused_loses_nothing_either(choices, per_page, torn):
+    walk(Model.grown(choices, changes=3, torn=torn, sortable=False), per_page=per_page, stable=True)
+
+
+@thoroughly
+@given(CHOICES, PER_PAGE, st.integers(2, 4), st.booleans())
+def test_a_second_that_no_page_holds_is_divided_until_all_of_it_is_seen(choices, per_page, full_page, torn):
+    with mock.patch.object(anchored, "FULL_PAGE", full_page):
+        walk(Model.grown(choices, changes=3, torn=torn, sortable=False), per_page=per_page, stable=True)
+
+
+@thoroughly
+@given(CHOICES, PER_PAGE, st.booleans())
+def test_a_stable_walk_can_be_broken_off_behind_any_record_and_resumed_from_its_cursor(choices, per_page, sortable):
+    with mock.patch.object(anchored, "FULL_PAGE", max(2, per_page)):
+        walk(Model.grown(choices, changes=3, sortable=sortable), resumes=True, per_page=per_page, stable=True)
+
+
+@given(CHOICES, PER_PAGE, AHEAD, st.booleans())
+def test_a_stable_walk_that_asks_one_page_ahead_is_as_safe(choices, per_page, ahead, sortable):
+    walk(Model.grown(choices, changes=3, sortable=sortable), ahead=ahead, per_page=per_page, stable=True)
+
+
+def test_a_walk_by_id_costs_one_request_a_page():
+    model = Model(Tape(b""), rows={key: Stored(key, START + key % 8, "a") for key in range(1, 31)})
+    assert walk(model, per_page=4, stable=True).requests == 8
+
+
+def test_a_page_of_a_walk_by_id_that_is_exactly_full_is_asked_behind():
+    model = Model(Tape(b""), rows={key: Stored(key, START, "a") for key in range(1, 9)})
+    assert walk(model, per_page=4, stable=True).requests == 3
+
+
+@pytest.mark.parametrize("size", [99, 100, 101, 250, 1000])
+def test_a_bulk_import_of_one_second_costs_at_most_four_times_its_pages(size):
+    model = Model(Tape(b""), sortable=False)
+    model.rows = {7 * key % 1009: Stored(7 * key % 1009, START, "a") for key in range(1, size + 1)}
+    model.always = model.matching()
+    assert walk(model, per_page=100, stable=True).requests <= 4 * (size // 100 + 1)
+
+
+@thoroughly
+@given(CHOICES, PER_PAGE, st.integers(2, 4), REPEATS)
+def test_a_stable_walk_of_a_server_that_repeats_rows_on_a_page_is_as_safe(choices, per_page, full_page, repeats):
+    torn, sortable, resumes, capped = (bool(choices.pick(2)) for _ in range(4))
+    with mock.patch.object(anchored, "FULL_PAGE", full_page):
+        model = Model.grown(choices, changes=3, torn=torn, sortable=sortable, repeats=repeats)
+        model.largest_page = 2 if capped else 100
+        walk(model, resumes=resumes, per_page=per_page, stable=True)
+
+
+@pytest.mark.parametrize("repeats", ["joined", "counted"])
+@pytest.mark.parametrize("options", [{}, {"stable": True}, {"sort": ("name",)}])
+def test_rows_that_are_repeated_on_a_page_and_counted_cost_no_request_more(options, repeats):
+    rows = {key: Stored(key, START + key, "abc"[key % 3], copies=1 + (repeats == "joined")) for key in range(1, 31)}
+    model = Model(Dice(1), rows=rows, changes=0, repeats=repeats, shuffles=False)
+    model.always = model.matching()
+    assert walk(model, per_page=100, **options).requests == 1
+
+
+# The plain walk.
+
+
+@thoroughly
+@given(CHOICES, PER_PAGE)
+def test_a_plain_walk_loses_nothing_while_one_record_comes_or_goes_between_two_requests(choices, per_page):
+    walk(Model.grown(choices), per_page=per_page)
+
+
+@thoroughly
+@given(CHOICES, PER_PAGE, AHEAD)
+def test_a_plain_walk_loses_nothing_when_pages_asked_for_ahead_were_seen_in_another_order(choices, per_page, ahead):
+    walk(Model.grown(choices), ahead=ahead, per_page=per_page)
+
+
+@thoroughly
+@given(CHOICES, PER_PAGE)
+def test_a_plain_walk_can_be_broken_off_behind_any_record_and_resumed_from_its_cursor(choices, per_page):
+    walk(Model.grown(choices), resumes=True, per_page=per_page)
+
+
+@thoroughly
+@given(CHOICES, PER_PAGE, AHEAD, st.sampled_from([ADDING, REMOVING]))
+def test_a_plain_walk_can_be_broken_off_with_pages_under_way_that_nobody_looked_at(choices, per_page, ahead, kinds):
+    walk(Model.grown(choices, kinds=kinds), ahead=ahead, resumes=True, per_page=per_page)
+
+
+@thoroughly
+@given(CHOICES, PER_PAGE, st.integers(0, 3), st.booleans())
+def test_a_plain_walk_hands_out_nothing_twice_whatever_happens(choices, per_page, ahead, torn):
+    drive = Drive(Model.grown(choices, changes=3, torn=torn), query_of(per_page=per_page), ahead=ahead)
+    drive.run()
+    show(drive)
+    assert not list(twice(drive.got))
+
+
+@thoroughly
+@given(CHOICES, PER_PAGE, st.integers(2, 4))
+def test_a_plain_walk_that_meets_a_crowded_second_divides_it_too(choices, per_page, full_page):
+    with mock.patch.object(anchored, "FULL_PAGE", full_page):
+        walk(Model.grown(choices), per_page=per_page)
+
+
+@thoroughly
+@given(CHOICES, PER_PAGE, st.integers(0, 3), st.booleans(), st.sampled_from(["joined", "added"]))
+def test_a_plain_walk_of_a_server_that_repeats_rows_on_a_page_is_as_safe(choices, per_page, ahead, resumes, repeats):
+    walk(Model.grown(choices, repeats=repeats), ahead=ahead, resumes=resumes, per_page=per_page)
+
+
+@given(CHOICES, PER_PAGE, st.integers(0, 3))
+def test_a_list_at_rest_is_walked_without_one_request_more_than_it_has_pages(choices, per_page, ahead):
+    model = Model.grown(choices, changes=0)
+    drive = walk(model, ahead=ahead, per_page=per_page)
+    if len({int(row.created) for row in model.rows.values() if row.there}) == len(model.matching()):
+        assert drive.requests == max(1, -(-len(model.matching()) // per_page))
+
+
+# Another order than that of creation.
+
+
+@given(CHOICES, PER_PAGE, st.integers(0, 3))
+def test_a_list_of_another_order_that_repeats_rows_on_a_page_and_rests_is_read_to_its_end(choices, per_page, ahead):
+    model = Model.grown(choices, changes=0, repeats="added", shuffles=False)
+    walk(model, ahead=ahead, per_page=per_page, sort=("name",))
+
+
+@attrs.define
+class GrowingModel(Model):
+    """A list whose front grows before each request, so that a page always shows what the one before it showed."""
+
+    def pass_time(self):
+        self.insert(0).name = ""
+
+
+@pytest.mark.parametrize("ahead", [0, 3])
+def test_a_list_of_another_order_that_grows_as_fast_as_it_is_read_record_by_record_moved(ahead):
+    model = GrowingModel(Dice(1), rows={1008: Stored(1008, START, "z")}, shuffles=False)
+    drive = Drive(model, query_of(per_page=1, sort=("name",)), ahead=ahead)
+    with pytest.raises(PaginationDriftError):
+        drive.run()
+    assert not list(twice(drive.got))
+
+
+@thoroughly
+@given(CHOICES, PER_PAGE, st.integers(0, 3))
+def test_a_list_of_another_order_that_moved_says_so_at_the_end_and_repeats_nothing(choices, per_page, ahead):
+    model = Model.grown(choices)
+    drive = Drive(model, query_of(per_page=per_page, sort=("name",)), ahead=ahead)
+    try:
+        drive.run()
+    except PaginationDriftError:
+        pass
+    else:
+        assert model.always <= set(drive.got)
+    show(drive)
+    assert not list(twice(drive.got))
+
+
+@thoroughly
+@given(CHOICES, PER_PAGE)
+def test_a_cursor_into_another_order_is_good_only_while_its_page_is_as_it_was(choices, per_page):
+    model = Model.grown(choices, kinds=MEMBERSHIP, shuffles=False)
+    drive = Drive(model, query_of(per_page=per_page, sort=("name",)), resumes=True)
+    try:
+        drive.run()
+    except PaginationDriftError:
+        pass
+    else:
+        assert model.always <= set(drive.got)
+    show(drive)
+    assert not list(twice(drive.got))

@@ -1,0 +1,430 @@
+"""Answers are read the fast way or the exact way, which never give different records, and faults name no values."""
+
+import datetime as dt
+import json
+import traceback
+from contextlib import suppress
+from decimal import Decimal
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import example as also
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from cliniko_async import (
+    AppointmentType,
+    Booking,
+    Communication,
+    DecodingError,
+    EmailCommunication,
+    GroupAppointment,
+    IndividualAppointment,
+    InvoiceItem,
+    MemoCommunication,
+    PatientAttachment,
+    PatientForm,
+    Settings,
+    SmsCommunication,
+    UnavailableBlock,
+    UploadedPatientAttachment,
+    to_json,
+)
+from cliniko_async._records.converter import converter, structure
+from cliniko_async._records.page import _fast_page, _fast_record, decode_page, decode_record
+from cliniko_async._records.record import is_renamed
+from tests.support.records import (
+    BASE,
+    EXAMPLES,
+    JSON,
+    RECORD_OF,
+    RECORDS,
+    example,
+    objects,
+    page_of,
+    request,
+    response,
+    spoiled,
+)
+
+SECRET = "Robin-Sandover-1988"
+KIND = example("appointment_type")
+KIND_ID = KIND["id"]
+
+
+def fast(cls: Any, body: bytes) -> Any:
+    """What the fast way alone makes of a record, or None."""
+    try:
+        return _fast_record(cls)(body)
+    except (msgspec.MsgspecError, ValueError):
+        return None
+
+
+def exact(cls: Any, body: bytes) -> Any:
+    """What the exact way alone makes of a record, or None."""
+    record, _ = structure(cls, json.loads(body, parse_float=Decimal))
+    return record
+
+
+def fault_of(body: Any, cls: Any = AppointmentType, method: str = "GET") -> DecodingError:
+    with pytest.raises(DecodingError) as caught:
+        decode_record(cls, request(method), response(body))
+    return caught.value
+
+
+def texts(error: BaseException) -> str:
+    """All that an error could show: its text, its repr, what is kept on it, and every error behind it."""
+    chain = "".join(traceback.format_exception(error))
+    assert error.__cause__ is None
+    assert error.__context__ is None
+    return f"{error} {error!r} {error.args} {vars(error)} {chain}"
+
+
+# Two ways, one result
+
+
+@pytest.mark.parametrize("name", sorted(EXAMPLES))
+def test_both_ways_give_the_same_record_of_an_example(name: str):
+    cls, body = RECORD_OF[name], EXAMPLES[name]
+    found = fast(cls, body)
+    assert (found is None) is is_renamed(cls)
+    assert exact(cls, body) == (found or decode_record(cls, request(), response(body)))
+
+
+@pytest.mark.parametrize("cls", RECORDS, ids=lambda cls: cls.__name__)
+@given(data=st.data())
+@settings(max_examples=12)
+def test_both_ways_read_the_same_and_refuse_the_same(cls: Any, data: st.DataObject):
+    """With nulls, absent and unknown keys, every form that a value may have, and values of other types.
+
+    What is read can be written, fast or by cattrs, and read again.
+    """
+    fits = data.draw(st.booleans())
+    body = json.dumps(data.draw(objects(cls) if fits else spoiled(cls))).encode()
+    found = exact(cls, body)
+    assert fast(cls, body) == (None if is_renamed(cls) else found)
+    if fits or found is not None:
+        assert decode_record(cls, request(), response(to_json(found))) == found
+        assert json.loads(to_json(found)) == json.loads(msgspec.json.encode(converter().unstructure(found)))
+
+
+@given(body=st.binary() | JSON.map(json.dumps).map(str.encode))
+@also(b'{"id": NaN}')
+@also(b"[" * 100_000)
+@also(b'{"appointment_types": [{"deposit_price": 1e99999999999999999999}]}')
+@also(b'{"appointment_types": [{"id": "\\ud800"}], "x": "\\ud800"}')
+@also('{"id": "1"}'.encode("utf-16"))
+@also(b"1" * 5000)
+def test_no_bytes_make_any_other_error(body: bytes):
+    for cls in (AppointmentType, Booking, Communication, Settings):
+        with suppress(DecodingError):
+            decode_record(cls, request(), response(body))
+        with suppress(DecodingError):
+            decode_page(cls, "appointment_types", request(), response(body))
+
+
+def test_no_depth_makes_any_other_error():
+    """Reading, counting and writing what does not fit take unequal shares of the stack."""
+    for depth in range(1, 1100):
+        raw = json.dumps(KIND | {"name": "@"}).replace('"@"', "[" * depth + "]" * depth).encode()
+        with suppress(DecodingError):
+            found = decode_page(AppointmentType, "kinds", request(), response(b'{"kinds": [' + raw + b"]}"))
+            assert len(found.faults) == 1
+        with suppress(DecodingError):
+            decode_record(AppointmentType, request(), response(raw))
+
+
+@given(value=JSON)
+def test_any_json_in_any_field_makes_no_other_error(value: Any):
+    for key in ("id", "type_code", "category_code", "from", "links"):
+        with suppress(DecodingError):
+            decode_record(Communication, request(), response(example("communication") | {key: value}))
+
+
+# What fits
+
+
+@pytest.mark.parametrize("number", ["50", "50.10", "0.1000000000000000055511151231257827", "123456789012345678901.25"])
+def test_a_decimal_keeps_its_digits_as_a_number_and_as_a_text(number: str):
+    for form in (number, f'"{number}"'):
+        body = json.dumps(KIND | {"deposit_price": "@"}).replace('"@"', form).encode()
+        for found in (fast(AppointmentType, body), exact(AppointmentType, body)):
+            assert str(found.deposit_price) == number
+
+
+@pytest.mark.parametrize("text", ["66", "66.0", "0.10", "12345678901234567890.12", "1E-7", "1E+30"])
+def test_the_total_of_an_invoice_item_is_written_as_the_number_it_was(text: str):
+    body = json.dumps(example("invoice_item") | {"total_including_tax": "@"}).replace('"@"', text).encode()
+    found = decode_record(InvoiceItem, request(), response(body))
+    again = decode_record(InvoiceItem, request(), response(to_json(found)))
+    assert str(again.total_including_tax) == str(found.total_including_tax) == text
+    assert f'"total_including_tax":{text}'.encode() in to_json(found)
+
+
+def test_a_number_that_json_has_not_is_written_as_the_text_it_was():
+    found = decode_record(InvoiceItem, request(), response(example("invoice_item") | {"total_including_tax": "NaN"}))
+    assert json.loads(to_json(found))["total_including_tax"] == "NaN"
+
+
+@pytest.mark.parametrize("offset", ["Z", "+10:00", "-03:30"])
+def test_a_time_keeps_its_offset(offset: str):
+    found = decode_record(AppointmentType, request(), response(KIND | {"updated_at": "2025-07-21T09:30:00" + offset}))
+    assert found.updated_at.isoformat() == "2025-07-21T09:30:00" + offset.replace("Z", "+00:00")
+    assert json.loads(to_json(found))["updated_at"] == "2025-07-21T09:30:00" + offset
+
+
+def test_an_unknown_enumerated_value_and_an_unknown_key_are_no_error():
+    found = decode_record(AppointmentType, request(), response(KIND | {"online_payments_mode": "barter", "new": [1]}))
+    assert found.online_payments_mode == "barter"
+
+
+def test_a_key_that_is_no_python_name_has_one():
+    letter = decode_record(Communication, request(), response(example("communication") | {"from": "the clinic"}))
+    assert letter.from_ == "the clinic"
+    assert json.loads(to_json(letter))["from"] == "the clinic"
+    account = {"compliance": {"hipaa_compliance-conflict_messages": ["one"]}}
+    found = decode_record(Settings, request(), response({"account": account}))
+    assert found.account is not None
+    assert found.account.compliance is not None
+    assert found.account.compliance.hipaa_compliance_conflict_messages == ("one",)
+
+
+def test_of_several_shapes_the_one_that_came_is_read():
+    for answer in ("text", [{"number": "1"}], {"city": "Hobart"}, None):
+        form = {"sections": [{"questions": [{"answer": answer}]}]} if answer else {"sections": [{"questions": [{}]}]}
+        body = json.dumps(example("patient_form") | {"content": form}).encode()
+        found = fast(PatientForm, body)
+        assert found == exact(PatientForm, body)
+        assert json.loads(to_json(found))["content"] == form
+
+
+def link(path: str) -> dict[str, Any]:
+    return {"links": {"self": BASE + path}}
+
+
+VARIANTS = [
+    (Booking, {"max_attendees": 3}, GroupAppointment),
+    (Booking, {"max_attendees": 3, "patient_ids": ["1"]}, GroupAppointment),
+    (Booking, {"patient_name": ""}, IndividualAppointment),
+    (Booking, {"patient": KIND["practitioners"]}, IndividualAppointment),
+    (Booking, {"appointment_type": KIND["practitioners"]}, IndividualAppointment),
+    (Booking, {"unavailable_block_type": KIND["practitioners"]}, UnavailableBlock),
+    (Booking, {"attendees": KIND["practitioners"]}, IndividualAppointment),
+    (Booking, {"did_not_arrive": None}, IndividualAppointment),
+    (Booking, {"max_attendees": None, "did_not_arrive": None}, UnavailableBlock),
+    (Booking, {"max_attendees": None, "cancelled_at": KIND["created_at"]}, IndividualAppointment),
+    (Booking, {"conflicts": link("/individual_appointments/1/conflicts")}, IndividualAppointment),
+    (Booking, {"conflicts": link("/unavailable_blocks/1/conflicts"), "did_not_arrive": None}, UnavailableBlock),
+    (Booking, {"conflicts": link("/bookings/1/conflicts")}, UnavailableBlock),
+    (Booking, {}, UnavailableBlock),
+    (Communication, {"type_code": 1}, SmsCommunication),
+    (Communication, {"type_code": 2}, EmailCommunication),
+    (Communication, {"type_code": 2, "category_code": 12}, MemoCommunication),
+    (Communication, {"type_code": 3}, MemoCommunication),
+    (Communication, {"type_code": None, "type": "SMS"}, SmsCommunication),
+    (Communication, {"type": "Email"}, EmailCommunication),
+    (Communication, {"type": "Email", "category": "Memo"}, MemoCommunication),
+    (Communication, {"type": "Email", "confidential": False}, MemoCommunication),
+    (Communication, {"type": "Email", "confidential": None}, EmailCommunication),
+    (Communication, {"type": "Other"}, MemoCommunication),
+    (Communication, {"content_subject": None}, EmailCommunication),
+    (Communication, {"content_subject": "Hello", "booking": KIND["practitioners"]}, EmailCommunication),
+    (Communication, {"booking": KIND["practitioners"]}, SmsCommunication),
+    (Communication, {"confidential": None}, MemoCommunication),
+    (Communication, {}, MemoCommunication),
+    (PatientAttachment, {}, UploadedPatientAttachment),
+]
+
+
+@pytest.mark.parametrize(("base", "telling", "variant"), VARIANTS)
+def test_a_record_of_a_union_is_one_of_its_kinds(base: Any, telling: dict[str, Any], variant: Any):
+    """Alone, in a page, both ways, and written again."""
+    bare = {"id": "1", "links": {"self": "x"}, **{f"{key}_at": KIND["created_at"] for key in ("created", "updated")}}
+    raw = bare | {f"{key}_at": KIND["created_at"] for key in ("starts", "ends")} | telling
+    alone = decode_record(base, request(), response(raw))
+    paged = decode_page(base, "records", request(), response(page_of("records", [raw, raw])))
+    assert type(alone) is variant
+    assert paged.items == (alone, alone)
+    assert exact(base, json.dumps(raw).encode()) == alone
+    assert decode_record(base, request(), response(to_json(alone))) == alone
+
+
+@pytest.mark.parametrize("value", [None, 0, "", [], {}, ["x"], {"links": 5}, {"links": {"self": None}}], ids=str)
+@pytest.mark.parametrize("base", [Booking, Communication])
+def test_whatever_stands_in_a_key_that_tells_the_kind_is_read_or_named_as_a_fault(base: Any, value: Any):
+    """And both ways agree."""
+    raw = example("booking" if base is Booking else "communication")
+    for key in {*raw, "confidential", "content_subject", "max_attendees", "conflicts", "type", "category"}:
+        body = json.dumps(raw | {key: value}).encode()
+        assert fast(base, body) == (None if is_renamed(base) else exact(base, body))
+
+
+# Pages
+
+
+def test_a_page_is_read_with_its_total_and_its_next_link():
+    for body in (page_of("appointment_types", [KIND], links={"next": "n"}), page_of("appointment_types", [KIND])):
+        found = decode_page(AppointmentType, "appointment_types", request(), response(body))
+        assert [kind.id for kind in found.items] == [KIND_ID]
+        assert (found.total_entries, found.next, found.faults) == (1, body["links"].get("next"), ())
+        assert found.rows == found.items
+
+
+@pytest.mark.parametrize("more", [{}, {"links": None, "total_entries": None}])
+def test_what_a_page_says_of_itself_may_be_missing(more: dict[str, Any]):
+    found = decode_page(AppointmentType, "appointment_types", request(), response({"appointment_types": [], **more}))
+    assert (found.items, found.total_entries, found.next) == ((), None, None)
+
+
+@pytest.mark.parametrize("envelope", ["settings", "communications"])
+def test_a_page_of_renamed_fields_is_read_the_exact_way(envelope: str):
+    cls, raw = (Settings, example("settings")) if envelope == "settings" else (Communication, example("communication"))
+    found = decode_page(cls, envelope, request(), response(page_of(envelope, [raw], links={"next": "n"})))
+    assert found.items == (decode_record(cls, request(), response(raw)),)
+    assert (found.next, found.total_entries, found.faults) == ("n", 1, ())
+
+
+BAD_PAGES = [
+    (b"{", "is not JSON"),
+    (b"", "is not JSON"),
+    ([], "appointment_types is missing"),
+    ({"taxes": []}, "appointment_types is missing"),
+    ({"appointment_types": {}}, "appointment_types expected a list"),
+    ({"appointment_types": None}, "appointment_types expected a list"),
+    (page_of("appointment_types", [], total_entries="7"), "total_entries expected a non-negative 64-bit integer"),
+    (page_of("appointment_types", [], total_entries=True), "total_entries expected a non-negative 64-bit integer"),
+    (page_of("appointment_types", [], links=[]), "links expected an object of URLs"),
+    (page_of("appointment_types", [], links={"next": 5}), "links expected an object of URLs"),
+]
+
+
+@pytest.mark.parametrize(("body", "fault"), BAD_PAGES)
+def test_what_is_no_page_is_an_error(body: Any, fault: str):
+    with pytest.raises(DecodingError) as caught:
+        decode_page(AppointmentType, "appointment_types", request(), response(body))
+    assert caught.value.faults == (fault,)
+
+
+def test_all_bad_records_of_a_page_are_named_at_once_and_the_others_read():
+    records = [KIND | {"id": str(number)} for number in range(100)]
+    records[57] |= {"name": 5, "deposit_price": SECRET}
+    del records[80]["created_at"]
+    found = decode_page(
+        AppointmentType, "appointment_types", request(), response(page_of("appointment_types", records))
+    )
+    assert found.faults == (
+        "record 57: name expected a text, deposit_price expected a decimal",
+        "record 80: created_at is missing",
+    )
+    assert [int(kind.id) for kind in found.items] == [number for number in range(100) if number not in (57, 80)]
+    assert [row.id for row in found.rows] == [str(number) for number in range(100)]
+
+
+@pytest.mark.parametrize("raw", [5, None, {"id": SECRET}, {"id": None}, {"id": "1" * 20}, [SECRET]])
+def test_a_bad_record_without_an_id_is_named_by_its_place(raw: Any):
+    found = decode_page(
+        AppointmentType, "appointment_types", request(), response(page_of("appointment_types", [KIND, raw]))
+    )
+    assert found.faults[0].startswith("record #1: ")
+    assert found.rows[1].id is None
+    assert SECRET not in str(found.faults)
+
+
+@pytest.mark.parametrize("stamp", [KIND["created_at"], None, 5, "yesterday"])
+def test_the_place_of_a_bad_record_is_told_as_far_as_it_can_be_read(stamp: Any):
+    raw = KIND | {"name": None, "created_at": stamp}
+    found = decode_page(AppointmentType, "appointment_types", request(), response(page_of("appointment_types", [raw])))
+    expected = dt.datetime.fromisoformat(stamp) if stamp == KIND["created_at"] else None
+    assert (found.rows[0].id, found.rows[0].created_at) == (KIND_ID, expected)
+
+
+def test_a_page_and_its_bad_rows_show_no_value():
+    bad = KIND | {"name": [SECRET]}
+    body = page_of("appointment_types", [KIND, bad], links={"next": f"x?q={SECRET}"})
+    found = decode_page(AppointmentType, "appointment_types", request(), response(body))
+    assert f"{found!r} {found.rows[1]!r}" == f"PageData(1 of 2) Row(id='{KIND_ID}')"
+
+
+# Faults
+
+
+@pytest.mark.parametrize(
+    ("change", "fault"),
+    [
+        ({"name": 5}, "name expected a text"),
+        ({"name": None}, "name expected a text"),
+        ({"name": "\ud800"}, "name expected a text"),
+        ({"duration_in_minutes": True}, "duration_in_minutes expected an integer"),
+        ({"duration_in_minutes": 5.5}, "duration_in_minutes expected an integer"),
+        ({"telehealth_enabled": 1}, "telehealth_enabled expected true or false"),
+        ({"deposit_price": SECRET}, "deposit_price expected a decimal"),
+        ({"deposit_price": True}, "deposit_price expected a decimal"),
+        ({"created_at": "2025-01-01T00:00:00"}, "created_at expected a time with its zone"),
+        ({"created_at": SECRET}, "created_at expected a time with its zone"),
+        ({"practitioners": {"links": {}}}, "practitioners expected a link"),
+        ({"practitioners": {"links": {"self": "\ud800"}}}, "practitioners expected a link"),
+        ({"product": SECRET}, "product expected a link"),
+        ({"links": {"self": None}}, "links expected a link"),
+        ({"appointment_reminder_template_ids": SECRET}, "appointment_reminder_template_ids expected a list"),
+        ({"appointment_reminder_template_ids": {}}, "appointment_reminder_template_ids expected a list"),
+        ({"appointment_reminder_template_ids": ["1", 2]}, "appointment_reminder_template_ids[1] expected a text"),
+    ],
+)
+def test_a_fault_names_the_record_and_the_field(change: dict[str, Any], fault: str):
+    error = fault_of(KIND | change)
+    assert error.faults == (f"record {KIND_ID}: {fault}",)
+    assert SECRET not in texts(error)
+    assert not error.written
+
+
+def test_a_fault_names_the_path_through_lists_and_parts():
+    questions = [{"answers": [{"value": "x"}, {"value": 5}]}, {"answer": 5}, [], {"options": 5}]
+    error = fault_of(example("patient_form") | {"content": {"sections": [{"questions": questions}]}}, PatientForm)
+    path = "content.sections[0].questions"
+    assert error.faults[0].partition(": ")[2].split(", ") == [
+        f"{path}[0].answers[1].value expected a text",
+        f"{path}[1].answer expected a text or an object or a list",
+        f"{path}[2] expected an object",
+        f"{path}[3].options expected an object or a list",
+    ]
+
+
+def test_a_free_map_holds_texts():
+    cls = next(cls for cls in RECORDS if cls.__name__ == "AttachmentPresignedPost")
+    for fields, fault in (({"a @ b": 5}, "a text"), ({"\ud800": ""}, "a text"), ([SECRET], "an object")):
+        error = fault_of({"fields": fields}, cls)
+        assert error.faults == (f"the record: fields expected {fault}",)
+
+
+def test_a_date_is_a_day_and_no_more():
+    body = example("patient") | {"date_of_birth": "1988-02-30T00:00:00Z"}
+    assert fault_of(body, RECORD_OF["patient"]).faults == (f"record {body['id']}: date_of_birth expected a date",)
+
+
+def test_a_write_that_was_done_says_so():
+    error = fault_of(KIND | {"name": 5}, method="POST")
+    assert error.written
+    assert "the write was done" in str(error)
+    assert fault_of(b"<html>", method="PATCH").faults == ("is not JSON",)
+
+
+FIELDS = [(name, key) for name in sorted(EXAMPLES) for key in example(name)]
+
+
+@pytest.mark.parametrize(("name", "key"), FIELDS)
+def test_a_fault_in_any_field_names_it_and_shows_no_value(name: str, key: str):
+    raw = example(name)
+    error = fault_of(raw | {key: [[SECRET], {SECRET: SECRET}], SECRET: SECRET}, RECORD_OF[name])
+    record = f"record {raw['id']}" if "id" in raw and key != "id" else "the record"
+    assert error.faults[0].startswith(f"{record}: {key}")
+    assert SECRET not in texts(error)
+
+
+def test_the_fast_way_is_taken_where_it_can_be():
+    """Only records with a key that is no Python name are always read the exact way."""
+    slow = {cls.__name__ for cls in RECORD_OF.values() if is_renamed(cls)}
+    assert slow == {"Communication", "Settings"}
+    for cls in (Communication, Settings):
+        with pytest.raises(msgspec.DecodeError):
+            _fast_page(cls, "records")(b"{}")
