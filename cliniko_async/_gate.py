@@ -84,7 +84,7 @@ class Gate:
     Interactive callers go first, then the account that has the fewest. A request that is overdue keeps its connection,
     but no longer counts: its place goes to somebody else, so accounts that hang hold the others up for a moment only.
     The next requests of such an account do not count from the start, and are few. While many are overdue, accounts
-    that have no connection are tried beyond the limit: else a crowd that hangs would be found out one limit at a time.
+    that never had an answer are tried beyond the limit: else a crowd that hangs would be found out one limit at a time.
     All of it happens in one event loop.
     """
 
@@ -102,7 +102,6 @@ class Gate:
         self._uncounted = 0
         self._usual = 0.0
         self._clock = _Clock(self._find_overdue)
-        self._answered_at = -math.inf
 
     async def enter(self, seat: Seat, priority: Priority) -> Place:
         """Wait for a place; of each account one caller at each priority. A cancelled wait leaves nothing behind."""
@@ -129,7 +128,7 @@ class Gate:
         else:
             self._uncounted -= 1
         if answered:
-            seat.answered_at = self._answered_at = now
+            seat.answered_at = now
             self._usual += (now - place.since - self._usual) * _WEIGHT
         self._change(seat, -1, hangs=seat.hangs and not answered)
         self._probe(seat)
@@ -160,9 +159,8 @@ class Gate:
         return (self.free > 0 and seat.held < self._share) or (self._may_try() and seat.is_untried)
 
     def _may_try(self) -> bool:
-        """Whether accounts without an answer yet are tried beyond the limit: nobody at all is answered."""
-        answers = self._clock.now - self._answered_at < self._patience
-        return self.free > (0 if answers else -_TRIES * self._uncounted)
+        """Whether accounts that never had an answer are tried beyond the limit."""
+        return self.free > -_TRIES * self._uncounted
 
     def _take(self, seat: Seat) -> Place:
         place = Place(seat, self._clock.now)

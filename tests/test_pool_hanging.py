@@ -123,6 +123,15 @@ async def test_a_healthy_account_waits_a_moment_at_most_however_many_hang(count,
 
 
 @virtually
+async def test_it_does_not_matter_who_is_answered_meanwhile():
+    async with SickServer() as server, pool_of(server) as pool:
+        well = [times(pool.client(f"well-{number}"), 99) for number in range(20)]
+        async with asking(*well, *(ask("", pool.client(key)) for key in sick(250))):
+            await asyncio.sleep(0.2)
+            assert await times(pool.client("well-au1")) <= ROUND - 0.2 + LATENCY + 0.06
+
+
+@virtually
 async def test_it_does_not_matter_who_hangs_in_the_midst_of_an_answer():
     async with (
         SickServer(begins=True) as server,
