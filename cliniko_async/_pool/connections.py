@@ -18,7 +18,7 @@ _TICK = 0.05
 _PROBES = 2
 """Connections of an account that hangs: one is overdue, perhaps rightly, and one tells whether others are answered."""
 _TRIES = 3
-"""Accounts that are tried beyond the limit for each overdue request: 100 hang, so 300 more are tried at once."""
+"""Accounts that are tried beyond the limit for each overdue request: 100 hang, so 300 more are tried."""
 
 
 class Seat:
@@ -84,13 +84,14 @@ class Gate:
     Interactive callers go first, then the account that has the fewest. A request that is overdue keeps its connection,
     but no longer counts: its place goes to somebody else, so accounts that hang hold the others up for a moment only.
     The next requests of such an account do not count from the start, and are few. While many are overdue, accounts
-    that have no connection are tried beyond the limit: else a crowd that hangs would be found out one limit at a time.
+    that never had an answer are tried beyond the limit: else a crowd that hangs would be found out one limit at a time.
     All of it happens in one event loop.
     """
 
     def __init__(self, places: int, share: int) -> None:
         """Take how many places there are, and how many of them one account may have."""
         self.free = places
+        self._places = places
         self._share = share
         # By priority, and by how many places they have, those who wait, in the order in which they came.
         self._waiting: dict[Priority, list[_Queue]] = {
@@ -102,12 +103,11 @@ class Gate:
         self._uncounted = 0
         self._usual = 0.0
         self._clock = _Clock(self._find_overdue)
-        self._answered_at = -math.inf
 
     async def enter(self, seat: Seat, priority: Priority) -> Place:
         """Wait for a place; of each account one caller at each priority. A cancelled wait leaves nothing behind."""
         if self._admits(seat):
-            # Nobody is passed over: those who wait have their share, or more than there is for them.
+            # Nobody is passed over: with a place free, only those wait who have their share.
             return self._take(seat)
         woken: asyncio.Future[Place] = asyncio.get_running_loop().create_future()
         self._waiting[priority][self._rank(seat)][seat] = woken
@@ -129,7 +129,7 @@ class Gate:
         else:
             self._uncounted -= 1
         if answered:
-            seat.answered_at = self._answered_at = now
+            seat.answered_at = now
             self._usual += (now - place.since - self._usual) * _WEIGHT
         self._change(seat, -1, hangs=seat.hangs and not answered)
         self._probe(seat)
@@ -148,7 +148,19 @@ class Gate:
             self._probe(place.seat)
         if found:
             self._serve()
+        else:
+            self._try_more()
         return bool(self._counted)
+
+    def _try_more(self) -> None:
+        """Try accounts that never had an answer beyond the limit, no more at once than a server takes with ease."""
+        room = min(self._places, self.free + _TRIES * self._uncounted)
+        for queues in self._waiting.values():
+            for seat, woken in [item for item in queues[0].items() if item[0].is_untried and not item[1].done()]:
+                if room > 0:
+                    room -= 1
+                    del queues[0][seat]
+                    woken.set_result(self._take(seat))
 
     @property
     def _patience(self) -> float:
@@ -157,12 +169,7 @@ class Gate:
     def _admits(self, seat: Seat) -> bool:
         if seat.hangs:
             return seat.held < min(_PROBES, self._share)
-        return (self.free > 0 and seat.held < self._share) or (self._may_try() and seat.is_untried)
-
-    def _may_try(self) -> bool:
-        """Whether accounts without an answer yet are tried beyond the limit: nobody at all is answered."""
-        answers = self._clock.now - self._answered_at < self._patience
-        return self.free > (0 if answers else -_TRIES * self._uncounted)
+        return self.free > 0 and seat.held < self._share
 
     def _take(self, seat: Seat) -> Place:
         place = Place(seat, self._clock.now)
@@ -198,19 +205,15 @@ class Gate:
                 woken.set_result(self._take(seat))
 
     def _serve(self) -> None:
-        while (found := self._next()) is not None:
+        while self.free > 0 and (found := self._next()) is not None:
             seat, woken = found
             woken.set_result(self._take(seat))
 
     def _next(self) -> tuple[Seat, asyncio.Future[Place]] | None:
         for queues in self._waiting.values():
-            for queue in queues[: self._share] if self.free > 0 else []:
+            for queue in queues[: self._share]:
                 while queue:
                     seat, woken = queue.popitem(last=False)
                     if not woken.done():  # Who was cancelled has yet to leave.
                         return seat, woken
-            if self.free <= 0 and self._may_try():
-                found = next((seat for seat in queues[0] if seat.is_untried and not queues[0][seat].done()), None)
-                if found is not None:
-                    return found, queues[0].pop(found)
         return None

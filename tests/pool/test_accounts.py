@@ -149,6 +149,19 @@ async def test_who_is_cancelled_but_has_not_left_yet_is_passed_over():
     assert (gate.free, second.held, third.held) == (0, 0, 1)
 
 
+@pytest.mark.parametrize(("count", "seconds"), [(99, 0), (399, 0.65), (1000, 1.4), (10_000, 10)])
+@virtually
+async def test_a_crowd_that_hangs_is_found_out_in_a_few_rounds(count, seconds):
+    """No more than a hundred are tried at a time."""
+    gate = Gate(100, 8)
+    crowd = [asyncio.create_task(gate.enter(Seat(), "bulk")) for _ in range(count)]
+    await asyncio.sleep(0)
+    await gate.enter(Seat(), "bulk")
+    assert now() - 1000 <= seconds + 0.01
+    for task in crowd:
+        await cancelled(task)
+
+
 # An account.
 
 
