@@ -83,6 +83,10 @@ def test_a_record_is_loaded_by_its_name():
     assert "cattrs" not in loaded
 
 
+def test_a_public_module_is_loaded_by_its_name():
+    assert run("import cliniko_async; print(cliniko_async.errors.ClinikoError.__name__)") == "ClinikoError"
+
+
 def test_the_converter_is_loaded_by_its_functions():
     assert "cattrs" in loaded_by("from cliniko_async import to_dict")
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import base64
+import contextlib
 import json
 import random
 import secrets
@@ -156,27 +157,23 @@ class Sandbox:
         await self.close()
 
     def __enter__(self) -> Self:
-        self._thread = LoopThread()
-        try:
-            self._thread.run(self.start())
-        except BaseException:
-            self._stop_thread()
-            raise
+        thread = LoopThread()
+        with contextlib.ExitStack() as stack:
+            stack.callback(thread.stop)
+            thread.run(self.start())
+            self._thread = thread
+            self._until_exit = stack.pop_all()
+        self._until_exit.callback(self._leave_thread, thread)
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        try:
-            if self._thread is not None:
-                self._thread.run(self.close())
-        finally:
-            self._stop_thread()
+        self._until_exit.close()
 
-    def _stop_thread(self) -> None:
-        thread, self._thread = self._thread, None
-        if thread is not None:
-            thread.stop()
+    def _leave_thread(self, thread: LoopThread) -> None:
+        thread.run(self.close())
+        self._thread = None
 
     async def _travel(self) -> None:
         if self.jitter > 0:
