@@ -3,15 +3,19 @@
 import asyncio
 import contextlib
 import logging
+import socket
+import ssl
 import struct
 import sys
 import time
+import traceback
 from collections.abc import AsyncIterator, Iterator
 
 import pytest
+import trustme
 from redis.asyncio import Redis
 from redis.asyncio.retry import Retry
-from redis.backoff import NoBackoff
+from redis.backoff import ConstantBackoff, NoBackoff
 from redis.exceptions import ConnectionError as RedisConnectionError
 
 from cliniko_async.errors import ConfigurationError, LimiterUnavailableError, UsageError
@@ -272,6 +276,16 @@ async def test_a_pause_is_seen_by_all(redis):
         assert await send(one, "bulk") - began >= 0.3
 
 
+async def test_a_pause_reaches_redis_at_once_and_nobody_gets_a_permit_from_then_on(redis):
+    async with limiters(redis, 2, period=HOUR) as (one, other):
+        one.pause(100)
+        for _ in range(100):
+            if (await other.limits()).paused:
+                break
+            await asyncio.sleep(0.01)
+        assert (await other.limits()).paused
+
+
 async def test_a_guess_of_one_is_doubled_by_another(redis):
     async with limiters(redis, 2, period=0.4) as (one, other):
         assert one.pause(None) == pytest.approx(0.1)
@@ -409,7 +423,7 @@ async def test_who_waits_goes_on_when_redis_is_back(own_server, caplog):
             task = asyncio.create_task(send(limiter))
             await asyncio.sleep(0.2)
             assert not task.done()
-            with pytest.raises(LimiterUnavailableError, match="Redis: ConnectionError"):
+            with pytest.raises(LimiterUnavailableError, match="no connection to Redis: Connection refused"):
                 await limiter.limits()
             own_server.start()
             await asyncio.wait_for(task, 30)
@@ -432,7 +446,7 @@ async def test_who_is_to_fail_fails_with_a_clear_error_until_redis_is_back(own_s
     async with client_of(own_server) as redis, limiter_of(redis, when_lost="fail") as limiter:
         own_server.stop()
         for priority in ("interactive", "bulk"):
-            with pytest.raises(LimiterUnavailableError, match="the limiter cannot be used: Redis: ConnectionError"):
+            with pytest.raises(LimiterUnavailableError, match="the limiter cannot be used: no connection to Redis"):
                 await limiter.acquire(priority)
         own_server.start()
         await send(limiter)
@@ -441,7 +455,7 @@ async def test_who_is_to_fail_fails_with_a_clear_error_until_redis_is_back(own_s
 async def test_a_redis_that_does_not_answer_is_lost(own_server):
     async with client_of(own_server) as redis, limiter_of(redis, when_lost="fail", timeout=1.0) as limiter:
         await send(limiter)
-        with own_server.frozen(), pytest.raises(LimiterUnavailableError, match="TimeoutError"):
+        with own_server.frozen(), pytest.raises(LimiterUnavailableError, match="Redis did not answer in time"):
             await limiter.acquire("interactive")
         permit = await eventually(limiter)
         permit.cancel()
@@ -543,9 +557,127 @@ async def test_a_redis_that_forgets_is_told_anew(redis, command):
 async def test_a_redis_that_refuses_the_client_is_not_waited_for(own_server):
     async with client_of(own_server) as redis:
         await redis.config_set("requirepass", "secret")
-    async with client_of(own_server, password="wrong") as redis, limiter_of(redis) as limiter:
-        with pytest.raises(LimiterUnavailableError, match="AuthenticationError"):
+    for options in ({"password": "sesame"}, {"username": "nobody", "password": "sesame"}, {}):
+        async with client_of(own_server, **options) as redis, limiter_of(redis) as limiter:
+            with pytest.raises(LimiterUnavailableError, match="refused the user name or the password"):
+                await limiter.acquire("interactive")
+
+
+async def test_a_client_that_tries_again_by_itself_until_it_is_timed_out_hides_no_reason(own_server):
+    async with client_of(own_server) as redis:
+        await redis.config_set("requirepass", "secret")
+    async with (
+        Redis.from_url(own_server.url, password="wrong", retry=Retry(ConstantBackoff(0.2), 100)) as redis,
+        limiter_of(redis, when_lost="fail", timeout=0.5) as limiter,
+    ):
+        with pytest.raises(LimiterUnavailableError, match="refused the user name or the password"):
             await limiter.acquire("interactive")
+
+
+async def test_a_user_who_may_not_run_scripts_is_not_waited_for(own_server):
+    async with client_of(own_server) as redis:
+        await redis.execute_command("ACL", "SETUSER", "reader", "on", "nopass", "~*", "+@read", "+@connection")
+    async with client_of(own_server, username="reader", password="any") as redis, limiter_of(redis) as limiter:
+        with pytest.raises(LimiterUnavailableError, match="does not allow this user"):
+            await limiter.acquire("interactive")
+
+
+@pytest.mark.parametrize(
+    ("reply", "reason"),
+    [
+        ("-WRONGPASS invalid username-password pair or user is disabled.", "refused the user name or the password"),
+        ("-NOAUTH Authentication required.", "refused the user name or the password"),
+        ("-ERR wrong number of arguments for 'AUTH' command", "refused the form of the login"),
+        ("-NOPERM User sesame has no permissions to run the 'evalsha' command", "does not allow this user"),
+        ("-ERR unknown command `EVALSHA`, with args beginning with: `sesame`", "not know the command EVALSHA$"),
+        ("-OOM command not allowed when used memory > 'maxmemory'.", "out of memory"),
+        ("-READONLY You can't write against a read only replica.", "read-only"),
+        ("-LOADING Redis is loading the dataset in memory", "still loading"),
+        ("-MISCONF Redis is configured to save to /sesame", r"refused the command \(MISCONF\)$"),
+        ("-sesame", r"refused the command \(no code\)$"),
+        ("+sesame", "the Redis client raised ValueError$"),
+        ("?", "the Redis client raised InvalidResponse$"),
+        ("", "no connection to Redis: it was closed$"),
+        (None, "did not answer in time$"),
+    ],
+    ids=str,
+)
+async def test_the_error_says_why_in_plain_words_without_address_or_secret(reply, reason):
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with contextlib.closing(writer):
+            while await reader.read(4096) and reply != "":
+                if reply is not None:
+                    writer.write(reply.encode() + b"\r\n")
+
+    async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        async with (
+            Redis(host="127.0.0.1", port=port, retry=Retry(NoBackoff(), 0)) as redis,
+            limiter_of(redis, when_lost="fail", timeout=0.5) as limiter,
+        ):
+            with pytest.raises(LimiterUnavailableError, match=reason) as caught:
+                await limiter.acquire("interactive")
+    shown = "".join(traceback.format_exception(caught.value))
+    assert not [part for part in ("127.0.0.1", str(port), "sesame") if part in str(caught.value)]
+    assert "127.0.0.1" not in shown
+    assert "redis.exceptions" not in shown
+
+
+@pytest.mark.parametrize(
+    ("host", "options", "reason"),
+    [
+        ("127.0.0.1", {}, "no connection to Redis: Connection refused$"),
+        ("localhost", {}, "no connection to Redis: Connection refused$"),
+        ("no-such-host.invalid", {}, "no connection to Redis: .+$"),
+    ],
+)
+async def test_without_a_connection_the_error_has_the_words_of_the_system(host, options, reason):
+    with socket.socket() as bound:
+        bound.bind(("127.0.0.1", 0))
+        port = bound.getsockname()[1]
+        async with (
+            Redis(host=host, port=port, retry=Retry(NoBackoff(), 0), **options) as redis,
+            limiter_of(redis, when_lost="fail") as limiter,
+        ):
+            with pytest.raises(LimiterUnavailableError, match=reason) as caught:
+                await limiter.acquire("interactive")
+    assert not [part for part in (host, str(port)) if part in str(caught.value)]
+
+
+@pytest.mark.parametrize(
+    ("certificate", "reason"),
+    [
+        (None, "no connection to Redis: TLS failed: "),
+        ("localhost", "no connection to Redis: certificate verify failed: (IP address|Hostname) mismatch$"),
+    ],
+)
+async def test_a_certificate_that_is_not_accepted_is_named_without_the_host(certificate, reason, tmp_path):
+    authority = trustme.CA()
+    authority.cert_pem.write_to_path(tmp_path / "authority.pem")
+    context = None
+    if certificate is not None:
+        context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+        authority.issue_cert(certificate).configure_cert(context)
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with contextlib.closing(writer):
+            while await reader.read(4096):
+                writer.write(b"-ERR this is not TLS\r\n")
+
+    async with await asyncio.start_server(serve, "127.0.0.1", 0, ssl=context) as server:
+        port = server.sockets[0].getsockname()[1]
+        tls = {"ssl": True, "ssl_ca_certs": str(tmp_path / "authority.pem")}
+        async with (
+            Redis(host="127.0.0.1", port=port, retry=Retry(NoBackoff(), 0), **tls) as redis,
+            limiter_of(redis, when_lost="fail") as limiter,
+        ):
+            with pytest.raises(LimiterUnavailableError, match=reason) as caught:
+                await limiter.acquire("interactive")
+    assert "127.0.0.1" not in str(caught.value)
+
+
+def test_a_forked_process_is_refused_closes_at_once_and_does_its_parent_no_harm(own_server):
+    workers.fork_with(own_server.url)
 
 
 # What cannot work.

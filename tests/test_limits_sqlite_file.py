@@ -35,21 +35,18 @@ def path(tmp_path: Path) -> Path:
 # The file.
 
 
-def test_a_clock_set_back_locks_nobody_out_for_longer_than_the_longest_lease(path):
+def test_after_the_machine_was_restarted_nobody_is_locked_out_for_longer_than_the_longest_lease(path):
+    """Its time begins anew then, long before what the file holds."""
+
     async def main() -> list[float]:
-        ahead = 3600.0
-        clock = asyncio.get_running_loop().time
-
-        def wall() -> float:
-            return clock() + 1e9 + ahead
-
-        async with processes(path, 2, 1, lease=30, wall=wall) as (one, other):
-            permit = await one.acquire("bulk")
-            one.pause(10)
-            async with waiting(one, "interactive"):
+        time_of_loop = asyncio.get_running_loop().time
+        async with limiter_at(path, 1, lease=30) as other:
+            before = limiter_at(path, 1, lease=30, clock=lambda: time_of_loop() + 3600)
+            permit = await before.acquire("bulk")
+            before.pause(10)
+            async with waiting(before, "interactive"):
                 await asyncio.sleep(1)
-                killed(one)
-                ahead = 0.0
+                killed(before)
                 began = now()
                 waits = [await since(began, other), await since(began, other, "bulk")]
         permit.cancel()
@@ -60,21 +57,42 @@ def test_a_clock_set_back_locks_nobody_out_for_longer_than_the_longest_lease(pat
     assert second <= first + 2 * HOLD
 
 
-@pytest.mark.parametrize("files", ["limits.sqlite", "limits.sqlite*"])
-def test_a_file_that_is_deleted_is_made_anew_by_all(path, files):
+def test_a_wall_clock_that_somebody_sets_changes_nothing(path, monkeypatch):
+    async def main() -> list[float]:
+        async with limiter_at(path, 1) as limiter:
+            began = now()
+            waits = [await since(began, limiter)]
+            for hours in (24, -24):
+                monkeypatch.setattr(time, "time", lambda ahead=hours * 3600: 1e9 + ahead)
+                waits.append(await since(began, limiter))
+            return waits
+
+    assert virtual.run(main()) == pytest.approx([0, HOLD, 2 * HOLD], abs=0.1)
+
+
+def test_a_file_that_is_deleted_is_made_anew_by_all(path):
     async def main() -> set[int]:
         async with processes(path, 2, 10) as (one, other):
             await send(one)
             await send(other)
             await asyncio.sleep(1)
-            for file in path.parent.glob(files):
-                file.unlink()
+            path.unlink()
             await send(one)
             await send(other)
             return {(await limiter.limits()).used for limiter in (one, other)}
 
-    (used,) = virtual.run(main())
-    assert used == 2 or files == "limits.sqlite"  # What the journal still holds is taken over.
+    assert virtual.run(main()) == {2}
+
+
+def test_between_two_steps_there_is_one_file_and_none_beside_it_that_could_be_lost(path):
+    async def main() -> list[str]:
+        async with processes(path, 2, 10) as (one, other):
+            await send(one)
+            await send(other)
+            await asyncio.sleep(1)
+            return [file.name for file in path.parent.iterdir()]
+
+    assert virtual.run(main()) == [path.name]
 
 
 @contextlib.contextmanager
@@ -144,8 +162,13 @@ def test_a_file_that_cannot_be_used_is_a_clear_error(path, damage):
 
 
 def test_what_is_no_fault_of_the_file_reaches_who_waits(path):
+    this = threading.current_thread()
+
+    def clock() -> float:
+        return virtual.START if threading.current_thread() is this else 1 / 0
+
     async def main() -> None:
-        async with limiter_at(path, wall=lambda: 1 / 0) as limiter:
+        async with limiter_at(path, clock=clock) as limiter:
             with pytest.raises(LimiterUnavailableError) as caught:
                 await limiter.acquire("interactive")
             assert isinstance(caught.value.__cause__, ZeroDivisionError)
@@ -244,18 +267,8 @@ def test_closing_in_one_loop_sends_away_who_waits_in_another(path):
     assert len(ended) == 1
 
 
-def test_a_limiter_that_was_used_does_not_go_on_in_a_forked_process(path):
-    async def main() -> None:
-        async with limiter_at(path, 1) as limiter:
-            permit = await limiter.acquire("interactive")
-            process, limiter._book._process = limiter._book._process, -1
-            with pytest.raises(UsageError, match="forked"):
-                await limiter.acquire("interactive")
-            permit.cancel()
-            limiter._book._process = process
-            assert (await limiter.limits()).used == 1
-
-    virtual.run(main())
+def test_a_forked_process_is_refused_closes_at_once_and_does_its_parent_no_harm(path):
+    workers.fork_with(str(path))
 
 
 # The queue.

@@ -65,6 +65,11 @@ class Book:
         """Whether there is anything that the store has not heard of."""
         return self._paused_here or bool(self.inbox)
 
+    @property
+    def has_pause(self) -> bool:
+        """Whether there is a pause that the store has not heard of."""
+        return self._paused_here
+
     def take_pause(self, now: float) -> Pause | None:
         """Give the pause that the store is to be told."""
         if not self._paused_here:

@@ -155,7 +155,9 @@ class Line:
             self.tell()
 
     def _tell_soon(self) -> None:
-        moment = self._book.clock() + self._book.window.period / 1000
+        # What is told of permits may come together; a pause is told at once.
+        delay = 0.0 if self._book.has_pause else self._book.window.period / 1000
+        moment = self._book.clock() + delay
         self._tells_at = min(self._tells_at, max(moment, self._retry_at))
         self.stir()
 
@@ -289,5 +291,6 @@ def _closed() -> UsageError:
 
 def _unavailable(error: Exception) -> LimiterUnavailableError:
     failure = LimiterUnavailableError(f"the limiter cannot be used: {error}")
-    failure.__cause__ = error
+    # A lost store has said why; anything else is a fault that its traceback explains.
+    failure.__cause__ = None if isinstance(error, StoreLostError) else error
     return failure

@@ -11,8 +11,9 @@ from .._compat import heed_cancellation
 from .._timeouts import Timeouts
 from ..errors import ConfigurationError, UsageError
 from ._line import WhenLost
+from ._redis_errors import store_lost
 from ._script import SCRIPT
-from ._store import Answer, Note, Pause, Rules, Step, StoreLostError, Turn, check_seconds, digest
+from ._store import Answer, Note, Pause, Rules, Step, Turn, check_seconds, digest
 from ._stored import LEASE, Options, StoredLimiter
 from ._window import BULK_SHARE, LIMIT, PERIOD
 
@@ -83,7 +84,7 @@ class RedisStore:
     """A window under six keys of one Redis, or of one slot of a cluster."""
 
     def __init__(self, redis: "Redis | RedisCluster", name: str, rules: Rules, timeout: float) -> None:
-        self._errors = _errors()
+        self._unknown_script = _unknown_script()
         self._redis: Any = redis
         self._timeouts = Timeouts(timeout)
         keys = [
@@ -99,17 +100,16 @@ class RedisStore:
         Raises:
             StoreLostError: Redis cannot be used, or did not answer.
         """
-        lost, lasting, unknown_script = self._errors
         arguments: list[str | bytes | int] = [*self._head, *self._arguments(step)]
         try:
             try:
-                text = await self._run("EVALSHA", _SHA, *arguments)
-            except unknown_script:
-                text = await self._run("EVAL", SCRIPT, *arguments)
-        except (lost, OSError, TimeoutError) as error:
-            # The text of such an error may name the server, and what was sent to it.
-            raise StoreLostError(f"Redis: {type(error).__name__}", lasting=isinstance(error, lasting)) from error
-        return _answer(text)
+                return _answer(await self._run("EVALSHA", _SHA, *arguments))
+            except self._unknown_script:
+                return _answer(await self._run("EVAL", SCRIPT, *arguments))
+        except Exception as error:  # noqa: BLE001  (a cluster raises what is no RedisError)
+            lost = store_lost(error)
+        # Not inside of the handler: the error of redis-py names the server, and its frames hold the password.
+        raise lost
 
     async def close(self) -> None:
         """Leave the client to who gave it."""
@@ -146,11 +146,10 @@ def _micro(seconds: float) -> int:
     return math.ceil(seconds * _MICRO)
 
 
-def _errors() -> tuple[type[Exception], tuple[type[Exception], ...], type[Exception]]:
-    """Give what redis-py raises: all of it, what waiting does not help against, and that a script is not known."""
+def _unknown_script() -> type[Exception]:
+    """Return what redis-py raises for a script that the server does not have."""
     try:
         from redis import exceptions  # noqa: PLC0415  (it is an extra)
     except ImportError as error:
         raise ConfigurationError("RedisLimiter needs redis: install cliniko-async[redis]") from error
-    lasting = (exceptions.AuthenticationError, exceptions.AuthorizationError, exceptions.NoPermissionError)
-    return exceptions.RedisError, lasting, exceptions.NoScriptError
+    return exceptions.NoScriptError

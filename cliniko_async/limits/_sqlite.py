@@ -15,7 +15,8 @@ from ._store import Answer, Rules, Step, StoreLostError, check_seconds, digest
 from ._stored import LEASE, Options, StoredLimiter
 from ._window import BULK_SHARE, LIMIT, PERIOD
 
-_NAP = 0.01
+_inherited: list[sqlite3.Connection] = []
+"""What SQLite forbids to close in a process that was forked off, as the parent goes on to use it."""
 
 
 class SqliteLimiter(StoredLimiter):
@@ -25,7 +26,8 @@ class SqliteLimiter(StoredLimiter):
     the longest, in seconds, that a request is in flight: what a process holds that was killed is free a lease and a
     period after it was given, so it must be longer than the client's `timeout`. A file that stays locked for
     `busy_timeout` seconds is an error; one that was deleted is made anew, and its window starts empty. Any number of
-    event loops and threads may use it, but only in the process that used it first.
+    event loops and threads may use it, but only in the process that used it first. Time is that of the machine since
+    it was started, so it does not matter whether somebody sets its wall clock.
     """
 
     def __init__(
@@ -39,7 +41,6 @@ class SqliteLimiter(StoredLimiter):
         lease: float = LEASE,
         busy_timeout: float = 5.0,
         clock: Callable[[], float] = time.monotonic,
-        wall: Callable[[], float] = time.time,
     ) -> None:
         """Take the file, on a disk of this machine, and the size of the window; nothing is opened before its first use.
 
@@ -51,18 +52,18 @@ class SqliteLimiter(StoredLimiter):
         if not file or file.startswith(":memory:"):
             raise ConfigurationError("path is a file that all processes can open")
         options = Options(limit=limit, period=period, bulk_share=bulk_share, lease=lease, when_lost="fail", clock=clock)
-        super().__init__(options, lambda rules: SqliteStore(file, digest(name), rules, busy_timeout, wall))
+        super().__init__(options, lambda rules: SqliteStore(file, digest(name), rules, busy_timeout, clock))
 
 
 class SqliteStore:
     """A file, and the one thread that works on it."""
 
-    def __init__(self, path: str, name: str, rules: Rules, busy_timeout: float, wall: Callable[[], float]) -> None:
+    def __init__(self, path: str, name: str, rules: Rules, busy_timeout: float, clock: Callable[[], float]) -> None:
         self._path = Path(path).absolute()
         self._name = name
         self._rules = rules
         self._busy_timeout = busy_timeout
-        self._wall = wall
+        self._clock = clock
         self._thread = ThreadPoolExecutor(1, "cliniko-limiter")
         self._file: _File | None = None
 
@@ -81,7 +82,7 @@ class SqliteStore:
 
     def _step(self, step: Step) -> Answer:
         try:
-            return self._opened().step(self._name, self._rules, self._wall, step)
+            return self._opened().step(self._name, self._rules, self._clock, step)
         except BaseException as error:
             self._close()
             if not isinstance(error, sqlite3.Error):
@@ -109,7 +110,7 @@ class _File:
         self._connection = connection
         self._identity = _identity(path)
         # Not by __del__: in a circle of garbage the connection might go first, and warn that nobody closed it.
-        self._finish = weakref.finalize(self, connection.close)
+        self._finish = weakref.finalize(self, _close, connection, os.getpid())
         self._finish.atexit = False
 
     @classmethod
@@ -118,21 +119,15 @@ class _File:
         # The last reference may go in any thread, while none uses it.
         connection = sqlite3.connect(path, timeout=busy_timeout, isolation_level=None, check_same_thread=False)
         file = cls(connection, path)
-        file.prepare(time.monotonic() + 2 * busy_timeout)
+        file.prepare()
         return file
 
-    def prepare(self, deadline: float) -> None:
+    def prepare(self) -> None:
         """Make the tables, if there are none."""
         execute = self._connection.execute
-        # What changes the journal does not wait for a lock, as two that did would wait for each other.
-        while execute("PRAGMA journal_mode").fetchone()[0] != "wal":
-            try:
-                execute("PRAGMA journal_mode=WAL")
-            except sqlite3.OperationalError:
-                if time.monotonic() > deadline:
-                    raise
-                time.sleep(_NAP)
-        execute("PRAGMA synchronous=NORMAL")
+        # The journal lives as long as one step, so that there is no second file beside this one that could be lost.
+        # Neither waits for the disk: what a window holds is worth nothing after the machine has stopped.
+        execute("PRAGMA synchronous=OFF")
         execute("BEGIN IMMEDIATE")
         for statement in SCHEMA:
             execute(statement)
@@ -142,18 +137,25 @@ class _File:
         """Whether the path still leads to it."""
         return self._identity == _identity(path)
 
-    def step(self, name: str, rules: Rules, wall: Callable[[], float], step: Step) -> Answer:
+    def step(self, name: str, rules: Rules, clock: Callable[[], float], step: Step) -> Answer:
         """Do a step as one transaction; one that fails is undone as the file is closed."""
         connection = self._connection
         connection.execute("BEGIN IMMEDIATE")
         # The clock is read when the lock is there, so that no two steps see it in another order.
-        answer = Window(connection, name, rules, wall()).step(step)
+        answer = Window(connection, name, rules, clock()).step(step)
         connection.execute("COMMIT")
         return answer
 
     def close(self) -> None:
         """Close it."""
         self._finish()
+
+
+def _close(connection: sqlite3.Connection, process: int) -> None:
+    if process == os.getpid():
+        connection.close()
+    else:
+        _inherited.append(connection)
 
 
 def _identity(path: Path) -> tuple[int, int] | None:

@@ -23,7 +23,7 @@ SCHEMA = (
         paused_until REAL NOT NULL, paused_for REAL NOT NULL, guess REAL NOT NULL, guess_until REAL NOT NULL
     ) WITHOUT ROWID""",
 )
-"""The tables; times are in seconds since the epoch."""
+"""The tables; times are in seconds since the machine was started."""
 
 _UNUSED = (0, 0.0, 0.0, 0.0, 0.0, 0.0)
 

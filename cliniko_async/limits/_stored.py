@@ -103,15 +103,18 @@ class StoredLimiter:
         """Give nobody a permit for so many seconds, as a 429 came, and return the seconds until the pause ends.
 
         None stands for a 429 that did not say how long: a quarter of the period, and twice as long whenever the pause
-        before was not enough, up to a period. A pause under way is never shortened. The others hear of it at once.
+        before was not enough, up to a period. A pause under way is never shortened. The store hears of it at once and
+        gives no permit from then on; another process hears of it with its next step, and may still send what it holds
+        a permit for.
         """
         seconds = self._book.pause(seconds)
         if self._share is not None:
             self._share.pause(seconds)
         with contextlib.suppress(RuntimeError):  # Not in an event loop, or closed: the next step tells it.
             self._line()
-        for line in list(self._lines.values()):
-            line.tell()
+        if self._book.owned():
+            for line in list(self._lines.values()):
+                line.tell()
         return seconds
 
     async def limits(self) -> Limits:
@@ -138,14 +141,17 @@ class StoredLimiter:
     async def aclose(self) -> None:
         """End every wait with a `UsageError`, tell the others what is held, and let go of what was opened.
 
-        A permit that is settled later counts as held until its lease ends.
+        A permit that is settled later counts as held until its lease ends. In a process that was forked off after the
+        first use nothing is told and nothing waited for: event loops, threads and connections are the parent's.
         """
-        own = self._lines.pop(asyncio.get_running_loop(), None)
         self._book.closed = True
+        if not self._book.owned():
+            return
+        own = self._lines.pop(asyncio.get_running_loop(), None)
         for loop, line in list(self._lines.items()):
             if not loop.is_closed():
                 loop.call_soon_threadsafe(line.send_away)
-        if own is not None and self._book.owned():
+        if own is not None:
             await own.close()
         await self._book.store.close()
 

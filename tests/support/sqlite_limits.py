@@ -15,9 +15,8 @@ TELL = 0.061
 
 def limiter_at(path: Path, limit: int = 200, period: float = 60.0, bulk_share: float = 0.8, **options) -> SqliteLimiter:
     """A limiter on the time of the running loop; each stands for a process."""
-    clock = asyncio.get_running_loop().time
-    options = {"wall": lambda: clock() + 1_700_000_000, **options}
-    return SqliteLimiter(path, limit, period, bulk_share, clock=clock, **options)
+    options = {"clock": asyncio.get_running_loop().time, **options}
+    return SqliteLimiter(path, limit, period, bulk_share, **options)
 
 
 @contextlib.asynccontextmanager

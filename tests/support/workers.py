@@ -5,14 +5,18 @@ import multiprocessing
 import os
 import random
 import signal
+import subprocess
+import sys
 import time
 from collections.abc import AsyncGenerator
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import asynccontextmanager
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 from cliniko_async.limits import Priority, RedisLimiter, SqliteLimiter
 from tests.support.limiting import least_in_bucket, most_in_fixed_window, most_in_sliding_window
+
+SharedLimiter: TypeAlias = SqliteLimiter | RedisLimiter
 
 LIMIT = 40
 PERIOD = 1.0
@@ -30,7 +34,7 @@ class Job(NamedTuple):
 
 
 @asynccontextmanager
-async def limiter_for(job: Job) -> AsyncGenerator[SqliteLimiter | RedisLimiter, None]:
+async def limiter_for(job: Job) -> AsyncGenerator[SharedLimiter, None]:
     window = (job.limit, job.period, 1.0)
     if not job.where.startswith("redis://"):
         async with SqliteLimiter(job.where, *window, lease=LEASE, busy_timeout=30) as limiter:
@@ -92,6 +96,12 @@ def run_and_kill(job: Job) -> None:
     process.start()
     process.join(60)
     assert process.exitcode == -signal.SIGKILL
+
+
+def fork_with(where: str) -> None:
+    """Run the program whose child inherits a limiter."""
+    command = [sys.executable, "-W", "ignore::DeprecationWarning", "-m", "tests.support.forked", where]
+    subprocess.run(command, check=True, timeout=60)
 
 
 def assert_kept(counted: list[float], limit: int, period: float) -> None:
