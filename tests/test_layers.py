@@ -17,7 +17,7 @@ FILES = sorted((ROOT / NAME).rglob("*.py"))
 
 LAYERS = (
     {"_compat", "_http", "_loops", "_record", "_timeouts", "links"},
-    {"errors"},
+    {"_redis", "errors"},
     {"_api", "_fields", "_identity", "filters"},
     {
         "_ahead",

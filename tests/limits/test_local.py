@@ -7,7 +7,7 @@ import math
 
 import pytest
 
-from cliniko_async.errors import ConfigurationError
+from cliniko_async.errors import ConfigurationError, InvalidRequestError
 from cliniko_async.limits import Limits, Priority, SlidingWindowLimiter
 from tests.support import virtual
 from tests.support.limiting import HOLD, LONG_HOLD, drain, limiter_of, now, send, settle_down, step, timers, waiting
@@ -66,7 +66,9 @@ def test_a_permit_is_held_while_its_request_is_in_flight():
             permit.complete()
         return limits
 
-    assert virtual.run(main()) == Limits(2, 2, 0, {"interactive": 0, "bulk": 0}, HOLD, 0.0)
+    limits = virtual.run(main())
+    assert (limits.limit, limits.used, limits.remaining, limits.paused) == (2, 2, 0, 0.0)
+    assert limits.next_free == pytest.approx(HOLD)
 
 
 def test_limits_tell_the_truth_at_each_moment():
@@ -115,7 +117,11 @@ def test_limits_count_those_who_wait():
         permit.complete()
         return limits
 
-    assert virtual.run(main()).waiting == {"interactive": 1, "bulk": 2}
+    limits = virtual.run(main())
+    assert limits.waiting == {"interactive": 1, "bulk": 2}
+    # One who comes now waits at least until those before have had theirs.
+    assert limits.waits["interactive"] == pytest.approx((HOLD, 2 * HOLD))
+    assert limits.waits["bulk"] == pytest.approx((2 * HOLD, 4 * HOLD))
 
 
 # How fast it goes.
@@ -444,7 +450,7 @@ def test_options_that_cannot_work_are_refused(options):
 
 
 def test_an_unknown_priority_is_refused():
-    with pytest.raises(ConfigurationError, match="priority"):
+    with pytest.raises(InvalidRequestError, match="priority"):
         asyncio.run(SlidingWindowLimiter().acquire("urgent"))
 
 
