@@ -73,8 +73,9 @@ class LocalFallback:
     async def _return_to_store(self) -> None:
         """Wait until the store can be used again, and send those who wait back to it."""
         try:
-            for delay in retry_delays():
-                await asyncio.sleep(delay)
+            delays = retry_delays()
+            while True:
+                await asyncio.sleep(next(delays))
                 with contextlib.suppress(StoreLostError):
                     await self._shared.limits()
                     break

@@ -12,21 +12,10 @@ from weakref import WeakValueDictionary
 import attrs
 import msgspec
 
+from . import window
 from .base import PRIORITIES, Limits, Permit, Priority, RateLimiter, check_priority
 from .permit import LeasedPermit
-from .window import (
-    BULK_SHARE,
-    LIMIT,
-    PERIOD,
-    LeaseUpdate,
-    Rules,
-    StepRequest,
-    WindowState,
-    is_idle,
-    lease_id,
-    limits_of,
-    step,
-)
+from .window import BULK_SHARE, LIMIT, PERIOD, LeaseUpdate, Rules, StepRequest, WindowState
 
 
 class Waiter(msgspec.Struct, eq=False):
@@ -131,12 +120,12 @@ class LocalQueue:
         self.serve()
         with self._lock:
             waiting: dict[Priority, int] = {priority: len(waiters) for priority, waiters in self._waiting.items()}
-            return attrs.evolve(limits_of(self._state, self.rules), waiting=waiting)
+            return attrs.evolve(window.limits_of(self._state, self.rules), waiting=waiting)
 
     def is_idle(self) -> bool:
         """Return whether it is as good as a new one."""
         self.serve()
-        return is_idle(self._state, self.rules)
+        return window.is_idle(self._state, self.rules)
 
     def process_releases(self) -> None:
         """Take in the updates; never blocks."""
@@ -179,7 +168,7 @@ class LocalQueue:
             updates.append(self._updates.popleft())
         interactive, bulk = self._waiting.values()
         request, now = StepRequest("", 0, self._next_lease, len(interactive), len(bulk), updates), self.clock()
-        for priority, grant in step(self._state, self.rules, request, now).items():
+        for priority, grant in window.step(self._state, self.rules, request, now).items():
             for _ in range(grant.count):
                 self._give(priority)
             if grant.delay < math.inf:
@@ -202,7 +191,7 @@ class LocalQueue:
 
     def _new_lease(self) -> str:
         self._next_lease += 1
-        return lease_id("", self._next_lease - 1)
+        return window.lease_id("", self._next_lease - 1)
 
     def _set_timers(self, moment: float) -> None:
         for timer in list(self._timers.values()):

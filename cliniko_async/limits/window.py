@@ -128,7 +128,7 @@ class WindowState(msgspec.Struct, array_like=True):
     @property
     def held(self) -> int:
         """The permits in flight, and those settled that are not free yet."""
-        return held_by(self.interactive) + held_by(self.bulk)
+        return sum(len(own.in_flight) + len(own.settled) for own in (self.interactive, self.bulk))
 
 
 class LeaseUpdate(msgspec.Struct):
@@ -192,13 +192,11 @@ def step(
 
 def limits_of(state: WindowState, rules: Rules) -> Limits:
     """Return how the window stands as of the last step, without those who wait."""
-    waits: dict[Priority, Wait] = {
-        "interactive": _shortest_waits(state, rules, state.interactive),
-        "bulk": _shortest_waits(state, rules, state.bulk),
-    }
+    interactive, bulk = (_shortest_waits(state, rules, own) for own in (state.interactive, state.bulk))
     paused = max(0.0, state.backoff.paused_until - state.seen_at)
     remaining = max(0, rules.limit - state.held)
-    return Limits(rules.limit, state.held, remaining, {}, waits["interactive"].first, paused, waits)
+    waits: dict[Priority, Wait] = {"interactive": interactive, "bulk": bulk}
+    return Limits(rules.limit, state.held, remaining, {}, interactive.first, paused, waits)
 
 
 def is_idle(state: WindowState, rules: Rules) -> bool:
@@ -211,11 +209,6 @@ def is_idle(state: WindowState, rules: Rules) -> bool:
 def lease_id(process: str, number: int) -> str:
     """Return the name of a lease."""
     return f"{process}:{number}"
-
-
-def held_by(own: PriorityClass) -> int:
-    """Return how many permits a priority holds."""
-    return len(own.in_flight) + len(own.settled)
 
 
 def _shortest_waits(state: WindowState, rules: Rules, own: PriorityClass) -> Wait:
@@ -263,9 +256,7 @@ def _serve(state: WindowState, rules: Rules, own: PriorityClass, request: StepRe
     """Grant a process what it wants at one priority, or its part of it, and update its place in the queue."""
     process, want = request.process, request.interactive if own is state.interactive else request.bulk
     now, queue, position = state.seen_at, own.queue, 0
-    for queued in queue:
-        if queued.process == process:
-            break
+    while position < len(queue) and queue[position].process != process:
         position += 1
     opens_at, count = _opens_at(state, rules, own, position), 0
     if not want or opens_at <= now:

@@ -425,6 +425,24 @@ def test_a_place_settled_in_the_midst_of_another_call_goes_to_who_waits():
     assert virtual.run(main()) == 0
 
 
+def test_a_place_settled_in_the_midst_of_a_call_goes_to_that_caller_if_no_other_waits():
+    async def main() -> float:
+        loop = asyncio.get_running_loop()
+        surprises = []
+
+        def clock() -> float:
+            while surprises:
+                surprises.pop()()
+            return loop.time()
+
+        limiter = SlidingWindowLimiter(1, clock=clock)
+        permit = await limiter.acquire("interactive")
+        surprises.append(permit.cancel)
+        return await send(limiter) - virtual.START
+
+    assert virtual.run(main()) == 0
+
+
 # What cannot work.
 
 

@@ -10,7 +10,7 @@ import weakref
 
 import pytest
 
-from cliniko_async.limits import Permit, RateLimiter, SlidingWindowLimiter, shared_limiter
+from cliniko_async.limits import Permit, Priority, RateLimiter, SlidingWindowLimiter, shared_limiter
 from cliniko_async.limits.local import Registry
 from tests.support import virtual
 from tests.support.limiting import HOLD, most_in_sliding_window, send, settle_down, step
@@ -68,9 +68,11 @@ def loops(count: int):
         loop.close()
 
 
-def wait_in(loop: asyncio.AbstractEventLoop, limiter: RateLimiter) -> asyncio.Task[Permit]:
+def wait_in(
+    loop: asyncio.AbstractEventLoop, limiter: RateLimiter, priority: Priority = "interactive"
+) -> asyncio.Task[Permit]:
     """A task of a loop that does not run, waiting for a permit."""
-    task = loop.create_task(limiter.acquire("interactive"))
+    task = loop.create_task(limiter.acquire(priority))
     loop.run_until_complete(settle_down())
     return task
 
@@ -107,6 +109,32 @@ def test_a_grant_that_a_closed_loop_never_took_comes_back():
         gc.collect()
         second.run_until_complete(heard).cancel()
         assert second.time() == virtual.START
+
+
+def test_a_loop_that_is_closed_with_the_only_waiter_leaves_the_place_to_who_comes():
+    with loops(2) as (first, second):
+        limiter = SlidingWindowLimiter(1, clock=second.time)
+        permit = second.run_until_complete(limiter.acquire("interactive"))
+        lost = wait_in(first, limiter)
+        first.close()
+        permit.cancel()
+        forget(lost)
+        second.run_until_complete(limiter.acquire("interactive")).cancel()
+        assert second.time() == virtual.START
+
+
+def test_a_closed_loop_that_waits_longer_than_another_does_it_no_harm():
+    with loops(2) as (first, second):
+        limiter = SlidingWindowLimiter(2, bulk_share=0.5, clock=second.time)
+        second.run_until_complete(limiter.acquire("interactive")).complete()
+        second.advance(10)
+        bulk = second.run_until_complete(limiter.acquire("bulk"))
+        lost = wait_in(first, limiter, "bulk")
+        first.close()
+        forget(lost)
+        second.run_until_complete(limiter.acquire("interactive")).complete()
+        assert second.time() - virtual.START == pytest.approx(HOLD)
+        bulk.cancel()
 
 
 def test_one_limiter_serves_one_loop_after_another_and_keeps_none_of_them():

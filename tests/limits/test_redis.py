@@ -104,6 +104,19 @@ async def test_windows_of_other_names_are_apart_and_redis_sees_no_name(redis):
     assert not [key for key in await redis.keys() if b"MS0x" in key]
 
 
+async def test_a_key_that_somebody_else_uses_is_named_in_the_error(redis):
+    async with limiter_of(redis) as limiter:
+        await send(limiter)
+        await limiter.limits()
+        (key,) = await redis.keys()
+        await redis.set(key, "not ours")
+        task = asyncio.create_task(limiter.acquire("interactive"))
+        with pytest.raises(LimiterUnavailableError, match=r"Redis refused the command \(WRONGTYPE\)"):
+            await limiter.limits()
+        await redis.delete(key)
+        (await asyncio.wait_for(task, 30)).cancel()
+
+
 async def test_a_client_that_decodes_its_answers_does_as_well(server, redis):
     async with client_of(server, decode_responses=True) as decoding, limiter_of(decoding) as limiter:
         await send(limiter)
@@ -251,6 +264,49 @@ async def test_who_has_a_share_sends_no_more_than_that_while_redis_is_away(own_s
             await asyncio.wait(tasks, timeout=30)
             assert all(task.done() for task in tasks)
             assert await used(limiter) == 8  # What Redis knew is lost, what was sent meanwhile is not.
+
+
+async def test_a_redis_that_is_full_is_waited_for_until_there_is_room(own_server):
+    async with client_of(own_server) as redis, limiter_of(redis, 2) as limiter:
+        await send(limiter)
+        await redis.config_set("maxmemory-policy", "noeviction")
+        await redis.config_set("maxmemory", 1)
+        task = asyncio.create_task(send(limiter))
+        with pytest.raises(LimiterUnavailableError, match="Redis is out of memory"):
+            await limiter.limits()
+        assert not task.done()
+        await redis.config_set("maxmemory", 0)
+        await asyncio.wait_for(task, 30)
+        assert await used(limiter) == 2
+
+
+async def test_a_redis_that_became_a_replica_is_waited_for_until_it_is_none_again(own_server):
+    async with client_of(own_server) as redis, limiter_of(redis, 2) as limiter:
+        await send(limiter)
+        await redis.execute_command("REPLICAOF", "127.0.0.1", "1")
+        task = asyncio.create_task(send(limiter))
+        with pytest.raises(LimiterUnavailableError, match="Redis is read-only"):
+            await limiter.limits()
+        assert not task.done()
+        await redis.execute_command("REPLICAOF", "NO", "ONE")
+        await asyncio.wait_for(task, 30)
+        assert await used(limiter) == 2
+
+
+async def test_a_slow_redis_takes_no_permit_twice(own_server):
+    """It does a step after the limiter has given up on its reply, so that the step is sent again."""
+    async with client_of(own_server) as redis, limiter_of(redis, 4, timeout=0.2) as limiter:
+        (await limiter.acquire("interactive")).cancel()
+        await used(limiter)
+        for _ in range(2):
+            with own_server.frozen():
+                task = asyncio.create_task(limiter.acquire("interactive"))
+                await asyncio.sleep(0.5)
+            await asyncio.wait_for(task, 30)
+        # The permit of the first wait was dropped, and counts as given up.
+        assert await used(limiter) == 2
+        task.result().cancel()
+        assert await used(limiter) == 1
 
 
 @pytest.mark.parametrize("command", ["FLUSHALL", "SCRIPT FLUSH"])
