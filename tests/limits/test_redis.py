@@ -12,7 +12,7 @@ from collections.abc import AsyncIterator, Iterator
 
 import pytest
 import trustme
-from redis.asyncio import Redis
+from redis.asyncio import Redis, RedisCluster
 from redis.asyncio.retry import Retry
 from redis.backoff import ConstantBackoff, NoBackoff
 from redis.exceptions import ConnectionError as RedisConnectionError
@@ -121,6 +121,18 @@ async def test_a_client_that_decodes_its_answers_does_as_well(server, redis):
     async with client_of(server, decode_responses=True) as decoding, limiter_of(decoding) as limiter:
         await send(limiter)
         assert await used(limiter) == 1
+
+
+async def test_a_cluster_does_as_well():
+    with RedisServer(cluster=True) as server:
+        async with (
+            RedisCluster(host="127.0.0.1", port=server.port) as cluster,
+            limiter_of(cluster) as one,
+            limiter_of(cluster) as other,
+        ):
+            await send(one, "bulk")
+            await one.limits()
+            assert await used(other) == 1
 
 
 async def test_every_key_ends_by_itself(redis):
