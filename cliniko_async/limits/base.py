@@ -12,6 +12,10 @@ Priority = Literal["interactive", "bulk"]
 PRIORITIES: tuple[Priority, Priority] = ("interactive", "bulk")
 WhenLost = Literal["wait", "fail", "share"]
 
+LIMIT = 200
+PERIOD = 60.0
+BULK_SHARE = 0.8
+
 
 class Permit(Protocol):
     """The permission to send one request. Call exactly one of its methods; later calls do nothing."""

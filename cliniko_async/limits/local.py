@@ -13,9 +13,9 @@ import attrs
 import msgspec
 
 from . import window
-from .base import PRIORITIES, Limits, Permit, Priority, RateLimiter, check_priority
+from .base import BULK_SHARE, LIMIT, PERIOD, PRIORITIES, Limits, Permit, Priority, RateLimiter, check_priority
 from .permit import LeasedPermit
-from .window import BULK_SHARE, LIMIT, PERIOD, LeaseUpdate, Rules, StepRequest, WindowState
+from .window import LeaseUpdate, Rules, StepRequest, WindowState
 
 
 class Waiter(msgspec.Struct, eq=False):
@@ -249,7 +249,7 @@ class SlidingWindowLimiter(RateLimiter):
         return self._queue.limits()
 
     def __repr__(self) -> str:
-        return f"SlidingWindowLimiter({self._queue.rules})"
+        return f"SlidingWindowLimiter({self._queue.rules.options})"
 
 
 class _Remembered(SlidingWindowLimiter):

@@ -7,10 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 from .._redis import RedisLostError, ScriptRunner
 from ..errors import ConfigurationError
-from .base import WhenLost, check, check_seconds
+from .base import BULK_SHARE, LIMIT, PERIOD, WhenLost, check, check_seconds
 from .shared import LEASE, SharedLimiter
 from .store import Change, StepReply, StoreLostError, digest
-from .window import BULK_SHARE, LIMIT, PERIOD
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis, RedisCluster

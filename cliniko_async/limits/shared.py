@@ -14,6 +14,9 @@ import attrs
 
 from ..errors import UsageError
 from .base import (
+    BULK_SHARE,
+    LIMIT,
+    PERIOD,
     PRIORITIES,
     Limits,
     Permit,
@@ -30,7 +33,7 @@ from .local import LocalQueue
 from .permit import LeasedPermit
 from .queue import StoreQueue
 from .store import Store
-from .window import BULK_SHARE, LIMIT, PERIOD, Backoff, LeaseUpdate, Rules
+from .window import Backoff, LeaseUpdate, Rules
 
 LEASE = 60.0
 
@@ -203,4 +206,4 @@ class SharedLimiter(RateLimiter):
         await self.aclose()
 
     def __repr__(self) -> str:
-        return f"{type(self).__name__}({self._rules})"
+        return f"{type(self).__name__}({self._rules.options})"

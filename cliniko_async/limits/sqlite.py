@@ -9,10 +9,9 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from .base import check, check_seconds
+from .base import BULK_SHARE, LIMIT, PERIOD, check, check_seconds
 from .shared import LEASE, SharedLimiter
 from .store import Change, StepReply, StoreLostError, digest
-from .window import BULK_SHARE, LIMIT, PERIOD
 
 _inherited: list[sqlite3.Connection] = []
 """SQLite forbids to close these in a forked process, as the parent goes on to use them."""

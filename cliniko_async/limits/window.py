@@ -10,11 +10,8 @@ from collections.abc import Sequence
 
 import msgspec
 
-from .base import Limits, Priority, Wait, check, check_count, check_seconds
+from .base import BULK_SHARE, LIMIT, PERIOD, Limits, Priority, Wait, check, check_count, check_seconds
 
-LIMIT = 200
-PERIOD = 60.0
-BULK_SHARE = 0.8
 PAD = 0.002
 """How much longer than necessary each permit is held, as a share of the period: no two clocks run at one rate."""
 GRACE = 0.05
@@ -35,19 +32,16 @@ class Rules:
         self.period = period
         self.hold = period * (1 + PAD)
         self.long_hold = period * (1 + GRACE + PAD)
-        # A permit of which nothing more is heard is held as long.
+        # How long a permit is held of which nothing more is heard.
         self.lease = in_flight + self.long_hold
         self.bulk_limit = max(1, int(bulk_share * limit + 1e-9))
         # Evenly spaced bulk leaves the permits that come free in between to interactive callers.
         self.bulk_interval = period / (bulk_share * limit)
-        # So late a process may ask again without losing its place in the queue.
+        # How late a process may ask again without losing its place in the queue.
         self.patience = GRACE * period + 0.25
-        # So long it waits after a grant, that others are served, and with a report, that more goes along.
+        # How long it waits after a grant, so that others are served, and with a report, so that more goes along.
         self.courtesy = period / 1000
-        self._text = f"limit={limit}, period={period:g}, bulk_share={bulk_share:g}"
-
-    def __str__(self) -> str:
-        return self._text
+        self.options = f"limit={limit}, period={period:g}, bulk_share={bulk_share:g}"
 
 
 class Backoff(msgspec.Struct, array_like=True):
@@ -128,7 +122,8 @@ class WindowState(msgspec.Struct, array_like=True):
     @property
     def held(self) -> int:
         """The permits in flight, and those settled that are not free yet."""
-        return sum(len(own.in_flight) + len(own.settled) for own in (self.interactive, self.bulk))
+        interactive, bulk = self.interactive, self.bulk
+        return len(interactive.in_flight) + len(interactive.settled) + len(bulk.in_flight) + len(bulk.settled)
 
 
 class LeaseUpdate(msgspec.Struct):
@@ -201,9 +196,8 @@ def limits_of(state: WindowState, rules: Rules) -> Limits:
 
 def is_idle(state: WindowState, rules: Rules) -> bool:
     """Return whether a new window would do the same, as of the last step."""
-    waiting = state.interactive.queue or state.bulk.queue
-    backoff_ends = max(state.backoff.paused_until, state.backoff.guess_until + rules.period)
-    return not state.held and not waiting and max(backoff_ends, state.bulk_opens_at) <= state.seen_at
+    ends = state.backoff.paused_until, state.backoff.guess_until + rules.period, state.bulk_opens_at
+    return not (state.held or state.interactive.queue or state.bulk.queue) and max(ends) <= state.seen_at
 
 
 def lease_id(process: str, number: int) -> str:
