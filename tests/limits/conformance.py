@@ -349,7 +349,7 @@ class StoreConformance:
         assert (limits.used, limits.waiting) == (0, {"interactive": 0, "bulk": 0})
 
     @pytest.mark.parametrize("turns", range(8))
-    def test_a_task_cancelled_at_any_turn_of_its_grant_gives_the_place_back(self, turns):
+    def test_a_task_cancelled_at_any_turn_of_its_grant_gives_the_permit_back(self, turns):
         async def main() -> int:
             async with self.processes(1, 1) as (limiter,):
                 task = asyncio.create_task(limiter.acquire("interactive"))

@@ -40,8 +40,8 @@ def test_threads_with_loops_of_their_own_share_one_window():
     assert most_in_sliding_window(counted, 0.05) <= 20
 
 
-def test_threads_that_give_places_back_strand_nobody():
-    """Places settled in one thread wake those who wait in another, a thousand times over."""
+def test_threads_that_give_permits_back_strand_nobody():
+    """Permits settled in one thread wake those who wait in another, a thousand times over."""
     limiter = SlidingWindowLimiter(2, 60.0)
     done = []
 
@@ -111,7 +111,7 @@ def test_a_grant_that_a_closed_loop_never_took_comes_back():
         assert second.time() == virtual.START
 
 
-def test_a_loop_that_is_closed_with_the_only_waiter_leaves_the_place_to_who_comes():
+def test_a_loop_that_is_closed_with_the_only_waiter_leaves_the_permit_to_who_comes():
     with loops(2) as (first, second):
         limiter = SlidingWindowLimiter(1, clock=second.time)
         permit = second.run_until_complete(limiter.acquire("interactive"))
