@@ -46,7 +46,7 @@ async def soak_walk(**options: Any) -> None:  # noqa: ANN401
 
 def soak_properties() -> int:
     """Run the properties of the walks and of the changes with many more examples."""
-    named = ("test_walks_model.py", "test_walks_stack.py", "test_changes_model.py", "test_limits_servers.py")
+    named = ("test_walks_model.py", "test_walks_stack.py", "test_changes_model.py", "limits/test_servers.py")
     tests = [f"tests/{name}" for name in named]
     command = [sys.executable, "-m", "pytest", "-q", "-n", "auto", "--hypothesis-profile", "soak", *tests]
     return subprocess.run(command, cwd=_ROOT, check=False).returncode  # noqa: S603

@@ -20,7 +20,7 @@ LAYERS = (
     {"_compat", "_dates", "_frames", "_loops", "_spelling", "_timeouts"},
     {"_messages"},
     {"links"},
-    {"errors"},
+    {"_redis", "errors"},
     {"filters"},
     {"fields"},
     {"cursors", "limits"},

@@ -7,13 +7,14 @@ request between the two, so a fixed window, a sliding window and a token bucket 
 import importlib
 from typing import TYPE_CHECKING
 
-from ._interface import Limits, Permit, Priority, RateLimiter, Wait
-from ._shared import shared_limiter
-from ._sliding import SlidingWindowLimiter
+from .base import Limits, Permit, Priority, RateLimiter, Wait
+from .local import SlidingWindowLimiter, shared_limiter
 
 if TYPE_CHECKING:
-    from ._redis import RedisLimiter
-    from ._sqlite import SqliteLimiter
+    from .redis import RedisLimiter
+    from .shared import SharedLimiter
+    from .sqlite import SqliteLimiter
+    from .store import Store, StoreLostError
 
 __all__ = [
     "Limits",
@@ -21,13 +22,22 @@ __all__ = [
     "Priority",
     "RateLimiter",
     "RedisLimiter",
+    "SharedLimiter",
     "SlidingWindowLimiter",
     "SqliteLimiter",
+    "Store",
+    "StoreLostError",
     "Wait",
     "shared_limiter",
 ]
 
-_late = {"RedisLimiter": "._redis", "SqliteLimiter": "._sqlite"}
+_late = {
+    "RedisLimiter": ".redis",
+    "SharedLimiter": ".shared",
+    "SqliteLimiter": ".sqlite",
+    "Store": ".store",
+    "StoreLostError": ".store",
+}
 
 if not TYPE_CHECKING:
 

@@ -8,7 +8,7 @@ import sys
 import pytest
 
 from cliniko_async.errors import UsageError
-from cliniko_async.limits import Permit
+from cliniko_async.limits import Permit, SqliteLimiter
 from tests.support.workers import Job, SharedLimiter, limiter_for
 
 PATIENCE = 30.0
@@ -17,9 +17,14 @@ PATIENCE = 30.0
 async def main(where: str) -> None:
     async with limiter_for(Job(where, 1, limit=5, period=60.0)) as limiter:
         permit = await limiter.acquire("interactive")
+        dropped = [SqliteLimiter(f"{where}.dropped")] if "://" not in where else []
+        await asyncio.gather(*(each.limits() for each in dropped))
+        await asyncio.sleep(0.1)  # The thread that used the file lets go of it.
         child = os.fork()
         if not child:
+            dropped.clear()
             _be_the_child(limiter, permit)
+        await asyncio.gather(*(each.aclose() for each in dropped))
         async with asyncio.timeout(PATIENCE):
             _, status = await asyncio.to_thread(os.waitpid, child, 0)
         assert os.waitstatus_to_exitcode(status) == 0
@@ -48,7 +53,6 @@ async def _use_what_was_inherited(limiter: SharedLimiter, permit: Permit) -> Non
         limiter.pause(30)
         async with asyncio.timeout(PATIENCE):
             await limiter.aclose()
-    del limiter, permit
     gc.collect()
 
 

@@ -57,8 +57,9 @@ async def _pass_on(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -
 class RedisServer:
     """A server on a port of its own that keeps nothing on disk; it can be stopped, started again, and frozen."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, cluster: bool = False) -> None:
         self.port = _free_port()
+        self._cluster_port = _free_port() if cluster else None
         self._process: subprocess.Popen[bytes] | None = None
         self._folder = tempfile.TemporaryDirectory()
 
@@ -69,6 +70,8 @@ class RedisServer:
     def start(self) -> None:
         """Start it and wait until it answers."""
         options = {"port": self.port, "bind": "127.0.0.1", "save": "", "appendonly": "no", "dir": self._folder.name}
+        if self._cluster_port is not None:
+            options |= {"cluster-enabled": "yes", "cluster-port": self._cluster_port}
         arguments = [part for name, value in options.items() for part in (f"--{name}", str(value))]
         self._process = subprocess.Popen([binary(), *arguments], stdout=subprocess.DEVNULL)
         deadline = time.monotonic() + _PATIENCE
@@ -76,6 +79,16 @@ class RedisServer:
             if time.monotonic() > deadline or self._process.poll() is not None:
                 raise RuntimeError("the Redis server does not start")
             time.sleep(0.01)
+        if self._cluster_port is not None:
+            self._own_all_slots(deadline)
+
+    def _own_all_slots(self, deadline: float) -> None:
+        """Make it a cluster of one, and wait until it says that it works."""
+        self._ask(b"CLUSTER ADDSLOTSRANGE 0 16383\r\n")
+        while b"cluster_state:ok" not in self._ask(b"CLUSTER INFO\r\n"):
+            if time.monotonic() > deadline:
+                raise RuntimeError("the Redis cluster does not start")
+            time.sleep(0.05)
 
     def stop(self) -> None:
         """End it, with all that it knows."""
@@ -116,10 +129,14 @@ class RedisServer:
             self._process.send_signal(signal.SIGCONT)
 
     def _answers(self) -> bool:
-        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", self.port), 1) as connection:
-            connection.sendall(b"PING\r\n")
-            return connection.recv(16).startswith(b"+PONG")
+        with contextlib.suppress(OSError):
+            return self._ask(b"PING\r\n").startswith(b"+PONG")
         return False
+
+    def _ask(self, command: bytes) -> bytes:
+        with socket.create_connection(("127.0.0.1", self.port), 1) as connection:
+            connection.sendall(command)
+            return connection.recv(4096)
 
 
 def binary() -> str:

@@ -1,9 +1,10 @@
 """An event loop on virtual time: real sockets, and hours of waiting in milliseconds."""
 
 import asyncio
+import contextlib
 import selectors
 import threading
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterator
 from concurrent.futures import Executor
 from typing import Any, TypeVar, TypeVarTuple
 
@@ -65,6 +66,19 @@ class VirtualLoop(asyncio.SelectorEventLoop):
     def time(self) -> float:
         """Return the virtual time in seconds."""
         return self._virtual.now
+
+    @contextlib.contextmanager
+    def standstill(self) -> Iterator[None]:
+        """Let time stand still while something real is awaited, such as a server, for ten real seconds at most."""
+        self._virtual.jobs += 1
+        try:
+            yield
+        finally:
+            self._virtual.jobs -= 1
+
+    def advance(self, seconds: float) -> None:
+        """Let time pass as if the loop had been busy."""
+        self._virtual.now += seconds
 
     def run_in_executor(
         self,

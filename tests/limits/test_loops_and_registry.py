@@ -5,12 +5,13 @@ import contextlib
 import gc
 import threading
 import time
+import types
 import weakref
 
 import pytest
 
-from cliniko_async.limits import Permit, RateLimiter, SlidingWindowLimiter, shared_limiter
-from cliniko_async.limits._shared import Registry
+from cliniko_async.limits import Permit, Priority, RateLimiter, SlidingWindowLimiter, shared_limiter
+from cliniko_async.limits.local import Registry
 from tests.support import virtual
 from tests.support.limiting import HOLD, most_in_sliding_window, send, settle_down, step
 
@@ -39,8 +40,8 @@ def test_threads_with_loops_of_their_own_share_one_window():
     assert most_in_sliding_window(counted, 0.05) <= 20
 
 
-def test_threads_that_give_places_back_strand_nobody():
-    """Places settled in one thread wake those who wait in another, a thousand times over."""
+def test_threads_that_give_permits_back_strand_nobody():
+    """Permits settled in one thread wake those who wait in another, a thousand times over."""
     limiter = SlidingWindowLimiter(2, 60.0)
     done = []
 
@@ -67,9 +68,11 @@ def loops(count: int):
         loop.close()
 
 
-def wait_in(loop: asyncio.AbstractEventLoop, limiter: RateLimiter) -> asyncio.Task[Permit]:
+def wait_in(
+    loop: asyncio.AbstractEventLoop, limiter: RateLimiter, priority: Priority = "interactive"
+) -> asyncio.Task[Permit]:
     """A task of a loop that does not run, waiting for a permit."""
-    task = loop.create_task(limiter.acquire("interactive"))
+    task = loop.create_task(limiter.acquire(priority))
     loop.run_until_complete(settle_down())
     return task
 
@@ -108,6 +111,32 @@ def test_a_grant_that_a_closed_loop_never_took_comes_back():
         assert second.time() == virtual.START
 
 
+def test_a_loop_that_is_closed_with_the_only_waiter_leaves_the_permit_to_who_comes():
+    with loops(2) as (first, second):
+        limiter = SlidingWindowLimiter(1, clock=second.time)
+        permit = second.run_until_complete(limiter.acquire("interactive"))
+        lost = wait_in(first, limiter)
+        first.close()
+        permit.cancel()
+        forget(lost)
+        second.run_until_complete(limiter.acquire("interactive")).cancel()
+        assert second.time() == virtual.START
+
+
+def test_a_closed_loop_that_waits_longer_than_another_does_it_no_harm():
+    with loops(2) as (first, second):
+        limiter = SlidingWindowLimiter(2, bulk_share=0.5, clock=second.time)
+        second.run_until_complete(limiter.acquire("interactive")).complete()
+        second.advance(10)
+        bulk = second.run_until_complete(limiter.acquire("bulk"))
+        lost = wait_in(first, limiter, "bulk")
+        first.close()
+        forget(lost)
+        second.run_until_complete(limiter.acquire("interactive")).complete()
+        assert second.time() - virtual.START == pytest.approx(HOLD)
+        bulk.cancel()
+
+
 def test_one_limiter_serves_one_loop_after_another_and_keeps_none_of_them():
     limiter = SlidingWindowLimiter(1, 0.01)
     seen: list[weakref.ref[asyncio.AbstractEventLoop]] = []
@@ -141,8 +170,20 @@ def test_another_server_or_another_key_has_another_limiter():
 def test_the_key_itself_is_kept_nowhere():
     registry = Registry()
     limiter = registry.get("https://api.au1.cliniko.com/v1", "MS0xLWtlcHQ-au1")
-    kept = f"{limiter!r} {vars(registry)!r} {list(registry._limiters)!r} {vars(limiter._desk)!r}"
-    assert "MS0xLWtlcHQ" not in kept
+    assert not [text for text in texts_within(registry, limiter) if "MS0xLWtlcHQ" in text]
+
+
+def texts_within(*objects: object) -> list[str]:
+    """All texts that can be reached from some objects, but for code."""
+    code = (type, types.ModuleType, types.FunctionType, types.BuiltinFunctionType)
+    seen: dict[int, object] = {}
+    ahead = list(objects)
+    while ahead:
+        each = ahead.pop()
+        if id(each) not in seen and not isinstance(each, code):
+            seen[id(each)] = each
+            ahead += gc.get_referents(each)
+    return [str(each) for each in seen.values() if isinstance(each, str | bytes)]
 
 
 def test_a_window_outlives_the_last_who_used_it():

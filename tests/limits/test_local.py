@@ -22,7 +22,7 @@ def test_an_uncontended_permit_needs_no_turn_of_the_loop():
 
 
 @pytest.mark.parametrize(("ending", "hold"), [("complete", HOLD), ("abandon", LONG_HOLD), ("cancel", 0.0)])
-def test_a_place_is_free_again_as_its_ending_says(ending, hold):
+def test_a_permit_is_free_again_as_its_ending_says(ending, hold):
     async def main() -> float:
         limiter = limiter_of(1)
         permit = await limiter.acquire("interactive")
@@ -66,7 +66,9 @@ def test_a_permit_is_held_while_its_request_is_in_flight():
             permit.complete()
         return limits
 
-    assert virtual.run(main()) == Limits(2, 2, 0, {"interactive": 0, "bulk": 0}, HOLD, 0.0)
+    limits = virtual.run(main())
+    assert (limits.limit, limits.used, limits.remaining, limits.paused) == (2, 2, 0, 0.0)
+    assert limits.next_free == pytest.approx(HOLD)
 
 
 def test_limits_tell_the_truth_at_each_moment():
@@ -115,7 +117,11 @@ def test_limits_count_those_who_wait():
         permit.complete()
         return limits
 
-    assert virtual.run(main()).waiting == {"interactive": 1, "bulk": 2}
+    limits = virtual.run(main())
+    assert limits.waiting == {"interactive": 1, "bulk": 2}
+    # One who comes now waits at least until those before have had theirs.
+    assert limits.waits["interactive"] == pytest.approx((HOLD, 2 * HOLD))
+    assert limits.waits["bulk"] == pytest.approx((2 * HOLD, 4 * HOLD))
 
 
 # How fast it goes.
@@ -227,7 +233,7 @@ def test_bulk_comes_evenly_spaced_and_holds_its_share_at_most():
     sent, most = virtual.run(main())
     assert min(later - earlier for earlier, later in itertools.pairwise(sent)) >= 2
     assert most == 5
-    # Five in each period and latency, as each holds its place so long.
+    # Five in each period and latency, as each is held so long.
     assert sent[-1] - sent[0] == pytest.approx(5 * (10.02 + 3) + 4 * 2, abs=0.1)
 
 
@@ -252,7 +258,7 @@ def test_bulk_that_never_queues_holds_its_share_at_most():
 @pytest.mark.parametrize(
     ("first", "second"), [("interactive", "interactive"), ("interactive", "bulk"), ("bulk", "bulk")]
 )
-def test_who_comes_as_a_place_falls_free_does_not_take_it_from_who_waits(first, second):
+def test_who_comes_as_a_permit_falls_free_does_not_take_it_from_who_waits(first, second):
     async def main() -> bool:
         moment = 0.0
         limiter = SlidingWindowLimiter(1, clock=lambda: moment)
@@ -265,7 +271,7 @@ def test_who_comes_as_a_place_falls_free_does_not_take_it_from_who_waits(first, 
     assert virtual.run(main())
 
 
-def test_bulk_has_a_place_however_small_its_share():
+def test_bulk_has_a_permit_however_small_its_share():
     async def main() -> list[float]:
         limiter = limiter_of(1, period=10, bulk_share=0.5)
         return [await send(limiter, "bulk") - virtual.START for _ in range(3)]
@@ -321,7 +327,7 @@ def test_bulk_may_starve():
 
 
 @pytest.mark.parametrize("turns", [0, 1], ids=["before it is woken", "after it is woken"])
-def test_a_task_cancelled_between_its_grant_and_its_turn_gives_the_place_back(turns):
+def test_a_task_cancelled_between_its_grant_and_its_turn_gives_the_permit_back(turns):
     async def main() -> tuple[bool, int]:
         limiter = limiter_of(1)
         permit = await limiter.acquire("interactive")
@@ -338,7 +344,7 @@ def test_a_task_cancelled_between_its_grant_and_its_turn_gives_the_place_back(tu
     assert virtual.run(main()) == (True, 1)
 
 
-def test_a_task_that_stops_waiting_leaves_no_place_taken_and_no_timer():
+def test_a_task_that_stops_waiting_leaves_no_permit_taken_and_no_timer():
     async def main() -> tuple[Limits, int]:
         limiter = limiter_of(1)
         (await limiter.acquire("interactive")).complete()
@@ -377,7 +383,7 @@ def test_a_coroutine_that_is_closed_leaves_the_queue_and_no_timer():
     assert virtual.run(main()) == (0, 0)
 
 
-def test_a_place_settled_in_the_midst_of_another_call_is_not_lost():
+def test_a_permit_settled_in_the_midst_of_another_call_is_not_lost():
     """The garbage collector may end a request while the very same thread is inside the limiter."""
 
     async def main() -> float:
@@ -398,7 +404,7 @@ def test_a_place_settled_in_the_midst_of_another_call_is_not_lost():
     assert virtual.run(main()) == 0
 
 
-def test_a_place_settled_in_the_midst_of_another_call_goes_to_who_waits():
+def test_a_permit_settled_in_the_midst_of_another_call_goes_to_who_waits():
     async def main() -> float:
         loop = asyncio.get_running_loop()
         surprises = []
@@ -415,6 +421,24 @@ def test_a_place_settled_in_the_midst_of_another_call_goes_to_who_waits():
             limiter.pause(0)
             (await bulk).cancel()
             return now() - virtual.START
+
+    assert virtual.run(main()) == 0
+
+
+def test_a_permit_settled_in_the_midst_of_a_call_goes_to_that_caller_if_no_other_waits():
+    async def main() -> float:
+        loop = asyncio.get_running_loop()
+        surprises = []
+
+        def clock() -> float:
+            while surprises:
+                surprises.pop()()
+            return loop.time()
+
+        limiter = SlidingWindowLimiter(1, clock=clock)
+        permit = await limiter.acquire("interactive")
+        surprises.append(permit.cancel)
+        return await send(limiter) - virtual.START
 
     assert virtual.run(main()) == 0
 

@@ -1,0 +1,296 @@
+"""The limiter for the tasks, event loops and threads of one process, and the one that all clients of a key share."""
+
+import asyncio
+import hashlib
+import math
+import threading
+import time
+from collections import OrderedDict, deque
+from collections.abc import Callable
+from weakref import WeakValueDictionary
+
+import attrs
+import msgspec
+
+from . import window
+from .base import BULK_SHARE, LIMIT, PERIOD, PRIORITIES, Limits, Permit, Priority, RateLimiter, check_priority
+from .permit import LeasedPermit
+from .window import LeaseUpdate, Rules, StepRequest, WindowState
+
+
+class Waiter(msgspec.Struct, eq=False):
+    """A caller that waits, the lease that it was granted, and what wakes it."""
+
+    priority: Priority
+    lease: str = ""
+    wake: Callable[[], object] | None = None
+
+
+class LoopTimer:
+    """The one timer of an event loop in which somebody waits.
+
+    Each loop wakes its own tasks, so that none is stranded by another that is closed, stopped or busy.
+    """
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, queue: "LocalQueue") -> None:
+        self.loop = loop
+        self.waiters = 0
+        self._queue = queue
+        self._moment = math.inf
+        self._timer: asyncio.TimerHandle | None = None
+
+    def set(self, moment: float) -> None:
+        """Serve the queue at that moment or before; set by any thread. A closed loop raises a RuntimeError."""
+        if moment < self._moment:
+            self._moment = moment
+            self.loop.call_soon_threadsafe(self.start)
+
+    def start(self) -> None:
+        """Start the timer anew, or end it, if nobody waits."""
+        if self._timer is not None:
+            self._timer.cancel()
+        if self.waiters and self._moment < math.inf:
+            self._timer = self.loop.call_later(max(0.0, self._moment - self._queue.clock()), self._fire)
+
+    def _fire(self) -> None:
+        # What another thread sets between these two is set again by the queue.
+        self._moment = math.inf
+        self._queue.serve()
+
+
+class LocalQueue:
+    """A window in memory, and all who wait for its permits: tasks of any number of event loops in any threads.
+
+    A permit may be settled by the garbage collector, while the very thread it interrupts holds the lock. So neither
+    settling nor leaving waits for the lock: it leaves an update, and whoever holds the lock looks after releasing it.
+    """
+
+    def __init__(self, rules: Rules, clock: Callable[[], float]) -> None:
+        self.rules = rules
+        self.clock = clock
+        self._state = WindowState()
+        self._lock = threading.Lock()
+        self._updates: deque[LeaseUpdate] = deque()
+        self._departed: deque[Waiter] = deque()
+        self._waiting: dict[Priority, OrderedDict[int, Waiter]] = {each: OrderedDict() for each in PRIORITIES}
+        self._timers: dict[asyncio.AbstractEventLoop, LoopTimer] = {}
+        self._next_lease = 1
+
+    async def acquire(self, priority: Priority) -> LeasedPermit:
+        """Wait for a permit, after those who came before."""
+        waiter = Waiter(priority)
+        with self._lock:
+            self._waiting[priority][id(waiter)] = waiter
+            self._serve()
+        if self._timers:
+            self.process_releases()
+        if not waiter.lease:
+            await self._wait(waiter)
+        return LeasedPermit(self, waiter.lease, priority)
+
+    def record_external(self, priority: Priority) -> LeasedPermit:
+        """Return the permit of a request that another limiter has permitted."""
+        with self._lock:
+            lease = self._new_lease()
+        self.settle(LeaseUpdate(lease, priority, math.inf, in_flight=True))
+        return LeasedPermit(self, lease, priority)
+
+    def settle(self, update: LeaseUpdate) -> None:
+        """Note when a permit is free again; never blocks."""
+        self._updates.append(update)
+        # Who waits has a timer, and whoever gets one after this look has yet to read the updates.
+        if self._timers:
+            self.process_releases()
+
+    def serve(self) -> None:
+        """Grant what is free to those who wait."""
+        with self._lock:
+            self._serve()
+        self.process_releases()
+
+    def pause(self, seconds: float | None) -> float:
+        """Grant nothing for some seconds, or for a guess, and return the seconds until the pause ends."""
+        with self._lock:
+            seconds = self._state.backoff.pause(seconds, self.rules.period, self.clock())
+        self.serve()
+        return seconds
+
+    def limits(self) -> Limits:
+        """Return how the window stands now."""
+        self.serve()
+        with self._lock:
+            waiting: dict[Priority, int] = {priority: len(waiters) for priority, waiters in self._waiting.items()}
+            return attrs.evolve(window.limits_of(self._state, self.rules), waiting=waiting)
+
+    def is_idle(self) -> bool:
+        """Return whether it is as good as a new one."""
+        self.serve()
+        return window.is_idle(self._state, self.rules)
+
+    def process_releases(self) -> None:
+        """Take in the updates; never blocks."""
+        # Who does not get the lock may go: its holder comes by here after releasing it.
+        while (self._departed or self._updates) and self._lock.acquire(blocking=False):
+            try:
+                self._serve()
+            finally:
+                self._lock.release()
+
+    async def _wait(self, waiter: Waiter) -> None:
+        loop = asyncio.get_running_loop()
+        woken: asyncio.Future[None] = loop.create_future()
+        timer = self._timers.setdefault(loop, LoopTimer(loop, self))
+        timer.waiters += 1
+        try:
+            with self._lock:
+                waiter.wake = lambda: loop.call_soon_threadsafe(_wake, woken)
+            self.serve()
+            if not waiter.lease:
+                await woken
+        except BaseException:
+            self._departed.append(waiter)
+            self.process_releases()
+            raise
+        finally:
+            timer.waiters -= 1
+            if not timer.waiters:
+                timer.start()
+                self._timers.pop(loop, None)
+
+    def _serve(self) -> None:
+        """Bring the window to this moment and serve those who wait; needs the lock."""
+        while self._departed:
+            waiter = self._departed.popleft()
+            if self._waiting[waiter.priority].pop(id(waiter), None) is None:
+                self._updates.append(LeaseUpdate(waiter.lease, waiter.priority, -math.inf))
+        updates: list[LeaseUpdate] = []
+        while self._updates:
+            updates.append(self._updates.popleft())
+        interactive, bulk = self._waiting.values()
+        request, now = StepRequest("", 0, self._next_lease, len(interactive), len(bulk), updates), self.clock()
+        for priority, grant in window.step(self._state, self.rules, request, now).items():
+            for _ in range(grant.count):
+                self._give(priority)
+            if grant.delay < math.inf:
+                self._set_timers(now + grant.delay)
+
+    def _give(self, priority: Priority) -> None:
+        """Give the next lease to the first who waits; back, if the event loops of all are closed."""
+        lease = self._new_lease()
+        while waiting := self._waiting[priority]:
+            _, waiter = waiting.popitem(last=False)
+            waiter.lease = lease
+            if waiter.wake is None:
+                return
+            try:
+                waiter.wake()
+                return
+            except RuntimeError:  # its loop is closed
+                waiter.lease = ""
+        self._updates.append(LeaseUpdate(lease, priority, -math.inf))
+
+    def _new_lease(self) -> str:
+        self._next_lease += 1
+        return window.lease_id("", self._next_lease - 1)
+
+    def _set_timers(self, moment: float) -> None:
+        for timer in list(self._timers.values()):
+            try:
+                timer.set(moment)
+            except RuntimeError:  # its loop is closed
+                self._timers.pop(timer.loop, None)
+
+
+def _wake(woken: asyncio.Future[None]) -> None:
+    if not woken.done():
+        woken.set_result(None)
+
+
+class SlidingWindowLimiter(RateLimiter):
+    """At most `limit` requests in any `period`, for all tasks, event loops and threads of one process.
+
+    Interactive callers go first. Bulk callers hold at most `bulk_share` of the window, get their permits evenly spaced,
+    and may starve. Within a priority, permits go in order of arrival.
+    """
+
+    def __init__(
+        self,
+        limit: int = LIMIT,
+        period: float = PERIOD,
+        bulk_share: float = BULK_SHARE,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """Create an empty window.
+
+        Args:
+            limit: Requests in a period.
+            period: The length of the window in seconds.
+            bulk_share: The share of the window that bulk holds at most, above 0 and at most 1.
+            clock: Returns the time in seconds.
+
+        Raises:
+            ConfigurationError: An option cannot work.
+        """
+        self._queue = LocalQueue(Rules(limit, period, bulk_share), clock)
+
+    @property
+    def period(self) -> float:
+        return self._queue.rules.period
+
+    async def acquire(self, priority: Priority) -> Permit:
+        check_priority(priority)
+        return await self._queue.acquire(priority)
+
+    def pause(self, seconds: float | None) -> float:
+        return self._queue.pause(seconds)
+
+    async def limits(self) -> Limits:
+        return self._queue.limits()
+
+    def __repr__(self) -> str:
+        return f"SlidingWindowLimiter({self._queue.rules.options})"
+
+
+class _Remembered(SlidingWindowLimiter):
+    """A limiter whose window outlives it."""
+
+    def __init__(self, queue: LocalQueue) -> None:
+        self._queue = queue
+
+
+class Registry:
+    """One limiter for a server and a key: the same while anybody has it, and its window until it is empty."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._limiters: WeakValueDictionary[bytes, SlidingWindowLimiter] = WeakValueDictionary()
+        self._queues: OrderedDict[bytes, LocalQueue] = OrderedDict()
+
+    def get(self, base_url: str, api_key: str) -> SlidingWindowLimiter:
+        """Return the limiter of a server and a key, of which it keeps a digest."""
+        key = hashlib.blake2b(f"{base_url.rstrip('/')} {api_key}".encode(), digest_size=16).digest()
+        with self._lock:
+            limiter = self._limiters.get(key)
+            if limiter is None:
+                queue = self._queues.setdefault(key, LocalQueue(Rules(), self._clock))
+                limiter = self._limiters[key] = _Remembered(queue)
+            # Two are looked at for each one asked for: what is not needed any more goes, and no call pays for many.
+            for _ in range(2):
+                oldest, queue = self._queues.popitem(last=False)
+                if oldest in self._limiters or not queue.is_idle():
+                    self._queues[oldest] = queue
+        return limiter
+
+    def __len__(self) -> int:
+        """Return how many windows it remembers."""
+        return len(self._queues)
+
+
+_registry = Registry()
+
+
+def shared_limiter(base_url: str, api_key: str) -> SlidingWindowLimiter:
+    """Return the one limiter of this process for a server and a key, whichever client, event loop or thread asks."""
+    return _registry.get(base_url, api_key)

@@ -1,0 +1,114 @@
+"""The limiter for workers on many machines, whose window is kept in Redis."""
+
+import secrets
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from .._redis import RedisLostError, ScriptRunner
+from ..errors import ConfigurationError
+from .base import BULK_SHARE, LIMIT, PERIOD, WhenLost, check, check_seconds
+from .shared import LEASE, SharedLimiter
+from .store import Change, StepReply, StoreLostError, digest
+
+if TYPE_CHECKING:
+    from redis.asyncio import Redis, RedisCluster
+
+# Both touch one key, a hash of the value and a version that no two writes share, so that they run on a cluster too.
+_READ = """
+local found = redis.call('HMGET', KEYS[1], 'value', 'version')
+return {found[1] or '', found[2] or '', redis.call('TIME')}
+"""
+_WRITE = """
+local found = redis.call('HMGET', KEYS[1], 'value', 'version')
+if (found[2] or '') ~= ARGV[1] then return {found[1] or '', found[2] or '', redis.call('TIME')} end
+redis.call('HSET', KEYS[1], 'value', ARGV[3], 'version', ARGV[2])
+redis.call('PEXPIRE', KEYS[1], ARGV[4])
+"""
+
+
+class RedisLimiter(SharedLimiter):
+    """At most `limit` requests in any `period`, for all workers whose limiter has the same Redis and the same `name`.
+
+    What was sent while Redis was away is reported when it is back. If it comes back without its data, a 429 may follow.
+    The limiter belongs to the event loop of its Redis client.
+    """
+
+    def __init__(
+        self,
+        redis: "Redis | RedisCluster",
+        limit: int = LIMIT,
+        period: float = PERIOD,
+        bulk_share: float = BULK_SHARE,
+        *,
+        name: str,
+        when_lost: WhenLost = "wait",
+        workers: int | None = None,
+        lease: float = LEASE,
+        timeout: float = 2.0,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """Use a client of Redis, which is neither changed nor closed.
+
+        Args:
+            redis: The client.
+            limit: Requests in a period.
+            period: The length of the window in seconds.
+            bulk_share: The share of the window that bulk holds at most, above 0 and at most 1.
+            name: The user of Cliniko whose budget it is. Redis sees a digest of it only.
+            when_lost: What to do while Redis is away: `"wait"` until it is back, `"fail"` with a
+                `LimiterUnavailableError`, or grant this process's `"share"` of the window, `limit // workers`.
+            workers: The number of processes that share the window; needed for `"share"`.
+            lease: The longest, in seconds, that a request is in flight. What a worker holds that died is free a lease
+                and a period after it was granted, so it must exceed the client's `timeout`.
+            timeout: Seconds after which a Redis that does not answer counts as away.
+            clock: Returns the time of this process in seconds.
+
+        Raises:
+            ConfigurationError: An option cannot work, or the extra `redis` is not installed.
+        """
+        check_seconds("timeout", timeout)
+        check(name, "name must say whose budget it is")
+        check(workers or when_lost != "share", 'when_lost="share" needs workers, the number of processes that share')
+        super().__init__(
+            RedisStore(redis, digest(name), timeout),
+            limit,
+            period,
+            bulk_share,
+            lease=lease,
+            when_lost=when_lost,
+            workers=1 if workers is None else workers,
+            one_loop=True,
+            clock=clock,
+        )
+
+
+class RedisStore:
+    """One key of Redis."""
+
+    def __init__(self, redis: "Redis | RedisCluster", name: str, timeout: float) -> None:
+        try:
+            self._scripts = ScriptRunner(redis, timeout)
+        except ImportError as error:
+            raise ConfigurationError("RedisLimiter needs redis: install cliniko-async[redis]") from error
+        self._key = f"cliniko_async:window:{name}"
+
+    async def update(self, change: Change) -> StepReply:
+        """Change the value by its version, as often as another was faster."""
+        found = await self._run(_READ)
+        while True:
+            value, version, (seconds, micros) = found
+            changed = change(value, int(seconds) + int(micros) / 1e6)
+            milliseconds = int(changed.useful_for * 1000) + 1
+            found = await self._run(_WRITE, version, secrets.token_bytes(8), changed.value, milliseconds)
+            if found is None:
+                return changed.reply
+
+    async def close(self) -> None:
+        """Leave the client to its owner."""
+
+    async def _run(self, script: str, *arguments: bytes | int) -> Any:  # noqa: ANN401  (as the script ends)
+        try:
+            return await self._scripts.run(script, self._key, *arguments)
+        except RedisLostError as error:
+            raise StoreLostError(str(error), lasting=error.lasting) from None

@@ -1,0 +1,209 @@
+"""The limiter whose window is kept in a store, for several processes or machines."""
+
+import asyncio
+import contextlib
+import math
+import os
+import time
+from collections import deque
+from collections.abc import Callable
+from types import TracebackType
+from typing import Self
+
+import attrs
+
+from ..errors import UsageError
+from .base import (
+    BULK_SHARE,
+    LIMIT,
+    PERIOD,
+    PRIORITIES,
+    Limits,
+    Permit,
+    Priority,
+    RateLimiter,
+    WhenLost,
+    check,
+    check_count,
+    check_priority,
+    check_seconds,
+)
+from .fallback import LocalFallback
+from .local import LocalQueue
+from .permit import LeasedPermit
+from .queue import StoreQueue
+from .store import Store
+from .window import Backoff, LeaseUpdate, Rules
+
+LEASE = 60.0
+
+
+class LeaseLedger:
+    """A window in a store: a queue for each event loop of this process, and what they have not reported yet."""
+
+    def __init__(self, store: Store, rules: Rules, clock: Callable[[], float], *, wait: bool, one_loop: bool) -> None:
+        self.store = store
+        self.rules = rules
+        self.clock = clock
+        self.updates: deque[LeaseUpdate] = deque()
+        self.backoff = Backoff()
+        self.closed = False
+        self._wait = wait
+        self._one_loop = one_loop
+        self._has_paused = False
+        self._queues: dict[asyncio.AbstractEventLoop, StoreQueue] = {}
+        self._process: int | None = None
+
+    @property
+    def is_inherited(self) -> bool:
+        """Whether it belongs to the process from which this one was forked."""
+        return self._process not in (None, os.getpid())
+
+    @property
+    def report_within(self) -> float:
+        """In how many seconds the store is to be told; infinite if there is nothing to tell."""
+        if self._has_paused:
+            return 0.0
+        # Reports of permits may come together.
+        return self.rules.courtesy if self.updates else math.inf
+
+    def take(self) -> tuple[list[LeaseUpdate], Backoff | None]:
+        """Return all that the store is to be told."""
+        updates = [self.updates.popleft() for _ in range(len(self.updates))]
+        has_paused, self._has_paused = self._has_paused, False
+        return updates, self.backoff if has_paused else None
+
+    async def acquire(self, priority: Priority) -> LeasedPermit:
+        """Wait for a permit."""
+        return await self.queue().acquire(priority)
+
+    def pause(self, seconds: float | None) -> float:
+        """Grant nothing for some seconds, or for a guess, and return the seconds until the pause ends."""
+        seconds = self.backoff.pause(seconds, self.rules.period, self.clock())
+        self._has_paused = True
+        with contextlib.suppress(RuntimeError):  # Not in an event loop, or closed: the next step reports it.
+            self.queue()
+        if not self.is_inherited:
+            for queue in list(self._queues.values()):
+                queue.report()
+        return seconds
+
+    async def limits(self) -> Limits:
+        """Return how the window stands now."""
+        limits = await self.queue().limits()
+        queues = list(self._queues.values())
+        waiting: dict[Priority, int] = {each: sum(len(queue.waiting[each]) for queue in queues) for each in PRIORITIES}
+        return attrs.evolve(limits, waiting=waiting)
+
+    async def aclose(self) -> None:
+        """End every wait, report what is held, and close the store."""
+        was_closed, self.closed = self.closed, True
+        if was_closed or self.is_inherited:
+            return
+        own = self._queues.pop(asyncio.get_running_loop(), None)
+        for loop, queue in self._queues.items():
+            with contextlib.suppress(RuntimeError):  # It is closed.
+                loop.call_soon_threadsafe(queue.send_away)
+        if own is not None:
+            await own.close()
+        await self.store.close()
+
+    def queue(self) -> StoreQueue:
+        """Return the queue of the running event loop.
+
+        Raises:
+            UsageError: The limiter is closed, or belongs to another process or event loop.
+        """
+        if self._process is None:
+            self._process = os.getpid()
+        if self.is_inherited:
+            raise UsageError("the limiter was used before this process was forked: create one in each process")
+        if self.closed:
+            raise UsageError("the limiter is closed")
+        loop = asyncio.get_running_loop()
+        if loop not in self._queues:
+            if self._one_loop and self._queues:
+                raise UsageError("the limiter belongs to another event loop, as its store does")
+            for old in [each for each in self._queues if each.is_closed()]:
+                self._queues.pop(old, None)
+            self._queues[loop] = StoreQueue(self, wait=self._wait)
+        return self._queues[loop]
+
+
+class SharedLimiter(RateLimiter):
+    """At most `limit` requests in any `period`, for all whose limiters have the same store.
+
+    Write a `Store` to keep the window in another place than a file or Redis.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        limit: int = LIMIT,
+        period: float = PERIOD,
+        bulk_share: float = BULK_SHARE,
+        *,
+        lease: float = LEASE,
+        when_lost: WhenLost = "wait",
+        workers: int = 1,
+        one_loop: bool = False,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """Use a store, which is opened by the first request.
+
+        Args:
+            store: Keeps the window.
+            limit: Requests in a period.
+            period: The length of the window in seconds.
+            bulk_share: The share of the window that bulk holds at most, above 0 and at most 1.
+            lease: The longest, in seconds, that a request is in flight. A permit of which nothing more is heard is free
+                again a lease and a period after it was granted, so it must exceed the client's `timeout`.
+            when_lost: What to do while the store cannot be used: `"wait"`, `"fail"`, or grant this process's `"share"`
+                of the window, which is `limit // workers`.
+            workers: The number of processes that share the window.
+            one_loop: Whether the store can be used in one event loop only.
+            clock: Returns the time of this process in seconds.
+
+        Raises:
+            ConfigurationError: An option cannot work.
+        """
+        check_seconds("lease", lease)
+        check_count("workers", workers)
+        check(when_lost in ("wait", "fail", "share"), 'when_lost must be "wait", "fail" or "share"')
+        self._rules = Rules(limit, period, bulk_share, lease)
+        ledger = LeaseLedger(store, self._rules, clock, wait=when_lost == "wait", one_loop=one_loop)
+        share = Rules(max(1, limit // workers), period, bulk_share)
+        self._limiter = LocalFallback(ledger, LocalQueue(share, clock)) if when_lost == "share" else ledger
+
+    @property
+    def period(self) -> float:
+        return self._rules.period
+
+    async def acquire(self, priority: Priority) -> Permit:
+        check_priority(priority)
+        return await self._limiter.acquire(priority)
+
+    def pause(self, seconds: float | None) -> float:
+        return self._limiter.pause(seconds)
+
+    async def limits(self) -> Limits:
+        return await self._limiter.limits()
+
+    async def aclose(self) -> None:
+        """End every wait with a `UsageError`, report what is held, and close the store.
+
+        A permit that is settled later counts as held until its lease ends. In a process that was forked after the first
+        use nothing is reported: event loops, threads and connections are the parent's.
+        """
+        await self._limiter.aclose()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        await self.aclose()
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self._rules.options})"

@@ -1,0 +1,140 @@
+"""What a shared limiter needs of the place where its window is kept, so that another kind of store is easily written.
+
+A store keeps one value of bytes and need not know what is in it: `change` takes the value, does a step, and returns the
+next value. `tests/limits/conformance.py` holds all that a limiter must do over a store.
+"""
+
+import asyncio
+import hashlib
+import logging
+import random
+from collections.abc import Callable, Iterator
+from typing import NamedTuple, Protocol, TypeAlias
+
+import msgspec
+
+from ..errors import LimiterUnavailableError
+from .base import Priority
+from .window import Backoff, Grant, Rules, StepRequest, WindowState, step
+
+logger = logging.getLogger("cliniko_async")
+
+LONGEST_RETRY = 1.0
+_FIRST_RETRY = 0.05
+
+
+class StoreLostError(LimiterUnavailableError):
+    """The store cannot be used, or it is not known whether it did what was asked."""
+
+    def __init__(self, reason: str, *, lasting: bool = False) -> None:
+        """Create the error.
+
+        Args:
+            reason: Why, in plain words, without an address or a secret.
+            lasting: Whether waiting cannot help.
+        """
+        super().__init__(reason)
+        self.lasting = lasting
+
+    def __str__(self) -> str:
+        return f"the limiter cannot be used: {self.args[0]}"
+
+
+class StepReply(NamedTuple):
+    """What a step granted, the window after it, and the pause on the clock of the process."""
+
+    grants: dict[Priority, Grant]
+    state: WindowState
+    backoff: Backoff
+
+
+class Changed(NamedTuple):
+    """The value to store, for how many seconds it is of use, and what came of the step."""
+
+    value: bytes
+    useful_for: float
+    reply: StepReply
+
+
+Change: TypeAlias = Callable[[bytes | None, float], Changed]
+"""Takes the stored value, or None, and the time of the store in seconds. It may be called again after a conflict."""
+
+
+class Store(Protocol):
+    """Keeps one value for all who share a window, and the clock that they go by."""
+
+    async def update(self, change: Change) -> StepReply:
+        """Replace the value by what `change` makes of it, with no other change in between, and return the reply.
+
+        Raises:
+            StoreLostError: It could not be done, or it is not known whether it was.
+        """
+        ...
+
+    async def close(self) -> None:
+        """Close what was opened."""
+
+
+class WatchedStore:
+    """Logs when a store is lost and found, and repeats what it could not do if it is to be waited for."""
+
+    def __init__(self, store: Store, on_lost: Callable[[StoreLostError], None], *, wait: bool) -> None:
+        self._store = store
+        self._on_lost = on_lost
+        self._wait = wait
+        self._is_lost = False
+
+    async def update(self, change: Change) -> StepReply:
+        """Update the value, however long that takes."""
+        delays = retry_delays()
+        while True:
+            try:
+                reply = await self._store.update(change)
+            except StoreLostError as error:
+                if not self._is_lost:
+                    logger.warning("%s", error)
+                self._is_lost = True
+                self._on_lost(error)
+                if error.lasting or not self._wait:
+                    raise
+            else:
+                if self._is_lost:
+                    logger.info("the limiter can be used again")
+                self._is_lost = False
+                return reply
+            await asyncio.sleep(next(delays))
+
+
+def retry_delays() -> Iterator[float]:
+    """Return the seconds to wait before each further try, growing up to a second."""
+    delay = _FIRST_RETRY
+    while True:
+        yield delay * random.uniform(0.5, 1)
+        delay = min(2 * delay, LONGEST_RETRY)
+
+
+def change_by(rules: Rules, request: StepRequest, clock: Callable[[], float]) -> Change:
+    """Return what does a step on a stored value; one that cannot be read counts as none."""
+
+    def change(value: bytes | None, now: float) -> Changed:
+        offset = now - clock()
+        try:
+            state = _decode(value) if value else WindowState()
+        except msgspec.MsgspecError:
+            state = WindowState()
+        grants = step(state, rules, request, now, offset)
+        backoff = Backoff()
+        backoff.merge(state.backoff, -offset)
+        useful_for = max(rules.lease, state.backoff.paused_until - now) + 2 * rules.hold + rules.patience
+        return Changed(_encode(state), useful_for, StepReply(grants, state, backoff))
+
+    return change
+
+
+def digest(name: str) -> str:
+    """Return what stands for the name of a window, which may be a key, wherever it is stored."""
+    return hashlib.blake2b(name.encode(), digest_size=12).hexdigest()
+
+
+_encode = msgspec.msgpack.Encoder().encode
+_decode = msgspec.msgpack.Decoder(WindowState).decode

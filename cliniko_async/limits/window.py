@@ -1,0 +1,300 @@
+"""The rule of the window, stated once: who gets a permit now, and when the others are to ask again.
+
+Here are plain values and functions over them, without a clock, a lock or I/O: time goes in, in seconds of the clock of
+whoever keeps the state. `local.py` keeps it in memory, the stores of `shared.py` in a file or in Redis.
+"""
+
+import math
+from bisect import bisect_right, insort
+from collections.abc import Sequence
+
+import msgspec
+
+from .base import BULK_SHARE, LIMIT, PERIOD, Limits, Priority, Wait, check, check_count, check_seconds
+
+PAD = 0.002
+"""How much longer than necessary each permit is held, as a share of the period: no two clocks run at one rate."""
+GRACE = 0.05
+"""How much later than it was given up a request may still be counted, as a share of the period."""
+
+
+class Rules:
+    """The numbers of a window; times in seconds."""
+
+    def __init__(
+        self, limit: int = LIMIT, period: float = PERIOD, bulk_share: float = BULK_SHARE, in_flight: float = math.inf
+    ) -> None:
+        """Take the options of a limiter, and the longest that a request is in flight."""
+        check_count("limit", limit)
+        check_seconds("period", period)
+        check(0 < bulk_share <= 1, "bulk_share must be above 0 and at most 1")
+        self.limit = limit
+        self.period = period
+        self.hold = period * (1 + PAD)
+        self.long_hold = period * (1 + GRACE + PAD)
+        # How long a permit is held of which nothing more is heard.
+        self.lease = in_flight + self.long_hold
+        self.bulk_limit = max(1, int(bulk_share * limit + 1e-9))
+        # Evenly spaced bulk leaves the permits that come free in between to interactive callers.
+        self.bulk_interval = period / (bulk_share * limit)
+        # How late a process may ask again without losing its place in the queue.
+        self.patience = GRACE * period + 0.25
+        # How long it waits after a grant, so that others are served, and with a report, so that more goes along.
+        self.courtesy = period / 1000
+        self.options = f"limit={limit}, period={period:g}, bulk_share={bulk_share:g}"
+
+
+class Backoff(msgspec.Struct, array_like=True):
+    """The pause after a 429, and the last guess at one whose length the server did not say."""
+
+    paused_until: float = -math.inf
+    guess: float = 0.0
+    guess_until: float = -math.inf
+
+    def pause(self, seconds: float | None, period: float, now: float) -> float:
+        """Pause for some seconds, or for a guess, and return the seconds until the pause ends."""
+        if seconds is None:
+            # A request that was under way when the pause began does not say that the pause was too short.
+            if now >= self.guess_until:
+                in_a_row = now < self.guess_until + period
+                self.guess = min(2 * self.guess if in_a_row else period / 4, period)
+            seconds = self.guess
+            self.guess_until = now + seconds
+        self.paused_until = max(self.paused_until, now + max(0.0, seconds))
+        return self.paused_until - now
+
+    def merge(self, other: "Backoff", offset: float) -> None:
+        """Take over what others know, where it is newer; this clock is `offset` seconds ahead of theirs."""
+        self.paused_until = max(self.paused_until, other.paused_until + offset)
+        if other.guess_until + offset > self.guess_until:
+            self.guess, self.guess_until = other.guess, other.guess_until + offset
+
+
+class QueuedProcess(msgspec.Struct, array_like=True):
+    """A process that waits: for how many permits, and until when it keeps its place without asking again."""
+
+    process: str
+    want: int
+    back_by: float
+
+
+class PriorityClass(msgspec.Struct, array_like=True):
+    """What one priority holds, and the processes that wait in it, the first in front."""
+
+    in_flight: dict[str, float] = {}
+    """When each lease ends if nothing more is heard of it; the oldest first."""
+    settled: list[float] = []
+    """When the permits whose requests have ended are free again, ascending."""
+    queue: list[QueuedProcess] = []
+
+    @property
+    def wanted(self) -> int:
+        """For how many permits its queue waits."""
+        return sum(queued.want for queued in self.queue)
+
+
+class Grant(msgspec.Struct, array_like=True):
+    """How many permits a process got at one priority, and in how many seconds it is to ask for the rest."""
+
+    count: int
+    delay: float = math.inf
+
+
+class LastStep(msgspec.Struct, array_like=True):
+    """What a process was granted last, in case the reply was lost."""
+
+    number: int
+    grants: dict[Priority, Grant]
+    forget_at: float
+
+
+class WindowState(msgspec.Struct, array_like=True):
+    """All that is known of a window."""
+
+    interactive: PriorityClass = msgspec.field(default_factory=PriorityClass)
+    bulk: PriorityClass = msgspec.field(default_factory=PriorityClass)
+    bulk_opens_at: float = -math.inf
+    backoff: Backoff = msgspec.field(default_factory=Backoff)
+    last_steps: dict[str, LastStep] = {}
+    seen_at: float = -math.inf
+    """When the last step was taken."""
+
+    @property
+    def held(self) -> int:
+        """The permits in flight, and those settled that are not free yet."""
+        interactive, bulk = self.interactive, self.bulk
+        return len(interactive.in_flight) + len(interactive.settled) + len(bulk.in_flight) + len(bulk.settled)
+
+
+class LeaseUpdate(msgspec.Struct):
+    """When the permit of a lease is free again: in the past at once. A lease that is not known is created."""
+
+    lease: str
+    priority: Priority
+    free_at: float
+    in_flight: bool = False
+
+
+class StepRequest(msgspec.Struct):
+    """What a process reports and wants. Its leases are named after it and numbered from `first_lease` on."""
+
+    process: str
+    number: int
+    """Counts the steps of the process: one that comes twice is done once. 0 is never taken for a repeated one."""
+    first_lease: int
+    interactive: int
+    bulk: int
+    updates: Sequence[LeaseUpdate] = ()
+    backoff: Backoff | None = None
+
+
+def step(
+    state: WindowState, rules: Rules, request: StepRequest, now: float, offset: float = 0.0
+) -> dict[Priority, Grant]:
+    """Take what a process reports, grant what is free, and say when it is to ask again.
+
+    Args:
+        state: The window, which is changed.
+        rules: Its numbers.
+        request: What the process reports and wants.
+        now: The moment, on the clock of the window.
+        offset: Seconds by which that clock is ahead of the clock of the process.
+
+    Returns:
+        What it got at each priority at which it waits, interactive first, with the lower numbers of leases.
+    """
+    if now < state.seen_at:
+        _set_back(state, now - state.seen_at)
+    state.seen_at = now
+    if request.number and (last := state.last_steps.get(request.process)) is not None and last.number == request.number:
+        return {priority: Grant(grant.count, 0.0) for priority, grant in last.grants.items()}
+    for update in request.updates:
+        _settle(state, update, now, offset)
+    if request.backoff is not None:
+        state.backoff.merge(request.backoff, offset)
+    _trim(state, request.process, now)
+    grants: dict[Priority, Grant] = {}
+    first = request.first_lease
+    if request.interactive or state.interactive.queue:
+        grants["interactive"] = grant = _serve(state, rules, state.interactive, request, first)
+        first += grant.count
+    if request.bulk or state.bulk.queue:
+        grants["bulk"] = _serve(state, rules, state.bulk, request, first)
+    if request.number:
+        state.last_steps[request.process] = LastStep(request.number, grants, now + rules.lease)
+    return grants
+
+
+def limits_of(state: WindowState, rules: Rules) -> Limits:
+    """Return how the window stands as of the last step, without those who wait."""
+    interactive, bulk = (_shortest_waits(state, rules, own) for own in (state.interactive, state.bulk))
+    paused = max(0.0, state.backoff.paused_until - state.seen_at)
+    remaining = max(0, rules.limit - state.held)
+    waits: dict[Priority, Wait] = {"interactive": interactive, "bulk": bulk}
+    return Limits(rules.limit, state.held, remaining, {}, interactive.first, paused, waits)
+
+
+def is_idle(state: WindowState, rules: Rules) -> bool:
+    """Return whether a new window would do the same, as of the last step."""
+    ends = state.backoff.paused_until, state.backoff.guess_until + rules.period, state.bulk_opens_at
+    return not (state.held or state.interactive.queue or state.bulk.queue) and max(ends) <= state.seen_at
+
+
+def lease_id(process: str, number: int) -> str:
+    """Return the name of a lease."""
+    return f"{process}:{number}"
+
+
+def _shortest_waits(state: WindowState, rules: Rules, own: PriorityClass) -> Wait:
+    return Wait(*(max(0.0, _opens_at(state, rules, own, ahead) - state.seen_at) for ahead in (0, own.wanted)))
+
+
+def _set_back(state: WindowState, seconds: float) -> None:
+    """Move all moments along with a clock that was set back: as far as it tells, no time has passed."""
+    state.bulk_opens_at += seconds
+    backoff, state.backoff = state.backoff, Backoff()
+    state.backoff.merge(backoff, seconds)
+    for own in (state.interactive, state.bulk):
+        own.in_flight = {lease: end + seconds for lease, end in own.in_flight.items()}
+        own.settled = [free_at + seconds for free_at in own.settled]
+        for queued in own.queue:
+            queued.back_by += seconds
+    for last in state.last_steps.values():
+        last.forget_at += seconds
+
+
+def _settle(state: WindowState, update: LeaseUpdate, now: float, offset: float) -> None:
+    own = state.interactive if update.priority == "interactive" else state.bulk
+    own.in_flight.pop(update.lease, None)
+    free_at = update.free_at + offset
+    if update.in_flight:
+        own.in_flight[update.lease] = free_at
+    elif free_at > now:
+        insort(own.settled, free_at)
+
+
+def _trim(state: WindowState, process: str, now: float) -> None:
+    """Drop what is free by now, and the other processes that did not come back."""
+    for own in (state.interactive, state.bulk):
+        if own.settled and own.settled[0] <= now:
+            del own.settled[: bisect_right(own.settled, now)]
+        while own.in_flight and own.in_flight[lease := next(iter(own.in_flight))] <= now:
+            del own.in_flight[lease]
+        if own.queue:
+            own.queue = [queued for queued in own.queue if queued.back_by >= now or queued.process == process]
+    if state.last_steps:
+        state.last_steps = {process: last for process, last in state.last_steps.items() if last.forget_at > now}
+
+
+def _serve(state: WindowState, rules: Rules, own: PriorityClass, request: StepRequest, first_lease: int) -> Grant:
+    """Grant a process what it wants at one priority, or its part of it, and update its place in the queue."""
+    process, want = request.process, request.interactive if own is state.interactive else request.bulk
+    now, queue, position = state.seen_at, own.queue, 0
+    while position < len(queue) and queue[position].process != process:
+        position += 1
+    opens_at, count = _opens_at(state, rules, own, position), 0
+    if not want or opens_at <= now:
+        del queue[position : position + 1]
+    if want and opens_at <= now:
+        count = 1
+        if want > 1 and own is state.interactive:
+            # All that is free if no other process waits, else a part, so that none is last. Bulk is evenly spaced.
+            count = min(want, max(1, (rules.limit - state.held) // (len(queue) + 1)))
+        for number in range(first_lease, first_lease + count):
+            own.in_flight[lease_id(process, number)] = now + rules.lease
+        if own is state.bulk:
+            state.bulk_opens_at = now + rules.bulk_interval
+    if count == want:
+        return Grant(count)
+    if count:
+        # For the rest it goes to the end of the queue.
+        position = len(queue)
+        opens_at = max(_opens_at(state, rules, own, position), now + rules.courtesy if position else now)
+    queue[position : position + 1] = [QueuedProcess(process, want - count, max(opens_at, now) + rules.patience)]
+    return Grant(count, max(0.0, opens_at - now))
+
+
+def _opens_at(state: WindowState, rules: Rules, own: PriorityClass, ahead: int) -> float:
+    """Return the earliest moment at which a permit is available to whoever has so many ahead in its priority.
+
+    All who wait as interactive go before bulk. A moment in the past means now.
+    """
+    paused_until, interactive, bulk = state.backoff.paused_until, state.interactive, state.bulk
+    if own is interactive:
+        return max(paused_until, _released_at(state.seen_at, rules, rules.limit, ahead, interactive, bulk))
+    of_all = _released_at(state.seen_at, rules, rules.limit, ahead + interactive.wanted, interactive, bulk)
+    of_share = _released_at(state.seen_at, rules, rules.bulk_limit, ahead, bulk)
+    return max(paused_until, of_all, of_share, state.bulk_opens_at + ahead * rules.bulk_interval)
+
+
+def _released_at(now: float, rules: Rules, size: int, ahead: int, *classes: PriorityClass) -> float:
+    """Return when one of so many permits falls free, at the earliest, after as many others as are ahead."""
+    rounds, place = divmod(ahead, size)
+    index, moment = place - size, now
+    for own in classes:
+        index += len(own.in_flight) + len(own.settled)
+    if index >= 0:
+        ends = sorted(end for own in classes for end in (*own.settled, *own.in_flight.values()))
+        # One in flight is held until a period after its response, which cannot have arrived before now.
+        moment = min(ends[index], now + rules.hold)
+    return moment + rounds * rules.hold

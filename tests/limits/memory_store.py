@@ -1,0 +1,31 @@
+"""A store in memory: the whole of what somebody has to write who keeps the window in another place.
+
+For PostgreSQL, `update` would be one transaction: select the value and `clock_timestamp()` for update, call `change`,
+and write the new value. A store with compare-and-set, as Redis, would call `change` again after each conflict.
+"""
+
+import asyncio
+
+from cliniko_async.limits.store import Change, StepReply
+
+
+class Shelf:
+    """What all processes share: one value."""
+
+    value: bytes | None = None
+
+
+class MemoryStore:
+    """Keeps the window on a shelf, by the time of the running event loop."""
+
+    def __init__(self, shelf: Shelf) -> None:
+        self._shelf = shelf
+
+    async def update(self, change: Change) -> StepReply:
+        await asyncio.sleep(0)  # As any other store, it lets others run before.
+        changed = change(self._shelf.value, asyncio.get_running_loop().time())
+        self._shelf.value = changed.value
+        return changed.reply
+
+    async def close(self) -> None:
+        """Nothing was opened."""
