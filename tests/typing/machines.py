@@ -1,4 +1,4 @@
-"""Many machines: cursor stores, and what a job on a cluster gets and gives."""
+"""Several machines: cursor stores, and the types of a job on a cluster."""
 
 import sqlite3
 from collections.abc import AsyncGenerator
@@ -14,7 +14,7 @@ from cliniko_async.integrations.dask import AccountRun, WorkerContext, run_accou
 
 
 class Own:
-    """A store with what the protocol asks for, and no more."""
+    """A store with only what the protocol requires."""
 
     async def load(self, account: str, stream: str) -> str | None: ...
 

@@ -1,4 +1,4 @@
-"""Many accounts: what a job gives is what its outcome has."""
+"""Many accounts: the result of an account has the type that the job returns."""
 
 from contextlib import aclosing
 from typing import assert_type
