@@ -127,7 +127,7 @@ def _named_once(accounts: Iterable[str]) -> list[str]:
     return names
 
 
-def _pickled(job: Any, context: Any) -> bytes:  # noqa: ANN401  (what is no function is refused)
+def _pickled(job: Any, context: Any) -> bytes:  # noqa: ANN401  (anything but a function is refused)
     for argument, part in (("job", job), ("context", context)):
         if not callable(part):
             raise InvalidRequestError(f"{argument} must be a function", argument=argument)
