@@ -84,6 +84,11 @@ class AnyResource(Protocol):
         ...
 
 
+def _hides_arguments(name: str, method: types.FunctionType) -> bool:
+    """Whether no error shows the arguments of a method: it is private, a coroutine function or decorated already."""
+    return name.startswith("_") or inspect.iscoroutinefunction(method) or "__wrapped__" in vars(method)
+
+
 class Resource(Generic[T]):
     """The base of all resources: a name, a record, and what can be asked for."""
 
@@ -96,9 +101,11 @@ class Resource(Generic[T]):
         self._api = api
 
     def __init_subclass__(cls) -> None:
-        """Name the operations of a mixin after the resource, as Python's own errors and `help` show that name."""
-        for name, method in inspect.getmembers(cls, inspect.isfunction) if "name" in vars(cls) else ():
-            if not name.startswith("_") and name not in vars(cls):
+        """Hide the arguments of its operations, and name those of a mixin after it, as errors and `help` show them."""
+        for name, method in inspect.getmembers(cls, inspect.isfunction):
+            if name in vars(cls) and not _hides_arguments(name, method):
+                setattr(cls, name, hides_locals(method))
+            elif "name" in vars(cls) and not name.startswith("_") and name not in vars(cls):
                 setattr(cls, name, _renamed(method, f"{cls.__name__}.{name}"))
 
     @classmethod
@@ -296,7 +303,6 @@ class Resource(Generic[T]):
 class ListMixin(Resource[T]):
     """Can be listed."""
 
-    @hides_locals
     def list(self, *filters: Filterable, **options: Unpack[ListOptions]) -> Paginator[T]:
         """Stream the records, those that fulfil all the filters."""
         return self._list(f"/{self.name}", filters, options)
@@ -305,7 +311,6 @@ class ListMixin(Resource[T]):
 class ArchivedListMixin(Resource[T]):
     """Can be listed, with archived ones too."""
 
-    @hides_locals
     def list(self, *filters: Filterable, **options: Unpack[ArchivedListOptions]) -> Paginator[T]:
         """Stream the records, those that fulfil all the filters."""
         return self._list(f"/{self.name}", filters, options)
@@ -314,7 +319,6 @@ class ArchivedListMixin(Resource[T]):
 class ArchivedDeletedListMixin(Resource[T]):
     """Can be listed, with archived and deleted ones too."""
 
-    @hides_locals
     def list(self, *filters: Filterable, **options: Unpack[ArchivedDeletedListOptions]) -> Paginator[T]:
         """Stream the records, those that fulfil all the filters."""
         return self._list(f"/{self.name}", filters, options)
@@ -323,7 +327,6 @@ class ArchivedDeletedListMixin(Resource[T]):
 class ArchivedCancelledDeletedListMixin(Resource[T]):
     """Can be listed, with archived, cancelled and deleted ones too."""
 
-    @hides_locals
     def list(self, *filters: Filterable, **options: Unpack[ArchivedCancelledDeletedListOptions]) -> Paginator[T]:
         """Stream the records, those that fulfil all the filters."""
         return self._list(f"/{self.name}", filters, options)

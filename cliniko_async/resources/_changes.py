@@ -4,7 +4,6 @@ import datetime as dt
 import math
 from typing import TypeVar
 
-from .._frames import hides_locals
 from ..changes import Changes
 from ..errors import InvalidRequestError
 from ..filters import Filterable
@@ -17,7 +16,6 @@ T = TypeVar("T")
 class ChangesMixin(Resource[T]):
     """Can be asked for what changed."""
 
-    @hides_locals
     def changes(
         self, since: dt.datetime | str | None = None, *filters: Filterable, overlap: float = 60.0
     ) -> Changes[T]:

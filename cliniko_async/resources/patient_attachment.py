@@ -129,7 +129,6 @@ class PatientAttachments(
     record = PatientAttachment
     where = PatientAttachmentFilters()
 
-    @hides_locals
     def list_for_patient_case(
         self, patient_case_id: Id, /, *filters: Filterable, **options: Unpack[ArchivedListOptions]
     ) -> Paginator[PatientAttachment]:
@@ -139,7 +138,6 @@ class PatientAttachments(
         )
 
     @deprecated("the API gives this path up: use list with a filter on patient_id")
-    @hides_locals
     def list_for_patient(
         self, patient_id: Id, /, *filters: Filterable, **options: Unpack[ArchivedListOptions]
     ) -> Paginator[PatientAttachment]:
