@@ -10,10 +10,10 @@ from weakref import WeakSet
 import aiohttp
 
 from ._frames import HiddenLocals
+from ._http.aiohttp_internals import loop_of, open_session
 from ._http.config import base_url_for, checked_key
 from ._http.retry import RetryPolicy
 from ._http.session import OnePerProcess
-from ._http.transport import open_session
 from ._pool.account import Accounts
 from ._pool.connections import Gate
 from ._pool.runner import Job, Member, Run
@@ -86,7 +86,7 @@ class AccountPool(OnePerProcess):
         self._accounts = Accounts(Gate(connections, per_account), limiter)
         self._session = session
         self._owns_session = session is None
-        self._loop: asyncio.AbstractEventLoop | None = getattr(session, "_loop", None)
+        self._loop: asyncio.AbstractEventLoop | None = loop_of(session)
         # Not the clients: a view or a resource of one may outlive it.
         self._managers: WeakSet[SessionManager] = WeakSet()
         self._closed = False

@@ -3,7 +3,7 @@
 import inspect
 import re
 import types
-from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Hashable, Iterable, Mapping, Sequence
 from functools import cache
 from typing import (
     Any,
@@ -232,20 +232,20 @@ class Resource(Generic[T]):
                 raise TypeError(f"{text}; filters are positional: list({self.name}.where.{example_of(fields[name])})")
             raise TypeError(text + did_you_mean(name, {*known, *others}, f" for {self.name}"))
 
-    async def _get(self, path: str, visibility: Mapping[str, Any] | None = None) -> T:
+    def _get(self, path: str, visibility: Mapping[str, Any] | None = None) -> Awaitable[T]:
         visibility = visibility or {}
         self._check_options(visibility)
         query = "&".join(f"q%5B%5D={quote(text, '')}" for text in self._visibility_texts(visibility))
-        return await self._send_for_record("GET", f"{path}?{query}" if query else path)
+        return self._send_for_record("GET", f"{path}?{query}" if query else path)
 
     def _sent_fields(self, operation: Literal["create", "update", "cancel"]) -> type:
         return sent_fields(type(self), operation)  # type: ignore[arg-type]  # to mypy, classes are not hashable
 
-    async def _create(self, fields: Mapping[str, Any]) -> T:
-        return await self._record_for(self._write("create", fields, "POST", lambda: f"/{self.name}"))
+    def _create(self, fields: Mapping[str, Any]) -> Awaitable[T]:
+        return self._record_for(self._write("create", fields, "POST", lambda: f"/{self.name}"))
 
-    async def _update(self, id: Id, fields: Mapping[str, Any]) -> T:
-        return await self._record_for(self._write("update", fields, "PATCH", lambda: self._member(id)))
+    def _update(self, id: Id, fields: Mapping[str, Any]) -> Awaitable[T]:
+        return self._record_for(self._write("update", fields, "PATCH", lambda: self._member(id)))
 
     def _write(
         self,
@@ -275,8 +275,8 @@ class Resource(Generic[T]):
         request = Request("GET", self._url(path))
         return decode_record(record, request, await self._api.send(request))
 
-    async def _send_for_record(self, method: str, path: str) -> T:
-        return await self._record_for(Request(method, self._url(path)))
+    def _send_for_record(self, method: str, path: str) -> Awaitable[T]:
+        return self._record_for(Request(method, self._url(path)))
 
     async def _record_for(self, request: Request) -> T:
         response = await self._api.send(request)
@@ -285,8 +285,8 @@ class Resource(Generic[T]):
             raise DecodingError(["has none of its fields"], request=request, status=response.status)
         return record
 
-    async def _act(self, method: str, path: str) -> None:
-        await self._done(Request(method, self._url(path)))
+    def _act(self, method: str, path: str) -> Awaitable[None]:
+        return self._done(Request(method, self._url(path)))
 
     async def _done(self, request: Request) -> None:
         """Send what is answered with nothing, or with the record as it is now.

@@ -1,9 +1,9 @@
 """What resources have that can be asked for by `updated_at`: a stream of changes."""
 
 import datetime as dt
-import math
 from typing import TypeVar
 
+from .._checks import is_seconds
 from ..changes import Changes
 from ..errors import InvalidRequestError
 from ..filters import Filterable
@@ -28,7 +28,7 @@ class ChangesMixin(Resource[T]):
                 seconds.
         """
         fields = self.searchable()
-        if isinstance(overlap, bool) or not isinstance(overlap, int | float) or not 0 <= overlap < math.inf:
+        if not is_seconds(overlap, zero=True):
             raise InvalidRequestError("overlap must be a number of seconds, at least 0", argument="overlap")
         options = dict.fromkeys((name for name in VISIBILITIES if f"{name}_at" in fields), "include")
         return Changes(self.listing((self._url(f"/{self.name}"),), filters, options), since, float(overlap))
