@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, Generic, NoReturn, Self
 
-from .. import ConfigurationError, InvalidRequestError, Outcome, UsageError
+from .. import AccountResult, ConfigurationError, InvalidRequestError, UsageError
 from ._job_runner import AccountRun, Job, OpensContext, T, W, WorkerContext
 
 try:
@@ -34,7 +34,7 @@ def run_accounts(
 ) -> "AccountRuns[T]":
     """Run a job for each account on the workers of a cluster.
 
-    Iterate over what it returns: each account comes out once, as an `Outcome`, as soon as it has ended. A job whose
+    Iterate over what it returns: each account comes out once, as an `AccountResult`, when it has ended. A job whose
     worker dies begins again on another one, with the cursor that was saved last. `aclose()`, and cancelling the wait
     for an outcome, end the run and cancel the jobs that are under way.
 
@@ -80,7 +80,7 @@ class AccountRuns(Generic[T]):
         """Continue this run."""
         return self
 
-    async def __anext__(self) -> Outcome[T]:
+    async def __anext__(self) -> AccountResult[T]:
         """Return the next outcome, and keep the cluster supplied; a wait that is cancelled ends the run.
 
         Raises:
