@@ -6,6 +6,7 @@ from typing import NoReturn, Protocol
 
 import attrs
 
+from .._checks import is_seconds
 from ..errors import ConfigurationError, UsageError
 
 
@@ -152,6 +153,6 @@ def _refuse(token: int, current: int) -> NoReturn:
 
 def checked_seconds(seconds: float) -> float:
     """Return a number of seconds as a float, and refuse anything else."""
-    if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not 0 < seconds < float("inf"):
+    if not is_seconds(seconds):
         raise ConfigurationError("timeout must be a number of seconds above 0")
     return float(seconds)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 import attrs
 from distributed.client import FutureCancelledError
 
-from .. import InvalidRequestError, Outcome, UsageError
+from .. import AccountResult, InvalidRequestError, UsageError
 from ._dask_worker import Assignment, leave, unpacked
 from ._pickling import dumps
 
@@ -75,8 +75,8 @@ class Dispatcher(Generic[T]):
         self._over = False
         self._workers = _Workers(client)
         self._numbers = itertools.count()
-        self._tasks: set[asyncio.Task[Outcome[T]]] = set()
-        self._ended: asyncio.Queue[asyncio.Task[Outcome[T]]] = asyncio.Queue()
+        self._tasks: set[asyncio.Task[AccountResult[T]]] = set()
+        self._ended: asyncio.Queue[asyncio.Task[AccountResult[T]]] = asyncio.Queue()
 
     @property
     def busy(self) -> bool:
@@ -97,7 +97,7 @@ class Dispatcher(Generic[T]):
         self._tasks.add(task)
         task.add_done_callback(self._ended.put_nowait)
 
-    async def next(self) -> Outcome[T]:
+    async def next(self) -> AccountResult[T]:
         """Wait for the next result and return it."""
         task = await self._ended.get()
         if self._over:
@@ -147,7 +147,7 @@ class Dispatcher(Generic[T]):
                 return await work
         return None
 
-    async def _outcome(self, account: str) -> Outcome[T]:
+    async def _outcome(self, account: str) -> AccountResult[T]:
         outcome = await self._attempt(account)
         for number in range(self._settings.retries):
             if outcome.error is None:
@@ -156,7 +156,7 @@ class Dispatcher(Generic[T]):
             outcome = await self._attempt(account)
         return outcome
 
-    async def _attempt(self, account: str) -> Outcome[T]:
+    async def _attempt(self, account: str) -> AccountResult[T]:
         """Send an account to workers until one of them can run the job."""
         try:
             while True:
@@ -167,9 +167,11 @@ class Dispatcher(Generic[T]):
                 self._workers.refuse(worker, content)
                 await self._workers.refresh()
                 if not self._workers.fit:
-                    return Outcome(account, error=UsageError(f"no worker can run the job: {self._workers.reasons()}"))
+                    return AccountResult(
+                        account, error=UsageError(f"no worker can run the job: {self._workers.reasons()}")
+                    )
         except Exception as error:  # noqa: BLE001  (workers died too often, or somebody else cancelled the task)
-            return Outcome(account, error=error)
+            return AccountResult(account, error=error)
 
     async def _reply(self, account: str) -> "Reply":
         while True:

@@ -12,7 +12,7 @@ import attrs
 import distributed
 from distributed import Reschedule, Worker, WorkerPlugin
 
-from .. import Outcome, UsageError
+from .. import AccountResult, UsageError
 from ._job_runner import JobHandle, RunnerOptions, WorkerRunner
 from ._pickling import dumps, loads
 
@@ -141,23 +141,23 @@ class RunPlugin(WorkerPlugin):
             await self._worker.plugin_remove(self.name)
 
 
-def _packed(outcome: Outcome[Any]) -> bytes:
+def _packed(outcome: AccountResult[Any]) -> bytes:
     """Pickle here, so that a result that cannot be pickled is the error of one account and not of the cluster."""
     try:
         packed = dumps(outcome)
     except Exception as error:  # noqa: BLE001  (the user's class may raise anything)
         kind = type(outcome.result if outcome.error is None else outcome.error).__name__
         reason = f"the job ended with a {kind} that cannot be pickled: {type(error).__name__}"
-        failed: Outcome[Any] = Outcome(outcome.account, error=UsageError(reason))
+        failed: AccountResult[Any] = AccountResult(outcome.account, error=UsageError(reason))
         packed = dumps(failed)
     return packed
 
 
-def unpacked(account: str, packed: bytes) -> Outcome[Any]:
+def unpacked(account: str, packed: bytes) -> AccountResult[Any]:
     """Return the result that a worker has pickled."""
     try:
-        outcome: Outcome[Any] = loads(packed)
+        outcome: AccountResult[Any] = loads(packed)
     except Exception as error:  # noqa: BLE001  (the user's class may raise anything)
         reason = f"the result of the job cannot be unpickled here: {type(error).__name__}"
-        outcome = Outcome(account, error=UsageError(reason))
+        outcome = AccountResult(account, error=UsageError(reason))
     return outcome

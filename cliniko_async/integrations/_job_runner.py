@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
 import attrs
 
-from .. import Cliniko, Outcome, UsageError
+from .. import AccountResult, Cliniko, UsageError
 from ..cursors import FencedCursorStore
 
 if TYPE_CHECKING:
@@ -79,8 +79,8 @@ class JobHandle(Generic[T]):
         """Create the handle of an account's job, which runs on the given loop."""
         self.account = account
         self.begun: futures.Future[None] = futures.Future()
-        self.outcome: futures.Future[Outcome[T]] = futures.Future()
-        self.task: asyncio.Task[Outcome[T]]
+        self.outcome: futures.Future[AccountResult[T]] = futures.Future()
+        self.task: asyncio.Task[AccountResult[T]]
         self.dropped = False
         self._loop = loop
 
@@ -94,7 +94,7 @@ class JobHandle(Generic[T]):
         # The task exists: the callback that creates it was queued before this one.
         self.task.cancel()
 
-    def settle(self, task: "asyncio.Task[Outcome[T]]") -> None:
+    def settle(self, task: "asyncio.Task[AccountResult[T]]") -> None:
         """Pass the end of the job on to those that wait for it."""
         if not self.begun.done():
             self.begun.set_result(None)
@@ -239,7 +239,7 @@ class _LoopThread(Generic[W, T]):
         handle.task = self._loop.create_task(self._serve(handle))
         handle.task.add_done_callback(lambda task: self._ended(handle, task))
 
-    def _ended(self, handle: JobHandle[T], task: "asyncio.Task[Outcome[T]]") -> None:
+    def _ended(self, handle: JobHandle[T], task: "asyncio.Task[AccountResult[T]]") -> None:
         handle.settle(task)
         with self._lock:
             self._handles.discard(handle)
@@ -254,17 +254,19 @@ class _LoopThread(Generic[W, T]):
             if not self._handles and self._accepted == accepted:
                 self._close()
 
-    async def _serve(self, handle: JobHandle[T]) -> Outcome[T]:
+    async def _serve(self, handle: JobHandle[T]) -> AccountResult[T]:
         async with self._slots:
             handle.begun.set_result(None)
             try:
-                return Outcome(handle.account, result=await self._in_time(handle.account))
+                return AccountResult(handle.account, result=await self._in_time(handle.account))
             except asyncio.CancelledError:
                 if handle.dropped:
                     raise
-                return Outcome(handle.account, error=UsageError("the job was cancelled by something that it called"))
+                return AccountResult(
+                    handle.account, error=UsageError("the job was cancelled by something that it called")
+                )
             except BaseException as error:  # noqa: BLE001  (it is the error of this account only)
-                return Outcome(handle.account, error=_as_exception(error, "the job"))
+                return AccountResult(handle.account, error=_as_exception(error, "the job"))
 
     async def _in_time(self, account: str) -> T:
         seconds = self._options.timeout

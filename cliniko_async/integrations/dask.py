@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, Generic, NoReturn, Self
 
-from .. import ConfigurationError, InvalidRequestError, Outcome, UsageError
+from .. import AccountResult, ConfigurationError, InvalidRequestError, UsageError
 from ._job_runner import AccountRun, Job, OpensContext, T, W, WorkerContext
 
 try:
@@ -80,7 +80,7 @@ class AccountRuns(Generic[T]):
         """Continue this run."""
         return self
 
-    async def __anext__(self) -> Outcome[T]:
+    async def __anext__(self) -> AccountResult[T]:
         """Return the next result, and send further accounts to the cluster. A wait that is cancelled ends the run.
 
         Raises:

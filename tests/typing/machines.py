@@ -8,7 +8,7 @@ from typing import assert_type
 from distributed import Client
 from redis.asyncio import Redis
 
-from cliniko_async import Cliniko, Outcome
+from cliniko_async import AccountResult, Cliniko
 from cliniko_async.cursors import CursorStore, FencedCursorStore, RedisCursors, SqliteCursors
 from cliniko_async.integrations.dask import AccountRun, WorkerContext, run_accounts
 
@@ -54,4 +54,4 @@ async def count(run: AccountRun[SqliteCursors]) -> int:
 
 async def on_a_cluster(dask: Client) -> None:
     async for done in run_accounts(dask, count, ["north"], context=context, retries=1, timeout=5):
-        assert_type(done, Outcome[int])
+        assert_type(done, AccountResult[int])
