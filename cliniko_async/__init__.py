@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from ._files.source import FileSource
     from ._http.retry import RetryPolicy
     from ._messages import Request, Response
-    from ._pool.runner import Outcome
     from ._records.converter import from_dict, to_dict, to_json
     from .changes import Change, Changes
     from .client import Cliniko
@@ -51,7 +50,7 @@ if TYPE_CHECKING:
     from .limits import Limits, Permit, RateLimiter, RedisLimiter, SlidingWindowLimiter, SqliteLimiter
     from .links import Link, ListLink
     from .pagination import Page, Paginator
-    from .pool import AccountPool
+    from .pool import AccountPool, AccountResult
     from .resources._bookings import (
         Booking,
         BookingRepeatRule,
@@ -274,7 +273,7 @@ if TYPE_CHECKING:
 
 # fmt: off
 __all__ = [
-    "AccountPool", "AccountSettings",
+    "AccountPool", "AccountResult", "AccountSettings",
     "AppointmentType", "AppointmentTypeBillableItem", "AppointmentTypeBillableItemCreateFields",
     "AppointmentTypeBillableItemUpdateFields", "AppointmentTypeBillableItems", "AppointmentTypeFields",
     "AppointmentTypeProduct", "AppointmentTypeProductCreateFields", "AppointmentTypeProductUpdateFields",
@@ -294,7 +293,7 @@ __all__ = [
     "IndividualAppointments", "InvalidFieldsError", "InvalidRequestError",
     "Invoice", "InvoiceItem", "InvoiceItems", "Invoices",
     "LimiterUnavailableError", "Limits", "Link", "ListLink", "MedicalAlert", "MedicalAlertFields", "MedicalAlerts",
-    "MemoCommunication", "NextAvailableTime", "NotFoundError", "Outcome", "OutcomeUnknownError", "Page",
+    "MemoCommunication", "NextAvailableTime", "NotFoundError", "OutcomeUnknownError", "Page",
     "PaginationDriftError",
     "PaginationError", "Paginator", "Patient", "PatientAttachment", "PatientAttachmentCreateFields",
     "PatientAttachmentUpdateFields", "PatientAttachments", "PatientCase", "PatientCaseFields", "PatientCases",
@@ -344,7 +343,6 @@ _PLACES = {
     "_files.source": ("FileSource",),
     "_messages": ("Request", "Response"),
     "_http.retry": ("RetryPolicy",),
-    "_pool.runner": ("Outcome",),
     "changes": ("Change", "Changes"),
     "client": ("Cliniko",),
     "errors": tuple(name for name in __all__ if name.endswith("Error")),
@@ -352,7 +350,7 @@ _PLACES = {
     "limits": ("Limits", "Permit", "RateLimiter", "RedisLimiter", "SlidingWindowLimiter", "SqliteLimiter"),
     "links": ("Link", "ListLink"),
     "pagination": ("Page", "Paginator"),
-    "pool": ("AccountPool",),
+    "pool": ("AccountPool", "AccountResult"),
     **{f"resources.{module}": names for module, names in _NAMES.items()},
 }
 _MODULE_OF = {name: f".{module}" for module, names in _PLACES.items() for name in names}

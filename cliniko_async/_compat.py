@@ -9,6 +9,8 @@ import warnings
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from ._frames import hides_locals
+
 __all__ = ["TypedDict", "deprecated", "heed_cancellation", "is_typeddict"]
 
 T = TypeVar("T")
@@ -40,13 +42,21 @@ else:
     F = TypeVar("F", bound=Callable[..., Any])
 
     def deprecated(message: str) -> Callable[[F], F]:
-        """Mark an operation as deprecated, for the type checkers and with a warning at each call."""
+        """Mark an operation as deprecated, for the type checkers and with a warning at each call.
+
+        As with `hides_locals`, no error leaves the call with its arguments in the traceback.
+        """
 
         def mark(function: F) -> F:
+            hidden = hides_locals(function)
+
             @functools.wraps(function)
             def warning(*args: Any, **kwargs: Any) -> Any:
-                warnings.warn(message, DeprecationWarning, stacklevel=2)
-                return function(*args, **kwargs)
+                try:
+                    warnings.warn(message, DeprecationWarning, stacklevel=2)
+                    return hidden(*args, **kwargs)
+                finally:
+                    del args, kwargs
 
             warning.__deprecated__ = message
             return _mark_coroutine(warning) if inspect.iscoroutinefunction(function) else warning

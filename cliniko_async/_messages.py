@@ -1,6 +1,8 @@
 """What goes over the wire, as values: requests, answers, credentials and the server they belong to. No I/O."""
 
 import base64
+import datetime as dt
+import email.utils
 import ipaddress
 import json
 import re
@@ -76,7 +78,12 @@ class Request(Discreet, msgspec.Struct, frozen=True):
 
 
 class FileRequest(Request, frozen=True):
-    """A request to the store that holds the files: it is not the API, and a path there may name a patient."""
+    """A request to the file store, which is not part of the API; a path there may name a patient."""
+
+    @property
+    def repeatable(self) -> bool:
+        """Whether it may be sent again: always, as the store forgets a file that the API never names."""
+        return True
 
     def __repr__(self) -> str:
         """Method and host."""
@@ -106,6 +113,16 @@ class Response(Discreet, msgspec.Struct, frozen=True):
     def __repr__(self) -> str:
         """Status and size; the body may be about a patient."""
         return f"Response({self.status}, {len(self.body)} bytes)"
+
+
+def date_of(response: Response, header: str = "Date") -> float | None:
+    """Return the Unix time that a header of an answer states, or None if it is missing or not a date."""
+    try:
+        date = email.utils.parsedate_to_datetime(response.headers[header])
+        # HTTP dates are in UTC, with or without a zone.
+        return (date if date.tzinfo else date.replace(tzinfo=dt.UTC)).timestamp()
+    except (KeyError, ValueError, TypeError, IndexError, OverflowError):
+        return None
 
 
 class Credentials(Discreet, msgspec.Struct, frozen=True):

@@ -13,7 +13,8 @@ import msgspec
 
 from ._frames import HiddenLocals, hides_locals
 from ._http.config import base_url_for, checked_key, user_agent
-from ._http.retry import RateLimited, Retrying, RetryPolicy, check_seconds
+from ._http.rate_limit import RateLimited
+from ._http.retry import Retrying, RetryPolicy, check_seconds
 from ._http.session import OnePerProcess, SessionManager
 from ._http.transport import AiohttpTransport
 from ._messages import Credentials, Request, Response, Server, is_unicode
@@ -28,7 +29,7 @@ from .resources._names import RESOURCES
 from .resources._registry import ResourceAttribute, Resources
 
 if TYPE_CHECKING:
-    from ._files.storage import Store
+    from ._files.storage import FileStore
     from .resources.appointment_type import AppointmentTypes
     from .resources.appointment_type_billable_item import AppointmentTypeBillableItems
     from .resources.appointment_type_product import AppointmentTypeProducts
@@ -121,11 +122,12 @@ class _View:
         self.spawn = manager.spawn
 
     @property
-    def store(self) -> "Store":
-        from ._files.storage import Store, StoreOptions  # noqa: PLC0415  (few programs send files)
+    def store(self) -> "FileStore":
+        from ._files.storage import FileStore, FileStoreOptions  # noqa: PLC0415  (few programs send files)
 
-        options = self.options
-        return Store(self._manager, StoreOptions(options.timeout, options.deadline, options.retry, options.priority))
+        each = self.options
+        options = FileStoreOptions(each.timeout, each.deadline, each.retry, each.priority)
+        return FileStore(self._manager, options)
 
 
 class Cliniko(OnePerProcess):

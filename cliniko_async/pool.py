@@ -1,4 +1,4 @@
-"""Many accounts over one connector: a client for each key, and jobs that run for all of them."""
+"""Many accounts over one connector: a client for each key, and jobs that run for all accounts."""
 
 import asyncio
 import contextlib
@@ -9,14 +9,15 @@ from weakref import WeakSet
 
 import aiohttp
 
+from ._checks import is_count
 from ._frames import HiddenLocals
+from ._http.aiohttp_internals import loop_of, open_session
 from ._http.config import base_url_for, checked_key
 from ._http.retry import RetryPolicy
 from ._http.session import OnePerProcess
-from ._http.transport import open_session
-from ._pool.account import Accounts
-from ._pool.connections import Gate
-from ._pool.runner import Job, Member, Run
+from ._pool.account import AccountRegistry
+from ._pool.connections import ConnectionLimiter
+from ._pool.runner import AccountResult, Job, JobRunner, PooledClient
 from ._spelling import did_you_mean
 from .client import Cliniko
 from .errors import ConfigurationError, InvalidRequestError, UsageError
@@ -25,11 +26,13 @@ from .limits import Priority, RateLimiter, SlidingWindowLimiter
 if TYPE_CHECKING:
     from ._http.session import SessionManager
 
+__all__ = ["AccountPool", "AccountResult", "ClientOptions"]
+
 T = TypeVar("T")
 
 
 class ClientOptions(TypedDict, total=False):
-    """What the clients of a pool may have otherwise."""
+    """The options of a client in a pool; they mean what they mean for `Cliniko`."""
 
     shard: str | None
     base_url: str | None
@@ -40,26 +43,30 @@ class ClientOptions(TypedDict, total=False):
 
 
 class AccountPool(OnePerProcess):
-    """Clients of many accounts over one connector: each has its own limiter, and none holds up the others.
+    """Clients of many accounts over one connector. Each account has its own limiter, and none holds up the others.
 
-    Where connections are short, interactive requests go first, then the account that has the fewest. A request is
+    When all connections are busy, interactive requests go first, then the account that uses the fewest. A request is
     overdue after half a second without an answer, or up to two seconds where answers usually take long. It keeps its
-    connection, but is no longer one of the `connections`; of an account that does not answer, at most two more requests
-    are sent until it does. The pool belongs to the event loop of its session, or in which its first client is made.
+    connection, but no longer counts as one of the `connections`. An account that does not answer is sent at most two
+    more requests until it does. The pool belongs to the event loop of its session, or to the one in which its first
+    client is made.
 
     Args:
         app_name: the name of your application, for the User-Agent.
-        contact_email: whom Cliniko may write to.
-        connections: the number of requests that may be under way at once, without those that are overdue.
-        per_account: the number of requests of one account that may be under way at once.
-        limiter: makes the limiter for an API key. It owns what it makes; without it, each server and key has the one
-            that the process shares.
-        session: your own session, which is used, not changed and never closed. Its connector's limit is yours: where it
-            is lower than the connections that hang, accounts wait for each other. `TCPConnector(limit=0)` has none.
-        options: those of the clients.
+        contact_email: an e-mail address at which Cliniko can reach you.
+        connections: the largest number of requests under way at once, not counting overdue ones; 100 by default.
+        per_account: the largest number of requests of one account under way at once; 8 by default.
+        limiter: makes the limiter for an API key, and owns what it makes. Without it, each server and key has the
+            limiter that the process shares.
+        session: your own session, which is used, never changed and never closed. The limit of its connector applies: if
+            it is lower than the number of connections that hang, accounts wait for each other. `TCPConnector(limit=0)`
+            has no limit.
+        options: options for every client: `shard`, `base_url`, `timeout`, `deadline`, `retry` and `priority`, as for
+            `Cliniko`.
 
     Raises:
-        ConfigurationError: an option cannot work.
+        ConfigurationError: an option is not valid.
+        TypeError: `session` is not an `aiohttp.ClientSession`.
     """
 
     def __init__(
@@ -73,38 +80,45 @@ class AccountPool(OnePerProcess):
         session: aiohttp.ClientSession | None = None,
         **options: Unpack[ClientOptions],
     ) -> None:
-        """Take who asks and how much at once; nothing is opened before the first request."""
+        """Create the pool; nothing is opened before its first client is made."""
         self._connections = connections
         self._per_account = per_account
         for name, number in {"connections": connections, "per_account": per_account}.items():
-            if not _is_count(number):
+            if not is_count(number):
                 raise ConfigurationError(f"{name} must be a whole number, at least 1")
         if limiter is not None and not callable(limiter):
-            raise ConfigurationError("limiter is a function that makes the limiter for an API key")
+            raise ConfigurationError("limiter must be a function that makes the limiter for an API key")
         self._who = {"app_name": app_name, "contact_email": contact_email}
         self._options = options
-        self._accounts = Accounts(Gate(connections, per_account), limiter)
+        self._accounts = AccountRegistry(ConnectionLimiter(connections, per_account), limiter)
         self._session = session
         self._owns_session = session is None
-        self._loop: asyncio.AbstractEventLoop | None = getattr(session, "_loop", None)
+        self._loop: asyncio.AbstractEventLoop | None = loop_of(session)
         # Not the clients: a view or a resource of one may outlive it.
         self._managers: WeakSet[SessionManager] = WeakSet()
         self._closed = False
         _check_options(self._who, session, options)
 
     def client(self, api_key: str, **options: Unpack[ClientOptions]) -> Cliniko:
-        """Give a client for a key over the connector of the pool; options given here come before those of the pool.
+        """Return a client for an API key, which uses the connections of the pool.
+
+        Args:
+            api_key: the key of the account.
+            options: options for this client; they override those of the pool.
+
+        Returns:
+            A client, to be closed like any other; the pool closes those that are left.
 
         Raises:
-            ConfigurationError: the key or an option cannot work.
+            ConfigurationError: the key or an option is not valid.
             UsageError: the pool is closed, or this is not its event loop.
         """
         try:
-            return self._member(api_key, options)
+            return self._new_client(api_key, options)
         finally:
             del api_key  # From the traceback of an error.
 
-    def _member(self, api_key: str, options: ClientOptions) -> Member:
+    def _new_client(self, api_key: str, options: ClientOptions) -> PooledClient:
         try:
             with HiddenLocals():
                 session = self._opened()
@@ -112,24 +126,29 @@ class AccountPool(OnePerProcess):
                 merged = _merged(self._options, options)
                 base_url = base_url_for(checked_key(api_key), merged.get("shard"), merged.get("base_url"))
                 account = self._accounts.get(base_url, api_key)
-                client = Member(api_key, session=session, rate_limiter=account, **self._who, **merged)
+                client = PooledClient(api_key, session=session, rate_limiter=account, **self._who, **merged)
         finally:
             del api_key
         self._managers.add(client.manager)
         return client
 
-    def run(self, job: Job[T], keys: Mapping[str, str], *, concurrency: int = 100) -> Run[T]:
-        """Run a job for each account, and return an iterator over how each one ended, as it ends.
+    def run(self, job: Job[T], keys: Mapping[str, str], *, concurrency: int = 100) -> JobRunner[T]:
+        """Run a job for each account: `async for done in pool.run(job, keys)`.
 
-        An `Exception` ends its own job alone, and so does what it waits for and somebody cancels; anything else ends
-        the run. A new job starts when an outcome is asked for, so that no more than `concurrency` of them are ever
-        kept. Leaving the loop cancels the jobs; `aclose()` on the iterator, or `contextlib.aclosing`, also waits for
-        their end.
+        An exception fails only its own account, and so does a `CancelledError` that the job did not receive from the
+        pool; any other `BaseException` ends the run. A new job starts when the next result is asked for, so that at
+        most `concurrency` results are kept. Leaving the loop cancels the jobs; `aclose()` on the iterator, or
+        `contextlib.aclosing`, also waits for their end.
 
         Args:
-            job: called with the name of an account and a client, which is closed after it.
-            keys: the API key of each account under your name for it.
-            concurrency: the number of jobs that may be under way at once, without those whose account does not answer.
+            job: a coroutine function, called with your name for an account and a client, which is closed afterwards.
+            keys: the API key of each account by your name for it.
+            concurrency: the largest number of jobs at once, not counting those whose account does not answer; 100 by
+                default.
+
+        Returns:
+            An asynchronous iterator over one `AccountResult` for each account, in the order in which they end: its
+            `account`, `result` and `error`.
 
         Raises:
             InvalidRequestError: `keys` is not a mapping, or `concurrency` is not a whole number of at least 1.
@@ -137,14 +156,14 @@ class AccountPool(OnePerProcess):
         try:
             if not isinstance(keys, Mapping):
                 raise InvalidRequestError("keys must be a mapping of your names to API keys", argument="keys")
-            if not _is_count(concurrency):
+            if not is_count(concurrency):
                 raise InvalidRequestError("concurrency must be a whole number, at least 1", argument="concurrency")
-            return Run(lambda api_key: self._member(api_key, {}), job, keys, concurrency)
+            return JobRunner(lambda api_key: self._new_client(api_key, {}), job, keys, concurrency)
         finally:
             del keys  # From the traceback of an error.
 
     async def aclose(self) -> None:
-        """Close every client of the pool, so that what is under way ends with a `UsageError`, and then the connector.
+        """Close every client of the pool, which ends their calls with a `UsageError`, and then the connector.
 
         Raises:
             UsageError: the pool belongs to another event loop.
@@ -170,7 +189,7 @@ class AccountPool(OnePerProcess):
         await self.aclose()
 
     def __repr__(self) -> str:
-        """How much it does at once; never a key."""
+        """The limits of the pool; never a key."""
         return f"AccountPool(connections={self._connections}, per_account={self._per_account})"
 
     def _opened(self) -> aiohttp.ClientSession:
@@ -178,7 +197,7 @@ class AccountPool(OnePerProcess):
         loop = _running_loop()
         self._check_loop(loop)
         if self._session is None:
-            # The gate keeps the number of requests; a limit here would hold up others where it lets more of them pass.
+            # The connection limiter limits them; overdue ones exceed its limit, so that one here would hold up others.
             self._session = open_session(connections=0)
         self._loop = loop
         return self._session
@@ -198,12 +217,8 @@ def _running_loop() -> asyncio.AbstractEventLoop:
     raise UsageError("the clients of a pool are made in its event loop")
 
 
-def _is_count(number: object) -> bool:
-    return isinstance(number, int) and not isinstance(number, bool) and number >= 1
-
-
 def _check_options(who: Mapping[str, str], session: aiohttp.ClientSession | None, options: ClientOptions) -> None:
-    """Refuse what no client of the pool could be made of."""
+    """Raise the error that every client of the pool would raise."""
     _check_names(options)
     Cliniko(
         "key",
@@ -222,7 +237,7 @@ def _check_names(options: ClientOptions) -> None:
 
 
 def _merged(options: ClientOptions, own: ClientOptions) -> ClientOptions:
-    """Give the options of a client; one that names its server has it not from the pool."""
+    """Return the options of a client; one that names its server does not take the server from the pool."""
     merged: ClientOptions = {**options, **own}
     if "base_url" in own and "shard" not in own:
         merged.pop("shard", None)

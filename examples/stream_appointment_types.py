@@ -1,7 +1,7 @@
-"""Stream every appointment type, with a bar that shows pages, records, the budget and the time left.
+"""Stream every appointment type, with a progress bar that shows records, pages, the budget and the time left.
 
-Without CLINIKO_API_KEY it starts a sandbox on this machine. With it, and with CLINIKO_APP_NAME and
-CLINIKO_CONTACT_EMAIL, it reads that account; nothing is written.
+Without CLINIKO_API_KEY, this starts a sandbox on this machine. If CLINIKO_API_KEY, CLINIKO_APP_NAME and
+CLINIKO_CONTACT_EMAIL are set, it reads that account. It never writes.
 """
 
 import asyncio
@@ -23,7 +23,7 @@ SHOWN = 12
 
 @asynccontextmanager
 async def account(console: Console) -> AsyncIterator[Cliniko]:
-    """Give a client: of the account in the environment, or else of a sandbox made for this run."""
+    """Yield a client of the account in the environment, or else of a sandbox started for this run."""
     if "CLINIKO_API_KEY" in os.environ:
         async with Cliniko.from_env() as cliniko:
             console.print(f"Reading {cliniko}")
@@ -37,7 +37,7 @@ async def account(console: Console) -> AsyncIterator[Cliniko]:
 
 
 async def stream(cliniko: Cliniko, console: Console) -> list[AppointmentType]:
-    """Read all appointment types page by page, and show how far it is."""
+    """Return all appointment types, read page by page, and show the progress."""
     bar = Progress(
         BarColumn(bar_width=24),
         MofNCompleteColumn(),
@@ -45,50 +45,51 @@ async def stream(cliniko: Cliniko, console: Console) -> list[AppointmentType]:
         TimeRemainingColumn(),
         console=console,
     )
-    kinds: list[AppointmentType] = []
+    appointment_types: list[AppointmentType] = []
     pages = 0
     with bar:
         task = bar.add_task("appointment types", total=None, pages=0, budget="-")
         async for page in cliniko.appointment_types.list(per_page=20, prefetch=1).pages():
-            kinds.extend(page.items)
+            appointment_types.extend(page.items)
             pages += 1
             limits = await cliniko.limits()
             budget = f"{limits.used}/{limits.limit}"
-            bar.update(task, total=page.total_entries, completed=len(kinds), pages=pages, budget=budget)
-    return kinds
+            bar.update(task, total=page.total_entries, completed=len(appointment_types), pages=pages, budget=budget)
+    return appointment_types
 
 
-def table(kinds: list[AppointmentType]) -> Table:
-    """Show the first of them, and how many there are of each category."""
-    shown = Table(title=f"{len(kinds)} appointment types", caption=categories(kinds), caption_justify="left")
+def table(appointment_types: list[AppointmentType]) -> Table:
+    """Return a table of the first appointment types, with the number of each category as its caption."""
+    title = f"{len(appointment_types)} appointment types"
+    shown = Table(title=title, caption=categories(appointment_types), caption_justify="left")
     shown.add_column("name", no_wrap=True, max_width=36)
     shown.add_column("category", no_wrap=True)
     shown.add_column("min", justify="right")
     shown.add_column("deposit", justify="right")
-    for kind in kinds[:SHOWN]:
-        deposit = "" if kind.deposit_price is None else f"{kind.deposit_price:.2f}"
-        shown.add_row(kind.name, kind.category or "", str(kind.duration_in_minutes), deposit)
-    if len(kinds) > SHOWN:
-        shown.add_row(f"… and {len(kinds) - SHOWN} more", "", "", "")
+    for each in appointment_types[:SHOWN]:
+        deposit = "" if each.deposit_price is None else f"{each.deposit_price:.2f}"
+        shown.add_row(each.name, each.category or "", str(each.duration_in_minutes), deposit)
+    if len(appointment_types) > SHOWN:
+        shown.add_row(f"… and {len(appointment_types) - SHOWN} more", "", "", "")
     return shown
 
 
-def categories(kinds: list[AppointmentType]) -> str:
-    """Count the kinds of each category."""
-    counted = Counter(kind.category or "none" for kind in kinds)
-    return ", ".join(f"{name}: {count}" for name, count in counted.most_common())
+def categories(appointment_types: list[AppointmentType]) -> str:
+    """Return the number of appointment types in each category, as text."""
+    counts = Counter(each.category or "none" for each in appointment_types)
+    return ", ".join(f"{name}: {count}" for name, count in counts.most_common())
 
 
 async def main() -> int:
-    """Stream, and show what came."""
+    """Stream the appointment types, show them, and return the exit status."""
     console = Console()
     try:
         async with account(console) as cliniko:
-            kinds = await stream(cliniko, console)
+            appointment_types = await stream(cliniko, console)
     except ClinikoError as error:
         console.print(f"[red]{type(error).__name__}[/red]: {error}")
         return 1
-    console.print(table(kinds))
+    console.print(table(appointment_types))
     return 0
 
 

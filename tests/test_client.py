@@ -147,13 +147,13 @@ class TestTheBaseUrl:
 class TestTheOtherOptions:
     @pytest.mark.parametrize("seconds", [0, -1, float("nan"), float("inf"), True, "40", None])
     def test_a_timeout_is_a_number_of_seconds_above_0(self, seconds):
-        with pytest.raises(ConfigurationError, match="timeout is a number of seconds"):
+        with pytest.raises(ConfigurationError, match="timeout must be a number of seconds"):
             Cliniko(KEY, timeout=seconds, **WHO)
 
     @pytest.mark.parametrize("seconds", [0, -1, float("nan"), float("inf"), True, "40"])
     def test_a_deadline_is_a_number_of_seconds_above_0_or_none(self, seconds):
         Cliniko(KEY, deadline=None, **WHO)
-        with pytest.raises(ConfigurationError, match="deadline is a number of seconds"):
+        with pytest.raises(ConfigurationError, match="deadline must be a number of seconds"):
             Cliniko(KEY, deadline=seconds, **WHO)
 
     @pytest.mark.parametrize("retry", [None, 5, "often", {"attempts": 3}])

@@ -1,4 +1,4 @@
-"""Where cursors are kept: the last run that was begun continues, and no other one can save."""
+"""Cursor stores: the run that began last continues, and no other run can save."""
 
 import asyncio
 import contextlib
@@ -60,7 +60,7 @@ async def cursors(
         yield stores[request.param]
 
 
-async def test_what_was_saved_last_is_loaded(cursors: CursorStore):
+async def test_the_cursor_that_was_saved_last_is_loaded(cursors: CursorStore):
     assert await cursors.load("north", "patients") is None
     await cursors.save("north", "patients", "one")
     await cursors.save("north", "patients", "")
@@ -83,7 +83,7 @@ async def test_each_run_has_a_larger_token_than_any_before(cursors: FencedCursor
     assert (await cursors.begin("north", "patients"))[0] == 9
 
 
-async def test_a_run_that_was_taken_over_can_save_no_more(cursors: FencedCursorStore):
+async def test_a_run_that_was_taken_over_can_no_longer_save(cursors: FencedCursorStore):
     old, _ = await cursors.begin("north", "patients")
     new, _ = await cursors.begin("north", "patients")
     await cursors.save("north", "patients", "new", token=new)
@@ -92,21 +92,21 @@ async def test_a_run_that_was_taken_over_can_save_no_more(cursors: FencedCursorS
     assert await cursors.load("north", "patients") == "new"
 
 
-async def test_whoever_needs_no_token_saves_without_one(cursors: FencedCursorStore):
+async def test_a_run_may_save_without_a_token(cursors: FencedCursorStore):
     token, _ = await cursors.begin("north", "patients")
     await cursors.save("north", "patients", "by hand")
     await cursors.save("north", "patients", "by the run", token=token)
     assert await cursors.load("north", "patients") == "by the run"
 
 
-async def test_accounts_and_streams_have_cursors_of_their_own(cursors: FencedCursorStore):
+async def test_each_account_and_stream_has_its_own_cursor(cursors: FencedCursorStore):
     token, _ = await cursors.begin("north", "patients")
     await cursors.save("north", "patients", "here", token=token)
     assert await cursors.begin("south", "patients") == (1, None)
     assert await cursors.begin("north", "invoices") == (1, None)
 
 
-async def test_what_was_cleared_starts_over_and_a_run_from_before_can_save_no_more(cursors: Any):
+async def test_a_cleared_cursor_starts_over_and_an_earlier_run_can_no_longer_save(cursors: Any):
     before, _ = await cursors.begin("north", "patients")
     await cursors.save("north", "patients", "here", token=before)
     await cursors.clear("north", "patients")
@@ -139,7 +139,7 @@ def adding(*ids: str) -> Callable[[sqlite3.Connection], None]:
     return write
 
 
-async def test_rows_and_cursor_are_kept_together(in_a_file: SqliteCursors, tmp_path: Path):
+async def test_rows_and_cursor_are_saved_together(in_a_file: SqliteCursors, tmp_path: Path):
     token, _ = await in_a_file.begin("north", "patients")
     await in_a_file.save("north", "patients", "one", token=token, write=adding("1", "2"))
     assert rows_of(tmp_path / "cursors.sqlite") == ["1", "2"]
@@ -177,7 +177,7 @@ async def test_rows_that_are_committed_on_their_own_are_an_error(in_a_file: Sqli
 async def test_a_save_that_is_cancelled_has_ended_when_the_cancellation_arrives(
     in_a_file: SqliteCursors, tmp_path: Path
 ):
-    """However often it is cancelled: nothing is written behind the back of the next run."""
+    """Even if it is cancelled repeatedly: nothing is written after the next run has begun."""
     inside, go_on = threading.Event(), threading.Event()
 
     def write(connection: sqlite3.Connection) -> None:
@@ -228,7 +228,7 @@ asyncio.run(main())
 """
 
 
-def test_processes_that_share_a_file_get_no_token_twice(tmp_path: Path):
+def test_processes_that_share_a_file_get_different_tokens(tmp_path: Path):
     command = [sys.executable, "-c", HAMMER, str(tmp_path / "cursors.sqlite")]
     started = [subprocess.Popen(command, stdout=subprocess.PIPE, encoding="utf-8") for _ in range(3)]
     tokens = [int(line) for process in started for line in process.communicate(timeout=SOON)[0].split()]
@@ -236,15 +236,15 @@ def test_processes_that_share_a_file_get_no_token_twice(tmp_path: Path):
 
 
 @pytest.mark.parametrize("path", ["", ":memory:"])
-def test_what_is_no_file_is_refused(path: str):
-    with pytest.raises(ConfigurationError, match="path is a file"):
+def test_a_path_that_is_not_a_file_is_refused(path: str):
+    with pytest.raises(ConfigurationError, match="path must be a file"):
         SqliteCursors(path)
 
 
 # In Redis.
 
 
-async def test_redis_sees_digests_of_the_names_and_forgets_nothing_on_its_own(redis: Redis, in_redis: RedisCursors):
+async def test_redis_stores_digests_of_the_names_and_no_entry_expires(redis: Redis, in_redis: RedisCursors):
     token, _ = await in_redis.begin("North Road Clinic", "nightly")
     await in_redis.save("North Road Clinic", "nightly", "here", token=token)
     (key,) = await redis.keys()
@@ -253,7 +253,7 @@ async def test_redis_sees_digests_of_the_names_and_forgets_nothing_on_its_own(re
     assert await redis.ttl(key) == -1
 
 
-async def test_a_redis_that_is_away_for_a_while_is_waited_for_and_logged_once(caplog: pytest.LogCaptureFixture):
+async def test_a_call_waits_for_a_redis_that_is_lost_and_logs_it_once(caplog: pytest.LogCaptureFixture):
     caplog.set_level(logging.INFO, "cliniko_async")
     with RedisServer() as server:
         async with redis_of(server.port) as redis:
@@ -270,14 +270,14 @@ async def test_a_redis_that_is_away_for_a_while_is_waited_for_and_logged_once(ca
             assert not any(task.done() for task in waiting)
             server.start()
             assert await asyncio.wait_for(asyncio.gather(*waiting), SOON) == [None, (1, None), None]
-            # It came back empty, which is not to say that anybody took the account over.
+            # It came back empty, which does not mean that a later run has begun.
             with pytest.raises(UsageError, match="lost its data"):
                 await cursors.save("north", "patients", "here", token=token)
     said = [each.getMessage() for each in caplog.records]
     assert said == ["the cursor store cannot be used: Redis: ConnectionError", "the cursor store can be used again"]
 
 
-async def test_a_redis_that_does_not_answer_counts_as_away():
+async def test_a_redis_that_does_not_answer_counts_as_lost():
     with RedisServer() as server:
         async with redis_of(server.port) as redis:
             cursors = RedisCursors(redis, timeout=0.05)
@@ -287,7 +287,7 @@ async def test_a_redis_that_does_not_answer_counts_as_away():
                 assert not waiting.done()
                 with pytest.raises(TimeoutError):
                     await RedisCursors(redis, when_lost="fail", timeout=0.05).load("north", "patients")
-            # What it heard while it was frozen it does late, and once.
+            # The frozen Redis executes the step late, and only once.
             token, _ = await asyncio.wait_for(waiting, SOON)
             assert token == 1
             await cursors.save("north", "patients", "here", token=token)
@@ -304,7 +304,7 @@ async def test_a_wait_for_redis_can_be_cancelled():
                 await waiting
 
 
-async def test_where_it_is_asked_to_fail_the_error_is_that_of_redis():
+async def test_with_fail_the_error_of_redis_py_is_raised():
     with RedisServer() as server:
         async with redis_of(server.port) as redis:
             server.stop()
@@ -312,7 +312,7 @@ async def test_where_it_is_asked_to_fail_the_error_is_that_of_redis():
                 await RedisCursors(redis, when_lost="fail").load("north", "patients")
 
 
-async def test_a_refused_password_is_not_waited_for():
+async def test_a_refused_password_fails_immediately():
     with RedisServer() as server:
         async with redis_of(server.port) as redis:
             await redis.config_set("requirepass", "sesame")
@@ -321,8 +321,8 @@ async def test_a_refused_password_is_not_waited_for():
                 await asyncio.wait_for(RedisCursors(redis).begin("north", "patients"), SOON)
 
 
-async def test_a_step_whose_reply_is_lost_is_done_once(server: RedisServer):
-    """At whichever reply: the second try finds that it was done."""
+async def test_a_step_whose_reply_is_lost_is_performed_once(server: RedisServer):
+    """Whichever reply is lost, the second try finds that the step was performed."""
     async with redis_of(server.port) as redis:
         await redis.flushall()
     for number in range(1, 5):
@@ -336,7 +336,7 @@ async def test_a_step_whose_reply_is_lost_is_done_once(server: RedisServer):
 
 
 class Late:
-    """A client of Redis whose first write is executed, again and alone, after everything else."""
+    """A client of Redis whose first write is lost, and executed late when the test says so."""
 
     def __init__(self, redis: Redis) -> None:
         self._redis = redis
@@ -349,8 +349,8 @@ class Late:
         return await self._redis.execute_command(*command)
 
 
-async def test_a_step_that_redis_does_late_changes_nothing(redis: Redis):
-    """Neither does the cursor go back, nor is a run that came later told that it was taken over."""
+async def test_a_step_that_redis_executes_late_changes_nothing(redis: Redis):
+    """The cursor does not go back, and a later run is not told that it was taken over."""
     cursors = RedisCursors(redis)
     late = Late(redis)
     token, _ = await RedisCursors(late).begin("north", "patients")
@@ -372,7 +372,7 @@ def test_options_that_cannot_work_are_refused(options):
         RedisCursors(Redis(), **options)
 
 
-def test_the_stores_are_imported_without_redis_and_say_what_to_install(monkeypatch: pytest.MonkeyPatch):
+def test_the_stores_are_imported_without_redis_and_name_the_extra_to_install(monkeypatch: pytest.MonkeyPatch):
     code = "import cliniko_async.cursors, sys; print('redis' in sys.modules)"
     assert subprocess.check_output([sys.executable, "-c", code], encoding="utf-8").strip() == "False"
     monkeypatch.setitem(sys.modules, "redis", None)

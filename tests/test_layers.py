@@ -17,7 +17,7 @@ NAME = "cliniko_async"
 FILES = sorted((ROOT / NAME).rglob("*.py"))
 
 LAYERS = (
-    {"_compat", "_dates", "_frames", "_loops", "_spelling", "_timeouts"},
+    {"_checks", "_compat", "_dates", "_frames", "_loops", "_spelling", "_timeouts"},
     {"_messages"},
     {"links"},
     {"_redis", "errors"},

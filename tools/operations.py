@@ -15,7 +15,7 @@ from typing import Any, Literal, Required, TypeVar, Union, get_args, get_origin,
 import attrs
 
 from cliniko_async._compat import is_typeddict
-from cliniko_async._files.storage import Store
+from cliniko_async._files.storage import FileStore
 from cliniko_async._messages import Request, Response, Server
 from cliniko_async.errors import InvalidRequestError
 from cliniko_async.fields import Id
@@ -79,7 +79,7 @@ class _Recorder:
         self.unsortable: set[str] = set()
 
     @property
-    def store(self) -> Store:
+    def store(self) -> FileStore:
         raise NotImplementedError
 
     async def send(self, request: Request) -> Response:

@@ -1,23 +1,24 @@
-"""A file on its way here."""
+"""A file that is being downloaded."""
 
 from typing import Self
 
 import aiohttp
 
 from .._frames import HiddenLocals
+from .._http.reasons import reason_of
 from .._http.session import SessionManager
-from .._http.transport import read_before, reason_of
+from .._http.transport import read_before
 from .._messages import Request
 from ..errors import TransportError, TransportTimeoutError
 
 
 class Download:
-    """A file that is being read: `async for piece in download`, in bytes, of any length."""
+    """A file that is being read: `async for piece in download` yields bytes, in pieces of any length."""
 
     def __init__(
         self, manager: SessionManager, request: Request, answer: aiohttp.ClientResponse, timeout: float
     ) -> None:
-        """Take the answer, and the seconds that a piece of it may take."""
+        """Create the download of an answer; each piece may take `timeout` seconds."""
         self._manager = manager
         self._request = request
         self._answer = answer
@@ -26,30 +27,36 @@ class Download:
 
     @property
     def size(self) -> int | None:
-        """How many bytes it has, where that is told."""
+        """The size in bytes; None if the server does not say."""
         return None if "Content-Encoding" in self._answer.headers else self._answer.content_length
 
     @property
     def content_type(self) -> str:
-        """What kind of file it is, as the server says."""
+        """The media type, as the server states it."""
         return self._answer.content_type
 
     def __aiter__(self) -> Self:
-        """Go on with it."""
+        """Return the download itself."""
         return self
 
     async def __anext__(self) -> bytes:
-        """Give the next piece, as it comes.
+        """Return the next piece, as soon as it arrives.
 
         Raises:
-            TransportError: the connection was lost amid the file.
+            TransportError: the connection was lost, or no piece came within the timeout.
+            UsageError: the client was closed.
         """
         if piece := await self._piece():
             return piece
         raise StopAsyncIteration
 
     async def read(self) -> bytes:
-        """Give the whole file; all of it is in memory then."""
+        """Return the rest of the file, which is then in memory as a whole.
+
+        Raises:
+            TransportError: the connection was lost, or no piece came within the timeout.
+            UsageError: the client was closed.
+        """
         return b"".join([piece async for piece in self])
 
     async def _piece(self) -> bytes:
@@ -59,7 +66,7 @@ class Download:
                     return await self._next()
         except TimeoutError:
             kind: type[TransportError] = TransportTimeoutError
-            reason = f"made no headway for {self._timeout:g} s"
+            reason = f"made no progress for {self._timeout:g} s"
         except (aiohttp.ClientError, OSError) as error:
             kind, reason = TransportError, f"broke off: {reason_of(error)}"
         self._manager.check_open()
@@ -72,5 +79,5 @@ class Download:
         return b"" if begun else await read_before(self._answer)
 
     def __repr__(self) -> str:
-        """Its size; its URL may open it to anybody."""
+        """The size; whoever has the URL may read the file."""
         return f"Download({self.size} bytes)"

@@ -1,4 +1,4 @@
-"""A form with a file, as it goes over the wire, piece by piece."""
+"""A form with a file, encoded piece by piece."""
 
 import asyncio
 import secrets
@@ -11,14 +11,14 @@ from .source import Source
 
 
 class Multipart:
-    """The fields of a form and a file as the last of them; its size is known before it is read."""
+    """A form whose last field is a file; its size is known before the file is read."""
 
     def __init__(self, fields: Mapping[str, str], filename: str, source: Source) -> None:
-        """Take the fields, the file, and the name under which it is sent."""
+        """Create the body of a form; the file is sent under `filename`."""
         boundary = secrets.token_hex(16)
         self.content_type = f"multipart/form-data; boundary={boundary}"
         self.failure: Exception | None = None
-        """What went wrong with the file itself."""
+        """The error of reading the file."""
         head = "".join(f"--{boundary}\r\n{_disposition(name)}\r\n\r\n{value}\r\n" for name, value in fields.items())
         file = f'{_disposition("file")}; filename="{_quoted(filename)}"\r\nContent-Type: application/octet-stream'
         self._head = f"{head}--{boundary}\r\n{file}\r\n\r\n".encode()
@@ -31,18 +31,18 @@ class Multipart:
 
     @asynccontextmanager
     async def guarded(self, seconds: float) -> AsyncGenerator[None, None]:
-        """Give a scope that expires when no piece is asked for within so many seconds."""
+        """Return a scope that expires when no piece is read for that many seconds."""
         self._seconds = seconds
         self._guard = asyncio.timeout(seconds)
         async with self._guard:
             yield
 
     def __aiter__(self) -> Self:
-        """Go on with it."""
+        """Return the body itself."""
         return self
 
     async def __anext__(self) -> bytes:
-        """Give the next piece that is to be sent."""
+        """Return the next piece to send."""
         self._keep_going()
         if self._head:
             head, self._head = self._head, b""
@@ -52,7 +52,7 @@ class Multipart:
         try:
             piece = await self._piece()
         except Exception as error:
-            # Kept, as aiohttp makes an error of its own out of it.
+            # Kept, as aiohttp raises an error of its own instead.
             self.failure = error
             raise
         self._keep_going()
@@ -69,7 +69,7 @@ class Multipart:
         return piece
 
     def _keep_going(self) -> None:
-        # It may have expired in this very moment.
+        # It may have expired at this moment.
         with suppress(RuntimeError):
             self._guard.reschedule(asyncio.get_running_loop().time() + self._seconds)
 
@@ -79,5 +79,5 @@ def _disposition(name: str) -> str:
 
 
 def _quoted(text: str) -> str:
-    """Write a name of a form as browsers do."""
+    """Escape a name in a form as browsers do."""
     return text.replace('"', "%22").replace("\r", "%0D").replace("\n", "%0A")

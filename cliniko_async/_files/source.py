@@ -1,4 +1,4 @@
-"""Files to be sent, read piece by piece: from a path, from bytes, or from a stream."""
+"""Files to upload, read piece by piece: from a path, from bytes, or from a stream."""
 
 import asyncio
 import io
@@ -15,25 +15,25 @@ from .._messages import Discreet
 from ..errors import InvalidRequestError
 
 CHUNK = 256 * 1024
-"""The most that is read from a disk at once, in bytes."""
+"""The largest piece that is read from a disk, in bytes."""
 
 
 @runtime_checkable
 class AsyncReader(Protocol):
-    """A stream that gives at most so many bytes at a time, and none at its end."""
+    """A stream of bytes with an asynchronous `read`."""
 
     async def read(self, n: int, /) -> bytes:
-        """Give what is there, at least one byte unless it is the end."""
+        """Return at most `n` bytes, and none only at the end."""
         ...
 
 
 FileSource: TypeAlias = str | os.PathLike[str] | bytes | bytearray | memoryview | AsyncReader | AsyncIterable[bytes]
-"""A file to be sent: its path, its bytes, or a stream of them."""
+"""A file to upload: its path, its bytes, or a stream of them."""
 
 
 @attrs.frozen(repr=False)
 class Upload(Discreet):
-    """A file to be sent, and what is to be said of it: its size where the caller knows it, its name, its fields."""
+    """A file to upload, with its size in bytes if known, its name and the fields of its record."""
 
     file: FileSource
     size: int | None
@@ -43,18 +43,18 @@ class Upload(Discreet):
 
 @attrs.frozen(repr=False)
 class Form(Discreet):
-    """Where to post a file to, and the fields that go with it: whoever has both may write there."""
+    """Where to post a file, and with which fields: whoever has both may write there."""
 
     url: str
     fields: Mapping[str, str]
 
 
 class Source(Protocol):
-    """A file that is being sent."""
+    """A file that is being uploaded."""
 
     @property
     def size(self) -> int:
-        """How many bytes it has."""
+        """The size in bytes."""
         ...
 
     @property
@@ -63,17 +63,17 @@ class Source(Protocol):
         ...
 
     async def start(self) -> None:
-        """Go to its first byte."""
+        """Go to the first byte."""
         ...
 
     async def read(self) -> bytes:
-        """Give its next piece, or nothing at its end."""
+        """Return the next piece, which is empty at the end."""
         ...
 
 
 @attrs.define(repr=False)
 class Bytes:
-    """What is in memory already."""
+    """A file in memory."""
 
     data: bytes
     place: int = 0
@@ -81,49 +81,49 @@ class Bytes:
 
     @property
     def size(self) -> int:
-        """How many bytes it has."""
+        """The size in bytes."""
         return len(self.data)
 
     async def start(self) -> None:
-        """Go to its first byte."""
+        """Go to the first byte."""
         self.place = 0
 
     async def read(self) -> bytes:
-        """Give its next piece."""
+        """Return the next piece."""
         start, self.place = self.place, self.place + CHUNK
         return self.data[start : self.place]
 
 
 @attrs.define(repr=False)
 class Disk:
-    """What lies on a disk, read by other threads than the loop's."""
+    """A file on a disk, read in threads other than that of the event loop."""
 
     file: BinaryIO
     size: int
     again: bool = True
 
     async def start(self) -> None:
-        """Go to its first byte."""
+        """Go to the first byte."""
         await asyncio.to_thread(self.file.seek, 0)
 
     async def read(self) -> bytes:
-        """Give its next piece."""
+        """Return the next piece."""
         return await asyncio.to_thread(self.file.read, CHUNK)
 
 
 @attrs.define(repr=False)
 class Stream:
-    """What comes only once, and whose size was told."""
+    """A stream, which can be read only once, and whose size was given."""
 
     pieces: AsyncIterator[bytes]
     size: int
     again: bool = False
 
     async def start(self) -> None:
-        """Begin with what comes first."""
+        """Do nothing: a stream starts with its first piece."""
 
     async def read(self) -> bytes:
-        """Give its next piece."""
+        """Return the next piece."""
         async for piece in self.pieces:
             if piece:
                 return piece
@@ -132,7 +132,7 @@ class Stream:
 
 @attrs.define(repr=False)
 class _Pieces:
-    """The pieces of a stream that can be read; its own iterator gives lines, which may be of any length."""
+    """The pieces of a stream with `read`; iterating over it may yield lines, which may be of any length."""
 
     stream: AsyncReader
 
@@ -150,16 +150,16 @@ def _pieces_of(stream: AsyncReader | AsyncIterable[bytes]) -> AsyncIterator[byte
 
 
 def name_of(file: FileSource) -> str | None:
-    """Give the name that a file has on its disk."""
+    """Return the name of a file on a disk; None for anything else."""
     return os.path.basename(file) if isinstance(file, str | os.PathLike) else None  # noqa: PTH119  (also of a PathLike)
 
 
 @asynccontextmanager
 async def open_source(upload: Upload) -> AsyncGenerator[Source, None]:
-    """Open a file for as long as it is being sent; a stream of unknown size is first written to a temporary file.
+    """Open a file while it is being uploaded; a stream of unknown size is first written to a temporary file.
 
     Raises:
-        InvalidRequestError: it is not a file, or the size is not one.
+        InvalidRequestError: it is not a file, or the size is not a number of bytes.
         OSError: it cannot be read.
     """
     size = upload.size
@@ -181,7 +181,7 @@ async def open_source(upload: Upload) -> AsyncGenerator[Source, None]:
 
 
 async def _spool(file: AsyncReader | AsyncIterable[bytes], spool: IO[bytes]) -> None:
-    # No variable of the block above, which goes on while the file is sent.
+    # A function of its own, so that `piece` is not kept while the file is uploaded.
     async for piece in _pieces_of(file):
         await asyncio.to_thread(spool.write, piece)
 

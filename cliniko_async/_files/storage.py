@@ -1,4 +1,4 @@
-"""The store that holds the files of patients: it lies outside of the API, and gets neither the key nor who asks."""
+"""The file store, which holds the files of patients: it is not the API, and gets neither key nor User-Agent."""
 
 import asyncio
 import re
@@ -11,18 +11,14 @@ import msgspec
 from yarl import URL
 
 from .._frames import HiddenLocals
-from .._http.retry import RateLimited, Retrying, RetryPolicy
+from .._http.aiohttp_internals import NoReplay, middlewares_of
+from .._http.attempt import Attempt, Outcome, Transport
+from .._http.rate_limit import RateLimited
+from .._http.retry import Retrying, RetryPolicy, classify, cut_short, error_of
 from .._http.session import SessionManager
-from .._http.transport import CONNECT_SHARE, FAILURES, Call, Once, Transport, failure_of, middlewares_of
+from .._http.transport import CONNECT_SHARE, FAILURES, failure_of
 from .._messages import FileRequest, Request, Response, is_loopback
-from ..errors import (
-    DeadlineExceededError,
-    DecodingError,
-    ResponseError,
-    TransportError,
-    UsageError,
-    error_for,
-)
+from ..errors import DecodingError, ResponseError
 from ..limits import Priority
 from .download import Download
 from .multipart import Multipart
@@ -36,8 +32,8 @@ _MOST_REDIRECTS = 5
 _REDIRECTS = (301, 302, 303, 307, 308)
 
 
-class StoreOptions(msgspec.Struct, frozen=True):
-    """What of a view's options the store goes by: seconds, and who goes first."""
+class FileStoreOptions(msgspec.Struct, frozen=True):
+    """The options of a client that apply to files; times in seconds."""
 
     timeout: float
     deadline: float | None
@@ -45,40 +41,41 @@ class StoreOptions(msgspec.Struct, frozen=True):
     priority: Priority
 
 
-class Store:
-    """Keeps files, and gives them back."""
+class FileStore:
+    """Uploads and downloads files."""
 
-    def __init__(self, manager: SessionManager, options: StoreOptions) -> None:
-        """Take the client's session, and how patient it is."""
+    def __init__(self, manager: SessionManager, options: FileStoreOptions) -> None:
+        """Create the store of a client."""
         self._manager = manager
         self._options = options
 
     async def keep(self, new_form: Callable[[], Awaitable[Form]], upload: Upload, source: Source) -> str:
-        """Post a file, each time with a new form, and return the URL under which the API finds it.
+        """Post a file, with a new form for each attempt, and return the URL under which the API finds it.
 
         Raises:
             ResponseError: the store refused it.
-            TransportError: the store gave no answer.
+            TransportError: the store did not answer.
         """
-        attempt = 0
+        policy = self._options.retry
+        number = 0
         while True:
-            attempt += 1
+            number += 1
             form = await new_form()
-            call = Call(FileRequest("POST", self._checked(form.url)))
+            attempt = Attempt(FileRequest("POST", self._checked(form.url)), number, started=True)
             await source.start()
-            outcome = await self._posted(call, Multipart(form.fields, upload.filename, source))
+            outcome = await self._post(attempt, Multipart(form.fields, upload.filename, source))
             if isinstance(outcome, Response) and 200 <= outcome.status < 300:
-                return _joined(form.url, _key(call.request, outcome))
-            passing = source.again and _is_passing(outcome) and not call.hopeless
-            if attempt == self._options.retry.attempts or not passing:
-                raise _failed(call.request, outcome, attempt)
-            await self.pause(self._options.retry.wait(attempt, outcome))
+                return _joined(form.url, _key(attempt.request, outcome))
+            passing = classify(attempt.request, outcome) == "retry" and not attempt.hopeless
+            if number == policy.attempts or not passing or not source.again:
+                raise error_of(attempt, outcome)
+            await self.pause(policy.wait(number, outcome))
 
     async def pause(self, seconds: float) -> None:
-        """Wait, unless the client is closed meanwhile.
+        """Wait for some seconds.
 
         Raises:
-            UsageError: it was.
+            UsageError: the client was closed meanwhile.
         """
         try:
             async with self._manager.call(None):
@@ -89,10 +86,10 @@ class Store:
 
     @asynccontextmanager
     async def stream(self, request: Request) -> AsyncGenerator[Download, None]:
-        """Open what a URL of the API leads to, whether it gives the file or a redirect to where it is.
+        """Open the file at a URL of the API, which answers with the file or with a redirect to it.
 
         Raises:
-            ResponseError: it is not given.
+            ResponseError: the API or the store refused it.
             TransportError: no answer came.
         """
         async with AsyncExitStack() as stack:
@@ -114,14 +111,14 @@ class Store:
 
     def _sender(self, opening: "_Opening") -> Retrying:
         options = self._options
-        # The store has no part in the rate limit of the API.
+        # Requests to the store do not count against the rate limit of the API.
         inner: Transport = opening
         if opening.keyed:
             inner = RateLimited(opening, self._manager.limiter, options.priority)
         return Retrying(inner, options.retry, self._manager, options.deadline)
 
     def _target(self, error: ResponseError) -> Request:
-        """Return the request that a redirect leads to, or raise the error that is not a redirect."""
+        """Return the request to which a redirect leads; raise the error again if it is not a redirect."""
         location = error.response.headers.get("Location")
         if error.status not in _REDIRECTS or not location:
             raise error
@@ -133,18 +130,18 @@ class Store:
         return Request("GET", own) if own else FileRequest("GET", self._checked(url, error.request))
 
     def _checked(self, url: str, request: Request | None = None) -> str:
-        """Return a URL of the store, if a file may go there.
+        """Return a URL of the store that a file may be sent to or read from.
 
         Args:
-            url: What the API sent.
-            request: The request that was answered with it, if known.
+            url: what the API sent.
+            request: the request that was answered with it, if known.
 
         Raises:
             DecodingError: it is not encrypted, and not on this machine with the API.
         """
         try:
             parts = URL(url, encoded=True)
-            (parts.host or "").encode("idna")  # As it is looked up; there, an empty label is an error of its own.
+            (parts.host or "").encode("idna")  # As in a lookup, where an empty label is an error.
             own = URL(self._manager.server.base_url, encoded=True).host or ""
         except ValueError:
             raise DecodingError(["the location of the file is not a valid URL"], request=request) from None
@@ -155,64 +152,59 @@ class Store:
             raise DecodingError(["the location of the file does not start with https"], request=request)
         return url
 
-    async def _posted(self, call: Call, body: Multipart) -> Response | TransportError:
+    async def _post(self, attempt: Attempt, body: Multipart) -> Outcome:
         seconds = self._options.timeout
         scope: asyncio.Timeout | None = None
         try:
             with HiddenLocals(aiohttp.ClientError):
                 async with self._manager.call(self._options.deadline) as scope, body.guarded(seconds):
-                    return await self._exchange(call, body)
+                    return await self._exchange(attempt, body)
         except FAILURES as error:
-            failure = failure_of(call, error, seconds, late="made no headway for")
-        # Raised here, as what aiohttp makes of them shows their text.
+            failure = failure_of(attempt, error, seconds, late="made no progress for")
+        # Raised here and not in the handler, as aiohttp's error shows the text of ours.
         if body.failure is not None:
             raise body.failure
         if scope is not None and scope.expired():
-            raise self._cut_short(call.request)
+            raise cut_short(attempt, closed=self._manager.closed)
         return failure
 
-    def _cut_short(self, request: Request) -> UsageError | DeadlineExceededError:
-        if self._manager.closed:
-            return UsageError(f"{request!r} was not done before the client was closed")
-        return DeadlineExceededError("was not done before the deadline", request=request)
-
-    async def _exchange(self, call: Call, body: Multipart) -> Response:
+    async def _exchange(self, attempt: Attempt, body: Multipart) -> Response:
         headers = {"Content-Type": body.content_type, "Content-Length": str(body.size), "Accept": "*/*"}
-        async with self._ask(call, headers, body) as answer:
+        async with self._ask(attempt, headers, body) as answer:
             read = bytearray()
             while len(read) < _LARGEST_RECEIPT and (piece := await answer.content.read(_LARGEST_RECEIPT - len(read))):
                 read += piece
             return Response(answer.status, answer.headers.copy(), bytes(read))
 
     def _ask(
-        self, call: Call, headers: Mapping[str, str] | None, data: AsyncIterable[bytes] | None = None
+        self, attempt: Attempt, headers: Mapping[str, str] | None, data: AsyncIterable[bytes] | None = None
     ) -> AbstractAsyncContextManager[aiohttp.ClientResponse]:
-        """Send a request of these headers, or with the key where there are none."""
+        """Send a request with these headers; without any, with those of the API, the key among them."""
         session, timeout = self._manager.session(), self._options.timeout
         connect = timeout * CONNECT_SHARE
         return session.request(
-            call.request.method,
-            URL(call.request.url, encoded=True),
+            attempt.request.method,
+            URL(attempt.request.url, encoded=True),
             data=data,
-            # A session that was given may have headers of its own.
+            # A borrowed session may have headers of its own.
             headers=self._manager.credentials.headers() if headers is None else {"User-Agent": _AGENT, **headers},
-            # Nothing is timed as a whole: a file takes as long as it takes.
+            # There is no limit for the whole, as a file may be of any length.
             timeout=aiohttp.ClientTimeout(total=None, connect=connect, sock_read=None if data else timeout),
             allow_redirects=False,
             raise_for_status=False,
-            # A middleware of the user's may know a key of its own, which is not for the store.
-            middlewares=(Once(call), *(middlewares_of(session) if headers is None else ())),
+            # A middleware of the user's may add a key of its own, which the store must not receive.
+            middlewares=(NoReplay(attempt), *(middlewares_of(session) if headers is None else ())),
         )
 
 
 class _Opening:
-    """Sends once, and leaves the body of a success to be read."""
+    """A transport that leaves the body of a success to be read."""
 
     answered: aiohttp.ClientResponse
 
     def __init__(
         self,
-        ask: Callable[[Call, Mapping[str, str] | None], AbstractAsyncContextManager[aiohttp.ClientResponse]],
+        ask: Callable[[Attempt, Mapping[str, str] | None], AbstractAsyncContextManager[aiohttp.ClientResponse]],
         stack: AsyncExitStack,
         timeout: float,
         *,
@@ -223,35 +215,34 @@ class _Opening:
         self._timeout = timeout
         self.keyed = keyed
 
-    async def send(self, call: Call) -> Response:
-        """Send it once and return status and headers, with the body of what is no success."""
-        call.attempts += 1
+    async def send(self, attempt: Attempt) -> Outcome:
+        """Send it once; return status and headers, and the body unless it is a success."""
+        attempt.started = True
         try:
             with HiddenLocals(aiohttp.ClientError):
-                # Of the whole head: one that comes byte by byte would put off a timeout of aiohttp's for ever.
+                # For the whole head: aiohttp's timeout of a read starts anew with each byte.
                 async with asyncio.timeout(self._timeout):
-                    return await self._open(call)
+                    return await self._open(attempt)
         except FAILURES as error:
-            failure = failure_of(call, error, self._timeout)
-        raise failure
+            return failure_of(attempt, error, self._timeout)
 
-    async def _open(self, call: Call) -> Response:
+    async def _open(self, attempt: Attempt) -> Response:
         headers = None if self.keyed else {"Accept": "*/*"}
         async with AsyncExitStack() as stack:
-            answer = await stack.enter_async_context(self._ask(call, headers))
+            answer = await stack.enter_async_context(self._ask(attempt, headers))
             body = b""
             if answer.status == 200:
                 self.answered = answer
                 self._stack.push_async_exit(stack.pop_all())
             elif 200 <= answer.status < 300:
-                raise DecodingError(["is not the whole file"], request=call.request, status=answer.status)
+                raise DecodingError(["is not the whole file"], request=attempt.request, status=answer.status)
             else:
                 body = await answer.content.read(_LARGEST_RECEIPT)
             return Response(answer.status, answer.headers.copy(), body)
 
 
 def _key(request: Request, response: Response) -> str:
-    """Give the key of a file off the store's receipt, as it stands there."""
+    """Return the key of a file as the store's receipt states it."""
     found = _KEY.search(response.body)
     try:
         key = found[1].decode() if found else ""
@@ -266,15 +257,3 @@ def _key(request: Request, response: Response) -> str:
 
 def _joined(url: str, key: str) -> str:
     return url + key if url.endswith("/") or key.startswith("/") else f"{url}/{key}"
-
-
-def _is_passing(outcome: Response | TransportError) -> bool:
-    """Whether it may go well the next time; what was kept in vain is forgotten by the store."""
-    return isinstance(outcome, TransportError) or outcome.status >= 500 or outcome.status in (408, 429)
-
-
-def _failed(request: Request, outcome: Response | TransportError, attempts: int) -> ResponseError | TransportError:
-    if isinstance(outcome, Response):
-        return error_for(request, outcome, attempts)
-    outcome.attempts = attempts
-    return outcome

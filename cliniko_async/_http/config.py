@@ -1,4 +1,4 @@
-"""Who asks and where, as a caller gives it: keys, names and URLs, checked."""
+"""Checks the options that say who sends, and where to: the key, the User-Agent and the base URL."""
 
 from yarl import URL
 
@@ -9,7 +9,7 @@ _BASE_URL = "https://api.{}.cliniko.com/v1"
 
 
 def checked_key(api_key: str) -> str:
-    """Give the key, if it looks like one.
+    """Return an API key.
 
     Raises:
         ConfigurationError: it is empty, or has a character that no key has.
@@ -22,10 +22,10 @@ def checked_key(api_key: str) -> str:
 
 
 def user_agent(app_name: str, contact_email: str) -> str:
-    """Give the User-Agent that names who asks.
+    """Return the User-Agent header.
 
     Raises:
-        ConfigurationError: the name or the address cannot be one.
+        ConfigurationError: the name or the e-mail address is not valid.
     """
     if not isinstance(app_name, str) or not app_name.strip() or not app_name.isprintable() or not app_name.isascii():
         raise ConfigurationError("app_name must be the name of your application, in printable ASCII")
@@ -35,10 +35,10 @@ def user_agent(app_name: str, contact_email: str) -> str:
 
 
 def base_url_for(api_key: str, shard: str | None, base_url: str | None) -> str:
-    """Give the base URL of a key: the one given, or that of its shard.
+    """Return the base URL of a key: `base_url` if it is given, otherwise that of the shard.
 
     Raises:
-        ConfigurationError: the shard or the URL cannot work.
+        ConfigurationError: the shard or the URL is not valid.
     """
     if base_url is not None:
         if shard is not None:

@@ -1,16 +1,14 @@
-"""Deadlines that the budget cannot meet: such a call ends at once, and says when to come back."""
+"""Fails calls whose deadline the budget cannot meet at once, with the time at which to try again."""
 
 import asyncio
 import math
 
 from ..limits import Permit, Priority, RateLimiter, Wait
 
-_LOOK_EVERY = 0.25
-"""Seconds between two looks at the limiter while calls with a deadline wait: others may bring it to a pause."""
-
-
+_CHECK_INTERVAL = 0.25
+"""Seconds between two checks of the limiter while calls with a deadline wait: another caller may pause it."""
 _SETTLE = 0.01
-"""Seconds for a caller to take what it was given just before a look, which finds the next permit to be far away."""
+"""Seconds in which a call may still receive a permit that was granted just before the check."""
 _PRIORITIES: tuple[Priority, Priority] = ("interactive", "bulk")
 
 
@@ -19,12 +17,12 @@ class UnmeetableDeadlineError(Exception):
 
 
 class Deadline:
-    """When a call ends, and when the budget allows it at the earliest, as far as is known."""
+    """When a call has to end, and the earliest time at which the budget allows it."""
 
     __slots__ = ("_scope", "_watch", "opens_at", "priority")
 
     def __init__(self, scope: asyncio.Timeout, watch: "BudgetWatch") -> None:
-        """Take the scope of the call, which has a deadline."""
+        """Create the deadline of a call from its scope, which has one."""
         self._scope = scope
         self._watch = watch
         self.priority: Priority = "interactive"
@@ -34,7 +32,7 @@ class Deadline:
         """Wait for a permit.
 
         Raises:
-            UnmeetableDeadlineError: none will be free in time.
+            UnmeetableDeadlineError: no permit will be free in time.
         """
         self.priority = priority
         permit = await self._watch.acquire(self)
@@ -42,62 +40,66 @@ class Deadline:
         return permit
 
     def retry_after(self, now: float) -> float | None:
-        """Return the seconds until the budget allows the call; None if that is not what it waits for."""
+        """Return the seconds until the budget allows the call; None if it does not wait for the budget."""
         return self.opens_at - now if self.opens_at is not None and self.opens_at > now else None
 
     def misses(self, wait: float, now: float) -> bool:
-        """Note the shortest possible wait in seconds; return whether it is longer than the time left."""
+        """Record the shortest possible wait in seconds, and return whether it is longer than the time left."""
         self.opens_at = now + wait if wait < math.inf else None
         ends_at = self._scope.when()
         return ends_at is not None and self.opens_at is not None and ends_at < self.opens_at
 
     def end(self, now: float) -> None:
-        """Let the call end now."""
+        """End the call now."""
         if not self._scope.expired():
             self._scope.reschedule(now)
 
 
 class BudgetWatch:
-    """Looks at the limiter of a client for the calls that have a deadline; the others cost nothing."""
+    """Checks the limiter of a client for the calls that have a deadline; the others cost nothing."""
 
     def __init__(self, limiter: RateLimiter) -> None:
-        """Take the limiter."""
+        """Create the watch of a limiter."""
         self._limiter = limiter
         self._waiting: set[Deadline] = set()
         self._timer: asyncio.TimerHandle | None = None
-        self._look: asyncio.Task[None] | None = None
+        self._check: asyncio.Task[None] | None = None
 
     async def acquire(self, deadline: Deadline) -> Permit:
-        """Wait for a permit, unless all who wait already leave none in time."""
+        """Wait for a permit.
+
+        Raises:
+            UnmeetableDeadlineError: the callers that already wait leave no permit in time.
+        """
         wait = await self._wait(deadline.priority)
         if wait is not None and deadline.misses(wait.last, asyncio.get_running_loop().time()):
             raise UnmeetableDeadlineError
         self._waiting.add(deadline)
         try:
-            self._look_later()
+            self._schedule_check()
             return await self._limiter.acquire(deadline.priority)
         finally:
             self._waiting.discard(deadline)
-            if self._look is not None and not self._waiting:
-                self._look.cancel()
+            if self._check is not None and not self._waiting:
+                self._check.cancel()
 
-    def _look_later(self) -> None:
-        if self._timer is None and self._look is None:
-            self._timer = asyncio.get_running_loop().call_later(_LOOK_EVERY, self._begin_look)
+    def _schedule_check(self) -> None:
+        if self._timer is None and self._check is None:
+            self._timer = asyncio.get_running_loop().call_later(_CHECK_INTERVAL, self._start_check)
 
-    def _begin_look(self) -> None:
+    def _start_check(self) -> None:
         self._timer = None
         if self._waiting:
-            self._look = asyncio.get_running_loop().create_task(self._end_hopeless())
-            self._look.add_done_callback(self._end_look)
+            self._check = asyncio.get_running_loop().create_task(self._end_hopeless())
+            self._check.add_done_callback(self._finish_check)
 
-    def _end_look(self, _: asyncio.Task[None]) -> None:
-        self._look = None
+    def _finish_check(self, _: asyncio.Task[None]) -> None:
+        self._check = None
         if self._waiting:
-            self._look_later()
+            self._schedule_check()
 
     async def _end_hopeless(self) -> None:
-        """End the calls that wait in vain, whichever of them is next."""
+        """End the calls that would not have a permit in time even if they were next."""
         loop = asyncio.get_running_loop()
         for priority in _PRIORITIES:
             mine = [deadline for deadline in self._waiting if deadline.priority == priority]
@@ -107,13 +109,13 @@ class BudgetWatch:
                 await asyncio.sleep(_SETTLE)
                 for deadline in self._waiting.intersection(hopeless):
                     deadline.end(loop.time())
-                return  # The other priority may hope for more once these have left.
+                return  # Once these have left, the wait of the other priority may be shorter.
 
     async def _wait(self, priority: Priority) -> Wait | None:
         """Return the shortest possible wait; None if the limiter cannot tell."""
         try:
             limits = await self._limiter.limits()
-            # A limiter of the user's own may know no more than the next permit, and those of bulk come after it.
+            # A limiter of the user's own may know only the next permit, and bulk permits come after it.
             return limits.waits[priority] if limits.waits else Wait(limits.next_free, limits.next_free)
         except Exception:  # noqa: BLE001  (if it matters, `acquire` raises it, too)
             return None

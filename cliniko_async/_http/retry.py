@@ -1,17 +1,14 @@
-"""What is sent again and when: a pure policy, and the transports that act on it."""
+"""Which requests are sent again, and when: a pure policy, and the wrapper that follows it within a deadline."""
 
 import asyncio
-import datetime as dt
-import email.utils
 import logging
-import math
 import random
-import time
 from collections.abc import Callable
-from typing import Literal
+from typing import Literal, TypeAlias
 
 import attrs
 
+from .._checks import is_count, is_seconds
 from .._messages import Request, Response
 from ..errors import (
     ClinikoError,
@@ -19,149 +16,107 @@ from ..errors import (
     DeadlineExceededError,
     DecodingError,
     OutcomeUnknownError,
+    ResponseError,
     TransportError,
     UsageError,
     error_for,
 )
-from ..limits import Priority, RateLimiter
+from .attempt import Attempt, Outcome, Transport
 from .deadline import UnmeetableDeadlineError
+from .rate_limit import retry_after
 from .session import SessionManager
-from .transport import Call, Transport
 
 logger = logging.getLogger("cliniko_async")
 
-Verdict = Literal["done", "again", "refused", "unknown", "unread"]
-_RESET_SLACK = 1.0
+Verdict: TypeAlias = Literal["done", "retry", "refused", "outcome_unknown", "unreadable"]
+_UNKNOWN = "{}: it may have been done, so look before you send it again"
 
 
 def check_seconds(_: object, attribute: "attrs.Attribute[float]", value: float) -> None:
-    """Refuse what is no length of time."""
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < math.inf:
-        raise ConfigurationError(f"{attribute.name} is a number of seconds above 0")
+    """Refuse an attribute that is not a number of seconds above 0.
+
+    Raises:
+        ConfigurationError: it is not.
+    """
+    if not is_seconds(value):
+        raise ConfigurationError(f"{attribute.name} must be a number of seconds above 0")
 
 
-def _positive_int(_: object, attribute: "attrs.Attribute[int]", value: int) -> None:
-    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-        raise ConfigurationError(f"{attribute.name} is an int of at least 1")
+def _check_count(_: object, attribute: "attrs.Attribute[int]", value: int) -> None:
+    if not is_count(value):
+        raise ConfigurationError(f"{attribute.name} must be a whole number, at least 1")
 
 
 @attrs.frozen
 class RetryPolicy:
-    """How often a request is sent at the most, and how long is waited between two attempts, in seconds.
+    """How often a request is sent, and how long to wait between two attempts.
 
-    The wait is drawn at random between 0 and a bound that starts at `wait_initial` and doubles up to `wait_max`.
+    Each wait is drawn at random between 0 and a bound, which starts at `wait_initial` and doubles up to `wait_max`.
+
+    Args:
+        attempts: the largest number of attempts, at least 1.
+        wait_initial: the bound of the first wait, in seconds.
+        wait_max: the largest bound, in seconds; a longer `Retry-After` of a 503 is cut to it.
+
+    Raises:
+        ConfigurationError: a value is not a number in its range.
     """
 
-    attempts: int = attrs.field(default=5, validator=_positive_int)
+    attempts: int = attrs.field(default=5, validator=_check_count)
     wait_initial: float = attrs.field(default=0.5, validator=check_seconds)
     wait_max: float = attrs.field(default=30.0, validator=check_seconds)
 
     def bound(self, attempt: int) -> float:
-        """Give the longest wait in seconds behind an attempt, the first of which is 1."""
-        return float(min(self.wait_max, self.wait_initial * 2.0 ** min(attempt - 1, 64)))
-
-    def wait(
-        self,
-        attempt: int,
-        outcome: Response | TransportError,
-        uniform: Callable[[float, float], float] = random.uniform,
-    ) -> float:
-        """Return the seconds to wait after an attempt: drawn at random, but never less than a 503 asks for.
+        """Return the longest wait after an attempt.
 
         Args:
             attempt: the number of the attempt, from 1.
-            outcome: what it ended with; its `Retry-After` counts up to `wait_max`.
+
+        Returns:
+            Seconds.
+        """
+        return float(min(self.wait_max, self.wait_initial * 2.0 ** min(attempt - 1, 64)))
+
+    def wait(self, attempt: int, outcome: Outcome, uniform: Callable[[float, float], float] = random.uniform) -> float:
+        """Return the wait after an attempt: drawn at random, but never less than a 503 asks for.
+
+        Args:
+            attempt: the number of the attempt, from 1.
+            outcome: how it ended; its `Retry-After` counts up to `wait_max`.
             uniform: draws a number between two.
+
+        Returns:
+            Seconds.
         """
         asked = retry_after(outcome) if isinstance(outcome, Response) and outcome.status == 503 else 0.0
         return max(uniform(0, self.bound(attempt)), min(asked, float(self.wait_max)))
 
 
-def judge(request: Request, outcome: Response | TransportError) -> Verdict:
-    """Say what an outcome means, by what the server may have done.
+def classify(request: Request, outcome: Outcome) -> Verdict:
+    """Return what an outcome means, by what the server may have done.
 
-    "again": it did nothing, or sending it once more does no harm. "unknown": a write that may have been done.
-    "unread": a write that was done, without its answer. "refused": nothing was done, and nothing will be.
+    Returns:
+        "done": it was carried out. "retry": it was not, or doing it once more does no harm. "refused": it was not and
+        will not be. "outcome_unknown": a write that may have been carried out. "unreadable": a write that was carried
+        out, and whose answer was cut off.
     """
-    if isinstance(outcome, TransportError):
-        return _judge_failure(request, outcome)
     status = outcome.status
-    if 200 <= status < 300:
+    if isinstance(outcome, TransportError):
+        if request.method != "GET" and status is not None and 200 <= status < 300:
+            return "unreadable"
+        return "retry" if request.repeatable or not outcome.sent else "outcome_unknown"
+    if 200 <= outcome.status < 300:
         return "done"
-    if status == 429:
-        return "again"
-    if status >= 500 or status == 408:
-        return "again" if request.repeatable else "unknown"
-    # A redirect that follows a success; the others stand for a request that was not carried out.
-    return "unknown" if status in (302, 303) and not request.repeatable else "refused"
-
-
-def _judge_failure(request: Request, failure: TransportError) -> Verdict:
-    if request.method != "GET" and failure.status is not None and 200 <= failure.status < 300:
-        return "unread"
-    return "again" if request.repeatable or not failure.sent else "unknown"
-
-
-class RateLimited:
-    """Takes a permit for each attempt, and tells the limiter of a 429."""
-
-    def __init__(
-        self, inner: Transport, limiter: RateLimiter, priority: Priority, *, wall: Callable[[], float] = time.time
-    ) -> None:
-        """Take what sends, who permits it and at which priority."""
-        self._inner = inner
-        self._limiter = limiter
-        self._priority: Priority = priority
-        self._wall = wall
-
-    async def send(self, call: Call) -> Response:
-        """Wait for a permit, send, and hold the permit as long as the server may count it."""
-        permit = await (call.deadline or self._limiter).acquire(self._priority)
-        try:
-            response = await self._inner.send(call)
-        except BaseException:
-            if call.sent:
-                permit.abandon()
-            else:
-                permit.cancel()
-            raise
-        permit.complete()
-        if response.status == 429:
-            paused = self._limiter.pause(self._until_reset(response))
-            logger.info("%r answered 429: every request waits for %.1f s", call.request, paused)
-        return response
-
-    def _until_reset(self, response: Response) -> float | None:
-        """Give the seconds until the server's reset, by the server's own clock where it tells it."""
-        try:
-            reset = float(int(response.headers["X-RateLimit-Reset"]))
-        except (KeyError, ValueError, OverflowError):
-            return None
-        now = _date(response)
-        seconds = reset - (self._wall() if now is None else now)
-        # Both are whole seconds, so the true moment may lie a second later.
-        return min(max(seconds, 1.0), 2 * self._limiter.period) + _RESET_SLACK + random.random()
-
-
-def retry_after(response: Response, wall: Callable[[], float] = time.time) -> float:
-    """Return the seconds that an answer asks to wait, as a number or a date by the server's own clock; else 0."""
-    text = response.headers.get("Retry-After", "")
-    if text.isascii() and text.isdigit():
-        return float(text)
-    until, now = _date(response, "Retry-After"), _date(response)
-    return 0.0 if until is None else until - (wall() if now is None else now)
-
-
-def _date(response: Response, name: str = "Date") -> float | None:
-    try:
-        date = email.utils.parsedate_to_datetime(response.headers[name])
-        return (date if date.tzinfo else date.replace(tzinfo=dt.UTC)).timestamp()
-    except (KeyError, ValueError, TypeError, IndexError, OverflowError):
-        return None
+    if outcome.status == 429:
+        return "retry"
+    if outcome.status >= 500 or outcome.status == 408:
+        return "retry" if request.repeatable else "outcome_unknown"
+    # These two redirects may follow a success; the others stand for a request that was not carried out.
+    return "outcome_unknown" if outcome.status in (302, 303) and not request.repeatable else "refused"
 
 
 class Retrying:
-    """Sends until it is done, as often as the policy and the request allow, within the deadline."""
+    """Sends a request until it is done, as often as the policy and the request allow, within the deadline."""
 
     def __init__(
         self,
@@ -172,7 +127,15 @@ class Retrying:
         *,
         uniform: Callable[[float, float], float] = random.uniform,
     ) -> None:
-        """Take what sends, whose calls these are, and their deadline in seconds."""
+        """Create the wrapper.
+
+        Args:
+            inner: sends one attempt.
+            policy: how often, and how long to wait between.
+            manager: ends the call when the client is closed.
+            deadline: seconds for a whole call; None for no limit.
+            uniform: draws a number between two.
+        """
         self._inner = inner
         self._policy = policy
         self._manager = manager
@@ -180,95 +143,93 @@ class Retrying:
         self._uniform = uniform
 
     async def send(self, request: Request) -> Response:
-        """Give the answer to a request that was done."""
-        call = Call(request)
+        """Return the answer to a request that was done, or raise the error of one that was not."""
+        attempt = Attempt(request)
         scope: asyncio.Timeout | None = None
+        outcome: Outcome | None = None
         try:
             async with self._manager.call(self._deadline) as scope:
-                call.deadline = self._manager.deadline(scope)
-                return await self._attempts(call)
+                attempt.deadline = self._manager.deadline(scope)
+                while True:
+                    outcome = await self._inner.send(attempt)
+                    result = self._result(attempt, outcome)
+                    if result is not None:
+                        break
+                    await self._wait(attempt, outcome)
+                    attempt = attempt.next(outcome)
         except UnmeetableDeadlineError:
-            pass
+            result = cut_short(attempt, closed=self._manager.closed)
         except TimeoutError:
             if scope is None or not scope.expired():
                 raise
+            result = cut_short(attempt, closed=self._manager.closed)
         finally:
-            # It refers to the task, which may keep the error, whose traceback has this frame.
-            del scope
-        raise self._cut_short(call)
-
-    def _cut_short(self, call: Call) -> ClinikoError:
-        closed = self._manager.closed
-        when = "before the client was closed" if closed else "before the deadline"
-        if call.sent and not call.request.repeatable:
-            reason = _UNKNOWN.format(f"had no answer {when}")
-            return OutcomeUnknownError(reason, request=call.request, attempts=call.attempts)
-        if closed:
-            return UsageError(f"{call.request!r} was not done {when}")
-        wait = call.deadline.retry_after(asyncio.get_running_loop().time()) if call.deadline else None
-        reason = f"was not done {when}"
-        if wait is not None:
-            reason = f"has to wait {wait:.1f} s for the budget, so it {reason}"
-        error = DeadlineExceededError(reason, request=call.request, attempts=call.attempts, sent=call.sent)
-        error.retry_after = wait
-        return error
-
-    async def _attempts(self, call: Call) -> Response:
-        acted = False
-        attempt = 0
-        while True:
-            attempt += 1
-            outcome = await self._attempt(call)
-            if acted and call.request.removes and _is_gone(outcome):
-                return Response(204, {}, b"")  # An attempt before this one removed it.
-            verdict = judge(call.request, outcome)
-            if verdict == "done" and isinstance(outcome, Response):
-                return outcome
-            if verdict != "again" or call.hopeless or attempt == self._policy.attempts:
-                try:
-                    raise _error(call.request, outcome, verdict, attempt)
-                finally:
-                    # Where the error is the outcome, its traceback would keep it, and every frame above, in a cycle.
-                    del outcome
-            acted = acted or _may_have_acted(outcome)
-            await self._wait(call.request, attempt, outcome)
-
-    async def _attempt(self, call: Call) -> Response | TransportError:
-        call.sent = False
+            outcome = scope = None  # The traceback of an error keeps this frame, and both refer to that error.
+        if isinstance(result, Response):
+            return result
         try:
-            return await self._inner.send(call)
-        except TransportError as failure:
-            return failure.with_traceback(None)  # Frames below may refer to it, too.
+            raise result
+        finally:
+            del result
 
-    async def _wait(self, request: Request, attempt: int, outcome: Response | TransportError) -> None:
-        """Wait before the next attempt; behind a 429 the limiter does it, for everybody."""
-        if isinstance(outcome, Response) and outcome.status == 429:
+    def _result(self, attempt: Attempt, outcome: Outcome) -> Response | ClinikoError | None:
+        """Return what a call ends with; None if the request is to be sent again."""
+        if attempt.may_be_done and attempt.request.removes and _has_status(outcome, 404):
+            return Response(204, {}, b"")  # An earlier attempt removed it.
+        verdict = classify(attempt.request, outcome)
+        if verdict == "done" and isinstance(outcome, Response):
+            return outcome
+        if verdict == "retry" and not attempt.hopeless and attempt.number < self._policy.attempts:
+            return None
+        return _error(attempt, outcome, verdict)
+
+    async def _wait(self, attempt: Attempt, outcome: Outcome) -> None:
+        """Wait before the next attempt; after a 429 the limiter makes every caller wait."""
+        if _has_status(outcome, 429):
             return
-        seconds = self._policy.wait(attempt, outcome, self._uniform)
+        seconds = self._policy.wait(attempt.number, outcome, self._uniform)
         why = outcome.status if isinstance(outcome, Response) else type(outcome).__name__
-        logger.info("%r: attempt %d ended with %s, the next one in %.2f s", request, attempt, why, seconds)
+        logger.info(
+            "%r: attempt %d ended with %s, the next one in %.2f s", attempt.request, attempt.number, why, seconds
+        )
         await asyncio.sleep(seconds)
 
 
-_UNKNOWN = "{}: it may have been done, so look before you send it again"
+def _has_status(outcome: Outcome, status: int) -> bool:
+    """Whether a complete answer of this status came."""
+    return isinstance(outcome, Response) and outcome.status == status
 
 
-def _is_gone(outcome: Response | TransportError) -> bool:
-    return isinstance(outcome, Response) and outcome.status == 404
+def cut_short(attempt: Attempt, *, closed: bool) -> ClinikoError:
+    """Return the error of a call that ended at its deadline, or because the client was closed."""
+    request, count = attempt.request, attempt.count
+    when = "before the client was closed" if closed else "before the deadline"
+    if attempt.sent and not request.repeatable:
+        return OutcomeUnknownError(_UNKNOWN.format(f"had no answer {when}"), request=request, attempts=count)
+    if closed:
+        return UsageError(f"{request!r} was not done {when}")
+    wait = attempt.deadline.retry_after(asyncio.get_running_loop().time()) if attempt.deadline else None
+    reason = f"was not done {when}"
+    if wait is not None:
+        reason = f"has to wait {wait:.1f} s for the budget, so it {reason}"
+    error = DeadlineExceededError(reason, request=request, attempts=count, sent=attempt.sent)
+    error.retry_after = wait
+    return error
 
 
-def _may_have_acted(outcome: Response | TransportError) -> bool:
-    return outcome.sent if isinstance(outcome, TransportError) else outcome.status != 429
-
-
-def _error(request: Request, outcome: Response | TransportError, verdict: Verdict, attempts: int) -> ClinikoError:
-    if verdict == "unread":
-        status = outcome.status if isinstance(outcome, TransportError) else None
+def _error(attempt: Attempt, outcome: Outcome, verdict: Verdict) -> ClinikoError:
+    request, attempts, status = attempt.request, attempt.number, outcome.status
+    if verdict == "unreadable":
         return DecodingError(["the answer was cut off"], request=request, status=status, written=True)
-    if verdict == "unknown":
-        what = f"answered {outcome.status}" if isinstance(outcome, Response) else outcome.args[0]
-        return OutcomeUnknownError(_UNKNOWN.format(what), request=request, attempts=attempts, status=outcome.status)
+    if verdict == "outcome_unknown":
+        what = f"answered {status}" if isinstance(outcome, Response) else outcome.args[0]
+        return OutcomeUnknownError(_UNKNOWN.format(what), request=request, attempts=attempts, status=status)
+    return error_of(attempt, outcome)
+
+
+def error_of(attempt: Attempt, outcome: Outcome) -> ResponseError | TransportError:
+    """Return the error of the last attempt, which is not a success and may not be repeated."""
     if isinstance(outcome, TransportError):
-        outcome.attempts = attempts
+        outcome.attempts = attempt.number
         return outcome
-    return error_for(request, outcome, attempts)
+    return error_for(attempt.request, outcome, attempt.number)

@@ -1,4 +1,4 @@
-"""What the views of one client share: the session, the loop it belongs to, the limiter, and what is under way."""
+"""What the views of one client share: the session, its event loop, the limiter, and the calls under way."""
 
 import asyncio
 import hashlib
@@ -11,14 +11,16 @@ import aiohttp
 from .._messages import Credentials, Server
 from ..errors import ConfigurationError, UsageError
 from ..limits import RateLimiter
+from .aiohttp_internals import has_base_url, loop_of, open_session
 from .deadline import BudgetWatch, Deadline
-from .transport import open_session
 
 T = TypeVar("T")
 
+_CONNECTIONS = 100
+
 
 class OnePerProcess:
-    """The base of what has connections, which neither another process nor a copy could share."""
+    """The base of objects that own connections, which neither another process nor a copy can share."""
 
     def __reduce_ex__(self, protocol: SupportsIndex, /) -> NoReturn:
         """Refuse to be pickled, copied or deep-copied.
@@ -30,17 +32,17 @@ class OnePerProcess:
 
 
 class CallScope:
-    """The time of one call, as `asyncio.timeout`, known to the manager while it lasts."""
+    """An `asyncio.timeout` around one call, registered with the manager while it lasts."""
 
     __slots__ = ("_deadline", "_manager", "_scope")
 
     def __init__(self, manager: "SessionManager", deadline: float | None) -> None:
-        """Take whose call it is, and its deadline in seconds."""
+        """Create the scope of a call; `deadline` is in seconds."""
         self._manager = manager
         self._deadline = deadline
 
     async def __aenter__(self) -> asyncio.Timeout:
-        """Begin.
+        """Register the call and start its time.
 
         Raises:
             UsageError: the client is closed or belongs to another event loop.
@@ -52,18 +54,27 @@ class CallScope:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        """End; raises a TimeoutError when it expired."""
+        """End the call.
+
+        Raises:
+            TimeoutError: its time was over, or the client was closed.
+        """
         self._manager.leave(self._scope)
         await self._scope.__aexit__(kind, error, traceback)
 
 
 class SessionManager(OnePerProcess):
-    """Opens the session at the first request, holds it to one event loop, and ends all that is under way on closing."""
+    """Opens the session at the first request, binds it to one event loop, and ends every call when it is closed."""
 
     def __init__(
         self, server: Server, credentials: Credentials, limiter: RateLimiter, session: aiohttp.ClientSession | None
     ) -> None:
-        """Take what a client was made of; a session that was given stays the giver's."""
+        """Create the manager of a client; a session that is given is used and never closed.
+
+        Raises:
+            ConfigurationError: the session has credentials or a base URL of its own, or is closed.
+            TypeError: it is not an `aiohttp.ClientSession`.
+        """
         if session is not None:
             _check_session(session)
         self.server = server
@@ -74,7 +85,7 @@ class SessionManager(OnePerProcess):
         self.unsortable: set[str] = set()
         self.closed = False
         self._session = session
-        self._loop: asyncio.AbstractEventLoop | None = getattr(session, "_loop", None)
+        self._loop: asyncio.AbstractEventLoop | None = loop_of(session)
         self._calls: set[asyncio.Timeout] = set()
         self._idle = asyncio.Event()
         self._tasks: set[asyncio.Task[Any]] = set()
@@ -82,31 +93,31 @@ class SessionManager(OnePerProcess):
 
     @property
     def loop(self) -> asyncio.AbstractEventLoop | None:
-        """The event loop that the client belongs to, once it was used."""
+        """The event loop that the client belongs to; None before its first use."""
         return self._loop
 
     def session(self) -> aiohttp.ClientSession:
-        """Give the session, opened at the first request.
+        """Return the session; it is opened at the first request.
 
         Raises:
             UsageError: it was closed.
         """
         if self._session is None:
-            self._session = open_session()
+            self._session = open_session(_CONNECTIONS)
         if self._session.closed:
             raise UsageError("the session is closed")
         return self._session
 
-    def call(self, deadline: float | None) -> "CallScope":
-        """Give the scope of a call, which expires at its deadline in seconds, or when the client is closed."""
+    def call(self, deadline: float | None) -> CallScope:
+        """Return the scope of a call, which expires after `deadline` seconds, or when the client is closed."""
         return CallScope(self, deadline)
 
     def deadline(self, scope: asyncio.Timeout) -> Deadline | None:
-        """Return the deadline of a call, if it has one."""
+        """Return the deadline of a call; None if it has none."""
         return None if scope.when() is None else Deadline(scope, self._watch)
 
     def enter(self, scope: asyncio.Timeout) -> None:
-        """Note what is under way.
+        """Register a call.
 
         Raises:
             UsageError: the client is closed or belongs to another event loop.
@@ -115,22 +126,22 @@ class SessionManager(OnePerProcess):
         self._calls.add(scope)
 
     def leave(self, scope: asyncio.Timeout) -> None:
-        """Note that it is over."""
+        """Remove a call that has ended."""
         self._calls.discard(scope)
         if self.closed and not self._calls:
             self._idle.set()
 
     def spawn(self, work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
-        """Start a task that is known to the client until it is done."""
+        """Start a task, for whose end `close` waits."""
         task = asyncio.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         return task
 
     async def close(self) -> None:
-        """End what is under way, each with a `UsageError`, and close a session that was opened here.
+        """End every call with a `UsageError`, and close the session unless it was given.
 
-        After its event loop was closed a client can be closed on any other: nothing of it is under way any more.
+        Once its event loop is closed, a client can be closed on any other: none of its calls can be under way.
         """
         abandoned = self._loop is not None and self._loop.is_closed()
         if not self.closed:
@@ -154,7 +165,11 @@ class SessionManager(OnePerProcess):
                 scope.reschedule(now)
 
     def check_open(self) -> None:
-        """Refuse to go on with a client that was closed."""
+        """Check that the client is open.
+
+        Raises:
+            UsageError: it was closed.
+        """
         if self.closed:
             raise UsageError("the client is closed")
 
@@ -172,7 +187,7 @@ def _check_session(session: aiohttp.ClientSession) -> None:
         raise TypeError(f"session must be an aiohttp.ClientSession, not {type(session).__name__}")
     if session.auth is not None or "Authorization" in session.headers:
         raise ConfigurationError("the session has credentials of its own, which would go out in place of the key")
-    if getattr(session, "_base_url", None) is not None:
+    if has_base_url(session):
         raise ConfigurationError("the session has a base URL of its own")
     if session.closed:
         raise ConfigurationError("the session is closed")

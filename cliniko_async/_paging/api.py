@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 from .._messages import Request, Response, Server
 
 if TYPE_CHECKING:
-    from .._files.storage import Store
+    from .._files.storage import FileStore
 
 T = TypeVar("T")
 
@@ -31,7 +31,7 @@ class Api(Protocol):
         ...
 
     @property
-    def store(self) -> "Store":
+    def store(self) -> "FileStore":
         """The store that holds the files."""
         ...
 

@@ -5,8 +5,6 @@ first answer, so that a table that never rests does not hold it. What becomes vi
 which starts at the low water, an overlap before the first answer that reached the present.
 """
 
-import datetime as dt
-import email.utils
 import hashlib
 import math
 from collections.abc import Callable, Mapping, Sequence
@@ -15,7 +13,7 @@ from typing import Any
 
 import attrs
 
-from .._messages import is_id
+from .._messages import date_of, is_id
 from .._records.page import PageData
 from ..errors import InvalidRequestError, PaginationError
 from .cursor import ChangesMark
@@ -38,13 +36,8 @@ class Moment:
     @classmethod
     def of(cls, page: PageData[Any]) -> "Moment":
         """Read it of an answer."""
-        try:
-            date = email.utils.parsedate_to_datetime(page.response.headers["Date"])
-        except (KeyError, ValueError, TypeError, IndexError, OverflowError):
-            return cls(None, page.response.elapsed)
-        # Without a zone it is in UTC, as every Date is.
-        seconds = (date if date.tzinfo else date.replace(tzinfo=dt.UTC)).timestamp()
-        return cls(seconds if is_calendar(math.floor(seconds)) else None, page.response.elapsed)
+        date = date_of(page.response)
+        return cls(date if date is not None and is_calendar(math.floor(date)) else None, page.response.elapsed)
 
 
 @attrs.frozen

@@ -1,1 +1,1 @@
-"""What `AccountPool` is made of: connections, one account, jobs for all accounts."""
+"""The parts of `AccountPool`: its connections, one account, and jobs for all accounts."""

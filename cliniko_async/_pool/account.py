@@ -1,4 +1,4 @@
-"""The limiters of many accounts that share one connector: first the budget of the account, then a connection."""
+"""The limiters of many accounts that share one connector: each request needs a permit, then a connection."""
 
 import asyncio
 import contextlib
@@ -14,17 +14,18 @@ import attrs
 from .._loops import runs_here
 from ..errors import InvalidRequestError
 from ..limits import Limits, Permit, Priority, RateLimiter, Wait, shared_limiter
-from .connections import Gate, Place, Seat
+from .connections import AccountConnections, ConnectionLimiter, ConnectionSlot
 
-_STALE = 1.0
-"""Seconds that a permit may lie about: a pause of which another process was told may have come meanwhile."""
-_BRIEFLY = 0.1
-"""Seconds for which a connection is kept for who has to ask for a permit again."""
+_LONGEST_UNUSED = 1.0
+"""Maximum age of an unused permit, in seconds. An older one is returned, because another process may have announced a
+pause since it was granted."""
+_HOLD = 0.1
+"""Seconds for which a connection is held while a new permit is requested."""
 _PERIODS = 3
-"""How long a limiter is remembered that nobody uses: its window is empty then, and a pause of two periods over."""
+"""Periods for which an unused limiter is kept: then its window is empty, and a pause of two periods has ended."""
 
 
-class Budget:
+class TrackedLimiter:
     """The limiter of an account, and when it was last used."""
 
     __slots__ = ("_clock", "_used", "limiter")
@@ -35,32 +36,36 @@ class Budget:
         self.use()
 
     def use(self) -> None:
-        """Note that it is used now."""
+        """Record that it is used now."""
         self._used = self._clock()
 
     def may_be_forgotten(self) -> bool:
-        """Whether nothing of what it knows matters any longer."""
+        """Whether its state no longer matters."""
         return self._clock() - self._used > _PERIODS * self.limiter.period
 
 
 class Account:
-    """The limiter of all clients of one account in a pool: its permits come with a connection.
+    """The limiter of all clients of one account in a pool; its permits come with a connection.
 
-    Of those who wait at one priority, one at a time asks: else all would hold permits of which they make no use, and
-    which a pause or an interactive caller could not call back.
+    The permit comes first, then the connection. The other order would need no check of the permit's age, but an account
+    that has used up its budget would hold `per_account` connections for up to a period, so that a dozen such accounts
+    would hold up all others; and such a connection would look overdue, although its server had been sent nothing.
+
+    At most one waiter per priority asks the limiter at a time. Otherwise waiters would hold permits that they cannot
+    use until a connection is free, and that neither a pause nor an interactive request could revoke.
     """
 
-    def __init__(self, budget: Budget, gate: Gate) -> None:
-        """Take the limiter of the account, and the gate before the connections; made in the event loop of the gate."""
-        self._budget = budget
-        self._limiter = budget.limiter
-        self._gate = gate
+    def __init__(self, tracked: TrackedLimiter, connections: ConnectionLimiter) -> None:
+        """Create the limiter of an account, in the event loop of the pool."""
+        self._tracked = tracked
+        self._limiter = tracked.limiter
+        self._connections = connections
         self._loop = asyncio.get_running_loop()
-        self._seat = Seat()
-        self._lines: dict[Priority, asyncio.Lock] = {"interactive": asyncio.Lock(), "bulk": asyncio.Lock()}
+        self._own = AccountConnections()
+        self._turns: dict[Priority, asyncio.Lock] = {"interactive": asyncio.Lock(), "bulk": asyncio.Lock()}
         self._waiting: dict[Priority, int] = {"interactive": 0, "bulk": 0}
         self._holding: Counter[Priority] = Counter()
-        """Who has a permit and waits for a connection."""
+        """How many have a permit and wait for a connection."""
         self._pauses = 0
 
     @property
@@ -69,29 +74,29 @@ class Account:
         return self._limiter.period
 
     async def acquire(self, priority: Priority) -> Permit:
-        """Wait for a permit and a connection; a cancelled wait gives its place back.
+        """Wait for a permit and a connection; a cancelled wait holds neither.
 
         Raises:
             InvalidRequestError: there is no such priority.
         """
-        line = self._lines.get(priority)
-        if line is None:
+        turn = self._turns.get(priority)
+        if turn is None:
             raise InvalidRequestError("priority must be 'interactive' or 'bulk'", argument="priority")
         self._waiting[priority] += 1
         try:
-            async with line:
-                return SeatedPermit(self, *await self._permit(priority))
+            async with turn:
+                return PooledPermit(self, *await self._permit(priority))
         finally:
             self._waiting[priority] -= 1
 
     def pause(self, seconds: float | None) -> float:
-        """Give nobody a permit for so many seconds, and return the seconds until the pause ends."""
+        """Pause the limiter for some seconds, or None if unknown; return the seconds until the pause ends."""
         self._pauses += 1
-        self._budget.use()
+        self._tracked.use()
         return self._limiter.pause(seconds)
 
     async def limits(self) -> Limits:
-        """Tell how the limiter stands now; those who wait for a connection are counted, too."""
+        """Return the state of the limiter; requests that wait for a connection count as waiting."""
         found = await self._limiter.limits()
         waiting = {priority: count + found.waiting.get(priority, 0) for priority, count in self._waiting.items()}
         waits = found.waits or dict.fromkeys(self._waiting, Wait(found.next_free, found.next_free))
@@ -100,55 +105,59 @@ class Account:
         )
 
     def _wait(self, priority: Priority, wait: Wait, limit: int) -> Wait:
-        """Return the shortest wait, given that of the limiter, which knows one caller of ours at a time."""
+        """Return the shortest possible wait, given that of the limiter, which knows one of our callers at a time."""
         ahead = self._waiting["interactive"] + (self._waiting["bulk"] if priority == "bulk" else 0)
         rounds = ahead // max(1, limit)
-        # Who is next has its permit already if it waits for a connection.
+        # A caller that waits for a connection has its permit already.
         return Wait(0.0 if self._holding[priority] else wait.first, wait.last + rounds * self.period)
 
     @property
     def hangs(self) -> bool:
         """Whether the server does not answer at present."""
-        return self._seat.hangs
+        return self._own.hangs
 
-    def give_back(self, place: Place, *, answered: bool = False) -> None:
-        """Give a connection back; from any thread at any moment, as the garbage collector may be the caller."""
-        self._budget.use()
+    def release(self, slot: ConnectionSlot, *, answered: bool = False) -> None:
+        """Release a connection; from any thread at any moment, as the garbage collector may be the caller."""
+        self._tracked.use()
         loop = self._loop
-        # Never at once: the collector may have interrupted the gate itself.
+        # Never at once: the collector may have interrupted the connection limiter.
         call = loop.call_soon if runs_here(loop) else loop.call_soon_threadsafe
         with contextlib.suppress(RuntimeError):  # The loop is closed, and the pool with it.
-            call(functools.partial(self._gate.leave, place, answered=answered))
+            call(functools.partial(self._connections.release, slot, answered=answered))
 
-    async def _permit(self, priority: Priority) -> tuple[Permit, Place]:
-        """Return a permit that is good at the moment at which there is a connection for it, and the connection."""
+    async def _permit(self, priority: Priority) -> tuple[Permit, ConnectionSlot]:
+        """Return a connection, and a permit that is still valid now that there is one."""
         permit = await self._ask(priority)
         while True:
-            pauses, given_at = self._pauses, self._loop.time()
-            self._holding[priority] += 1
-            try:
-                place = await self._gate.enter(self._seat, priority)
-            except BaseException:
-                permit.cancel()
-                raise
-            finally:
-                self._holding[priority] -= 1
-            if pauses == self._pauses and self._loop.time() - given_at <= _STALE:
-                return permit, place
+            pauses, granted_at = self._pauses, self._loop.time()
+            slot = await self._slot(permit, priority)
+            if pauses == self._pauses and self._loop.time() - granted_at <= _LONGEST_UNUSED:
+                return permit, slot
             permit.cancel()
-            # Who waited for a connection is not to wait as long again where a permit is there at once.
+            # The connection is held briefly: if a permit is available at once, the caller does not wait for both again.
             try:
-                async with asyncio.timeout(_BRIEFLY):
-                    return await self._ask(priority), place
+                async with asyncio.timeout(_HOLD):
+                    return await self._ask(priority), slot
             except TimeoutError:
-                self.give_back(place)
+                self.release(slot)
             except BaseException:
-                self.give_back(place)
+                self.release(slot)
                 raise
             permit = await self._ask(priority)
 
+    async def _slot(self, permit: Permit, priority: Priority) -> ConnectionSlot:
+        """Wait for a connection; cancel the permit if the wait ends without one."""
+        self._holding[priority] += 1
+        try:
+            return await self._connections.acquire(self._own, priority)
+        except BaseException:
+            permit.cancel()
+            raise
+        finally:
+            self._holding[priority] -= 1
+
     async def _ask(self, priority: Priority) -> Permit:
-        # The limiter counts whoever asks it among those who wait.
+        # The limiter itself counts the caller that asks it as waiting.
         self._waiting[priority] -= 1
         try:
             return await self._limiter.acquire(priority)
@@ -156,84 +165,89 @@ class Account:
             self._waiting[priority] += 1
 
 
-class SeatedPermit:
-    """A permit that has a connection: whatever is said of it, or if it is dropped, the connection is free again."""
+class PooledPermit:
+    """A permit with a connection, which is released when the permit is settled or dropped."""
 
-    __slots__ = ("_account", "_permit", "_place")
+    __slots__ = ("_account", "_permit", "_slot")
 
-    def __init__(self, account: Account, permit: Permit, place: Place) -> None:
+    def __init__(self, account: Account, permit: Permit, slot: ConnectionSlot) -> None:
         self._account: Account | None = account
         self._permit = permit
-        self._place = place
+        self._slot = slot
 
     def complete(self) -> None:
-        """Say that the answer arrived."""
-        if (account := self._account) is not None:
-            self._account = None
-            self._permit.complete()
-            account.give_back(self._place, answered=True)
+        """Record that the answer arrived."""
+        self._settle(self._permit.complete, answered=True)
 
     def abandon(self) -> None:
-        """Say that it was sent and no answer came."""
-        if (account := self._account) is not None:
-            self._account = None
-            self._permit.abandon()
-            account.give_back(self._place)
+        """Record that the request was sent and no answer came."""
+        self._settle(self._permit.abandon)
 
     def cancel(self) -> None:
-        """Say that it was never given to a connection."""
-        if (account := self._account) is not None:
-            self._account = None
-            self._permit.cancel()
-            account.give_back(self._place)
+        """Record that the request was never given to a connection."""
+        self._settle(self._permit.cancel)
+
+    def _settle(self, settle: Callable[[], None], *, answered: bool = False) -> None:
+        account, self._account = self._account, None
+        if account is not None:
+            settle()
+            account.release(self._slot, answered=answered)
 
     __del__ = abandon
 
 
-class Accounts:
-    """One `Account` for a server and a key: the same while anybody has it, and its limiter until it may be forgotten.
+class AccountRegistry:
+    """The `Account` of each server and key: the same while it is in use, and its limiter for as long as it matters.
 
-    Limiters of which `make` is the source have their window in themselves, perhaps. The shared ones are remembered by
-    the process.
+    The limiters that `make` returns may keep their window in themselves, so they are kept here. Those of the process
+    are kept by the process.
     """
 
     def __init__(
         self,
-        gate: Gate,
+        connections: ConnectionLimiter,
         make: Callable[[str], RateLimiter] | None = None,
         *,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """Take the gate, and what makes the limiter for a key; without it, it is the one that the process shares."""
-        self._gate = gate
+        """Create an empty registry.
+
+        Args:
+            connections: limits the connections of all accounts.
+            make: makes the limiter for a key; without it, the limiter is the one that the process shares.
+            clock: returns seconds.
+        """
+        self._connections = connections
         self._make = make
         self._clock = clock
         self._accounts: WeakValueDictionary[bytes, Account] = WeakValueDictionary()
-        self._budgets: OrderedDict[bytes, Budget] = OrderedDict()
+        self._limiters: OrderedDict[bytes, TrackedLimiter] = OrderedDict()
 
     def get(self, base_url: str, api_key: str) -> Account:
-        """Give the account of a server and a key, of which it keeps a digest."""
+        """Return the account of a server and a key, of which only a digest is kept."""
         digest = hashlib.blake2b(f"{base_url} {api_key}".encode(), digest_size=16).digest()
         account = self._accounts.get(digest)
         if account is None:
-            budget = self._budgets.get(digest) or self._new(digest, base_url, api_key)
-            account = self._accounts[digest] = Account(budget, self._gate)
+            tracked = self._limiters.get(digest) or self._new(digest, base_url, api_key)
+            account = self._accounts[digest] = Account(tracked, self._connections)
+            # Two for each new one, so that the registry shrinks again.
             self._forget_oldest()
             self._forget_oldest()
         return account
 
     def __len__(self) -> int:
-        """How many limiters it remembers."""
-        return len(self._budgets)
+        """The number of limiters that are kept."""
+        return len(self._limiters)
 
-    def _new(self, digest: bytes, base_url: str, api_key: str) -> Budget:
+    def _new(self, digest: bytes, base_url: str, api_key: str) -> TrackedLimiter:
         if self._make is None:
-            return Budget(shared_limiter(base_url, api_key), self._clock)
-        budget = self._budgets[digest] = Budget(self._make(api_key), self._clock)
-        return budget
+            return TrackedLimiter(shared_limiter(base_url, api_key), self._clock)
+        tracked = self._limiters[digest] = TrackedLimiter(self._make(api_key), self._clock)
+        return tracked
 
     def _forget_oldest(self) -> None:
-        if self._budgets:
-            digest, budget = self._budgets.popitem(last=False)
-            if digest in self._accounts or not budget.may_be_forgotten():
-                self._budgets[digest] = budget
+        """Forget the oldest limiter, or make it the newest if it is in use or its state still matters."""
+        if self._limiters:
+            digest, tracked = self._limiters.popitem(last=False)
+            if digest in self._accounts or not tracked.may_be_forgotten():
+                self._limiters[digest] = tracked

@@ -1,4 +1,4 @@
-"""Which of many accounts gets one of a few connections."""
+"""Decides which of many accounts gets one of a limited number of connections."""
 
 import asyncio
 import math
@@ -8,21 +8,22 @@ from typing import TypeAlias
 
 from ..limits import Priority
 
-_SHORTEST = 0.5
-_LONGEST = 2.0
-_TIMES = 4
-"""A request is overdue after so many times the usual seconds to an answer, within the two bounds before."""
+_SHORTEST_PATIENCE = 0.5
+_LONGEST_PATIENCE = 2.0
+_PATIENCE = 4
+"""A request is overdue after this many times the usual seconds to an answer, within the two bounds above."""
 _WEIGHT = 1 / 8
+"""How much the latest answer counts in the average of the seconds to an answer."""
 _TICK = 0.05
-"""Seconds between two looks at what is overdue."""
+"""Seconds between two checks for overdue requests."""
 _PROBES = 2
-"""Connections of an account that hangs: one is overdue, perhaps rightly, and one tells whether others are answered."""
+"""Connections of an account that hangs: one is overdue, perhaps rightly; the other tells whether it answers again."""
 _TRIES = 3
-"""Accounts that are tried beyond the limit for each overdue request: 100 hang, so 300 more are tried."""
+"""Untried accounts that get a connection beyond the limit for each overdue request: 100 hang, so 300 more are tried."""
 
 
-class Seat:
-    """One account, and its connections."""
+class AccountConnections:
+    """The connections of one account, and whether its server answers."""
 
     __slots__ = ("answered_at", "hangs", "held")
 
@@ -38,114 +39,119 @@ class Seat:
         return not self.held and self.answered_at == -math.inf
 
 
-class Place:
-    """One connection of an account, from the moment at which its request may be sent."""
+class ConnectionSlot:
+    """The right to one connection, from the moment at which its request may be sent until the request has ended."""
 
-    __slots__ = ("counts", "seat", "since")
+    __slots__ = ("account", "counts", "since")
 
-    def __init__(self, seat: Seat, since: float) -> None:
-        self.seat = seat
+    def __init__(self, account: AccountConnections, since: float) -> None:
+        self.account = account
         self.since = since
-        self.counts = not seat.hangs
-        """Whether it is one of those that the gate has to give."""
+        self.counts = not account.hangs
+        """Whether it counts against the limit."""
 
 
-class _Clock:
-    """The time of a gate, while it is called back. It stands still while the event loop is too busy to hear answers."""
+class _LoopClock:
+    """The time of a limiter while it is in use. It stands still while the event loop is too busy to receive answers."""
 
     def __init__(self, call: Callable[[], bool]) -> None:
-        """Take what is called, and says whether it is to be called again."""
+        """Create the clock; `call` is called at each tick, and returns whether the clock is to go on."""
         self.now = 0.0
         self._call = call
         self._runs = False
 
     def start(self) -> None:
-        """Let it run, if it does not."""
+        """Start the clock if it does not run."""
         if not self._runs:
             self._runs = True
-            self._set(asyncio.get_running_loop())
+            self._schedule(asyncio.get_running_loop())
 
-    def _set(self, loop: asyncio.AbstractEventLoop) -> None:
+    def _schedule(self, loop: asyncio.AbstractEventLoop) -> None:
         loop.call_later(_TICK, self._tick, loop, loop.time())
 
     def _tick(self, loop: asyncio.AbstractEventLoop, before: float) -> None:
         self.now += min(2 * _TICK, loop.time() - before)
         self._runs = self._call()
         if self._runs:
-            self._set(loop)
+            self._schedule(loop)
 
 
-_Queue: TypeAlias = OrderedDict[Seat, asyncio.Future[Place]]
+_Waiters: TypeAlias = OrderedDict[AccountConnections, asyncio.Future[ConnectionSlot]]
 
 
-class Gate:
-    """Gives out a number of places, a share of them at most to each account.
+class ConnectionLimiter:
+    """Limits the connections of a pool, and of each account in it.
 
-    Interactive callers go first, then the account that has the fewest. A request that is overdue keeps its connection,
-    but no longer counts: its place goes to somebody else, so accounts that hang hold the others up for a moment only.
-    The next requests of such an account do not count from the start, and are few. While many are overdue, accounts
-    that never had an answer are tried beyond the limit: else a crowd that hangs would be found out one limit at a time.
-    All of it happens in one event loop.
+    Interactive requests go first, then the account that uses the fewest connections. An overdue request keeps its
+    connection but no longer counts, so that its slot goes to another account, and accounts that hang delay the others
+    only briefly. Further requests of such an account never count, and are few. While many requests are overdue,
+    accounts that never had an answer are tried beyond the limit; otherwise a crowd of accounts that hang would be found
+    out only one limit at a time. A limiter belongs to one event loop.
     """
 
-    def __init__(self, places: int, share: int) -> None:
-        """Take how many places there are, and how many of them one account may have."""
-        self.free = places
-        self._places = places
-        self._share = share
-        # By priority, and by how many places they have, those who wait, in the order in which they came.
-        self._waiting: dict[Priority, list[_Queue]] = {
-            "interactive": [OrderedDict() for _ in range(share + 1)],
-            "bulk": [OrderedDict() for _ in range(share + 1)],
+    def __init__(self, connections: int, per_account: int) -> None:
+        """Create the limiter.
+
+        Args:
+            connections: the largest number of connections that count.
+            per_account: the largest number of connections of one account.
+        """
+        self.free = connections
+        self._connections = connections
+        self._per_account = per_account
+        # The waiters by priority, then by the number of connections that their account has, in the order of arrival.
+        self._waiting: dict[Priority, list[_Waiters]] = {
+            "interactive": [OrderedDict() for _ in range(per_account + 1)],
+            "bulk": [OrderedDict() for _ in range(per_account + 1)],
         }
-        self._counted: dict[Place, None] = {}
-        """By age."""
+        self._counted: dict[ConnectionSlot, None] = {}
+        """The oldest first."""
         self._uncounted = 0
         self._usual = 0.0
-        self._clock = _Clock(self._find_overdue)
+        self._clock = _LoopClock(self._check_overdue)
 
-    async def enter(self, seat: Seat, priority: Priority) -> Place:
-        """Wait for a place; of each account one caller at each priority. A cancelled wait leaves nothing behind."""
-        if self._admits(seat):
-            # Nobody is passed over: with a place free, only those wait who have their share.
-            return self._take(seat)
-        woken: asyncio.Future[Place] = asyncio.get_running_loop().create_future()
-        self._waiting[priority][self._rank(seat)][seat] = woken
+    async def acquire(self, account: AccountConnections, priority: Priority) -> ConnectionSlot:
+        """Wait for a slot; one caller of an account at each priority. A cancelled wait leaves nothing behind."""
+        if self._admits(account):
+            # This passes nobody over: while a slot is free, only accounts that have their share are waiting.
+            return self._take(account)
+        woken: asyncio.Future[ConnectionSlot] = asyncio.get_running_loop().create_future()
+        self._waiting[priority][self._rank(account)][account] = woken
         try:
             return await woken
         except BaseException:
             if woken.done() and not woken.cancelled():
-                self.leave(woken.result())
+                self.release(woken.result())
             else:
-                self._waiting[priority][self._rank(seat)].pop(seat, None)
+                self._waiting[priority][self._rank(account)].pop(account, None)
             raise
 
-    def leave(self, place: Place, *, answered: bool = False) -> None:
-        """Give a place back, to whoever is next, and say whether a whole answer came."""
-        now, seat = self._clock.now, place.seat
-        if place.counts:
-            del self._counted[place]
+    def release(self, slot: ConnectionSlot, *, answered: bool = False) -> None:
+        """Give a slot to the next waiter, and record whether a complete answer came."""
+        now, account = self._clock.now, slot.account
+        if slot.counts:
+            del self._counted[slot]
             self.free += 1
         else:
             self._uncounted -= 1
         if answered:
-            seat.answered_at = now
-            self._usual += (now - place.since - self._usual) * _WEIGHT
-        self._change(seat, -1, hangs=seat.hangs and not answered)
-        self._probe(seat)
+            account.answered_at = now
+            self._usual += (now - slot.since - self._usual) * _WEIGHT
+        self._change(account, -1, hangs=account.hangs and not answered)
+        self._probe(account)
         self._serve()
 
-    def _find_overdue(self) -> bool:
-        """Count what is overdue no longer, and give its places to others; return whether to look again."""
+    def _check_overdue(self) -> bool:
+        """Stop counting overdue requests, and give their slots to others; return whether to check again."""
         due, found = self._clock.now - self._patience + _TICK / 2, False
-        while (place := next(iter(self._counted), None)) is not None and place.since <= due:
+        while (slot := next(iter(self._counted), None)) is not None and slot.since <= due:
             found = True
-            del self._counted[place]
-            place.counts = False
+            del self._counted[slot]
+            slot.counts = False
             self.free += 1
             self._uncounted += 1
-            self._change(place.seat, 0, hangs=place.seat.answered_at <= place.since)
-            self._probe(place.seat)
+            self._change(slot.account, 0, hangs=slot.account.answered_at <= slot.since)
+            self._probe(slot.account)
         if found:
             self._serve()
         else:
@@ -153,67 +159,67 @@ class Gate:
         return bool(self._counted)
 
     def _try_more(self) -> None:
-        """Try accounts that never had an answer beyond the limit, no more at once than a server takes with ease."""
-        room = min(self._places, self.free + _TRIES * self._uncounted)
+        """Try accounts that never had an answer beyond the limit, as many at once as a server accepts with ease."""
+        room = min(self._connections, self.free + _TRIES * self._uncounted)
         for queues in self._waiting.values():
-            for seat, woken in [item for item in queues[0].items() if item[0].is_untried and not item[1].done()]:
+            for account, woken in [item for item in queues[0].items() if item[0].is_untried and not item[1].done()]:
                 if room > 0:
                     room -= 1
-                    del queues[0][seat]
-                    woken.set_result(self._take(seat))
+                    del queues[0][account]
+                    woken.set_result(self._take(account))
 
     @property
     def _patience(self) -> float:
-        return min(_LONGEST, max(_SHORTEST, _TIMES * self._usual))
+        return min(_LONGEST_PATIENCE, max(_SHORTEST_PATIENCE, _PATIENCE * self._usual))
 
-    def _admits(self, seat: Seat) -> bool:
-        if seat.hangs:
-            return seat.held < min(_PROBES, self._share)
-        return self.free > 0 and seat.held < self._share
+    def _admits(self, account: AccountConnections) -> bool:
+        if account.hangs:
+            return account.held < min(_PROBES, self._per_account)
+        return self.free > 0 and account.held < self._per_account
 
-    def _take(self, seat: Seat) -> Place:
-        place = Place(seat, self._clock.now)
-        if place.counts:
-            self._counted[place] = None
+    def _take(self, account: AccountConnections) -> ConnectionSlot:
+        slot = ConnectionSlot(account, self._clock.now)
+        if slot.counts:
+            self._counted[slot] = None
             self.free -= 1
             self._clock.start()
         else:
             self._uncounted += 1
-        self._change(seat, 1, hangs=seat.hangs)
-        return place
+        self._change(account, 1, hangs=account.hangs)
+        return slot
 
-    def _rank(self, seat: Seat) -> int:
-        """Return the place of an account among those who wait; the last is for those who get no more for now."""
-        return self._share if seat.hangs else seat.held
+    def _rank(self, account: AccountConnections) -> int:
+        """Return the queue in which an account waits; the last is for those that get no more connections for now."""
+        return self._per_account if account.hangs else account.held
 
-    def _change(self, seat: Seat, by: int, *, hangs: bool) -> None:
-        """Change what is known of an account, and let it wait among its like."""
-        before = self._rank(seat)
-        seat.held += by
-        seat.hangs = hangs
+    def _change(self, account: AccountConnections, by: int, *, hangs: bool) -> None:
+        """Change what is known of an account, and move its waiters to the right queue."""
+        before = self._rank(account)
+        account.held += by
+        account.hangs = hangs
         for queues in self._waiting.values():
-            woken = queues[before].pop(seat, None)
+            woken = queues[before].pop(account, None)
             if woken is not None:
-                queues[self._rank(seat)][seat] = woken
+                queues[self._rank(account)][account] = woken
 
-    def _probe(self, seat: Seat) -> None:
-        """Give an account that hangs the few places that do not count."""
+    def _probe(self, account: AccountConnections) -> None:
+        """Give an account that hangs the few slots that do not count."""
         for queues in self._waiting.values():
-            woken = queues[self._share].get(seat)
-            if woken is not None and not woken.done() and seat.hangs and self._admits(seat):
-                del queues[self._share][seat]
-                woken.set_result(self._take(seat))
+            woken = queues[self._per_account].get(account)
+            if woken is not None and not woken.done() and account.hangs and self._admits(account):
+                del queues[self._per_account][account]
+                woken.set_result(self._take(account))
 
     def _serve(self) -> None:
         while self.free > 0 and (found := self._next()) is not None:
-            seat, woken = found
-            woken.set_result(self._take(seat))
+            account, woken = found
+            woken.set_result(self._take(account))
 
-    def _next(self) -> tuple[Seat, asyncio.Future[Place]] | None:
+    def _next(self) -> tuple[AccountConnections, asyncio.Future[ConnectionSlot]] | None:
         for queues in self._waiting.values():
-            for queue in queues[: self._share]:
+            for queue in queues[: self._per_account]:
                 while queue:
-                    seat, woken = queue.popitem(last=False)
-                    if not woken.done():  # Who was cancelled has yet to leave.
-                        return seat, woken
+                    account, woken = queue.popitem(last=False)
+                    if not woken.done():  # A cancelled waiter has not removed itself yet.
+                        return account, woken
         return None

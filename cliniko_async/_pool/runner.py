@@ -1,4 +1,4 @@
-"""One job for many accounts, so many of them at once."""
+"""Runs one job for many accounts, a limited number of them at once."""
 
 import asyncio
 import contextlib
@@ -17,25 +17,31 @@ from .account import Account
 T = TypeVar("T")
 Job: TypeAlias = Callable[[str, Cliniko], Awaitable[T]]
 
-_LOOK_EVERY = 0.1
-"""Seconds between two looks at which accounts hang, while more wait for their jobs to be started."""
+_CHECK_INTERVAL = 0.1
+"""Seconds between two checks of which accounts hang, while there are jobs that have not been started."""
 
 
 @attrs.frozen
-class Outcome(Generic[T]):
-    """How the job of one account ended: with its result, or with the error that it raised."""
+class AccountResult(Generic[T]):
+    """How the job of one account ended.
+
+    Attributes:
+        account: your name for the account.
+        result: what the job returned; None if it failed.
+        error: what it raised; None if it succeeded.
+    """
 
     account: str
     result: T | None = None
     error: Exception | None = None
 
 
-class Member(Cliniko):
+class PooledClient(Cliniko):
     """A client of a pool."""
 
     @property
     def manager(self) -> SessionManager:
-        """What its views share."""
+        """What all its views share."""
         return self._manager
 
     @property
@@ -44,53 +50,56 @@ class Member(Cliniko):
         return isinstance(account := self._manager.limiter, Account) and account.hangs
 
 
-class _Room:
-    """How many jobs may be under way: those whose account hangs do not count, or they would hold up the others."""
+class _Concurrency:
+    """How many jobs may run at once: those whose account hangs do not count, or they would hold up the others."""
 
     def __init__(self, concurrency: int) -> None:
         self._concurrency = concurrency
         self._hanging = 0
-        self._looks_at = -math.inf
+        self._next_check = -math.inf
 
-    def most(self, now: float, clients: Iterable[Member | None]) -> int:
-        if now >= self._looks_at:
-            self._looks_at = now + _LOOK_EVERY
+    def limit(self, now: float, clients: Iterable[PooledClient | None]) -> int:
+        """Return the largest number of jobs at present."""
+        if now >= self._next_check:
+            self._next_check = now + _CHECK_INTERVAL
             self._hanging = sum(client is not None and client.hangs for client in clients)
         return self._concurrency + self._hanging
 
 
-class Run(Generic[T]):
-    """The outcomes of the jobs of many accounts, each as soon as it is there, once.
+class JobRunner(Generic[T]):
+    """An iterator over how the jobs of many accounts ended: each account once, as soon as its job has ended.
 
-    The jobs do not refer to it: dropped in mid-loop, it cancels them.
+    The jobs hold no reference to it, so that leaving the loop collects the iterator, which cancels them.
     """
 
-    def __init__(self, client: Callable[[str], Member], job: Job[T], keys: Mapping[str, str], concurrency: int) -> None:
+    def __init__(
+        self, client: Callable[[str], PooledClient], job: Job[T], keys: Mapping[str, str], concurrency: int
+    ) -> None:
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._tasks: dict[asyncio.Task[Outcome[T]], Member | None] = {}
-        self._cancelled: set[asyncio.Task[Outcome[T]]] = set()
-        self._ended: asyncio.Queue[asyncio.Task[Outcome[T]]] = asyncio.Queue()
+        self._tasks: dict[asyncio.Task[AccountResult[T]], PooledClient | None] = {}
+        self._cancelled: set[asyncio.Task[AccountResult[T]]] = set()
+        self._ended: asyncio.Queue[asyncio.Task[AccountResult[T]]] = asyncio.Queue()
         self._failure: Exception | None = None
         self._waited_for = False
         self._client = client
         self._job = job
         self._keys: Iterator[tuple[str, str]] | None = iter(keys.items())
-        self._room = _Room(concurrency)
+        self._limit = _Concurrency(concurrency)
 
     def __aiter__(self) -> Self:
         return self
 
-    async def __anext__(self) -> Outcome[T]:
-        """Return the next outcome.
+    async def __anext__(self) -> AccountResult[T]:
+        """Return the result of the next job that ends.
 
         Raises:
-            UsageError: the pool was closed before every job was started, or another task waits for an outcome.
+            UsageError: the pool was closed before every job was started, or another task waits for a result.
         """
         if self._waited_for:
-            raise UsageError("the outcomes of a run go to one task")
+            raise UsageError("only one task at a time may wait for the results of a run")
         self._waited_for = True
         try:
-            return await self._outcome()
+            return await self._next_result()
         except asyncio.CancelledError:
             await self.aclose()
             raise
@@ -103,7 +112,7 @@ class Run(Generic[T]):
             self._waited_for = False
 
     async def aclose(self) -> None:
-        """Cancel the jobs that are under way, wait for their end, and start no more.
+        """Cancel the running jobs, wait for their end, and start no more.
 
         Raises:
             UsageError: the run belongs to another event loop.
@@ -114,7 +123,7 @@ class Run(Generic[T]):
         if self._cancelled:
             await asyncio.wait(self._cancelled)
 
-    async def _outcome(self) -> Outcome[T]:
+    async def _next_result(self) -> AccountResult[T]:
         task = None
         while task is None:
             self._fill()
@@ -126,36 +135,36 @@ class Run(Generic[T]):
         del self._tasks[task]
         return task.result()
 
-    async def _next_ended(self) -> asyncio.Task[Outcome[T]] | None:
-        """Return the next job that ended; None if it is time to look whether more may be started."""
+    async def _next_ended(self) -> asyncio.Task[AccountResult[T]] | None:
+        """Return the next job that ended; None when it is time to check whether more may be started."""
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(None if self._keys is None else _LOOK_EVERY):
+            async with asyncio.timeout(None if self._keys is None else _CHECK_INTERVAL):
                 return await self._ended.get()
         return None
 
     def _fill(self) -> None:
-        """Start as many jobs as there is room for; what keeps the next from starting is raised after those before."""
+        """Start as many jobs as the limit allows; an error in starting one is raised after the earlier jobs ended."""
         self._loop = loop = asyncio.get_running_loop()
-        most = self._room.most(loop.time(), self._tasks.values())
-        while len(self._tasks) < most and (work := self._next()) is not None:
+        limit = self._limit.limit(loop.time(), self._tasks.values())
+        while len(self._tasks) < limit and (work := self._next()) is not None:
             task = loop.create_task(work[0])
             self._tasks[task] = work[1]
             task.add_done_callback(self._ended.put_nowait)
 
-    def _next(self) -> tuple[Coroutine[Any, Any, Outcome[T]], Member | None] | None:
+    def _next(self) -> tuple[Coroutine[Any, Any, AccountResult[T]], PooledClient | None] | None:
         found = self._next_key()
         if found is None:
             return None
         account, api_key = found
-        # Without their tracebacks, which would show the key.
+        # The tracebacks would show the key.
         try:
             client = self._client(api_key)
         except UsageError as error:
             self._end(error.with_traceback(None))
             return None
-        except Exception as error:  # noqa: BLE001  (what makes the limiter may raise anything)
+        except Exception as error:  # noqa: BLE001  (the function that makes the limiter may raise anything)
             return _refused(account, error.with_traceback(None)), None
-        return _outcome(account, client, self._job), client
+        return _run(account, client, self._job), client
 
     def _next_key(self) -> tuple[str, str] | None:
         try:
@@ -176,7 +185,7 @@ class Run(Generic[T]):
         return failure or StopAsyncIteration()
 
     def _stop(self) -> None:
-        """Start nothing more, and cancel what is under way."""
+        """Start no more jobs, and cancel the running ones."""
         self._end()
         tasks, self._tasks, self._ended = self._tasks, {}, asyncio.Queue()
         for task in tasks:
@@ -185,9 +194,9 @@ class Run(Generic[T]):
         _cancel(tasks)
 
     def __del__(self) -> None:
-        """Cancel what is under way; from any thread, as the garbage collector may be the caller."""
+        """Cancel the running jobs; from any thread, as the garbage collector may be the caller."""
         if self._tasks and self._loop is not None:
-            # At once where that is possible, so that nothing is left one turn of the loop behind a `break`.
+            # At once where that is possible, so that nothing is left one turn of the loop after a `break`.
             if runs_here(self._loop):
                 _cancel(self._tasks)
             else:
@@ -195,21 +204,21 @@ class Run(Generic[T]):
                     self._loop.call_soon_threadsafe(_cancel, self._tasks)
 
 
-async def _outcome(account: str, client: Cliniko, job: Job[T]) -> Outcome[T]:
+async def _run(account: str, client: Cliniko, job: Job[T]) -> AccountResult[T]:
     try:
         async with client:
-            return Outcome(account, await job(account, client))
-    except Exception as error:  # noqa: BLE001  (whatever it is, it is handed out)
-        return Outcome(account, error=error)
+            return AccountResult(account, await job(account, client))
+    except Exception as error:  # noqa: BLE001  (any error is the account's own)
+        return AccountResult(account, error=error)
     except asyncio.CancelledError:
-        # What the job waited for was cancelled, perhaps, and not the job: that is a failure of this account alone.
+        # If the job itself was not cancelled, something that it awaited was: only this account failed.
         if (task := asyncio.current_task()) and not task.cancelling():
-            return Outcome(account, error=UsageError("the job was cancelled by something that it called"))
+            return AccountResult(account, error=UsageError("the job was cancelled by something that it called"))
         raise
 
 
-async def _refused(account: str, error: Exception) -> Outcome[Any]:
-    return Outcome(account, error=error)
+async def _refused(account: str, error: Exception) -> AccountResult[Any]:
+    return AccountResult(account, error=error)
 
 
 def _cancel(tasks: Iterable[asyncio.Task[Any]]) -> None:

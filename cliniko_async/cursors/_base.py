@@ -1,4 +1,4 @@
-"""What a cursor store promises, and what both stores have in common: each operation is one step on an entry."""
+"""The protocols of cursor stores, and what both stores share: each operation is one atomic change of an entry."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
@@ -6,6 +6,7 @@ from typing import NoReturn, Protocol
 
 import attrs
 
+from .._checks import is_seconds
 from ..errors import ConfigurationError, UsageError
 
 
@@ -13,22 +14,40 @@ class CursorStore(Protocol):
     """Keeps one cursor for each account and stream."""
 
     async def load(self, account: str, stream: str) -> str | None:
-        """Return the cursor that was saved last, or None."""
+        """Load the cursor.
+
+        Args:
+            account: Your name for the account.
+            stream: Your name for what is read from the account.
+
+        Returns:
+            The cursor that was saved last, or None.
+        """
         ...
 
     async def save(self, account: str, stream: str, cursor: str) -> None:
-        """Replace the cursor."""
+        """Replace the cursor.
+
+        Args:
+            account: Your name for the account.
+            stream: Your name for what is read from the account.
+            cursor: The `cursor` of an iterator, a page or an error.
+        """
         ...
 
 
 class FencedCursorStore(CursorStore, Protocol):
-    """A cursor store for runs that may be taken over: only the run that was begun last can save."""
+    """A cursor store for runs that may be taken over: only the run that began last can save."""
 
     async def begin(self, account: str, stream: str) -> tuple[int, str | None]:
         """Begin a run.
 
+        Args:
+            account: Your name for the account.
+            stream: Your name for what is read from the account.
+
         Returns:
-            The token of the run, which is larger than every token before, and the cursor that was saved last, or None.
+            The token of the run, which is larger than every earlier token, and the cursor that was saved last, or None.
         """
         ...
 
@@ -36,17 +55,20 @@ class FencedCursorStore(CursorStore, Protocol):
         """Replace the cursor.
 
         Args:
-            token: what `begin` returned; None saves whichever run was begun.
+            account: Your name for the account.
+            stream: Your name for what is read from the account.
+            cursor: The `cursor` of an iterator, a page or an error.
+            token: The token that `begin` returned, or None to save whichever run began last.
 
         Raises:
-            UsageError: a later run was begun. Nothing was saved.
+            UsageError: A later run has begun. Nothing was saved.
         """
         ...
 
 
 @attrs.frozen
 class Entry:
-    """What is kept for an account and a stream."""
+    """What a store keeps for an account and a stream."""
 
     token: int = 0
     cursor: str | None = None
@@ -56,7 +78,7 @@ Change = Callable[[Entry], Entry]
 
 
 class Cursors(ABC):
-    """The operations of both stores."""
+    """The operations that both stores share."""
 
     @abstractmethod
     async def _read(self, account: str, stream: str) -> Entry: ...
@@ -65,14 +87,26 @@ class Cursors(ABC):
     async def _change(self, account: str, stream: str, change: Change) -> Entry: ...
 
     async def load(self, account: str, stream: str) -> str | None:
-        """Return the cursor that was saved last, or None."""
+        """Load the cursor.
+
+        Args:
+            account: Your name for the account.
+            stream: Your name for what is read from the account.
+
+        Returns:
+            The cursor that was saved last, or None.
+        """
         return (await self._read(account, stream)).cursor
 
     async def begin(self, account: str, stream: str) -> tuple[int, str | None]:
-        """Begin a run: from now on, no run that was begun before can save with its token.
+        """Begin a run; from now on, no earlier run can save with its token.
+
+        Args:
+            account: Your name for the account.
+            stream: Your name for what is read from the account.
 
         Returns:
-            The token of the run, which is larger than every token before, and the cursor that was saved last, or None.
+            The token of the run, which is larger than every earlier token, and the cursor that was saved last, or None.
         """
         entry = await self._change(account, stream, lambda entry: Entry(entry.token + 1, entry.cursor))
         return entry.token, entry.cursor
@@ -81,16 +115,24 @@ class Cursors(ABC):
         """Replace the cursor.
 
         Args:
-            token: what `begin` returned; None saves whichever run was begun.
+            account: Your name for the account.
+            stream: Your name for what is read from the account.
+            cursor: The `cursor` of an iterator, a page or an error.
+            token: The token that `begin` returned, or None to save whichever run began last.
 
         Raises:
-            UsageError: a later run was begun, the cursor was cleared, or the store lost its data. Nothing was saved.
+            UsageError: A later run has begun, the cursor was cleared, or the store lost its data. Nothing was saved.
         """
         await self._change(account, stream, saving(cursor, token))
 
     async def clear(self, account: str, stream: str) -> None:
-        """Remove the cursor, so that the next run starts over; a run that is under way can no longer save."""
-        # The token stays: if it began anew, a run from before could pass for one from after.
+        """Remove the cursor, so that the next run starts over; a run in progress can no longer save.
+
+        Args:
+            account: Your name for the account.
+            stream: Your name for what is read from the account.
+        """
+        # The token is kept: if it started over, an earlier run could be mistaken for a later one.
         await self._change(account, stream, lambda entry: Entry(entry.token + 1, None))
 
 
@@ -105,12 +147,12 @@ def saving(cursor: str, token: int | None) -> Change:
 
 def _refuse(token: int, current: int) -> NoReturn:
     if token < current:
-        raise UsageError("this run can save no more: a later run was begun, or the cursor was cleared")
+        raise UsageError("this run can no longer save: a later run was begun, or the cursor was cleared")
     raise UsageError("the cursor store does not know this run: it lost its data, or another store began the run")
 
 
 def checked_seconds(seconds: float) -> float:
-    """Return a number of seconds, or refuse what is none."""
-    if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not 0 < seconds < float("inf"):
-        raise ConfigurationError("timeout is a number of seconds above 0")
+    """Return a number of seconds as a float, and refuse anything else."""
+    if not is_seconds(seconds):
+        raise ConfigurationError("timeout must be a number of seconds above 0")
     return float(seconds)

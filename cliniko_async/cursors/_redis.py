@@ -1,4 +1,4 @@
-"""Cursors in Redis, for many machines."""
+"""Cursors in Redis, for several machines."""
 
 import asyncio
 import hashlib
@@ -20,8 +20,8 @@ _log = logging.getLogger("cliniko_async")
 _FIRST_RETRY = 0.05
 _LONGEST_RETRY = 2.0
 
-# One key, so that it runs on a cluster of Redis too. A step that is sent again because its reply was lost is known by
-# its writer, and one that Redis executes late finds another revision and does nothing.
+# It uses one key, so that it also runs on Redis Cluster. A step that is sent again because its reply was lost is
+# recognised by its writer. A step that Redis executes late finds another revision and does nothing.
 _WRITE = """
 local kept = redis.call('HMGET', KEYS[1], 'revision', 'writer')
 if (kept[1] or '0') ~= ARGV[1] then return kept[2] == ARGV[2] and 1 or 0 end
@@ -32,18 +32,19 @@ return 1
 
 
 class RedisCursors(Cursors):
-    """Cursors in Redis, for many machines; each account and stream is one hash, whose key is a digest of the names.
+    """Keep cursors in Redis, for several machines.
 
-    Entries never expire. They are as durable as your Redis, which must not evict keys.
+    Each account and stream is one hash, whose key is a digest of the two names. Entries never expire. They are as
+    durable as your Redis, which must not evict keys.
 
     Args:
-        redis: a client of Redis; it is used, not changed and never closed.
-        when_lost: what a call does while Redis cannot be reached: "wait" until it can, or "fail" with the error of
-            redis-py. A refused password or a missing permission fails at once.
-        timeout: seconds after which a Redis that does not answer counts as lost.
+        redis: A client of redis-py. It is used, but never changed or closed.
+        when_lost: What a call does while Redis cannot be reached: "wait" until it can, or "fail" with the error of
+            redis-py. A refused password or a missing permission fails immediately.
+        timeout: Seconds after which a Redis that does not answer counts as lost.
 
     Raises:
-        ConfigurationError: an option cannot work, or the extra `redis` is not installed.
+        ConfigurationError: An option cannot work, or the extra `redis` is not installed.
     """
 
     def __init__(
@@ -54,7 +55,7 @@ class RedisCursors(Cursors):
         timeout: float = 2.0,
     ) -> None:
         if when_lost not in ("wait", "fail"):
-            raise ConfigurationError('when_lost is "wait" or "fail"')
+            raise ConfigurationError('when_lost must be "wait" or "fail"')
         self._redis: Any = redis
         self._when_lost = when_lost
         self._timeouts = Timeouts(checked_seconds(timeout))
@@ -93,9 +94,9 @@ class RedisCursors(Cursors):
             failures += 1
 
     def _note(self, error: Exception | None) -> None:
-        """Log once that Redis is away, and once that it is back, however many wait for it."""
+        """Log once that Redis is lost and once that it is back, however many calls wait for it."""
         if error is not None and not self._is_lost:
-            # Its text may name the server.
+            # The text of the error may name the server.
             _log.warning("the cursor store cannot be used: Redis: %s", type(error).__name__)
         elif error is None and self._is_lost:
             _log.info("the cursor store can be used again")
@@ -111,7 +112,7 @@ def _digest(name: str) -> str:
 
 
 def _errors() -> tuple[tuple[type[Exception], ...], tuple[type[Exception], ...]]:
-    """Return what is raised while Redis is away, and which of these waiting does not help against."""
+    """Return the errors that mean that Redis is lost, and those of them that waiting does not cure."""
     try:
         from redis import exceptions  # noqa: PLC0415  (it is an extra)
     except ImportError as error:

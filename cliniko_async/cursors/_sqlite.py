@@ -1,4 +1,4 @@
-"""Cursors in an SQLite file, and rows beside them in the same transaction."""
+"""Cursors in an SQLite file, with rows of the user in the same transaction."""
 
 import asyncio
 import contextlib
@@ -23,25 +23,25 @@ _REPLACE = "INSERT OR REPLACE INTO cliniko_async_cursors VALUES (?, ?, ?, ?)"
 
 
 class SqliteCursors(Cursors):
-    """Cursors in an SQLite file, in the table `cliniko_async_cursors`; for the processes of one machine.
+    """Keep cursors in an SQLite file, in the table `cliniko_async_cursors`, for the processes of one machine.
 
-    `save` can write rows of your own to the same file in the same transaction, so that rows and cursor are both kept
-    or neither is. Each call opens the file in a thread and closes it again, so an instance may be shared by threads,
-    event loops and forks, and needs no closing. A call that is cancelled ends with its transaction, done or undone.
-    Errors of SQLite come as the module `sqlite3` raises them.
+    `save` can write rows of your own to the same file in the same transaction, so that rows and cursor are saved
+    together or not at all. Each call opens the file in a thread and closes it again, so threads, event loops and forks
+    may share an instance, and you need not close it. A call that is cancelled ends only after its transaction was
+    committed or rolled back. Errors of SQLite are raised as those of the module `sqlite3`.
 
     Args:
-        path: a file on a disk of this machine; it is created if it is missing.
-        timeout: seconds to wait while another process holds the file.
+        path: A file on a disk of this machine; it is created if it is missing.
+        timeout: Seconds to wait while another process holds the file.
 
     Raises:
-        ConfigurationError: an option cannot work.
+        ConfigurationError: An option cannot work.
     """
 
     def __init__(self, path: str | os.PathLike[str], *, timeout: float = 5.0) -> None:
         self._path = os.fspath(path)
         if not self._path or self._path.startswith(":memory:"):
-            raise ConfigurationError("path is a file that all processes can open")
+            raise ConfigurationError("path must be a file that all processes can open")
         self._timeout = checked_seconds(timeout)
 
     async def save(
@@ -56,12 +56,15 @@ class SqliteCursors(Cursors):
         """Replace the cursor, together with rows of your own.
 
         Args:
-            token: what `begin` returned; None saves whichever run was begun.
-            write: called with the connection, in a thread and inside the transaction that saves the cursor. If it
+            account: Your name for the account.
+            stream: Your name for what is read from the account.
+            cursor: The `cursor` of an iterator, a page or an error.
+            token: The token that `begin` returned, or None to save whichever run began last.
+            write: Called with the connection, in a thread and inside the transaction that saves the cursor. If it
                 raises, nothing is saved. It must not commit.
 
         Raises:
-            UsageError: a later run was begun, the cursor was cleared, the file lost its data, or `write` ended the
+            UsageError: A later run has begun, the cursor was cleared, the file lost its data, or `write` ended the
                 transaction. `write` was not called, except in the last case.
         """
         await self._change(account, stream, saving(cursor, token), write)
@@ -90,15 +93,15 @@ class SqliteCursors(Cursors):
 
 
 async def _in_thread(work: Callable[[], T]) -> T:
-    """Run it in a thread; a cancellation is raised after it has ended."""
+    """Run a function in a thread; a cancellation is raised only after it has ended."""
     running = asyncio.ensure_future(asyncio.to_thread(work))
-    # Looked at here, as nobody else does after a cancellation.
+    # Read here, because nobody else reads it after a cancellation.
     running.add_done_callback(lambda task: task.cancelled() or task.exception())
     try:
         return await asyncio.shield(running)
     except asyncio.CancelledError:
         while not running.done():
-            # A second cancellation does not leave the transaction alone either.
+            # A second cancellation must not leave the transaction running either.
             with contextlib.suppress(asyncio.CancelledError):
                 await asyncio.wait((running,))
         raise

@@ -1,1 +1,1 @@
-"""The library inside of other programs' machinery: each module behind its extra, none imported by the core."""
+"""Adapters for other libraries. Each module needs its extra, and the core imports none of them."""

@@ -1,4 +1,4 @@
-"""What hands the accounts of a run to a Dask cluster, and waits for them."""
+"""Sends the accounts of a run to a Dask cluster and waits for their results."""
 
 import asyncio
 import contextlib
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 import attrs
 from distributed.client import FutureCancelledError
 
-from .. import InvalidRequestError, Outcome, UsageError
+from .. import AccountResult, InvalidRequestError, UsageError
 from ._dask_worker import Assignment, leave, unpacked
 from ._pickling import dumps
 
@@ -28,12 +28,12 @@ _log = logging.getLogger("cliniko_async")
 _FIRST_RETRY = 0.5
 _LONGEST_RETRY = 30.0
 _SCHEDULER_PATIENCE = 5.0
-"""Seconds for which the scheduler is asked how many workers there are, while outcomes may wait."""
+"""Seconds to wait for the scheduler's list of workers; results may be ready meanwhile."""
 
 
 @attrs.frozen(kw_only=True)
 class RunSettings:
-    """What is the same for all accounts of a run; the arguments of `run_accounts`."""
+    """The arguments of `run_accounts` that are the same for all accounts of a run."""
 
     name: str
     parts: bytes = attrs.field(repr=False)
@@ -53,7 +53,7 @@ class RunSettings:
                 raise InvalidRequestError(f"{name} must be a number of seconds above 0", argument=name)
 
     def assignment(self, account: str, key: str) -> bytes:
-        """Return what is sent for an account, pickled."""
+        """Return the pickled assignment that is sent for an account."""
         options = {
             "concurrency": self.concurrency,
             "timeout": self.timeout,
@@ -63,7 +63,10 @@ class RunSettings:
 
 
 class Dispatcher(Generic[T]):
-    """The tasks that wait for the accounts that were sent; they do not know who iterates, which may be dropped."""
+    """Sends accounts and waits for their results.
+
+    Its tasks hold no reference to the iterator, so that an abandoned iterator is collected and the run ends.
+    """
 
     def __init__(self, client: "Client", settings: RunSettings) -> None:
         self._client: Any = client
@@ -72,30 +75,30 @@ class Dispatcher(Generic[T]):
         self._over = False
         self._workers = _Workers(client)
         self._numbers = itertools.count()
-        self._tasks: set[asyncio.Task[Outcome[T]]] = set()
-        self._ended: asyncio.Queue[asyncio.Task[Outcome[T]]] = asyncio.Queue()
+        self._tasks: set[asyncio.Task[AccountResult[T]]] = set()
+        self._ended: asyncio.Queue[asyncio.Task[AccountResult[T]]] = asyncio.Queue()
 
     @property
     def busy(self) -> bool:
-        """Whether accounts that were sent have not come out yet."""
+        """Whether results of accounts that were sent are still to come."""
         return bool(self._tasks)
 
     async def room(self) -> int:
-        """Return how many accounts may be sent now: what all workers can have under way, but for those that are."""
+        """Return how many accounts may be sent now: the capacity of all workers, less the accounts in progress."""
         if self._over or self._client.status in ("closing", "closed"):
             return 0
         self._loop = asyncio.get_running_loop()
-        await self._workers.look()
+        await self._workers.refresh()
         return max(0, self._settings.concurrency * max(1, len(self._workers.fit)) - len(self._tasks))
 
     def send(self, account: str) -> None:
-        """Send an account, and see to its outcome."""
+        """Send an account, and wait for its result in a task."""
         task = asyncio.create_task(self._outcome(account))
         self._tasks.add(task)
         task.add_done_callback(self._ended.put_nowait)
 
-    async def next(self) -> Outcome[T]:
-        """Wait for an account to come out."""
+    async def next(self) -> AccountResult[T]:
+        """Wait for the next result and return it."""
         task = await self._ended.get()
         if self._over:
             raise StopAsyncIteration
@@ -103,7 +106,7 @@ class Dispatcher(Generic[T]):
         return task.result()
 
     async def leave(self) -> None:
-        """Cancel what is under way, and wait for those who did it, as long as the settings say."""
+        """Cancel the jobs in progress, and wait up to `close_timeout` seconds until the workers have ended them."""
         self._over = True
         loop, self._loop = self._loop, None
         if loop is None:
@@ -114,14 +117,14 @@ class Dispatcher(Generic[T]):
             if self._client.status == "running":
                 holders = await self._before(end, self._workers.holding(self._settings.name)) or []
         finally:
-            # Also if this wait is cancelled.
+            # Even if this wait is cancelled.
             await self._cancel()
-        # A worker that does not hear it ends its jobs as their tasks are gone, and then has nothing more to do.
+        # A worker that this does not reach ends its jobs because their tasks are gone, and is then idle.
         if holders:
             await self._before(end, self._client.run(leave, self._settings.name, workers=holders, on_error="ignore"))
 
     def abandon(self) -> None:
-        """Leave when nobody can wait for it; from any thread, as the garbage collector may be the caller."""
+        """Leave without waiting; called from any thread, because the caller may be the garbage collector."""
         if self._loop is not None:
             with contextlib.suppress(RuntimeError):  # The loop is closed, and its tasks with it.
                 self._loop.call_soon_threadsafe(self._leave_soon)
@@ -138,13 +141,13 @@ class Dispatcher(Generic[T]):
         await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _before(self, end: float, work: Coroutine[Any, Any, Any]) -> Any:
-        """Return what a cluster answers in time, or None."""
+        """Return the result of some work on the cluster, or None if it fails or takes too long."""
         with contextlib.suppress(Exception):
             async with asyncio.timeout_at(end):
                 return await work
         return None
 
-    async def _outcome(self, account: str) -> Outcome[T]:
+    async def _outcome(self, account: str) -> AccountResult[T]:
         outcome = await self._attempt(account)
         for number in range(self._settings.retries):
             if outcome.error is None:
@@ -153,7 +156,7 @@ class Dispatcher(Generic[T]):
             outcome = await self._attempt(account)
         return outcome
 
-    async def _attempt(self, account: str) -> Outcome[T]:
+    async def _attempt(self, account: str) -> AccountResult[T]:
         """Send an account to workers until one of them can run the job."""
         try:
             while True:
@@ -162,11 +165,13 @@ class Dispatcher(Generic[T]):
                     self._workers.used.add(worker)
                     return unpacked(account, content)
                 self._workers.refuse(worker, content)
-                await self._workers.look()
+                await self._workers.refresh()
                 if not self._workers.fit:
-                    return Outcome(account, error=UsageError(f"no worker can run the job: {self._workers.reasons()}"))
+                    return AccountResult(
+                        account, error=UsageError(f"no worker can run the job: {self._workers.reasons()}")
+                    )
         except Exception as error:  # noqa: BLE001  (workers died too often, or somebody else cancelled the task)
-            return Outcome(account, error=error)
+            return AccountResult(account, error=error)
 
     async def _reply(self, account: str) -> "Reply":
         while True:
@@ -177,37 +182,37 @@ class Dispatcher(Generic[T]):
                 reply: Reply = await future
                 return reply
             except FutureCancelledError as error:
-                # The scheduler went away. What it knew is lost, and it may come back.
+                # The scheduler is gone, and with it the task. It may come back.
                 if error.reason != "scheduler-connection-lost" or not await self._connected():
                     raise
             finally:
                 future.release()
 
     async def _connected(self) -> bool:
-        while self._client.status == "connecting":  # noqa: ASYNC110  (Dask tells nobody)
+        while self._client.status == "connecting":  # noqa: ASYNC110  (Dask has no event for it)
             await asyncio.sleep(0.1)
         return bool(self._client.status == "running")
 
 
 class _Workers:
-    """The workers of a cluster: which there are, which had accounts, and which cannot run the job."""
+    """The workers of a cluster: which exist, which had accounts, and which cannot run the job."""
 
     def __init__(self, client: Any) -> None:
         self._client = client
-        self._there: set[str] = set()
+        self._present: set[str] = set()
         self._unfit: dict[str, str] = {}
         self.used: set[str] = set()
 
     @property
     def fit(self) -> set[str]:
-        return self._there - self._unfit.keys()
+        return self._present - self._unfit.keys()
 
-    async def look(self) -> None:
-        """Ask the scheduler. While it cannot be asked, the answer of last time does."""
+    async def refresh(self) -> None:
+        """Update the list of workers; while the scheduler does not answer, the previous list remains."""
         with contextlib.suppress(Exception):
             async with asyncio.timeout(_SCHEDULER_PATIENCE):
-                self._there = set(await self._client.nthreads())
-                self._unfit = {worker: why for worker, why in self._unfit.items() if worker in self._there}
+                self._present = set(await self._client.nthreads())
+                self._unfit = {worker: why for worker, why in self._unfit.items() if worker in self._present}
 
     def refuse(self, worker: str, reason: str) -> None:
         if worker not in self._unfit:
@@ -218,14 +223,14 @@ class _Workers:
         return "; ".join(f"{worker}: {reason}" for worker, reason in sorted(self._unfit.items()))
 
     def restrictions(self) -> dict[str, Any]:
-        """Return where an account may go, for `submit`."""
+        """Return the arguments of `submit` that say where an account may go."""
         if not self._unfit or not self.fit:
             return {}
-        # To others if all of these die: one that waited for them would wait for ever.
+        # Others are allowed if all of these die; otherwise the account would wait for ever.
         return {"workers": sorted(self.fit), "allow_other_workers": True}
 
     async def holding(self, name: str) -> list[str]:
-        """Return which workers have, or had, accounts of a run; nobody else is asked to leave it."""
+        """Return the workers that have or had accounts of a run; only these are asked to end it."""
         processing: dict[str, list[Any]] = await self._client.processing()
         busy = (each for each, keys in processing.items() if any(str(key).startswith(name) for key in keys))
         return sorted({*self.used, *busy} & processing.keys())
@@ -235,16 +240,16 @@ _leaving: set[asyncio.Future[None]] = set()
 
 
 def _task(packed: bytes) -> "Callable[[], Reply]":
-    """Return what is sent for an account.
+    """Return the function that is sent for an account.
 
-    A function inside of a function travels by its code, so that it also runs, and says what is missing, where this
-    package is not installed. It holds its account in a closure, which is shown nowhere, in no log of Dask either.
+    A nested function is pickled with its code, so that it also runs, and reports what is missing, where this package is
+    not installed. It keeps its account in a closure, which is displayed nowhere, not even in a log of Dask.
     """
 
     def task() -> "Reply":
         try:
             from cliniko_async.integrations import _dask_worker  # noqa: PLC0415
-        except Exception as error:  # noqa: BLE001  (whatever is wrong, this worker cannot run the job)
+        except Exception as error:  # noqa: BLE001  (whatever the reason, this worker cannot run the job)
             from distributed import get_worker  # noqa: PLC0415
 
             return "unfit", get_worker().address, f"{type(error).__name__}: {error}"

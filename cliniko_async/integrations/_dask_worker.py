@@ -1,7 +1,7 @@
-"""What a worker of Dask does for an account. Nothing of it is registered with the scheduler.
+"""The part of a run on a Dask worker. Nothing is registered with the scheduler.
 
-A run is a plugin that its first account brings to a worker, of which no other worker hears: so a worker that lacks a
-module, or does not answer, matters to nobody else, and what a client that vanished has left goes when it is idle.
+The first account that reaches a worker installs the plugin of its run there, and only there. So a worker that lacks a
+module or does not answer affects no other, and if the client disappears, the plugin removes itself when it is idle.
 """
 
 import asyncio
@@ -12,17 +12,17 @@ import attrs
 import distributed
 from distributed import Reschedule, Worker, WorkerPlugin
 
-from .. import Outcome, UsageError
-from ._job_runner import JobHandle, JobRunner, RunnerOptions
+from .. import AccountResult, UsageError
+from ._job_runner import JobHandle, RunnerOptions, WorkerRunner
 from ._pickling import dumps, loads
 
 Reply: TypeAlias = tuple[Literal["done"], str, bytes] | tuple[Literal["unfit"], str, str]
-"""What came of an account, or why this worker cannot run the job; the address of the worker stands between."""
+"""Whether the job was done, the address of the worker, and the pickled result or why this worker is unfit."""
 
-# Half of their functions say nothing of their types.
+# Many of its functions have no type annotations.
 _dask: Any = distributed
 _PATIENCE = 0.5
-"""Seconds for which an account waits at a worker that is full."""
+"""Seconds for which an account waits at a worker that has no free slot."""
 
 _RUNNING = ("executing", "long-running")
 _ENDING = ("closing", "closed", "failed")
@@ -30,13 +30,14 @@ _ENDING = ("closing", "closed", "failed")
 
 @attrs.frozen
 class Assignment:
-    """An account for a run: the rest is the same for all accounts of the run.
+    """An account of a run, with what is the same for all its accounts.
 
     Args:
-        run: the name of the run.
-        key: that of the task of Dask.
-        parts: the job and what opens its context, pickled, as a worker may lack their modules.
-        options: those of `RunnerOptions`, but for the parts.
+        run: The name of the run.
+        key: The key of the Dask task.
+        account: The name of the account.
+        parts: The job and the context function, pickled, because a worker may lack their modules.
+        options: The other options of `RunnerOptions`.
     """
 
     run: str
@@ -50,7 +51,7 @@ def work(packed: bytes) -> Reply:
     """Run the job of an account, in a thread of Dask, and wait for it.
 
     Raises:
-        Reschedule: nobody wants the account here any more, or the worker is full or closes.
+        Reschedule: The account is no longer wanted here, or the worker has no free slot or is closing.
     """
     worker: Any = _dask.get_worker()
     try:
@@ -61,7 +62,7 @@ def work(packed: bytes) -> Reply:
     beginning = _begin(worker, assignment, job, context)
     plugin, handle = asyncio.run_coroutine_threadsafe(beginning, worker.loop.asyncio_loop).result()
     try:
-        # Whoever waits to begin keeps its slot, so that Dask sees which workers are full.
+        # A job that waits to begin keeps its slot in Dask, so that Dask sees which workers are full.
         handle.begun.result(_PATIENCE)
         _dask.secede()
         return "done", worker.address, _packed(handle.outcome.result())
@@ -73,7 +74,7 @@ def work(packed: bytes) -> Reply:
 
 
 def why_unfit(error: Exception) -> str:
-    """Return why something cannot be imported; the text of any other error may hold what nobody should read."""
+    """Return why something cannot be imported. The text of any other error may contain secrets."""
     text = f": {error}" if isinstance(error, ImportError) else ""
     return f"{type(error).__name__}{text}"
 
@@ -85,10 +86,10 @@ async def leave(run: str, *, dask_worker: Any) -> None:
 
 
 async def _begin(worker: Any, assignment: Assignment, job: Any, context: Any) -> tuple["RunPlugin", JobHandle[Any]]:
-    """Begin a job, on the loop of the worker, where nothing can come between these steps.
+    """Begin a job. This runs on the worker's loop, so that nothing can happen between its steps.
 
     Raises:
-        Reschedule: nobody wants it any more, or the worker closes.
+        Reschedule: The job is no longer wanted, or the worker is closing.
     """
     task = worker.state.tasks.get(assignment.key)
     if task is None or task.state not in _RUNNING or worker.status.name in _ENDING:
@@ -103,60 +104,60 @@ class RunPlugin(WorkerPlugin):
     """The jobs of a run in one worker."""
 
     def __init__(self, worker: Any, assignment: Assignment, job: Any, context: Any) -> None:
-        """Nothing is opened before the first job begins."""
+        """Create the plugin; nothing is opened before the first job begins."""
         self.name = assignment.run
         self._worker = worker
         self._handles: dict[str, JobHandle[Any]] = {}
-        self._runner: JobRunner[Any, Any] = JobRunner(
-            RunnerOptions(job=job, context=context, on_idle=self._look, **assignment.options)
+        self._runner: WorkerRunner[Any, Any] = WorkerRunner(
+            RunnerOptions(job=job, context=context, on_idle=self._check_idle, **assignment.options)
         )
 
     def begin(self, assignment: Assignment) -> JobHandle[Any]:
-        """Begin a job; on the worker's loop."""
+        """Begin a job; called on the worker's loop."""
         handle = self._handles[assignment.key] = self._runner.submit(assignment.account)
         return handle
 
     def forget(self, key: str) -> None:
-        """Forget a job that has ended; from any thread."""
+        """Forget a job that has ended; called from any thread."""
         self._handles.pop(key, None)
-        self._look()
+        self._check_idle()
 
     def transition(self, key: Any, start: str, finish: str, **_: object) -> None:
-        """End a job whose task nobody wants any more; Dask itself lets what is under way run on."""
+        """Cancel a job whose task was released; Dask itself would let it run to its end."""
         if start in _RUNNING and finish == "released" and (handle := self._handles.get(key)) is not None:
             handle.drop()
 
     async def teardown(self, worker: Worker) -> None:  # noqa: ARG002  (Dask passes it)
-        """End in a worker that closes, or when the run is over."""
+        """Close the runner, because the worker closes or the run is over."""
         await asyncio.to_thread(self._runner.close)
 
-    def _look(self) -> None:
+    def _check_idle(self) -> None:
         if not self._runner.is_open:
             self._worker.loop.add_callback(self._leave_if_idle)
 
     async def _leave_if_idle(self) -> None:
-        """Leave nothing in a worker to which nobody says that the run is over; on the worker's loop."""
+        """Remove the plugin where no message says that the run is over; called on the worker's loop."""
         if not self._handles and not self._runner.is_open and self._worker.plugins.get(self.name) is self:
             await self._worker.plugin_remove(self.name)
 
 
-def _packed(outcome: Outcome[Any]) -> bytes:
-    """Pickle here, so that what cannot be pickled is the outcome of one account and no fault of the cluster."""
+def _packed(outcome: AccountResult[Any]) -> bytes:
+    """Pickle here, so that a result that cannot be pickled is the error of one account and not of the cluster."""
     try:
         packed = dumps(outcome)
-    except Exception as error:  # noqa: BLE001  (anything may be raised by what others wrote)
+    except Exception as error:  # noqa: BLE001  (the user's class may raise anything)
         kind = type(outcome.result if outcome.error is None else outcome.error).__name__
         reason = f"the job ended with a {kind} that cannot be pickled: {type(error).__name__}"
-        failed: Outcome[Any] = Outcome(outcome.account, error=UsageError(reason))
+        failed: AccountResult[Any] = AccountResult(outcome.account, error=UsageError(reason))
         packed = dumps(failed)
     return packed
 
 
-def unpacked(account: str, packed: bytes) -> Outcome[Any]:
-    """Return the outcome that a worker has packed."""
+def unpacked(account: str, packed: bytes) -> AccountResult[Any]:
+    """Return the result that a worker has pickled."""
     try:
-        outcome: Outcome[Any] = loads(packed)
-    except Exception as error:  # noqa: BLE001  (anything may be raised by what others wrote)
-        reason = f"what the job ended with cannot be read here: {type(error).__name__}"
-        outcome = Outcome(account, error=UsageError(reason))
+        outcome: AccountResult[Any] = loads(packed)
+    except Exception as error:  # noqa: BLE001  (the user's class may raise anything)
+        reason = f"the result of the job cannot be unpickled here: {type(error).__name__}"
+        outcome = AccountResult(account, error=UsageError(reason))
     return outcome

@@ -1,4 +1,4 @@
-"""Runs the jobs of many accounts in any process: on one event loop, in a thread of its own."""
+"""Runs the jobs of many accounts in any process, on one event loop in a thread of its own."""
 
 import asyncio
 import contextlib
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
 import attrs
 
-from .. import Cliniko, Outcome, UsageError
+from .. import AccountResult, Cliniko, UsageError
 from ..cursors import FencedCursorStore
 
 if TYPE_CHECKING:
@@ -32,10 +32,10 @@ class WorkerContext(Generic[S]):
     """What the jobs of one worker share.
 
     Args:
-        client: makes a client for an account, by its name; each run has one of its own, which is closed at its end.
-        cursors: where the cursors of the accounts are kept.
-        stream: the name under which the cursors of this job are kept. Another job needs another name.
-        tools: whatever else your jobs need; every run gets it.
+        client: Returns a client for the name of an account. Each run has its own client, which is closed at its end.
+        cursors: The store that keeps the cursors of the accounts.
+        stream: The name under which the cursors of this job are kept. Use another name for another job.
+        tools: Anything else that your jobs need; it is passed to every run.
     """
 
     client: Callable[[str], Cliniko]
@@ -46,7 +46,7 @@ class WorkerContext(Generic[S]):
 
 @attrs.frozen
 class AccountRun(Generic[S]):
-    """One run of the job: the account, a client of it, the cursor to continue from, and the token of this run."""
+    """One run of the job: the account, its client, the cursor to continue from, and the token of this run."""
 
     account: str
     stream: str
@@ -59,8 +59,11 @@ class AccountRun(Generic[S]):
     async def save(self, cursor: str) -> None:
         """Save the cursor from which the next run of the account continues.
 
+        Args:
+            cursor: The `cursor` of an iterator, a page or an error.
+
         Raises:
-            UsageError: a later run of the account was begun, so that this one must end. Nothing was saved.
+            UsageError: A later run of the account has begun, so this one must end. Nothing was saved.
         """
         await self._cursors.save(self.account, self.stream, cursor, token=self.token)
 
@@ -70,29 +73,29 @@ OpensContext = Callable[[], AbstractAsyncContextManager[WorkerContext[W]]]
 
 
 class JobHandle(Generic[T]):
-    """A job that was handed in: when it has begun, and what came of it."""
+    """A submitted job: when it began, and how it ended."""
 
     def __init__(self, account: str, loop: asyncio.AbstractEventLoop) -> None:
-        """Take whose job it is, and the loop that it runs on."""
+        """Create the handle of an account's job, which runs on the given loop."""
         self.account = account
         self.begun: futures.Future[None] = futures.Future()
-        self.outcome: futures.Future[Outcome[T]] = futures.Future()
-        self.task: asyncio.Task[Outcome[T]]
+        self.outcome: futures.Future[AccountResult[T]] = futures.Future()
+        self.task: asyncio.Task[AccountResult[T]]
         self.dropped = False
         self._loop = loop
 
     def drop(self) -> None:
-        """End the job, from any thread; its outcome is then cancelled."""
+        """Cancel the job, from any thread; `outcome` is then cancelled too."""
         self.dropped = True
-        with contextlib.suppress(RuntimeError):  # The loop is closed, as the job has ended.
+        with contextlib.suppress(RuntimeError):  # The loop is closed, because the job has ended.
             self._loop.call_soon_threadsafe(self._cancel)
 
     def _cancel(self) -> None:
-        # The task is there: what makes it was put into the same queue before.
+        # The task exists: the callback that creates it was queued before this one.
         self.task.cancel()
 
-    def settle(self, task: "asyncio.Task[Outcome[T]]") -> None:
-        """Tell those who wait what came of the job."""
+    def settle(self, task: "asyncio.Task[AccountResult[T]]") -> None:
+        """Pass the end of the job on to those that wait for it."""
         if not self.begun.done():
             self.begun.set_result(None)
         if task.cancelled():
@@ -106,12 +109,12 @@ class RunnerOptions(Generic[W, T]):
     """What a worker does for an account, and how. Times are in seconds.
 
     Args:
-        job: what is done for an account.
-        context: opens what the jobs share.
-        concurrency: how many jobs are under way at once.
-        timeout: how long a job may take, or None.
-        idle_timeout: how long the context stays open without a job.
-        on_idle: called in the runner's thread after the context was closed.
+        job: The function to run for an account.
+        context: Opens what the jobs share.
+        concurrency: The number of jobs that run at a time.
+        timeout: How long a job may take, or None for no limit.
+        idle_timeout: How long the context stays open without a job.
+        on_idle: Called in the runner's thread after the context was closed.
     """
 
     job: Job[W, T]
@@ -122,35 +125,35 @@ class RunnerOptions(Generic[W, T]):
     on_idle: Callable[[], object] = lambda: None
 
 
-class JobRunner(Generic[W, T]):
-    """Runs jobs on an event loop in a thread of its own; both, and the context, are there while there are jobs."""
+class WorkerRunner(Generic[W, T]):
+    """Runs jobs on an event loop in a thread of its own; thread, loop and context exist only while there are jobs."""
 
     def __init__(self, options: RunnerOptions[W, T]) -> None:
-        """Nothing is started before the first job is submitted."""
+        """Create the runner; nothing is started before the first job is submitted."""
         self._options = options
         self._lock = threading.Lock()
         self._loop_thread: _LoopThread[W, T] | None = None
 
     @property
     def is_open(self) -> bool:
-        """Whether there is a context, or one is about to be opened."""
+        """Whether a context is open or about to be opened."""
         with self._lock:
-            return self._loop_thread is not None and self._loop_thread.takes_jobs
+            return self._loop_thread is not None and self._loop_thread.accepts_jobs
 
     def submit(self, account: str) -> JobHandle[T]:
-        """Give an account's job to the loop, from any thread."""
+        """Submit an account's job, from any thread."""
         with self._lock:
-            handle = self._loop_thread.take(account) if self._loop_thread is not None else None
+            handle = self._loop_thread.accept(account) if self._loop_thread is not None else None
             while handle is None:
                 self._loop_thread = _LoopThread(self._options)
-                handle = self._loop_thread.take(account)
+                handle = self._loop_thread.accept(account)
             return handle
 
     def close(self, timeout: float = 10.0) -> None:
         """Cancel every job, close the context, and wait until the thread has ended.
 
         Args:
-            timeout: seconds to wait for a job or a context that does not end.
+            timeout: Seconds to wait for jobs and a context that do not end.
         """
         with self._lock:
             thread, self._loop_thread = self._loop_thread, None
@@ -163,11 +166,11 @@ class _LoopThread(Generic[W, T]):
 
     def __init__(self, options: RunnerOptions[W, T]) -> None:
         self._options = options
-        self._places = asyncio.Semaphore(options.concurrency)
+        self._slots = asyncio.Semaphore(options.concurrency)
         self._over = asyncio.Event()
         self._lock = threading.Lock()
         self._handles: set[JobHandle[T]] = set()
-        self._taken = 0
+        self._accepted = 0
         self._closed = False
         self._runner = asyncio.Runner(loop_factory=asyncio.new_event_loop)
         self._loop = self._runner.get_loop()
@@ -176,18 +179,18 @@ class _LoopThread(Generic[W, T]):
         self._thread.start()
 
     @property
-    def takes_jobs(self) -> bool:
+    def accepts_jobs(self) -> bool:
         return not self._closed
 
-    def take(self, account: str) -> JobHandle[T] | None:
-        """Take a job, unless it is too late for that."""
+    def accept(self, account: str) -> JobHandle[T] | None:
+        """Accept a job and return its handle, or return None if the thread accepts no more jobs."""
         with self._lock:
             if self._closed:
                 return None
             handle: JobHandle[T] = JobHandle(account, self._loop)
             self._handles.add(handle)
-            self._taken += 1
-            # Under the lock: the loop cannot end in between.
+            self._accepted += 1
+            # Under the lock, so that the loop cannot end in between.
             self._loop.call_soon_threadsafe(self._begin, handle)
             return handle
 
@@ -200,7 +203,7 @@ class _LoopThread(Generic[W, T]):
         self._thread.join(timeout)
 
     def _close(self) -> None:
-        """Take no more, and end with the last job that is left; the lock is held."""
+        """Accept no more jobs, and end after the last one; the caller holds the lock."""
         if not self._closed:
             self._closed = True
             if not self._handles:
@@ -210,23 +213,23 @@ class _LoopThread(Generic[W, T]):
         with contextlib.suppress(SystemExit, KeyboardInterrupt), self._runner:
             keeping = self._loop.create_task(self._keep())
             while not keeping.done():
-                # A task that a job has made may raise these: they end the loop and are no reason to end the others.
+                # A task that a job created may raise these. They stop the loop, but must not end the other jobs.
                 with contextlib.suppress(SystemExit, KeyboardInterrupt):
                     self._loop.run_until_complete(keeping)
         self._options.on_idle()
 
     async def _keep(self) -> None:
-        """Open the context and close it again, in one task, as its author may count on that."""
+        """Open and close the context in one task, because its author may rely on that."""
         try:
             async with self._options.context() as context:
                 self._open.set_result(context)
                 await self._over.wait()
-        except BaseException as error:  # noqa: BLE001  (it becomes the outcome of those who wait for the context)
+        except BaseException as error:  # noqa: BLE001  (it becomes the error of the jobs that wait for the context)
             if self._open.done():
                 _log.warning("closing the worker context failed: %s", type(error).__name__)
             else:
                 self._open.set_exception(_as_exception(error, "the worker context"))
-                # Read here, as perhaps nobody waits for it.
+                # Read here, because perhaps no job waits for it.
                 self._open.exception()
         with self._lock:
             self._close()
@@ -236,7 +239,7 @@ class _LoopThread(Generic[W, T]):
         handle.task = self._loop.create_task(self._serve(handle))
         handle.task.add_done_callback(lambda task: self._ended(handle, task))
 
-    def _ended(self, handle: JobHandle[T], task: "asyncio.Task[Outcome[T]]") -> None:
+    def _ended(self, handle: JobHandle[T], task: "asyncio.Task[AccountResult[T]]") -> None:
         handle.settle(task)
         with self._lock:
             self._handles.discard(handle)
@@ -244,24 +247,26 @@ class _LoopThread(Generic[W, T]):
                 if self._closed:
                     self._over.set()
                 else:
-                    self._loop.call_later(self._options.idle_timeout, self._end_if_idle, self._taken)
+                    self._loop.call_later(self._options.idle_timeout, self._end_if_idle, self._accepted)
 
-    def _end_if_idle(self, taken: int) -> None:
+    def _end_if_idle(self, accepted: int) -> None:
         with self._lock:
-            if not self._handles and self._taken == taken:
+            if not self._handles and self._accepted == accepted:
                 self._close()
 
-    async def _serve(self, handle: JobHandle[T]) -> Outcome[T]:
-        async with self._places:
+    async def _serve(self, handle: JobHandle[T]) -> AccountResult[T]:
+        async with self._slots:
             handle.begun.set_result(None)
             try:
-                return Outcome(handle.account, result=await self._in_time(handle.account))
+                return AccountResult(handle.account, result=await self._in_time(handle.account))
             except asyncio.CancelledError:
                 if handle.dropped:
                     raise
-                return Outcome(handle.account, error=UsageError("the job was cancelled by something that it called"))
-            except BaseException as error:  # noqa: BLE001  (it is the outcome of this account, and of no other)
-                return Outcome(handle.account, error=_as_exception(error, "the job"))
+                return AccountResult(
+                    handle.account, error=UsageError("the job was cancelled by something that it called")
+                )
+            except BaseException as error:  # noqa: BLE001  (it is the error of this account only)
+                return AccountResult(handle.account, error=_as_exception(error, "the job"))
 
     async def _in_time(self, account: str) -> T:
         seconds = self._options.timeout
@@ -275,7 +280,7 @@ class _LoopThread(Generic[W, T]):
             raise TimeoutError(f"the job took longer than {seconds:g} s") from error
 
     async def _work(self, account: str) -> T:
-        # Shielded: one job that ends must not take the context away from those that wait with it.
+        # Shielded, so that a job that is cancelled does not cancel the context of the others that wait for it.
         context = await asyncio.shield(self._open)
         async with context.client(account) as cliniko:
             token, cursor = await context.cursors.begin(account, context.stream)
@@ -284,5 +289,5 @@ class _LoopThread(Generic[W, T]):
 
 
 def _as_exception(error: BaseException, what: str) -> Exception:
-    """Return what can be an outcome: `sys.exit()` ends its own account, and neither the worker nor the program."""
+    """Return an error for the result of an account: `sys.exit()` ends neither the worker nor the program."""
     return error if isinstance(error, Exception) else UsageError(f"{what} raised {type(error).__name__}")

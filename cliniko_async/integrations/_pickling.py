@@ -1,6 +1,6 @@
-"""Pickling as Dask does it, functions of a main program included.
+"""Pickling as Dask does it, including functions of a main program.
 
-Dask's own functions write what they cannot pickle into its log, where neither results nor jobs belong.
+Dask's own functions log what they cannot pickle, and neither results nor jobs belong in a log.
 """
 
 import importlib
@@ -11,11 +11,11 @@ _cloudpickle: Any = importlib.import_module("cloudpickle")
 
 
 def dumps(thing: object) -> bytes:
-    """Return it pickled."""
+    """Return an object as pickled bytes."""
     packed: bytes = _cloudpickle.dumps(thing)
     return packed
 
 
 def loads(packed: bytes) -> Any:
-    """Return what was pickled."""
-    return pickle.loads(packed)  # noqa: S301  (who may use a cluster may run anything on it)
+    """Return the object that was pickled."""
+    return pickle.loads(packed)  # noqa: S301  (whoever can use a cluster can run anything on it)

@@ -1,4 +1,4 @@
-"""Runs a job for each of many accounts on the workers of a Dask cluster; one whose worker died continues elsewhere."""
+"""Runs a job for each of many accounts on a Dask cluster; the account of a worker that dies continues elsewhere."""
 
 import asyncio
 import secrets
@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, Generic, NoReturn, Self
 
-from .. import ConfigurationError, InvalidRequestError, Outcome, UsageError
+from .. import AccountResult, ConfigurationError, InvalidRequestError, UsageError
 from ._job_runner import AccountRun, Job, OpensContext, T, W, WorkerContext
 
 try:
@@ -15,7 +15,7 @@ try:
     from ._dask_dispatch import Dispatcher, RunSettings
     from ._pickling import dumps
 except ImportError as error:
-    raise ConfigurationError("the adapter of Dask needs distributed: install cliniko-async[dask]") from error
+    raise ConfigurationError("run_accounts needs distributed: install cliniko-async[dask]") from error
 
 __all__ = ["AccountRun", "AccountRuns", "WorkerContext", "run_accounts"]
 
@@ -34,24 +34,24 @@ def run_accounts(
 ) -> "AccountRuns[T]":
     """Run a job for each account on the workers of a cluster.
 
-    Iterate over what it returns: each account comes out once, as an `Outcome`, as soon as it has ended. A job whose
-    worker dies begins again on another one, with the cursor that was saved last. `aclose()`, and cancelling the wait
-    for an outcome, end the run and cancel the jobs that are under way.
+    A job whose worker dies begins again on another worker, from the cursor that was saved last.
 
     Args:
-        client: an asynchronous client of the cluster.
-        job: what to do for an account. Like `context`, it travels pickled: by its name if it is in a module that the
-            workers have, otherwise with all that it refers to.
-        accounts: the names of the accounts. Nothing else of an account is sent.
-        context: opens what the jobs of one worker share. It is called once in each worker, by the first job there.
-        concurrency: how many jobs a worker has under way at once.
-        retries: how often an account that failed is begun again, after up to 0.5, 1, 2 … 30 seconds.
-        timeout: seconds that one run of a job may take before it fails with a `TimeoutError`.
-        idle_timeout: seconds that a worker without an account keeps its context open.
-        close_timeout: seconds to wait at the end for workers that have not cancelled their jobs yet.
+        client: An asynchronous client of the cluster.
+        job: The function to run for an account. Like `context`, it is pickled: by name if the workers have its module.
+        accounts: The names of the accounts. Nothing else of an account is sent.
+        context: Opens what the jobs of one worker share. The first job in each worker calls it once.
+        concurrency: The number of jobs that one worker runs at a time.
+        retries: How often an account that failed is begun again, after a random delay of up to 0.5, 1, 2 … 30 seconds.
+        timeout: Seconds that one run of a job may take before it fails with a `TimeoutError`; None for no limit.
+        idle_timeout: Seconds that a worker without an account keeps its context open.
+        close_timeout: Seconds to wait at the end for workers that have not ended their jobs yet.
+
+    Returns:
+        An asynchronous iterator that yields an `AccountResult` for each account as soon as it ends; `aclose()` ends it.
 
     Raises:
-        InvalidRequestError: an argument cannot work: a name that comes twice, a job that cannot be pickled.
+        InvalidRequestError: An argument cannot work, such as a repeated name or a job that cannot be pickled.
     """
     settings = RunSettings(
         name=f"cliniko_async-{secrets.token_hex(8)}",
@@ -68,26 +68,26 @@ def run_accounts(
 
 
 class AccountRuns(Generic[T]):
-    """The outcomes of `run_accounts`, each as soon as it is there; they can be iterated once."""
+    """The results of `run_accounts`, each as soon as it is ready. They can be iterated only once."""
 
     def __init__(self, dispatcher: "Dispatcher[T]", accounts: list[str]) -> None:
-        """Nothing is sent before the first outcome is asked for."""
+        """Create the run; nothing is sent before the first result is requested."""
         self._dispatcher = dispatcher
         self._waiting = accounts[::-1]
-        self._turn = asyncio.Lock()
+        self._lock = asyncio.Lock()
 
     def __aiter__(self) -> Self:
         """Continue this run."""
         return self
 
-    async def __anext__(self) -> Outcome[T]:
-        """Return the next outcome, and keep the cluster supplied; a wait that is cancelled ends the run.
+    async def __anext__(self) -> AccountResult[T]:
+        """Return the next result, and send further accounts to the cluster. A wait that is cancelled ends the run.
 
         Raises:
-            UsageError: the client of Dask is closed, so that the accounts that are left cannot be sent.
+            UsageError: The client of Dask is closed, so the remaining accounts cannot be sent.
         """
         try:
-            async with self._turn:
+            async with self._lock:
                 await self._supply()
                 if self._dispatcher.busy:
                     return await self._dispatcher.next()
@@ -105,7 +105,7 @@ class AccountRuns(Generic[T]):
             self._dispatcher.send(self._waiting.pop())
 
     async def aclose(self) -> None:
-        """Cancel what is under way, and wait until the workers have left it, for at most `close_timeout` seconds."""
+        """Cancel the jobs in progress, and wait up to `close_timeout` seconds until the workers have ended them."""
         self._waiting.clear()
         await self._dispatcher.leave()
 
@@ -115,19 +115,19 @@ class AccountRuns(Generic[T]):
     if not TYPE_CHECKING:
 
         def __iter__(self) -> NoReturn:
-            raise TypeError("outcomes are awaited with `async for`, not with `for`")
+            raise TypeError("iterate over the results with `async for`, not with `for`")
 
 
 def _named_once(accounts: Iterable[str]) -> list[str]:
     names = list(accounts)
-    if odd := [name for name in names if not isinstance(name, str)]:
-        raise InvalidRequestError(f"the name of an account must be a str, not {odd[0]!r}", argument="accounts")
+    if invalid := [name for name in names if not isinstance(name, str)]:
+        raise InvalidRequestError(f"the name of an account must be a str, not {invalid[0]!r}", argument="accounts")
     if doubled := [name for name, count in Counter(names).items() if count > 1]:
         raise InvalidRequestError(f"accounts come twice: {', '.join(map(repr, doubled[:5]))}", argument="accounts")
     return names
 
 
-def _pickled(job: Any, context: Any) -> bytes:  # noqa: ANN401  (what is no function is refused)
+def _pickled(job: Any, context: Any) -> bytes:  # noqa: ANN401  (anything but a function is refused)
     for argument, part in (("job", job), ("context", context)):
         if not callable(part):
             raise InvalidRequestError(f"{argument} must be a function", argument=argument)

@@ -3,7 +3,7 @@
 import inspect
 import re
 import types
-from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Hashable, Iterable, Mapping, Sequence
 from functools import cache
 from typing import (
     Any,
@@ -84,6 +84,11 @@ class AnyResource(Protocol):
         ...
 
 
+def _hides_arguments(name: str, method: types.FunctionType) -> bool:
+    """Whether no error shows the arguments of a method: it is private, a coroutine function or decorated already."""
+    return name.startswith("_") or inspect.iscoroutinefunction(method) or "__wrapped__" in vars(method)
+
+
 class Resource(Generic[T]):
     """The base of all resources: a name, a record, and what can be asked for."""
 
@@ -96,9 +101,11 @@ class Resource(Generic[T]):
         self._api = api
 
     def __init_subclass__(cls) -> None:
-        """Name the operations of a mixin after the resource, as Python's own errors and `help` show that name."""
-        for name, method in inspect.getmembers(cls, inspect.isfunction) if "name" in vars(cls) else ():
-            if not name.startswith("_") and name not in vars(cls):
+        """Hide the arguments of its operations, and name those of a mixin after it, as errors and `help` show them."""
+        for name, method in inspect.getmembers(cls, inspect.isfunction):
+            if name in vars(cls) and not _hides_arguments(name, method):
+                setattr(cls, name, hides_locals(method))
+            elif "name" in vars(cls) and not name.startswith("_") and name not in vars(cls):
                 setattr(cls, name, _renamed(method, f"{cls.__name__}.{name}"))
 
     @classmethod
@@ -225,20 +232,20 @@ class Resource(Generic[T]):
                 raise TypeError(f"{text}; filters are positional: list({self.name}.where.{example_of(fields[name])})")
             raise TypeError(text + did_you_mean(name, {*known, *others}, f" for {self.name}"))
 
-    async def _get(self, path: str, visibility: Mapping[str, Any] | None = None) -> T:
+    def _get(self, path: str, visibility: Mapping[str, Any] | None = None) -> Awaitable[T]:
         visibility = visibility or {}
         self._check_options(visibility)
         query = "&".join(f"q%5B%5D={quote(text, '')}" for text in self._visibility_texts(visibility))
-        return await self._send_for_record("GET", f"{path}?{query}" if query else path)
+        return self._send_for_record("GET", f"{path}?{query}" if query else path)
 
     def _sent_fields(self, operation: Literal["create", "update", "cancel"]) -> type:
         return sent_fields(type(self), operation)  # type: ignore[arg-type]  # to mypy, classes are not hashable
 
-    async def _create(self, fields: Mapping[str, Any]) -> T:
-        return await self._record_for(self._write("create", fields, "POST", lambda: f"/{self.name}"))
+    def _create(self, fields: Mapping[str, Any]) -> Awaitable[T]:
+        return self._record_for(self._write("create", fields, "POST", lambda: f"/{self.name}"))
 
-    async def _update(self, id: Id, fields: Mapping[str, Any]) -> T:
-        return await self._record_for(self._write("update", fields, "PATCH", lambda: self._member(id)))
+    def _update(self, id: Id, fields: Mapping[str, Any]) -> Awaitable[T]:
+        return self._record_for(self._write("update", fields, "PATCH", lambda: self._member(id)))
 
     def _write(
         self,
@@ -268,8 +275,8 @@ class Resource(Generic[T]):
         request = Request("GET", self._url(path))
         return decode_record(record, request, await self._api.send(request))
 
-    async def _send_for_record(self, method: str, path: str) -> T:
-        return await self._record_for(Request(method, self._url(path)))
+    def _send_for_record(self, method: str, path: str) -> Awaitable[T]:
+        return self._record_for(Request(method, self._url(path)))
 
     async def _record_for(self, request: Request) -> T:
         response = await self._api.send(request)
@@ -278,8 +285,8 @@ class Resource(Generic[T]):
             raise DecodingError(["has none of its fields"], request=request, status=response.status)
         return record
 
-    async def _act(self, method: str, path: str) -> None:
-        await self._done(Request(method, self._url(path)))
+    def _act(self, method: str, path: str) -> Awaitable[None]:
+        return self._done(Request(method, self._url(path)))
 
     async def _done(self, request: Request) -> None:
         """Send what is answered with nothing, or with the record as it is now.
@@ -296,7 +303,6 @@ class Resource(Generic[T]):
 class ListMixin(Resource[T]):
     """Can be listed."""
 
-    @hides_locals
     def list(self, *filters: Filterable, **options: Unpack[ListOptions]) -> Paginator[T]:
         """Stream the records, those that fulfil all the filters."""
         return self._list(f"/{self.name}", filters, options)
@@ -305,7 +311,6 @@ class ListMixin(Resource[T]):
 class ArchivedListMixin(Resource[T]):
     """Can be listed, with archived ones too."""
 
-    @hides_locals
     def list(self, *filters: Filterable, **options: Unpack[ArchivedListOptions]) -> Paginator[T]:
         """Stream the records, those that fulfil all the filters."""
         return self._list(f"/{self.name}", filters, options)
@@ -314,7 +319,6 @@ class ArchivedListMixin(Resource[T]):
 class ArchivedDeletedListMixin(Resource[T]):
     """Can be listed, with archived and deleted ones too."""
 
-    @hides_locals
     def list(self, *filters: Filterable, **options: Unpack[ArchivedDeletedListOptions]) -> Paginator[T]:
         """Stream the records, those that fulfil all the filters."""
         return self._list(f"/{self.name}", filters, options)
@@ -323,7 +327,6 @@ class ArchivedDeletedListMixin(Resource[T]):
 class ArchivedCancelledDeletedListMixin(Resource[T]):
     """Can be listed, with archived, cancelled and deleted ones too."""
 
-    @hides_locals
     def list(self, *filters: Filterable, **options: Unpack[ArchivedCancelledDeletedListOptions]) -> Paginator[T]:
         """Stream the records, those that fulfil all the filters."""
         return self._list(f"/{self.name}", filters, options)

@@ -1,10 +1,9 @@
 """What resources have that can be asked for by `updated_at`: a stream of changes."""
 
 import datetime as dt
-import math
 from typing import TypeVar
 
-from .._frames import hides_locals
+from .._checks import is_seconds
 from ..changes import Changes
 from ..errors import InvalidRequestError
 from ..filters import Filterable
@@ -17,7 +16,6 @@ T = TypeVar("T")
 class ChangesMixin(Resource[T]):
     """Can be asked for what changed."""
 
-    @hides_locals
     def changes(
         self, since: dt.datetime | str | None = None, *filters: Filterable, overlap: float = 60.0
     ) -> Changes[T]:
@@ -30,7 +28,7 @@ class ChangesMixin(Resource[T]):
                 seconds.
         """
         fields = self.searchable()
-        if isinstance(overlap, bool) or not isinstance(overlap, int | float) or not 0 <= overlap < math.inf:
+        if not is_seconds(overlap, zero=True):
             raise InvalidRequestError("overlap must be a number of seconds, at least 0", argument="overlap")
         options = dict.fromkeys((name for name in VISIBILITIES if f"{name}_at" in fields), "include")
         return Changes(self.listing((self._url(f"/{self.name}"),), filters, options), since, float(overlap))

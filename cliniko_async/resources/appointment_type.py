@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Annotated, Literal, Unpack
 import attrs
 
 from .._dates import DateTime
-from .._frames import hides_locals
 from .._records.record import DEPRECATED, Record, record
 from ..fields import Deprecated, Fields, Id, MaxLength, Money, Pattern, Range
 from ..filters import ArrayField, BooleanField, Column, DateTimeField, Filterable, Filters, IntField, StringField
@@ -119,7 +118,6 @@ class AppointmentTypes(
     record = AppointmentType
     where = AppointmentTypeFilters()
 
-    @hides_locals
     def list_for_practitioner(
         self, practitioner_id: Id, /, *filters: Filterable, **options: Unpack[ArchivedListOptions]
     ) -> Paginator[AppointmentType]:

@@ -6,7 +6,6 @@ import attrs
 
 from .._compat import deprecated
 from .._dates import DateTime
-from .._frames import hides_locals
 from .._records.record import DEPRECATED, Record, record
 from ..fields import Fields, Id
 from ..filters import DateTimeField, Filterable, Filters, IntField
@@ -112,7 +111,6 @@ class Attendees(
     where = AttendeeFilters()
 
     @deprecated("the API gives this path up: use list with a filter on booking_id")
-    @hides_locals
     def list_for_group_appointment(
         self, group_appointment_id: Id, /, *filters: Filterable, **options: Unpack[ArchivedCancelledDeletedListOptions]
     ) -> Paginator[Attendee]:
@@ -122,7 +120,6 @@ class Attendees(
         )
 
     @deprecated("the API gives this path up: use list with a filter on booking_id")
-    @hides_locals
     def list_for_individual_appointment(
         self,
         individual_appointment_id: Id,
@@ -138,7 +135,6 @@ class Attendees(
         )
 
     @deprecated("the API gives this path up: use list with a filter on patient_case_id")
-    @hides_locals
     def list_for_patient_case(
         self, patient_case_id: Id, /, *filters: Filterable, **options: Unpack[ArchivedCancelledDeletedListOptions]
     ) -> Paginator[Attendee]:

@@ -3,7 +3,6 @@
 from typing import Unpack
 
 from .._compat import deprecated
-from .._frames import hides_locals
 from ..fields import Id
 from ..filters import ArrayField, BooleanField, DateTimeField, Filterable, Filters, IntField
 from ..pagination import Paginator
@@ -46,7 +45,6 @@ class Bookings(
     where = BookingFilters()
 
     @deprecated("the API gives this path up")
-    @hides_locals
     def list_for_patient_case(
         self, patient_case_id: Id, /, *filters: Filterable, **options: Unpack[ArchivedCancelledDeletedListOptions]
     ) -> Paginator[Booking]:

@@ -5,7 +5,6 @@ from typing import TYPE_CHECKING, Unpack
 from zoneinfo import ZoneInfo
 
 from .._dates import DateTime
-from .._frames import hides_locals
 from .._records.record import Part, Record, record
 from ..fields import Id
 from ..filters import DateTimeField, Filterable, Filters, IntField
@@ -86,14 +85,12 @@ class DailyAvailabilities(ChangesMixin[DailyAvailability], ListMixin[DailyAvaila
     record = DailyAvailability
     where = DailyAvailabilityFilters()
 
-    @hides_locals
     def list_for_business(
         self, business_id: Id, /, *filters: Filterable, **options: Unpack[ListOptions]
     ) -> Paginator[DailyAvailability]:
         """Stream the daily availabilities at a business."""
         return self._list(f"/businesses/{self._id(business_id, 'business_id')}/daily_availabilities", filters, options)
 
-    @hides_locals
     def list_for_practitioner(
         self, practitioner_id: Id, /, *filters: Filterable, **options: Unpack[ListOptions]
     ) -> Paginator[DailyAvailability]:

@@ -5,7 +5,6 @@ from typing import TYPE_CHECKING, Never, Unpack
 
 from .._compat import deprecated
 from .._dates import Date, DateTime
-from .._frames import hides_locals
 from .._records.record import Record, record
 from ..fields import Id
 from ..filters import DateField, DateTimeField, Filterable, Filters, IntField
@@ -86,7 +85,6 @@ class Invoices(ChangesMixin[Invoice], ArchivedDeletedListMixin[Invoice], Archive
     record = Invoice
     where = InvoiceFilters()
 
-    @hides_locals
     def list_for_appointment(
         self, appointment_id: Id, /, *filters: Filterable, **options: Unpack[ArchivedDeletedListOptions]
     ) -> Paginator[Invoice]:
@@ -94,14 +92,12 @@ class Invoices(ChangesMixin[Invoice], ArchivedDeletedListMixin[Invoice], Archive
         return self._list(f"/appointments/{self._id(appointment_id, 'appointment_id')}/invoices", filters, options)
 
     @deprecated("the API gives this path up: use list with a filter on attendee_id")
-    @hides_locals
     def list_for_attendee(
         self, attendee_id: Id, /, *filters: Filterable, **options: Unpack[ArchivedDeletedListOptions]
     ) -> Paginator[Invoice]:
         """Stream the invoices of an attendee; `list` with a filter on `attendee_id` replaced it."""
         return self._list(f"/attendees/{self._id(attendee_id, 'attendee_id')}/invoices", filters, options)
 
-    @hides_locals
     def list_for_patient_case(
         self, patient_case_id: Id, /, *filters: Filterable, **options: Unpack[ArchivedDeletedListOptions]
     ) -> Paginator[Invoice]:
@@ -109,7 +105,6 @@ class Invoices(ChangesMixin[Invoice], ArchivedDeletedListMixin[Invoice], Archive
         return self._list(f"/patient_cases/{self._id(patient_case_id, 'patient_case_id')}/invoices", filters, options)
 
     @deprecated("the API gives this path up: use list with a filter on patient_id")
-    @hides_locals
     def list_for_patient(
         self, patient_id: Id, /, *filters: Filterable, **options: Unpack[ArchivedDeletedListOptions]
     ) -> Paginator[Invoice]:
@@ -117,7 +112,6 @@ class Invoices(ChangesMixin[Invoice], ArchivedDeletedListMixin[Invoice], Archive
         return self._list(f"/patients/{self._id(patient_id, 'patient_id')}/invoices", filters, options)
 
     @deprecated("the API gives this path up: use list with a filter on practitioner_id")
-    @hides_locals
     def list_for_practitioner(
         self, practitioner_id: Id, /, *filters: Filterable, **options: Unpack[ArchivedDeletedListOptions]
     ) -> Paginator[Invoice]:

@@ -7,7 +7,6 @@ import attrs
 
 from .._compat import deprecated
 from .._dates import DateTime
-from .._frames import hides_locals
 from .._records.record import DEPRECATED, Record, record
 from ..fields import Id
 from ..filters import Column, DateTimeField, Filterable, Filters, IntField
@@ -77,7 +76,6 @@ class InvoiceItems(
     where = InvoiceItemFilters()
 
     @deprecated("the API gives this path up: use list with a filter on invoice_id")
-    @hides_locals
     def list_for_invoice(
         self, invoice_id: Id, /, *filters: Filterable, **options: Unpack[ArchivedDeletedListOptions]
     ) -> Paginator[InvoiceItem]:

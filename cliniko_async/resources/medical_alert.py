@@ -4,7 +4,6 @@ from typing import TYPE_CHECKING, Annotated, Unpack
 
 from .._compat import deprecated
 from .._dates import DateTime
-from .._frames import hides_locals
 from .._records.record import Record, record
 from ..fields import Fields, Id, MaxLength, MinLength
 from ..filters import Column, DateTimeField, Filterable, Filters, IntField
@@ -65,7 +64,6 @@ class MedicalAlerts(
     where = MedicalAlertFilters()
 
     @deprecated("the API gives this path up: use list with a filter on patient_id")
-    @hides_locals
     def list_for_patient(
         self, patient_id: Id, /, *filters: Filterable, **options: Unpack[ArchivedDeletedListOptions]
     ) -> Paginator[MedicalAlert]:

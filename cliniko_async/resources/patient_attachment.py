@@ -1,12 +1,12 @@
 """Patient attachments: the files kept with a patient."""
 
 import asyncio
-import math
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Annotated, Never, Unpack
 
+from .._checks import is_seconds
 from .._compat import deprecated
 from .._dates import DateTime
 from .._files.download import Download
@@ -129,7 +129,6 @@ class PatientAttachments(
     record = PatientAttachment
     where = PatientAttachmentFilters()
 
-    @hides_locals
     def list_for_patient_case(
         self, patient_case_id: Id, /, *filters: Filterable, **options: Unpack[ArchivedListOptions]
     ) -> Paginator[PatientAttachment]:
@@ -139,7 +138,6 @@ class PatientAttachments(
         )
 
     @deprecated("the API gives this path up: use list with a filter on patient_id")
-    @hides_locals
     def list_for_patient(
         self, patient_id: Id, /, *filters: Filterable, **options: Unpack[ArchivedListOptions]
     ) -> Paginator[PatientAttachment]:
@@ -181,7 +179,7 @@ class PatientAttachments(
             upload = self._checked_upload(patient_id, file, filename, description, size)
         finally:
             del file, filename, description
-        if isinstance(timeout, bool) or not isinstance(timeout, int | float) or not 0 <= timeout < math.inf:
+        if not is_seconds(timeout, zero=True):
             raise InvalidRequestError("timeout must be a number of seconds, at least 0", argument="timeout")
         with HiddenLocals():
             async with open_source(upload) as source:

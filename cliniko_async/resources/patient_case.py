@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Annotated, Literal, Unpack
 import attrs
 
 from .._dates import Date, DateTime
-from .._frames import hides_locals
 from .._records.record import DEPRECATED, Record, record
 from ..fields import Fields, Id, Money, Range
 from ..filters import DateField, DateTimeField, Filterable, Filters, IntField, StringField
@@ -103,7 +102,6 @@ class PatientCases(
     record = PatientCase
     where = PatientCaseFilters()
 
-    @hides_locals
     def list_active(self, *filters: Filterable, **options: Unpack[ArchivedListOptions]) -> Paginator[PatientCase]:
         """Stream the patient cases that are active."""
         return self._list("/patient_cases/active", filters, options)

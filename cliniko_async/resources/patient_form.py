@@ -5,7 +5,6 @@ from typing import TYPE_CHECKING, Annotated, Literal, Required, Unpack
 
 from .._compat import deprecated
 from .._dates import Date, DateTime
-from .._frames import hides_locals
 from .._records.record import Part, Record, record
 from ..fields import AsRead, Fields, Id, MaxLength
 from ..filters import Column, DateTimeField, Filterable, Filters, IntField
@@ -270,7 +269,6 @@ class PatientForms(
     where = PatientFormFilters()
 
     @deprecated("the API gives this path up: use list with a filter on attendee_id")
-    @hides_locals
     def list_for_attendee(
         self, attendee_id: Id, /, *filters: Filterable, **options: Unpack[ArchivedListOptions]
     ) -> Paginator[PatientForm]:

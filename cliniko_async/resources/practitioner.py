@@ -3,7 +3,6 @@
 from typing import TYPE_CHECKING, Never, Unpack
 
 from .._dates import DateTime
-from .._frames import hides_locals
 from .._records.record import Record, record
 from ..fields import Id
 from ..filters import BooleanField, DateTimeField, Filterable, Filters, IntField
@@ -63,12 +62,10 @@ class Practitioners(ChangesMixin[Practitioner], ListMixin[Practitioner], GetMixi
     record = Practitioner
     where = PractitionerFilters()
 
-    @hides_locals
     def list_inactive(self, *filters: Filterable, **options: Unpack[ListOptions]) -> Paginator[Practitioner]:
         """Stream the practitioners who no longer work here."""
         return self._list("/practitioners/inactive", filters, options)
 
-    @hides_locals
     def list_for_appointment_type(
         self, appointment_type_id: Id, /, *filters: Filterable, **options: Unpack[ListOptions]
     ) -> Paginator[Practitioner]:
@@ -77,14 +74,12 @@ class Practitioners(ChangesMixin[Practitioner], ListMixin[Practitioner], GetMixi
             f"/appointment_types/{self._id(appointment_type_id, 'appointment_type_id')}/practitioners", filters, options
         )
 
-    @hides_locals
     def list_for_business(
         self, business_id: Id, /, *filters: Filterable, **options: Unpack[ListOptions]
     ) -> Paginator[Practitioner]:
         """Stream the practitioners who work at a business."""
         return self._list(f"/businesses/{self._id(business_id, 'business_id')}/practitioners", filters, options)
 
-    @hides_locals
     def list_inactive_for_appointment_type(
         self, appointment_type_id: Id, /, *filters: Filterable, **options: Unpack[ListOptions]
     ) -> Paginator[Practitioner]:
@@ -95,7 +90,6 @@ class Practitioners(ChangesMixin[Practitioner], ListMixin[Practitioner], GetMixi
             options,
         )
 
-    @hides_locals
     def list_inactive_for_business(
         self, business_id: Id, /, *filters: Filterable, **options: Unpack[ListOptions]
     ) -> Paginator[Practitioner]:

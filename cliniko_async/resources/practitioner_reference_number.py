@@ -4,7 +4,6 @@ from typing import TYPE_CHECKING, Unpack
 
 from .._compat import deprecated
 from .._dates import DateTime
-from .._frames import hides_locals
 from .._records.record import Record, record
 from ..fields import Fields, Id
 from ..filters import Column, DateTimeField, Filterable, Filters, IntField, StringField
@@ -67,7 +66,6 @@ class PractitionerReferenceNumbers(
     where = PractitionerReferenceNumberFilters()
 
     @deprecated("the API gives this path up: use list with a filter on practitioner_id")
-    @hides_locals
     def list_for_practitioner(
         self, practitioner_id: Id, /, *filters: Filterable, **options: Unpack[ListOptions]
     ) -> Paginator[PractitionerReferenceNumber]:

@@ -2,7 +2,6 @@
 
 from typing import TYPE_CHECKING, Unpack
 
-from .._frames import hides_locals
 from .._records.record import Value, record
 from ..fields import Id
 from ..filters import Filterable, Filters
@@ -33,7 +32,6 @@ class Services(ListMixin[Service]):
     record = Service
     where = Filters()
 
-    @hides_locals
     def list_for_business(
         self, business_id: Id, /, *filters: Filterable, **options: Unpack[ListOptions]
     ) -> Paginator[Service]:

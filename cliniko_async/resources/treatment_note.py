@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated, Literal, Required, Unpack
 
 from .._dates import Date, DateTime
-from .._frames import hides_locals
 from .._records.record import Part, Record, record
 from ..fields import AsRead, Fields, Id, MaxLength
 from ..filters import BooleanField, DateTimeField, Filterable, Filters, IntField
@@ -178,7 +177,6 @@ class TreatmentNotes(
     record = TreatmentNote
     where = TreatmentNoteFilters()
 
-    @hides_locals
     def list_for_patient(
         self, patient_id: Id, /, *filters: Filterable, **options: Unpack[ArchivedDeletedListOptions]
     ) -> Paginator[TreatmentNote]:

@@ -296,7 +296,7 @@ async def test_a_file_is_read_piece_by_piece():
 
 
 @virtually
-async def test_a_file_that_makes_no_headway_is_given_up():
+async def test_a_file_that_makes_no_progress_is_given_up():
     """The timeout is for each piece, so a file as a whole may take longer."""
 
     async def stall(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -314,7 +314,7 @@ async def test_a_file_that_makes_no_headway_is_given_up():
         at.sandbox.faults.status(302, headers={"Location": f"http://{host}:{port}/a"})
         async with at.cliniko.patient_attachments.download(record) as file:
             assert [await anext(file) for _ in range(3)] == [b"a", b"b", b"c"]
-            with pytest.raises(TransportTimeoutError, match="no headway for 5 s"):
+            with pytest.raises(TransportTimeoutError, match="no progress for 5 s"):
                 await anext(file)
 
 

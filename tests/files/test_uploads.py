@@ -352,11 +352,11 @@ async def test_a_question_for_the_processing_that_was_cut_off_is_asked_again():
 
 
 @virtually
-async def test_a_store_that_makes_no_headway_is_given_up():
+async def test_a_store_that_makes_no_progress_is_given_up():
     async with clinic(timeout=7.0, retry=ONCE) as at:
         at.sandbox.files.faults.slow(1000.0)
         before = asyncio.get_running_loop().time()
-        with pytest.raises(TransportTimeoutError, match="no headway for 7 s"):
+        with pytest.raises(TransportTimeoutError, match="no progress for 7 s"):
             await at.cliniko.patient_attachments.upload(at.patient_id, PDF, filename="a.pdf")
         assert asyncio.get_running_loop().time() - before == pytest.approx(7.0, abs=0.5)
 

@@ -14,8 +14,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cliniko_async import RetryPolicy
-from cliniko_async._http.retry import RateLimited, Retrying, judge
-from cliniko_async._http.transport import Call
+from cliniko_async._http.attempt import Attempt
+from cliniko_async._http.rate_limit import RateLimited
+from cliniko_async._http.retry import Retrying, classify
 from cliniko_async._messages import Request, Response
 from cliniko_async.errors import (
     ConfigurationError,
@@ -82,7 +83,7 @@ class TestThePolicy:
             return high
 
         class Broken:
-            async def send(self, call):
+            async def send(self, attempt):
                 return Response(503, {}, b"")
 
         async with RawServer() as server, client_of(server) as client:
@@ -95,11 +96,11 @@ class TestThePolicy:
             assert now() - began == pytest.approx(9)
 
 
-class TestTheJudgement:
+class TestClassification:
     @pytest.mark.parametrize("status", [200, 201, 204, 299])
     @pytest.mark.parametrize("method", ["GET", "POST", "PATCH", "DELETE"])
     def test_2xx_is_done(self, method, status):
-        assert judge(Request(method, "https://x/v1/a"), Response(status, {}, b"")) == "done"
+        assert classify(Request(method, "https://x/v1/a"), Response(status, {}, b"")) == "done"
 
     @pytest.mark.parametrize(
         ("method", "path", "repeatable"),
@@ -124,14 +125,14 @@ class TestTheJudgement:
         request = Request(method, f"https://x/v1{path}")
         assert request.repeatable is repeatable
         for status in (408, 500, 502, 503, 504, 599):
-            expected = "again" if repeatable else "unknown"
-            assert judge(request, Response(status, {}, b"")) == expected
-        assert judge(request, Response(429, {}, b"")) == "again"
+            expected = "retry" if repeatable else "outcome_unknown"
+            assert classify(request, Response(status, {}, b"")) == expected
+        assert classify(request, Response(429, {}, b"")) == "retry"
 
     @pytest.mark.parametrize("status", [300, 301, 304, 307, 308, 400, 401, 403, 404, 409, 422, 499])
     def test_other_answers_are_final_for_every_request(self, status):
         for method in ("GET", "POST", "PATCH", "DELETE"):
-            assert judge(Request(method, "https://x/v1/a"), Response(status, {}, b"")) == "refused"
+            assert classify(Request(method, "https://x/v1/a"), Response(status, {}, b"")) == "refused"
 
 
 class TestTooManyRequests:
@@ -520,7 +521,7 @@ async def test_a_transport_error_of_a_call_that_has_no_deadline_passes_as_it_is(
     """A timeout that some inner layer raises is not taken for the deadline."""
 
     class Odd:
-        async def send(self, call: Call) -> Response:
+        async def send(self, attempt: Attempt) -> Response:
             raise TimeoutError("of somebody else")
 
     async with RawServer() as server, client_of(server) as client:

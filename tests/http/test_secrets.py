@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import inspect
 import logging
 import traceback
 from types import SimpleNamespace
@@ -327,6 +328,21 @@ async def test_what_is_refused_before_it_is_sent_is_in_no_frame(call):
         for one in chain(raised.value):
             assert_own_frames_hidden(one, PERSON, BODY, SAID)
         assert server.requests == []
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+@virtually
+async def test_no_list_of_any_resource_shows_its_arguments_when_it_refuses_them():
+    async with RawServer() as server, client_of(server) as client:
+        for resource in client.resources.values():
+            methods = {
+                name: getattr(resource, name) for name in sorted(resource.operations | {"changes"} & {*dir(resource)})
+            }
+            for method in methods.values():
+                if not inspect.iscoroutinefunction(method):
+                    with pytest.raises((InvalidRequestError, TypeError)) as raised:
+                        method("1", f"{PERSON}\ud800", nonsense=PERSON)
+                    assert_own_frames_hidden(raised.value, PERSON)
 
 
 @virtually

@@ -1,4 +1,4 @@
-"""The jobs of accounts on a cluster: each comes out once, whichever worker dies, and none outlives who asked for it."""
+"""The jobs of accounts on a cluster: each is yielded once, whichever worker dies, and none outlives its run."""
 
 import asyncio
 import contextlib
@@ -39,7 +39,7 @@ SOON = 60.0
 
 
 async def until(reached: Callable[[], Any]) -> Any:
-    """Wait for a condition, which may be awaitable, and give what it became."""
+    """Wait until a condition, which may be awaitable, is true, and return its value."""
     async with asyncio.timeout(SOON):
         while True:
             found = reached()
@@ -52,11 +52,11 @@ async def until(reached: Callable[[], Any]) -> Any:
 
 @contextlib.asynccontextmanager
 async def workers(count: int = 1, threads: int = 1, *, processes: bool = False) -> AsyncIterator[Client]:
-    """A client of a cluster on this machine; its workers are processes, or live in this one."""
+    """A client of a cluster on this machine, whose workers are processes or run in this one."""
     options: dict[str, Any] = {"n_workers": count, "threads_per_worker": threads, "processes": processes}
     if not processes:
         options["protocol"] = "tcp"
-    # Without an address Dask takes a port of its own choice, which another cluster may have.
+    # Without an address, Dask chooses a port that another cluster may be using.
     options |= {"host": "127.0.0.1", "dashboard_address": "127.0.0.1:0", "scheduler_kwargs": {"dashboard": False}}
     async with (
         LocalCluster(**options, asynchronous=True) as local,
@@ -95,8 +95,8 @@ async def sandboxes(count: int) -> AsyncIterator[dict[str, Sandbox]]:
         }
 
 
-async def kill_one_that_stands(redis: Redis) -> list[str]:
-    """Kill a worker in the middle of its accounts' second page, let the others go on, and say whose accounts it had."""
+async def kill_a_waiting_worker(redis: Redis) -> list[str]:
+    """Kill a worker while its accounts wait for their second page, and return the accounts that it had."""
     standing = await until(lambda: several(redis))
     victim = int(next(iter(standing.values())))
     os.kill(victim, signal.SIGKILL)
@@ -125,7 +125,7 @@ async def copied_by_id(site: cluster.Site, redis: Redis, account: str) -> list[s
     ],
     ids=["rows and cursor in one transaction", "rows by id, then the cursor in Redis"],
 )
-async def test_a_worker_that_is_killed_loses_nothing_doubles_nothing_and_meets_no_429(
+async def test_a_killed_worker_loses_nothing_duplicates_nothing_and_causes_no_429(
     job, context, copied, redis_server: RedisServer, tmp_path: Path
 ):
     site = cluster.Site(redis_server.url, tmp_path)
@@ -136,13 +136,13 @@ async def test_a_worker_that_is_killed_loses_nothing_doubles_nothing_and_meets_n
     ):
         site.write_keys(accounts)
         runs = run_accounts(client, job, accounts, context=functools.partial(context, site), concurrency=2)
-        killing = asyncio.create_task(kill_one_that_stands(redis))
+        killing = asyncio.create_task(kill_a_waiting_worker(redis))
         outcomes = [each async for each in runs]
         assert [each.error for each in outcomes] == [None] * 7
         assert sorted(each.account for each in outcomes) == sorted(accounts)
         for account, sandbox in accounts.items():
             rows = await copied(site, redis, account)
-            assert sorted(rows) == sorted(kind["id"] for kind in sandbox.all("appointment_types"))
+            assert sorted(rows) == sorted(row["id"] for row in sandbox.all("appointment_types"))
         assert sum(sandbox.budget.refused for sandbox in accounts.values()) == 0
         for account in await killing:
             (first, _, begin), (second, _, resumed) = map(json.loads, await redis.lrange(f"begun {account}", 0, -1))
@@ -157,8 +157,8 @@ async def test_a_worker_that_is_killed_loses_nothing_doubles_nothing_and_meets_n
         assert "clinic 1" not in logs
 
 
-async def test_an_account_that_kills_its_workers_comes_out_as_an_error_and_the_next_one_is_served():
-    """A worker that its nanny started again has a context too."""
+async def test_an_account_that_kills_its_workers_is_yielded_with_an_error_and_the_next_one_is_served():
+    """A worker that its nanny restarted has a context too."""
     with dask.config.set({"distributed.scheduler.allowed-failures": 0}):
         async with workers(1, processes=True) as client:
             accounts = ["poison", "north"]
@@ -169,54 +169,54 @@ async def test_an_account_that_kills_its_workers_comes_out_as_an_error_and_the_n
     assert north.result not in (None, os.getpid())
 
 
-# Workers in this process, so that a job can be looked at from outside.
+# Workers in this process, so that a test can observe their jobs.
 
 
 @dataclasses.dataclass
-class Here:
-    """Something of this process, which travels to its workers and stays what it is."""
+class LocalFunction:
+    """A function of this process, pickled by its id, so that the workers in this process call the same object."""
 
     name: int
 
     def __call__(self, *args: Any) -> Any:
-        return HERE[self.name](*args)
+        return LOCAL[self.name](*args)
 
 
-HERE: dict[int, Any] = {}
+LOCAL: dict[int, Any] = {}
 
 
-def here(thing: Callable[..., Any]) -> Here:
-    HERE[id(thing)] = thing
-    return Here(id(thing))
+def local(thing: Callable[..., Any]) -> LocalFunction:
+    LOCAL[id(thing)] = thing
+    return LocalFunction(id(thing))
 
 
-class Hall:
-    """A job that stays until it is let go, and what was seen of it."""
+class HeldJobs:
+    """Jobs that run until they are released, and a record of them."""
 
     def __init__(self) -> None:
-        self.inside: list[str] = []
+        self.running: list[str] = []
         self.ended: list[str] = []
         self.cancelled: list[str] = []
         self.most = 0
-        self.open = threading.Event()
+        self.released = threading.Event()
 
     async def job(self, run: AccountRun) -> str:
-        self.inside.append(run.account)
-        self.most = max(self.most, len(self.inside))
+        self.running.append(run.account)
+        self.most = max(self.most, len(self.running))
         try:
-            while not self.open.is_set():  # noqa: ASYNC110  (it is set in another loop)
+            while not self.released.is_set():  # noqa: ASYNC110  (it is set in another loop)
                 await asyncio.sleep(0.01)
             self.ended.append(run.account)
         except asyncio.CancelledError:
             self.cancelled.append(run.account)
             raise
         finally:
-            self.inside.remove(run.account)
+            self.running.remove(run.account)
         return f"done with {run.account}"
 
 
-def enter(client: Client, job: Callable[..., Any], accounts, context=cluster.bare, **options: Any) -> AccountRuns:
-    return run_accounts(client, here(job), accounts, context=context, **options)
+def run_here(client: Client, job: Callable[..., Any], accounts, context=cluster.bare, **options: Any) -> AccountRuns:
+    return run_accounts(client, local(job), accounts, context=context, **options)
 
 
 async def plugins_of(client: Client) -> list[str]:
@@ -224,96 +224,96 @@ async def plugins_of(client: Client) -> list[str]:
     return [name for names in found.values() for name in names]
 
 
-async def test_each_account_comes_out_once_and_one_that_fails_does_so_alone(dask_client: Client):
+async def test_each_account_is_yielded_once_and_one_that_fails_affects_no_other(dask_client: Client):
     async def job(run: AccountRun) -> str:
         if run.account == "3":
             raise ValueError("about a patient")
         return run.account * 2
 
-    outcomes = {each.account: each async for each in enter(dask_client, job, map(str, range(40)))}
+    outcomes = {each.account: each async for each in run_here(dask_client, job, map(str, range(40)))}
     assert len(outcomes) == 40
     error = outcomes.pop("3").error
     assert isinstance(error, ValueError)
     assert {account: each.result for account, each in outcomes.items()} == {each: each * 2 for each in outcomes}
 
 
-async def test_what_a_job_ends_with_is_in_no_log(dask_client: Client):
+async def test_the_error_of_a_job_is_in_no_log(dask_client: Client):
     async def job(run: AccountRun) -> str:
         raise ValueError("about a patient")
 
-    assert [str(each.error) async for each in enter(dask_client, job, ["north road"])] == ["about a patient"]
+    assert [str(each.error) async for each in run_here(dask_client, job, ["north road"])] == ["about a patient"]
     logs = str(await dask_client.get_worker_logs()) + str(await dask_client.get_scheduler_logs())
     assert "about a patient" not in logs
     assert "north road" not in logs
 
 
-async def test_many_are_under_way_on_one_slot_and_never_more_than_at_once(dask_client: Client):
-    hall = Hall()
-    runs = enter(dask_client, hall.job, map(str, range(10)), concurrency=4)
+async def test_many_accounts_run_on_one_slot_of_dask_and_never_more_than_concurrency(dask_client: Client):
+    held = HeldJobs()
+    runs = run_here(dask_client, held.job, map(str, range(10)), concurrency=4)
     first = asyncio.ensure_future(anext(runs))
-    await until(lambda: len(hall.inside) == 4)
-    hall.open.set()
+    await until(lambda: len(held.running) == 4)
+    held.released.set()
     rest = [await first, *[each async for each in runs]]
     assert len({each.account for each in rest}) == len(rest) == 10
-    assert hall.most == 4
+    assert held.most == 4
 
 
-async def test_a_worker_has_no_more_than_at_once_even_when_the_other_one_is_gone():
-    """The accounts of a worker that left wait for room at those that stay."""
-    hall = Hall()
+async def test_a_worker_has_no_more_than_concurrency_even_when_the_other_one_is_gone():
+    """The accounts of a worker that left wait for a slot at the others."""
+    held = HeldJobs()
     async with workers(2) as client:
-        runs = enter(client, hall.job, map(str, range(6)), concurrency=3)
+        runs = run_here(client, held.job, map(str, range(6)), concurrency=3)
         first = asyncio.ensure_future(anext(runs))
-        await until(lambda: len(hall.inside) >= 4)
+        await until(lambda: len(held.running) >= 4)
         leaving = next(iter(client.cluster.workers.values()))
         await leaving.close()
-        hall.most = 0
-        await until(lambda: len(hall.inside) == 3)
-        hall.open.set()
+        held.most = 0
+        await until(lambda: len(held.running) == 3)
+        held.released.set()
         assert sorted([(await first).account, *[each.account async for each in runs]]) == list("012345")
-    assert hall.cancelled
-    assert hall.most <= 3
+    assert held.cancelled
+    assert held.most <= 3
 
 
 async def test_accounts_that_wait_at_a_full_worker_go_to_one_that_joins():
-    hall = Hall()
+    held = HeldJobs()
     async with workers(2) as client:
-        runs = enter(client, hall.job, map(str, range(4)), concurrency=2)
+        runs = run_here(client, held.job, map(str, range(4)), concurrency=2)
         first = asyncio.ensure_future(anext(runs))
-        await until(lambda: len(hall.inside) == 4)
+        await until(lambda: len(held.running) == 4)
         await next(iter(client.cluster.workers.values())).close()
-        await until(lambda: len(hall.cancelled) == 2)
+        await until(lambda: len(held.cancelled) == 2)
         client.cluster.scale(3)
-        await until(lambda: len(hall.inside) == 4)
-        hall.open.set()
+        await until(lambda: len(held.running) == 4)
+        held.released.set()
         assert sorted([(await first).account, *[each.account async for each in runs]]) == list("0123")
 
 
-async def test_leaving_cancels_the_jobs_and_leaves_nothing_on_the_workers(dask_client: Client):
-    hall = Hall()
-    runs = enter(dask_client, hall.job, "abc")
+async def test_closing_cancels_the_jobs_and_leaves_nothing_on_the_workers(dask_client: Client):
+    held = HeldJobs()
+    runs = run_here(dask_client, held.job, "abc")
     first = asyncio.ensure_future(anext(runs))
-    await until(lambda: len(hall.inside) == 3)
+    await until(lambda: len(held.running) == 3)
     first.cancel()
     await runs.aclose()
-    assert sorted(hall.cancelled) == ["a", "b", "c"]
+    assert sorted(held.cancelled) == ["a", "b", "c"]
     assert threads_of_the_library() == []
     assert await plugins_of(dask_client) == []
     with pytest.raises(StopAsyncIteration):
         await anext(runs)
 
 
-async def test_breaking_out_cancels_the_jobs_too(dask_client: Client):
-    hall = Hall()
+async def test_break_cancels_the_jobs_too(dask_client: Client):
+    held = HeldJobs()
 
     async def job(run: AccountRun) -> str:
-        return "at once" if run.account == "first" else await hall.job(run)
+        return "at once" if run.account == "first" else await held.job(run)
 
-    async for each in enter(dask_client, job, ["first", *"abc"]):
+    async for each in run_here(dask_client, job, ["first", *"abc"]):
         assert each.result == "at once"
-        await until(lambda: len(hall.inside) == 3)
+        await until(lambda: len(held.running) == 3)
         break
-    await until(lambda: len(hall.cancelled) == 3)
+    await until(lambda: len(held.cancelled) == 3)
     await until(lambda: not threads_of_the_library())
 
     async def alone() -> bool:
@@ -322,10 +322,10 @@ async def test_breaking_out_cancels_the_jobs_too(dask_client: Client):
     await until(alone)
 
 
-async def test_two_who_take_from_one_run_get_each_outcome_once(dask_client: Client):
-    hall = Hall()
-    hall.open.set()
-    runs = enter(dask_client, hall.job, map(str, range(9)))
+async def test_two_consumers_of_one_run_share_its_results(dask_client: Client):
+    held = HeldJobs()
+    held.released.set()
+    runs = run_here(dask_client, held.job, map(str, range(9)))
 
     async def take() -> list[str]:
         return [each.account async for each in runs]
@@ -334,59 +334,59 @@ async def test_two_who_take_from_one_run_get_each_outcome_once(dask_client: Clie
     assert sorted(one + other) == list("012345678")
 
 
-async def test_leaving_ends_the_wait_of_somebody_else(dask_client: Client):
-    hall = Hall()
-    runs = enter(dask_client, hall.job, "abc")
+async def test_closing_ends_the_wait_of_another_consumer(dask_client: Client):
+    held = HeldJobs()
+    runs = run_here(dask_client, held.job, "abc")
     waiting = asyncio.create_task(anext(runs, "nothing more"))
-    await until(lambda: len(hall.inside) == 3)
+    await until(lambda: len(held.running) == 3)
     await runs.aclose()
     assert await waiting == "nothing more"
 
 
-async def test_leaving_twice_or_before_the_first_outcome_does_nothing(dask_client: Client):
-    runs = enter(dask_client, Hall().job, "abc")
+async def test_closing_twice_or_before_the_first_result_does_nothing(dask_client: Client):
+    runs = run_here(dask_client, HeldJobs().job, "abc")
     for _ in range(2):
         await runs.aclose()
     assert [each async for each in runs] == []
     assert await plugins_of(dask_client) == []
 
 
-async def test_a_consumer_that_is_cancelled_takes_the_jobs_with_it(dask_client: Client):
-    hall = Hall()
+async def test_cancelling_the_consumer_cancels_the_jobs(dask_client: Client):
+    held = HeldJobs()
 
     async def consume() -> None:
-        async for _ in enter(dask_client, hall.job, "abc"):
+        async for _ in run_here(dask_client, held.job, "abc"):
             pass
 
     task = asyncio.create_task(consume())
-    await until(lambda: len(hall.inside) == 3)
+    await until(lambda: len(held.running) == 3)
     task.cancel()
     with contextlib.suppress(asyncio.CancelledError):
         await task
     del task
-    await until(lambda: len(hall.cancelled) == 3)
+    await until(lambda: len(held.cancelled) == 3)
 
 
-async def test_a_client_that_is_gone_takes_the_jobs_with_it():
-    hall = Hall()
+async def test_closing_the_client_of_dask_cancels_the_jobs():
+    held = HeldJobs()
     async with workers() as client:
         async with Client(client.cluster, asynchronous=True, set_as_default=False) as other:
-            runs = enter(other, hall.job, "abc")
+            runs = run_here(other, held.job, "abc")
             first = asyncio.ensure_future(anext(runs))
-            await until(lambda: len(hall.inside) == 3)
-        await until(lambda: len(hall.cancelled) == 3)
+            await until(lambda: len(held.running) == 3)
+        await until(lambda: len(held.cancelled) == 3)
         outcomes = [await first, *[each async for each in runs]]
     assert sorted(each.account for each in outcomes) == ["a", "b", "c"]
     assert {type(each.error) for each in outcomes} == {FutureCancelledError}
 
 
 async def test_a_run_that_loses_its_cluster_says_how_many_accounts_were_not_sent():
-    """Those under way come out with an error each."""
-    hall = Hall()
+    """Each account in progress is yielded with an error."""
+    held = HeldJobs()
     async with workers() as client:
-        runs = enter(client, hall.job, "abcd", concurrency=2)
+        runs = run_here(client, held.job, "abcd", concurrency=2)
         first = asyncio.ensure_future(anext(runs))
-        await until(lambda: len(hall.inside) == 2)
+        await until(lambda: len(held.running) == 2)
     outcomes = [await first, await anext(runs)]
     assert sorted(each.account for each in outcomes) == ["a", "b"]
     assert [each for each in outcomes if each.error is None] == []
@@ -395,23 +395,23 @@ async def test_a_run_that_loses_its_cluster_says_how_many_accounts_were_not_sent
     await runs.aclose()
 
 
-async def test_a_task_that_somebody_else_cancels_is_the_error_of_its_account(dask_client: Client):
-    hall = Hall()
-    runs = enter(dask_client, hall.job, "ab", concurrency=1)
+async def test_a_task_that_is_cancelled_from_outside_is_the_error_of_its_account(dask_client: Client):
+    held = HeldJobs()
+    runs = run_here(dask_client, held.job, "ab", concurrency=1)
     first = asyncio.ensure_future(anext(runs))
-    await until(lambda: hall.inside == ["a"])
+    await until(lambda: held.running == ["a"])
     await dask_client.cancel([Future(key, dask_client) for key in dask_client.futures])
     assert isinstance((await first).error, FutureCancelledError)
-    await until(lambda: hall.cancelled == ["a"])
-    hall.open.set()
+    await until(lambda: held.cancelled == ["a"])
+    held.released.set()
     assert [each.result async for each in runs] == ["done with b"]
 
 
-async def test_a_job_that_is_cancelled_from_within_is_an_error_and_is_not_begun_again(dask_client: Client):
+async def test_a_job_that_is_cancelled_from_inside_is_an_error_and_is_not_begun_again(dask_client: Client):
     async def job(run: AccountRun) -> None:
         raise asyncio.CancelledError
 
-    (outcome,) = [each async for each in enter(dask_client, job, "a")]
+    (outcome,) = [each async for each in run_here(dask_client, job, "a")]
     assert isinstance(outcome.error, UsageError)
 
 
@@ -423,14 +423,14 @@ class UnreadableError(Exception):
 @pytest.mark.parametrize(
     "what", [threading.Lock, lambda: UnreadableError("about a patient", "b")], ids=["lock", "error"]
 )
-async def test_what_cannot_travel_is_the_error_of_its_account_and_in_no_log(dask_client: Client, what):
+async def test_a_result_that_cannot_be_pickled_is_the_error_of_its_account_and_in_no_log(dask_client: Client, what):
     async def job(run: AccountRun) -> object:
         thing = what()
         if isinstance(thing, Exception):
             raise thing
         return thing
 
-    (outcome,) = [each async for each in enter(dask_client, job, "a")]
+    (outcome,) = [each async for each in run_here(dask_client, job, "a")]
     assert isinstance(outcome.error, UsageError)
     assert "TypeError" in str(outcome.error)
     logs = str(await dask_client.get_worker_logs()) + str(await dask_client.get_scheduler_logs())
@@ -438,28 +438,28 @@ async def test_what_cannot_travel_is_the_error_of_its_account_and_in_no_log(dask
     assert "about a patient" not in logs
 
 
-async def test_runs_do_not_mix(dask_client: Client):
+async def test_two_runs_do_not_interfere(dask_client: Client):
     """Two at the same time, each with the tools of its own context."""
 
-    def context_with(tool: str) -> Here:
+    def context_with(tool: str) -> LocalFunction:
         @contextlib.asynccontextmanager
         async def opened() -> AsyncIterator[WorkerContext[str]]:
             yield WorkerContext(
                 client=cluster.nobodys_client, cursors=cluster.NoCursors(), stream="nothing", tools=tool
             )
 
-        return here(opened)
+        return local(opened)
 
     async def job(run: AccountRun[str]) -> str:
         return run.tools
 
     async def run(tool: str) -> set[str]:
-        return {each.result async for each in enter(dask_client, job, map(str, range(20)), context_with(tool))}
+        return {each.result async for each in run_here(dask_client, job, map(str, range(20)), context_with(tool))}
 
     assert await asyncio.gather(run("saw"), run("plane")) == [{"saw"}, {"plane"}]
 
 
-async def test_a_redis_that_is_away_for_a_while_fails_no_account(dask_client: Client, redis_server: RedisServer):
+async def test_a_redis_that_is_lost_for_a_while_fails_no_account(dask_client: Client, redis_server: RedisServer):
 
     async def job(run: AccountRun) -> None:
         await run.save("here")
@@ -470,7 +470,7 @@ async def test_a_redis_that_is_away_for_a_while_fails_no_account(dask_client: Cl
             cursors = RedisCursors(redis, timeout=0.1)
             yield WorkerContext(client=cluster.nobodys_client, cursors=cursors, stream="nightly")
 
-    runs = enter(dask_client, job, ["first", "second", "third"], here(opened), concurrency=1)
+    runs = run_here(dask_client, job, ["first", "second", "third"], local(opened), concurrency=1)
     assert (await anext(runs)).error is None
     with redis_server.frozen():
         waiting = asyncio.ensure_future(anext(runs))
@@ -486,7 +486,7 @@ async def context_without_tools() -> AsyncIterator[WorkerContext]:
 
 
 async def test_a_context_that_cannot_be_opened_is_the_error_of_each_account(dask_client: Client):
-    outcomes = [each async for each in enter(dask_client, Hall().job, "abc", context_without_tools)]
+    outcomes = [each async for each in run_here(dask_client, HeldJobs().job, "abc", context_without_tools)]
     assert [str(each.error) for each in outcomes] == ["no tools"] * 3
 
 
@@ -494,17 +494,17 @@ async def test_the_run_can_save_its_cursor_until_it_is_taken_over(dask_client: C
     async def job(run: AccountRun) -> None:
         await run.save("anything")
 
-    (outcome,) = [each async for each in enter(dask_client, job, "a")]
+    (outcome,) = [each async for each in run_here(dask_client, job, "a")]
     assert isinstance(outcome.error, UsageError)
     assert str(outcome.error) == "taken over"
 
 
-def test_a_run_that_was_left_in_a_loop_that_is_closed_is_forgotten():
+def test_a_run_abandoned_in_a_closed_loop_is_collected():
     left = []
 
     async def leave() -> None:
         async with workers() as client:
-            left.append(enter(client, Hall().job, "a"))
+            left.append(run_here(client, HeldJobs().job, "a"))
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(anext(left[0]), 0.1)
 
@@ -512,7 +512,7 @@ def test_a_run_that_was_left_in_a_loop_that_is_closed_is_forgotten():
     left.clear()
 
 
-# A client that ends, however it does.
+# A program that ends, in any way.
 
 DRIVER = """
 import asyncio, contextlib, sys
@@ -537,7 +537,7 @@ def driver(client: Client, *accounts: str) -> subprocess.Popen[bytes]:
 
 
 async def test_a_program_that_ends_abruptly_leaves_nothing_on_the_cluster(dask_client: Client):
-    """Its jobs are cancelled, its contexts are closed, and the scheduler was never told of either."""
+    """Its jobs are cancelled and its contexts closed, although the scheduler knows of neither."""
     signals = [signal.SIGINT, signal.SIGTERM, signal.SIGKILL]
     programs = [driver(dask_client, each.name) for each in signals]
     await until(lambda: sorted(cluster.staying) == sorted(each.name for each in signals))
@@ -556,23 +556,23 @@ async def test_a_program_that_ends_abruptly_leaves_nothing_on_the_cluster(dask_c
 
 
 async def test_a_wait_that_is_cancelled_ends_the_run(dask_client: Client):
-    """What is under way is cancelled before the cancellation goes on."""
-    hall = Hall()
-    runs = enter(dask_client, hall.job, "abc")
+    """The jobs in progress are cancelled before the cancellation is raised."""
+    held = HeldJobs()
+    runs = run_here(dask_client, held.job, "abc")
     waiting = asyncio.create_task(anext(runs))
-    await until(lambda: len(hall.inside) == 3)
+    await until(lambda: len(held.running) == 3)
     waiting.cancel()
     with pytest.raises(asyncio.CancelledError):
         await waiting
-    assert sorted(hall.cancelled) == ["a", "b", "c"]
+    assert sorted(held.cancelled) == ["a", "b", "c"]
     assert await plugins_of(dask_client) == []
     assert [each async for each in runs] == []
 
 
-async def test_a_task_that_nobody_wants_any_more_is_not_even_begun(dask_client: Client):
-    """Dask says so while the thread that would run it is on its way: here, it never knew the task."""
-    hall = Hall()
-    parts = _pickling.dumps((here(hall.job), cluster.bare))
+async def test_a_task_that_is_no_longer_wanted_is_not_begun(dask_client: Client):
+    """Dask may release a task while its thread starts; here it never knew the task."""
+    held = HeldJobs()
+    parts = _pickling.dumps((local(held.job), cluster.bare))
     packed = _pickling.dumps(Assignment("run", "run-1", "a", parts, {"concurrency": 1}))
     assert await dask_client.submit(ended_with, packed, pure=False) == "Reschedule"
     assert await plugins_of(dask_client) == []
@@ -602,7 +602,7 @@ asyncio.run(main())
 
 @contextlib.asynccontextmanager
 async def another_worker(client: Client, *missing: str) -> AsyncIterator[tuple[str, subprocess.Popen[bytes]]]:
-    """A worker in a process of its own, in which modules are missing; its address, and the process."""
+    """A worker in its own process, in which some modules are missing: its address and the process."""
     before = set(await client.nthreads())
     command = [sys.executable, "-c", WORKER, client.scheduler.address, *missing]
     process = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.DEVNULL)  # noqa: ASYNC220  (it starts at once)
@@ -621,11 +621,11 @@ async def another_worker(client: Client, *missing: str) -> AsyncIterator[tuple[s
 async def test_a_worker_without_the_package_is_named_and_its_accounts_go_to_others(
     dask_client: Client, caplog: pytest.LogCaptureFixture
 ):
-    hall = Hall()
-    hall.open.set()
+    held = HeldJobs()
+    held.released.set()
     async with another_worker(dask_client, "cliniko_async") as (address, process):
         with caplog.at_level(logging.WARNING, "cliniko_async"):
-            outcomes = [each async for each in enter(dask_client, hall.job, map(str, range(30)), concurrency=4)]
+            outcomes = [each async for each in run_here(dask_client, held.job, map(str, range(30)), concurrency=4)]
         assert {each.account: each.error for each in outcomes} == {str(number): None for number in range(30)}
         assert process.poll() is None
         assert address in await dask_client.nthreads()
@@ -634,7 +634,7 @@ async def test_a_worker_without_the_package_is_named_and_its_accounts_go_to_othe
     assert "ModuleNotFoundError: No module named 'cliniko_async" in named
 
 
-async def test_what_is_sent_says_what_is_missing_instead_of_failing(
+async def test_the_function_that_is_sent_reports_a_missing_package_instead_of_failing(
     dask_client: Client, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.delattr(integrations, "_dask_worker")
@@ -646,7 +646,7 @@ async def test_what_is_sent_says_what_is_missing_instead_of_failing(
 
 
 async def test_where_no_worker_can_run_the_job_the_error_names_each(dask_client: Client):
-    """Here it is the module of the job that the workers lack."""
+    """Here the workers lack the module of the job."""
     module = types.ModuleType("only_here")
     exec("async def job(run): pass", module.__dict__)
     sys.modules["only_here"] = module
@@ -661,8 +661,8 @@ async def test_where_no_worker_can_run_the_job_the_error_names_each(dask_client:
     assert {str(each.error) for each in outcomes} == {expected}
 
 
-async def test_a_job_that_a_worker_cannot_read_for_another_reason_shows_no_more_than_its_kind(dask_client: Client):
-    """The text of such an error may hold what the job refers to."""
+async def test_a_job_that_cannot_be_unpickled_for_another_reason_shows_only_the_class_of_the_error(dask_client: Client):
+    """The text of such an error may contain what the job refers to."""
 
     class Broken:
         def __reduce__(self) -> Any:
@@ -675,11 +675,11 @@ async def test_a_job_that_a_worker_cannot_read_for_another_reason_shows_no_more_
     assert "secret" not in str(outcome.error)
 
 
-async def test_a_frozen_worker_without_an_account_holds_up_neither_start_nor_end(dask_client: Client):
-    hall = Hall()
+async def test_a_frozen_worker_without_an_account_delays_neither_start_nor_end(dask_client: Client):
+    held = HeldJobs()
 
     async def job(run: AccountRun) -> str:
-        return run.account if run.account == "first" else await hall.job(run)
+        return run.account if run.account == "first" else await held.job(run)
 
     async with another_worker(dask_client) as (address, process):
         # It has other work, so that Dask gives it no account.
@@ -691,16 +691,16 @@ async def test_a_frozen_worker_without_an_account_holds_up_neither_start_nor_end
         await until(busy)
         process.send_signal(signal.SIGSTOP)
         async with asyncio.timeout(SOON):
-            assert [each.account async for each in enter(dask_client, job, ["first"])] == ["first"]
-            runs = enter(dask_client, job, ["first", "a"], close_timeout=SOON)
+            assert [each.account async for each in run_here(dask_client, job, ["first"])] == ["first"]
+            runs = run_here(dask_client, job, ["first", "a"], close_timeout=SOON)
             assert (await anext(runs)).account == "first"
-            await until(lambda: hall.inside == ["a"])
+            await until(lambda: held.running == ["a"])
             await runs.aclose()
-        assert hall.cancelled == ["a"]
+        assert held.cancelled == ["a"]
         other.release()
 
 
-async def test_leaving_waits_only_so_long_for_a_frozen_worker():
+async def test_closing_waits_no_longer_than_close_timeout_for_a_frozen_worker():
     async with workers(0) as client, another_worker(client) as (address, process):
         runs = run_accounts(client, cluster.stay, "a", context=cluster.bare, close_timeout=0.3)
         waiting = asyncio.create_task(anext(runs, None))
@@ -719,21 +719,21 @@ def plugins_here(dask_worker: Any) -> list[str]:
     return list(dask_worker.plugins)
 
 
-# A scheduler that goes, and comes back.
+# A scheduler that disappears and comes back.
 
 
-async def test_a_scheduler_that_comes_back_is_sent_what_had_not_come_out():
-    hall = Hall()
+async def test_a_scheduler_that_comes_back_is_sent_the_unfinished_accounts():
+    held = HeldJobs()
     options = {"host": "127.0.0.1", "dashboard": False}
     async with Scheduler(port=0, **options) as scheduler, Worker(scheduler.address, nthreads=1, host="127.0.0.1"):
         address = scheduler.address
         client = await Client(address, asynchronous=True, set_as_default=False)
-        runs = enter(client, hall.job, "abcd", concurrency=2)
+        runs = run_here(client, held.job, "abcd", concurrency=2)
         first = asyncio.ensure_future(anext(runs))
-        await until(lambda: len(hall.inside) == 2)
+        await until(lambda: len(held.running) == 2)
         await scheduler.close()
-        await until(lambda: len(hall.cancelled) == 2)
-    hall.open.set()
+        await until(lambda: len(held.cancelled) == 2)
+    held.released.set()
     port = int(address.rpartition(":")[2])
     async with Scheduler(port=port, **options), Worker(address, nthreads=1, host="127.0.0.1"):
         outcomes = [await first, *[each async for each in runs]]
@@ -753,7 +753,7 @@ async def test_an_account_that_fails_is_begun_again_as_often_as_asked(dask_clien
             raise OSError("not this time")
         return begun.count(run.account)
 
-    outcomes = {each.account: each async for each in enter(dask_client, job, ["bad", "shaky"], retries=2)}
+    outcomes = {each.account: each async for each in run_here(dask_client, job, ["bad", "shaky"], retries=2)}
     assert outcomes["shaky"].result == 2
     assert str(outcomes["bad"].error) == "not this time"
     assert begun.count("bad") == 3
@@ -767,7 +767,7 @@ async def test_a_job_that_exits_or_takes_too_long_is_the_error_of_its_account(da
             await asyncio.Event().wait()
         return run.account
 
-    outcomes = {each.account: each async for each in enter(dask_client, job, ["exit", "long", "a"], timeout=0.5)}
+    outcomes = {each.account: each async for each in run_here(dask_client, job, ["exit", "long", "a"], timeout=0.5)}
     assert str(outcomes["exit"].error) == "the job raised SystemExit"
     assert isinstance(outcomes["long"].error, TimeoutError)
     assert outcomes["a"].result == "a"
@@ -813,7 +813,7 @@ def job_with_a_lock() -> Callable[..., Any]:
     ],
     ids=lambda value: "" if isinstance(value, str) else "-".join(value),
 )
-async def test_what_cannot_work_is_refused_before_anything_is_sent(dask_client: Client, arguments, said: str):
+async def test_invalid_arguments_are_refused_before_anything_is_sent(dask_client: Client, arguments, said: str):
     wanted = {"job": cluster.own_process, "accounts": "a", "context": cluster.bare, **arguments}
     with pytest.raises(InvalidRequestError) as caught:
         run_accounts(dask_client, wanted.pop("job"), wanted.pop("accounts"), **wanted)
@@ -831,7 +831,7 @@ def test_the_library_is_imported_without_dask():
     assert subprocess.check_output([sys.executable, "-c", code], encoding="utf-8").strip() == "set()"
 
 
-def test_without_dask_the_adapter_says_what_to_install(monkeypatch: pytest.MonkeyPatch):
+def test_without_dask_the_error_names_the_extra_to_install(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.delitem(sys.modules, "cliniko_async.integrations.dask")
     monkeypatch.setitem(sys.modules, "distributed", None)
     with pytest.raises(ConfigurationError, match=r"cliniko-async\[dask\]"):

@@ -1,4 +1,4 @@
-"""The runner of a worker: the jobs of many accounts on one loop, with a context that is open while there is work."""
+"""The runner of a worker: the jobs of many accounts on one loop, with a context that is open while there are jobs."""
 
 import asyncio
 import contextlib
@@ -6,19 +6,19 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import CancelledError
+from concurrent.futures import CancelledError, Future
 
 import pytest
 
 from cliniko_async import UsageError
-from cliniko_async.integrations._job_runner import AccountRun, JobRunner, RunnerOptions, WorkerContext
+from cliniko_async.integrations._job_runner import AccountRun, JobHandle, RunnerOptions, WorkerContext, WorkerRunner
 from tests.support import cluster
 
 SOON = 60.0
 
 
 class Context:
-    """A context that counts its openings, and in which task each was entered and left."""
+    """A context that records the task in which it was opened and closed each time."""
 
     def __init__(self) -> None:
         self.opened: list[object] = []
@@ -31,7 +31,7 @@ class Context:
         yield WorkerContext(client=cluster.nobodys_client, cursors=cluster.NoCursors(), stream="nothing")
         self.closed.append(asyncio.current_task())
         if self.fails_at_the_end:
-            raise OSError("the door is stuck")
+            raise OSError("the context cannot be closed")
 
 
 @pytest.fixture
@@ -40,12 +40,12 @@ def context() -> Context:
 
 
 @pytest.fixture
-def runner_of(context: Context) -> Iterator[Callable[..., JobRunner]]:
+def runner_of(context: Context) -> Iterator[Callable[..., WorkerRunner]]:
     made = []
 
-    def make(job, concurrency: int = 2, idle_timeout: float = 3600.0, **options) -> JobRunner:
+    def make(job, concurrency: int = 2, idle_timeout: float = 3600.0, **options) -> WorkerRunner:
         wanted = RunnerOptions(job=job, context=context, concurrency=concurrency, idle_timeout=idle_timeout, **options)
-        made.append(JobRunner(wanted))
+        made.append(WorkerRunner(wanted))
         return made[-1]
 
     yield make
@@ -69,7 +69,7 @@ async def stay(run: AccountRun) -> None:
     await asyncio.Event().wait()
 
 
-def test_nothing_is_opened_before_the_first_job_and_one_opening_serves_all(context: Context, runner_of):
+def test_nothing_is_opened_before_the_first_job_and_all_jobs_share_one_context(context: Context, runner_of):
     threads = threading.active_count()
     runner = runner_of(shout)
     assert (context.opened, threading.active_count()) == ([], threads)
@@ -80,7 +80,7 @@ def test_nothing_is_opened_before_the_first_job_and_one_opening_serves_all(conte
     assert context.closed == context.opened
 
 
-def test_the_context_closes_when_there_is_nothing_to_do_and_opens_for_the_next_job(context: Context, runner_of):
+def test_the_context_closes_without_jobs_and_opens_for_the_next_one(context: Context, runner_of):
     runner = runner_of(shout, idle_timeout=0.0)
     for count in (1, 2):
         assert runner.submit("a").outcome.result(SOON).result == "A"
@@ -89,17 +89,26 @@ def test_the_context_closes_when_there_is_nothing_to_do_and_opens_for_the_next_j
 
 
 def test_a_job_that_comes_in_time_keeps_the_context_open(context: Context, runner_of):
-    runner = runner_of(shout)
-    runner.submit("a").outcome.result(SOON)
-    thread = runner._loop_thread
-    taken = thread._taken
-    runner.submit("b").outcome.result(SOON)
-    thread._loop.call_soon_threadsafe(thread._end_if_idle, taken)
-    runner.submit("c").outcome.result(SOON)
+    """Here it is submitted just before the context would be closed."""
+    listening = threading.Event()
+    second: Future[JobHandle] = Future()
+
+    async def job(run: AccountRun) -> str:
+        while not listening.is_set():  # noqa: ASYNC110  (it is set in another thread)
+            await asyncio.sleep(0.005)
+        return run.account
+
+    def submit_soon(_: object) -> None:
+        asyncio.get_running_loop().call_soon(lambda: second.set_result(runner.submit("b")))
+
+    runner = runner_of(job, idle_timeout=0.0)
+    runner.submit("a").outcome.add_done_callback(submit_soon)
+    listening.set()
+    assert second.result(SOON).outcome.result(SOON).result == "b"
     assert len(context.opened) == 1
 
 
-def test_a_job_that_waits_for_its_place_has_not_begun(runner_of):
+def test_a_job_that_waits_for_a_slot_has_not_begun(runner_of):
     runner = runner_of(stay, concurrency=1)
     first = runner.submit("a")
     first.begun.result(SOON)
@@ -109,24 +118,36 @@ def test_a_job_that_waits_for_its_place_has_not_begun(runner_of):
     second.begun.result(SOON)
 
 
-def test_a_job_that_is_dropped_is_cancelled_wherever_it_stands(runner_of):
+def test_a_job_that_is_dropped_is_cancelled_at_any_stage(runner_of):
     runner = runner_of(stay, concurrency=1)
-    handles = [runner.submit("under way"), runner.submit("waiting to begin")]
+    handles = [runner.submit("running"), runner.submit("waiting to begin")]
     handles[0].begun.result(SOON)
     for handle in reversed(handles):
         handle.drop()
         with pytest.raises(CancelledError):
             handle.outcome.result(SOON)
-    held = threading.Event()
-    runner._loop_thread._loop.call_soon_threadsafe(held.wait)
-    early = runner.submit("not even seen by the loop")
+
+
+def test_a_job_that_is_dropped_before_the_loop_sees_it_is_cancelled(runner_of):
+    blocked, resume = threading.Event(), threading.Event()
+
+    async def job(run: AccountRun) -> None:
+        if run.account == "blocking the loop":
+            blocked.set()
+            resume.wait(SOON)
+        await asyncio.Event().wait()
+
+    runner = runner_of(job)
+    runner.submit("blocking the loop")
+    assert blocked.wait(SOON)
+    early = runner.submit("not yet seen")
     early.drop()
-    held.set()
+    resume.set()
     with pytest.raises(CancelledError):
         early.outcome.result(SOON)
 
 
-def test_dropping_what_has_ended_does_nothing(runner_of):
+def test_dropping_a_job_that_has_ended_does_nothing(runner_of):
     runner = runner_of(shout)
     handle = runner.submit("a")
     handle.outcome.result(SOON)
@@ -149,11 +170,11 @@ def test_a_context_that_does_not_open_is_tried_again_for_the_next_job(runner_of,
     monkeypatch.setattr(cluster, "NoCursors", None)
     assert isinstance(runner.submit("a").outcome.result(SOON).error, TypeError)
     monkeypatch.undo()
-    until(lambda: runner._loop_thread._closed)
+    until(lambda: not runner.is_open)
     assert runner.submit("b").outcome.result(SOON).result == "B"
 
 
-def test_a_context_that_does_not_close_is_logged_by_the_kind_of_its_error(
+def test_a_context_that_fails_to_close_is_logged_with_the_class_of_its_error(
     context: Context, runner_of, caplog: pytest.LogCaptureFixture
 ):
     context.fails_at_the_end = True
@@ -164,25 +185,25 @@ def test_a_context_that_does_not_close_is_logged_by_the_kind_of_its_error(
     assert [each.getMessage() for each in caplog.records] == ["closing the worker context failed: OSError"]
 
 
-class OddError(BaseException):
+class UnusualError(BaseException):
     pass
 
 
-async def in_a_task_of_its_own(error: BaseException) -> None:
+async def in_its_own_task(error: BaseException) -> None:
     async def end() -> None:
         raise error
 
     await asyncio.create_task(end())
 
 
-async def at_once(error: BaseException) -> None:
+async def in_the_job(error: BaseException) -> None:
     raise error
 
 
-@pytest.mark.parametrize("raised", [SystemExit, KeyboardInterrupt, OddError])
-@pytest.mark.parametrize("how", [at_once, in_a_task_of_its_own])
+@pytest.mark.parametrize("raised", [SystemExit, KeyboardInterrupt, UnusualError])
+@pytest.mark.parametrize("how", [in_the_job, in_its_own_task])
 def test_a_job_that_exits_fails_alone(context: Context, runner_of, how, raised):
-    """Neither the job beside it ends, nor the loop, the context or the process."""
+    """Neither another job, nor the loop, the context or the process ends."""
     leaving = threading.Event()
 
     async def job(run: AccountRun) -> str:
@@ -244,18 +265,18 @@ def test_a_job_that_takes_too_long_fails_alone(runner_of):
     assert runner.submit("short").outcome.result(SOON).result == "short"
 
 
-def test_a_timeout_of_the_jobs_own_is_not_taken_for_that(runner_of):
+def test_a_timeout_error_of_the_job_itself_is_passed_on(runner_of):
     async def job(run: AccountRun) -> str:
         raise TimeoutError("its own")
 
     assert str(runner_of(job, timeout=SOON).submit("a").outcome.result(SOON).error) == "its own"
 
 
-def test_closing_waits_only_so_long_for_a_job_that_does_not_end(runner_of):
-    let_go = threading.Event()
+def test_closing_waits_no_longer_than_its_timeout_for_a_job_that_does_not_end(runner_of):
+    released = threading.Event()
 
     async def job(run: AccountRun) -> None:
-        while not let_go.is_set():
+        while not released.is_set():
             with contextlib.suppress(asyncio.CancelledError):
                 await asyncio.sleep(0.005)
 
@@ -264,7 +285,7 @@ def test_closing_waits_only_so_long_for_a_job_that_does_not_end(runner_of):
     handle.begun.result(SOON)
     runner.close(timeout=0.05)
     assert not handle.outcome.done()
-    let_go.set()
+    released.set()
 
 
 async def test_a_run_shows_no_cursor():

@@ -1,4 +1,4 @@
-"""The workers of a task queue share budget and cursors in Redis: the module that docs/scaling.md prints, as it is."""
+"""The workers of a task queue share budget and cursors in Redis: this runs the module that docs/scaling.md prints."""
 
 import asyncio
 import contextlib
@@ -39,7 +39,7 @@ def printed() -> str:
 
 
 def write_modules(folder: Path, server: RedisServer, sandbox: Sandbox) -> None:
-    """The printed module, with this Redis and this server, and the vault that it counts on."""
+    """Write the printed module, with this Redis and this server, and the vault that it imports."""
     code = printed().replace("redis://cache:6379", server.url)
     (folder / "tasks.py").write_text(code.replace("    )\n", f'        base_url="{sandbox.base_url}",\n    )\n', 1))
     (folder / "vault.py").write_text(f"key_of = {{'north': {sandbox.api_key!r}}}.__getitem__\n")
@@ -69,7 +69,7 @@ async def sandbox() -> AsyncIterator[Sandbox]:
         yield sandbox
 
 
-async def test_an_account_whose_worker_was_killed_continues_at_its_cursor_with_the_next_task(
+async def test_the_account_of_a_killed_worker_continues_from_its_cursor_with_the_next_task(
     redis_server: RedisServer, sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     # The version that goes with the oldest client of Redis cannot be imported beside a newer taskiq.
@@ -94,7 +94,7 @@ async def test_an_account_whose_worker_was_killed_continues_at_its_cursor_with_t
         async def gone() -> bool:
             return (await redis.info("clients"))["blocked_clients"] == 0
 
-        # Until Redis has noticed, it would hand the next task to the one that was killed.
+        # Until Redis has noticed, it would deliver the next task to the killed worker.
         await until(gone)
         middle = await cursors.load("north", tasks.STREAM)
         first = len(sandbox.requests)
@@ -106,6 +106,6 @@ async def test_an_account_whose_worker_was_killed_continues_at_its_cursor_with_t
             await tasks.copy.kiq("north")
             await until(complete)
         assert sandbox.budget.refused == 0
-        # It did not start over: that would be as many pages again.
+        # It did not start over, which would take as many requests again.
         assert len(sandbox.requests) - first < first
         await tasks.broker.shutdown()

@@ -7,8 +7,8 @@ import threading
 
 import pytest
 
-from cliniko_async._pool.account import Account, Accounts, Budget
-from cliniko_async._pool.connections import Gate, Seat
+from cliniko_async._pool.account import Account, AccountRegistry, TrackedLimiter
+from cliniko_async._pool.connections import AccountConnections, ConnectionLimiter
 from cliniko_async.errors import InvalidRequestError
 from cliniko_async.limits import SlidingWindowLimiter, shared_limiter
 from tests.support.clients import RecordingLimiter, virtually
@@ -17,9 +17,9 @@ from tests.support.limiting import limiter_of, now, settle_down, step
 URL = "https://api.au1.cliniko.com/v1"
 
 
-async def waits(gate, seat, priority="bulk"):
-    """A task that waits at the gate."""
-    task = asyncio.create_task(gate.enter(seat, priority))
+async def waits(connections, account, priority="bulk"):
+    """A task that waits for a connection."""
+    task = asyncio.create_task(connections.acquire(account, priority))
     await settle_down()
     return task
 
@@ -29,8 +29,8 @@ async def cancelled(task):
     await asyncio.gather(task, return_exceptions=True)
 
 
-def account_of(gate, limiter=None):
-    return Account(Budget(limiter or limiter_of(), asyncio.get_running_loop().time), gate)
+def account_of(connections, limiter=None):
+    return Account(TrackedLimiter(limiter or limiter_of(), asyncio.get_running_loop().time), connections)
 
 
 async def asks(account, priority="bulk"):
@@ -53,37 +53,37 @@ class SlowLimiter(RecordingLimiter):
         return await super().acquire(priority)
 
 
-# The gate.
+# The connections.
 
 
 @virtually
 async def test_a_place_that_is_free_is_given_at_once():
-    gate = Gate(2, 2)
-    step(gate.enter(Seat(), "bulk"))
-    step(gate.enter(Seat(), "interactive"))
-    assert gate.free == 0
+    connections = ConnectionLimiter(2, 2)
+    step(connections.acquire(AccountConnections(), "bulk"))
+    step(connections.acquire(AccountConnections(), "interactive"))
+    assert connections.free == 0
 
 
 @virtually
 async def test_an_account_has_its_share_at_most_and_gets_more_when_it_gives_one_back():
-    gate, seat = Gate(3, 2), Seat()
-    place = await gate.enter(seat, "bulk")
-    await gate.enter(seat, "bulk")
-    third = await waits(gate, seat)
+    connections, account = ConnectionLimiter(3, 2), AccountConnections()
+    slot = await connections.acquire(account, "bulk")
+    await connections.acquire(account, "bulk")
+    third = await waits(connections, account)
     assert not third.done()
-    step(gate.enter(Seat(), "bulk"))
-    gate.leave(place)
+    step(connections.acquire(AccountConnections(), "bulk"))
+    connections.release(slot)
     await third
-    assert seat.held == 2
+    assert account.held == 2
 
 
 @virtually
 async def test_interactive_goes_first_whoever_came_before_it():
-    gate, other = Gate(1, 1), Seat()
-    first = await gate.enter(Seat(), "bulk")
-    bulk = await waits(gate, other)
-    interactive = await waits(gate, Seat(), "interactive")
-    gate.leave(first)
+    connections, other = ConnectionLimiter(1, 1), AccountConnections()
+    first = await connections.acquire(AccountConnections(), "bulk")
+    bulk = await waits(connections, other)
+    interactive = await waits(connections, AccountConnections(), "interactive")
+    connections.release(first)
     await interactive
     assert not bulk.done()
     await cancelled(bulk)
@@ -91,72 +91,77 @@ async def test_interactive_goes_first_whoever_came_before_it():
 
 @virtually
 async def test_the_account_that_has_the_fewest_goes_first():
-    gate, many, one, none = Gate(3, 3), Seat(), Seat(), Seat()
-    places = [await gate.enter(seat, "bulk") for seat in (many, many, one)]
-    greedy, middling, humble = [await waits(gate, seat) for seat in (many, one, none)]
-    gate.leave(places[0])
-    gate.leave(await humble)
+    connections, many, one, none = (
+        ConnectionLimiter(3, 3),
+        AccountConnections(),
+        AccountConnections(),
+        AccountConnections(),
+    )
+    slots = [await connections.acquire(account, "bulk") for account in (many, many, one)]
+    greedy, middling, humble = [await waits(connections, account) for account in (many, one, none)]
+    connections.release(slots[0])
+    connections.release(await humble)
     # Both have one by now: who came to that first, goes first.
     await middling
     assert not greedy.done()
-    gate.leave(places[2])
+    connections.release(slots[2])
     await greedy
-    assert (many.held, one.held, none.held, gate.free) == (2, 1, 0, 0)
+    assert (many.held, one.held, none.held, connections.free) == (2, 1, 0, 0)
 
 
 @virtually
 async def test_accounts_that_have_as_many_take_turns():
-    gate, seats = Gate(1, 1), [Seat() for _ in range(3)]
-    first = await gate.enter(seats[0], "bulk")
+    connections, accounts = ConnectionLimiter(1, 1), [AccountConnections() for _ in range(3)]
+    first = await connections.acquire(accounts[0], "bulk")
     order: list[int] = []
 
     async def turns(number: int) -> None:
         for _ in range(3):
-            place = await gate.enter(seats[number], "bulk")
+            slot = await connections.acquire(accounts[number], "bulk")
             order.append(number)
             await asyncio.sleep(0.1)
-            gate.leave(place)
+            connections.release(slot)
 
     tasks = [asyncio.create_task(turns(number)) for number in range(3)]
     await settle_down()
-    gate.leave(first)
+    connections.release(first)
     await asyncio.gather(*tasks)
     assert order == [1, 2, 0] * 3
 
 
 @virtually
 async def test_a_cancelled_wait_leaves_nothing_behind_at_any_moment():
-    gate, first, second = Gate(1, 1), Seat(), Seat()
-    place = await gate.enter(first, "bulk")
-    before = await waits(gate, second)
+    connections, first, second = ConnectionLimiter(1, 1), AccountConnections(), AccountConnections()
+    slot = await connections.acquire(first, "bulk")
+    before = await waits(connections, second)
     await cancelled(before)
-    late = await waits(gate, second)
-    gate.leave(place)  # it is given the place, and cancelled before it knows
+    late = await waits(connections, second)
+    connections.release(slot)  # it is given the slot, and cancelled before it knows
     assert second.held == 1
     await cancelled(late)
-    assert (gate.free, first.held, second.held) == (1, 0, 0)
+    assert (connections.free, first.held, second.held) == (1, 0, 0)
 
 
 @virtually
 async def test_who_is_cancelled_but_has_not_left_yet_is_passed_over():
-    gate, second = Gate(1, 1), Seat()
-    place = await gate.enter(Seat(), "bulk")
-    gone, waiting = await waits(gate, second), await waits(gate, third := Seat())
+    connections, second = ConnectionLimiter(1, 1), AccountConnections()
+    slot = await connections.acquire(AccountConnections(), "bulk")
+    gone, waiting = await waits(connections, second), await waits(connections, third := AccountConnections())
     gone.cancel()
-    gate.leave(place)
+    connections.release(slot)
     await waiting
     await cancelled(gone)
-    assert (gate.free, second.held, third.held) == (0, 0, 1)
+    assert (connections.free, second.held, third.held) == (0, 0, 1)
 
 
 @pytest.mark.parametrize(("count", "seconds"), [(99, 0), (399, 0.65), (1000, 1.4), (10_000, 10)])
 @virtually
 async def test_a_crowd_that_hangs_is_found_out_in_a_few_rounds(count, seconds):
     """No more than a hundred are tried at a time."""
-    gate = Gate(100, 8)
-    crowd = [asyncio.create_task(gate.enter(Seat(), "bulk")) for _ in range(count)]
+    connections = ConnectionLimiter(100, 8)
+    crowd = [asyncio.create_task(connections.acquire(AccountConnections(), "bulk")) for _ in range(count)]
     await asyncio.sleep(0)
-    await gate.enter(Seat(), "bulk")
+    await connections.acquire(AccountConnections(), "bulk")
     assert now() - 1000 <= seconds + 0.01
     for task in crowd:
         await cancelled(task)
@@ -167,11 +172,11 @@ async def test_a_crowd_that_hangs_is_found_out_in_a_few_rounds(count, seconds):
 
 @virtually
 async def test_a_permit_has_a_connection_until_anything_is_said_of_it():
-    gate, limiter = Gate(3, 3), RecordingLimiter()
-    account = account_of(gate, limiter)
+    connections, limiter = ConnectionLimiter(3, 3), RecordingLimiter()
+    account = account_of(connections, limiter)
     permits = [step(account.acquire("bulk" if number else "interactive")) for number in range(1)]
     permits += [step(account.acquire("interactive")) for _ in range(2)]
-    assert gate.free == 0
+    assert connections.free == 0
     for permit, say in zip(permits, ("complete", "abandon", "cancel"), strict=True):
         getattr(permit, say)()
         getattr(permit, say)()
@@ -179,42 +184,42 @@ async def test_a_permit_has_a_connection_until_anything_is_said_of_it():
         permit.abandon()
         permit.cancel()
     await settle_down()
-    assert gate.free == 3
+    assert connections.free == 3
     assert limiter.fates == ["answered", "given up", "unsent"]
 
 
 @virtually
 async def test_a_permit_that_is_dropped_gives_its_connection_back():
-    gate = Gate(1, 1)
-    account = account_of(gate)
+    connections = ConnectionLimiter(1, 1)
+    account = account_of(connections)
     permit = await account.acquire("interactive")
     del permit
     gc.collect()
     await settle_down()
-    assert gate.free == 1
+    assert connections.free == 1
 
 
 async def test_a_permit_may_be_settled_by_another_thread():
-    gate = Gate(1, 1)
-    account = account_of(gate)
+    connections = ConnectionLimiter(1, 1)
+    account = account_of(connections)
     permit = await account.acquire("interactive")
     thread = threading.Thread(target=permit.complete)
     thread.start()
     await asyncio.to_thread(thread.join)
-    await asyncio.wait_for(gate.enter(Seat(), "bulk"), 30)
+    await asyncio.wait_for(connections.acquire(AccountConnections(), "bulk"), 30)
 
 
 def test_a_permit_that_outlives_its_loop_is_settled_without_an_error():
     async def taken():
-        return await account_of(Gate(1, 1)).acquire("interactive")
+        return await account_of(ConnectionLimiter(1, 1)).acquire("interactive")
 
     asyncio.run(taken()).complete()
 
 
 @virtually
 async def test_who_waits_for_a_connection_holds_one_permit_for_each_priority_and_no_more():
-    gate, limiter = Gate(1, 1), RecordingLimiter()
-    account = account_of(gate, limiter)
+    connections, limiter = ConnectionLimiter(1, 1), RecordingLimiter()
+    account = account_of(connections, limiter)
     permit = await account.acquire("interactive")
     tasks = [await asks(account, "interactive") for _ in range(5)]
     assert len(limiter.permits) == 2
@@ -223,12 +228,12 @@ async def test_who_waits_for_a_connection_holds_one_permit_for_each_priority_and
     for task in tasks:
         (await task).complete()
     await settle_down()
-    assert (gate.free, (await account.limits()).waiting["interactive"]) == (1, 0)
+    assert (connections.free, (await account.limits()).waiting["interactive"]) == (1, 0)
 
 
 @virtually
 async def test_who_waits_for_a_permit_is_counted_once():
-    account = account_of(Gate(9, 9), limiter_of(limit=1))
+    account = account_of(ConnectionLimiter(9, 9), limiter_of(limit=1))
     permit = await account.acquire("interactive")
     tasks = [await asks(account, "interactive") for _ in range(2)]
     assert (await account.limits()).waiting == {"interactive": 2, "bulk": 0}
@@ -239,8 +244,8 @@ async def test_who_waits_for_a_permit_is_counted_once():
 
 @virtually
 async def test_waiting_for_the_budget_takes_no_connection():
-    gate = Gate(1, 1)
-    poor, rich = account_of(gate, limiter_of(limit=1)), account_of(gate)
+    connections = ConnectionLimiter(1, 1)
+    poor, rich = account_of(connections, limiter_of(limit=1)), account_of(connections)
     (await poor.acquire("interactive")).complete()
     await settle_down()
     waiting = await asks(poor, "interactive")
@@ -251,8 +256,8 @@ async def test_waiting_for_the_budget_takes_no_connection():
 
 @virtually
 async def test_interactive_overtakes_the_bulk_of_its_account():
-    gate = Gate(1, 1)
-    account = account_of(gate)
+    connections = ConnectionLimiter(1, 1)
+    account = account_of(connections)
     permit = await account.acquire("bulk")
     await asyncio.sleep(1)  # bulk is evenly spaced
     bulk = [await asks(account) for _ in range(3)]
@@ -266,21 +271,21 @@ async def test_interactive_overtakes_the_bulk_of_its_account():
 
 @virtually
 async def test_a_cancelled_wait_for_a_connection_gives_the_permit_back_unsent():
-    gate, limiter = Gate(1, 1), RecordingLimiter()
-    account = account_of(gate, limiter)
+    connections, limiter = ConnectionLimiter(1, 1), RecordingLimiter()
+    account = account_of(connections, limiter)
     permit = await account.acquire("interactive")
     await cancelled(await asks(account, "interactive"))
     permit.complete()
     await settle_down()
     assert limiter.fates == ["answered", "unsent"]
-    assert gate.free == 1
+    assert connections.free == 1
 
 
 @virtually
 async def test_a_permit_from_before_a_pause_is_not_used_behind_it():
     """Who waited for a connection meanwhile asks for another, and the connection goes to others until then."""
-    gate, limiter = Gate(1, 1), RecordingLimiter()
-    account, other = account_of(gate, limiter), account_of(gate)
+    connections, limiter = ConnectionLimiter(1, 1), RecordingLimiter()
+    account, other = account_of(connections, limiter), account_of(connections)
     permit = await account.acquire("interactive")
     waiting = await asks(account, "interactive")
     permit.complete()
@@ -296,8 +301,8 @@ async def test_a_permit_from_before_a_pause_is_not_used_behind_it():
 @virtually
 async def test_a_pause_of_which_somebody_else_was_told_is_heeded():
     """By a client outside of the pool, or on another machine: only the limiter knows."""
-    gate, limiter = Gate(1, 1), limiter_of()
-    account = account_of(gate, limiter)
+    connections, limiter = ConnectionLimiter(1, 1), limiter_of()
+    account = account_of(connections, limiter)
     permit = await account.acquire("interactive")
     waiting = await asks(account, "interactive")
     await asyncio.sleep(1)
@@ -311,8 +316,8 @@ async def test_a_pause_of_which_somebody_else_was_told_is_heeded():
 @virtually
 async def test_a_permit_that_lay_about_is_changed_for_another_and_the_connection_kept():
     """A limiter that several processes share gives it to others in the end."""
-    gate, limiter = Gate(1, 1), RecordingLimiter()
-    account, other = account_of(gate, limiter), account_of(gate)
+    connections, limiter = ConnectionLimiter(1, 1), RecordingLimiter()
+    account, other = account_of(connections, limiter), account_of(connections)
     permit = await account.acquire("interactive")
     waiting = await asks(account, "interactive")
     await asyncio.sleep(20)
@@ -330,8 +335,8 @@ async def test_a_permit_that_lay_about_is_changed_for_another_and_the_connection
 @pytest.mark.parametrize("end", ["cancelled", "failed"])
 @virtually
 async def test_no_connection_is_lost_while_a_permit_is_changed_for_another(end):
-    gate, limiter = Gate(1, 1), SlowLimiter()
-    account = account_of(gate, limiter)
+    connections, limiter = ConnectionLimiter(1, 1), SlowLimiter()
+    account = account_of(connections, limiter)
     permit = await account.acquire("interactive")
     waiting = await asks(account, "interactive")
     account.pause(None)
@@ -339,20 +344,20 @@ async def test_no_connection_is_lost_while_a_permit_is_changed_for_another(end):
     limiter.delay = 0.05
     limiter.error = ValueError("it went away")
     await settle_down()
-    assert gate.free == 0
+    assert connections.free == 0
     if end == "cancelled":
         await cancelled(waiting)
     else:
         with pytest.raises(ValueError, match="went away"):
             await waiting
     await settle_down()
-    assert gate.free == 1
+    assert connections.free == 1
 
 
 @virtually
 async def test_an_unknown_priority_is_refused():
     with pytest.raises(InvalidRequestError):
-        await account_of(Gate(1, 1)).acquire("urgent")
+        await account_of(ConnectionLimiter(1, 1)).acquire("urgent")
 
 
 @pytest.mark.parametrize("seed", range(20))
@@ -361,8 +366,8 @@ def test_no_connection_and_no_permit_is_lost_whatever_is_cancelled(seed):
 
     @virtually
     async def some():
-        gate, limiters = Gate(4, 2), [RecordingLimiter(limiter_of(20, 10.0)) for _ in range(5)]
-        accounts = [account_of(gate, limiter) for limiter in limiters]
+        connections, limiters = ConnectionLimiter(4, 2), [RecordingLimiter(limiter_of(20, 10.0)) for _ in range(5)]
+        accounts = [account_of(connections, limiter) for limiter in limiters]
         under_way = [0] * 5
 
         async def call(number):
@@ -387,8 +392,7 @@ def test_no_connection_and_no_permit_is_lost_whatever_is_cancelled(seed):
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         await settle_down()
-        assert gate.free == 4
-        assert [account._seat.held for account in accounts] == [0] * 5
+        assert connections.free == 4
         assert not any(None in limiter.fates for limiter in limiters)
         for account in accounts:
             assert (await account.limits()).waiting == {"interactive": 0, "bulk": 0}
@@ -401,7 +405,7 @@ def test_no_connection_and_no_permit_is_lost_whatever_is_cancelled(seed):
 
 @virtually
 async def test_a_server_and_a_key_have_one_account_while_anybody_has_it():
-    accounts = Accounts(Gate(1, 1))
+    accounts = AccountRegistry(ConnectionLimiter(1, 1))
     one = accounts.get(URL, "key")
     assert accounts.get(URL, "key") is one
     assert accounts.get(URL, "other") is not one
@@ -411,7 +415,7 @@ async def test_a_server_and_a_key_have_one_account_while_anybody_has_it():
 
 @virtually
 async def test_by_default_the_limiter_is_the_one_that_the_process_shares():
-    accounts = Accounts(Gate(1, 1))
+    accounts = AccountRegistry(ConnectionLimiter(1, 1))
     permit = await accounts.get(URL, "a key of this test").acquire("interactive")
     assert (await shared_limiter(URL, "a key of this test").limits()).used == 1
     permit.cancel()
@@ -428,7 +432,7 @@ async def test_a_limiter_that_was_made_is_remembered_until_its_window_is_empty()
         made.append(key)
         return SlidingWindowLimiter(clock=clock)
 
-    accounts = Accounts(Gate(1, 1), make, clock=clock)
+    accounts = AccountRegistry(ConnectionLimiter(1, 1), make, clock=clock)
     (await accounts.get(URL, "a").acquire("interactive")).complete()
     kept = accounts.get(URL, "b")
     gc.collect()

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 import aiohttp
 import pytest
 
-from cliniko_async import AccountPool, Cliniko, Outcome, RetryPolicy
+from cliniko_async import AccountPool, AccountResult, Cliniko, RetryPolicy
 from cliniko_async.errors import (
     ClinikoError,
     ConfigurationError,
@@ -26,6 +26,7 @@ from cliniko_async.sandbox import Sandbox
 from tests.support.clients import KEY, ONCE, WHO, virtually
 from tests.support.limiting import limiter_of, now, settle_down
 from tests.support.many import ManyServer, pool_of
+from tests.support.pools import connections_in_use, tasks_of_jobs
 from tests.support.virtual import run
 
 ASKED = "/appointment_types"
@@ -48,10 +49,6 @@ async def ask_often(account, cliniko):
 
 async def finished(outcomes):
     return {done.account: done async for done in outcomes}
-
-
-def tasks_of_jobs():
-    return [task for task in asyncio.all_tasks() if "_outcome" in repr(task.get_coro())]
 
 
 # The clients of a pool.
@@ -287,7 +284,7 @@ async def test_files_go_up_and_down_by_a_client_of_a_pool():
         async with cliniko.patient_attachments.download(kept) as file:
             assert await file.read() == b"%PDF-1.7"
         await settle_down()
-        assert pool._accounts._accounts.popitem()[1]._seat.held == 0
+        assert connections_in_use(pool) == 0
 
 
 # None holds up another.
@@ -415,7 +412,7 @@ async def test_outcomes_come_as_each_job_ends_with_its_result_or_its_error():
     assert [each.account for each in done] == ["quick", "bad", "slow"]
     assert [each.result for each in done] == [1, None, 3]
     assert [type(each.error) for each in done] == [type(None), ValueError, type(None)]
-    assert done[0] == Outcome("quick", result=1)
+    assert done[0] == AccountResult("quick", result=1)
 
 
 @virtually
@@ -424,7 +421,7 @@ async def test_a_job_that_gives_nothing_is_done_without_an_error():
         pass
 
     async with AccountPool(**WHO) as pool:
-        assert await finished(pool.run(job, {"a": "key"})) == {"a": Outcome("a", None, None)}
+        assert await finished(pool.run(job, {"a": "key"})) == {"a": AccountResult("a", None, None)}
         assert await finished(pool.run(job, {})) == {}
         assert isinstance((await anext(pool.run(lambda *_: None, {"a": "key"}))).error, TypeError)
 
@@ -583,8 +580,7 @@ async def test_leaving_a_run_leaves_no_task_and_no_connection_behind(leave):
         await settle_down()
         assert tasks_of_jobs() == []
         await settle_down()
-        assert pool._accounts._gate.free == 100
-        assert not pool._session.connector._acquired
+        assert connections_in_use(pool) == 0
 
 
 async def test_a_run_that_is_dropped_in_another_thread_takes_its_jobs_along():

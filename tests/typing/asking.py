@@ -1,4 +1,4 @@
-"""Filters and sorts that a list takes."""
+"""Filters and sorts that a list accepts."""
 
 import datetime as dt
 from typing import assert_type

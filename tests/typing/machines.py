@@ -1,4 +1,4 @@
-"""Many machines: cursor stores, and what a job on a cluster gets and gives."""
+"""Several machines: cursor stores, and the types of a job on a cluster."""
 
 import sqlite3
 from collections.abc import AsyncGenerator
@@ -8,13 +8,13 @@ from typing import assert_type
 from distributed import Client
 from redis.asyncio import Redis
 
-from cliniko_async import Cliniko, Outcome
+from cliniko_async import AccountResult, Cliniko
 from cliniko_async.cursors import CursorStore, FencedCursorStore, RedisCursors, SqliteCursors
 from cliniko_async.integrations.dask import AccountRun, WorkerContext, run_accounts
 
 
 class Own:
-    """A store with what the protocol asks for, and no more."""
+    """A store with only what the protocol requires."""
 
     async def load(self, account: str, stream: str) -> str | None: ...
 
@@ -54,4 +54,4 @@ async def count(run: AccountRun[SqliteCursors]) -> int:
 
 async def on_a_cluster(dask: Client) -> None:
     async for done in run_accounts(dask, count, ["north"], context=context, retries=1, timeout=5):
-        assert_type(done, Outcome[int])
+        assert_type(done, AccountResult[int])

@@ -1,4 +1,4 @@
-"""What is read has its type, from the client to the last field."""
+"""Everything you read has its exact type, from the client to the last field."""
 
 import datetime as dt
 from collections.abc import Awaitable  # noqa: TC003  (a user would import it so)
@@ -44,8 +44,8 @@ async def a_client(key: str) -> None:
 async def a_list(cliniko: Cliniko) -> None:
     types = cliniko.appointment_types.list(limit=250, per_page=50, prefetch=2, archived="include", cursor=None)
     assert_type(types, Paginator[AppointmentType])
-    async for kind in types:
-        assert_type(kind, AppointmentType)
+    async for appointment_type in types:
+        assert_type(appointment_type, AppointmentType)
     async for page in types.pages():
         assert_type(page, Page[AppointmentType])
     page = await types
@@ -58,10 +58,10 @@ async def a_list(cliniko: Cliniko) -> None:
     assert_type(await types.first(), AppointmentType | None)
     assert_type(await types.collect(), list[AppointmentType])
     assert_type(await types.count(), int)
-    walk = aiter(types)
-    assert_type(await anext(walk), AppointmentType)
-    assert_type(walk.cursor, str)
-    assert_type([kind.name async for kind in walk], list[str])
+    records = aiter(types)
+    assert_type(await anext(records), AppointmentType)
+    assert_type(records.cursor, str)
+    assert_type([appointment_type.name async for appointment_type in records], list[str])
 
 
 async def lists_of_a_parent(cliniko: Cliniko) -> None:
@@ -71,63 +71,67 @@ async def lists_of_a_parent(cliniko: Cliniko) -> None:
 
 
 async def a_record(cliniko: Cliniko) -> None:
-    kind = await cliniko.appointment_types.get(5, archived="include")
-    assert_type(kind, AppointmentType)
-    assert_type(kind.id, str)
-    assert_type(kind.name, str)
-    assert_type(kind.duration_in_minutes, int)
-    assert_type(kind.created_at, dt.datetime)
-    assert_type(kind.deposit_price, Decimal | None)
-    assert_type(kind.appointment_reminder_template_ids, tuple[str, ...] | None)
-    assert_type(kind.online_payments_mode, str | None)
-    assert_type(kind.link, Link[AppointmentType])
-    assert_type(kind.links.href, str)
-    assert_type(hash(kind), int)
+    appointment_type = await cliniko.appointment_types.get(5, archived="include")
+    assert_type(appointment_type, AppointmentType)
+    assert_type(appointment_type.id, str)
+    assert_type(appointment_type.name, str)
+    assert_type(appointment_type.duration_in_minutes, int)
+    assert_type(appointment_type.created_at, dt.datetime)
+    assert_type(appointment_type.deposit_price, Decimal | None)
+    assert_type(appointment_type.appointment_reminder_template_ids, tuple[str, ...] | None)
+    assert_type(appointment_type.online_payments_mode, str | None)
+    assert_type(appointment_type.link, Link[AppointmentType])
+    assert_type(appointment_type.links.href, str)
+    assert_type(hash(appointment_type), int)
 
 
-async def parts_and_kinds(cliniko: Cliniko) -> None:
-    visit = await cliniko.individual_appointments.get("1", cancelled="include")
-    assert_type(visit.repeat_rule, BookingRepeatRule | None)
-    assert_type(visit.repeats, ListLink[IndividualAppointment] | None)
+async def parts_and_variants(cliniko: Cliniko) -> None:
+    appointment = await cliniko.individual_appointments.get("1", cancelled="include")
+    assert_type(appointment.repeat_rule, BookingRepeatRule | None)
+    assert_type(appointment.repeats, ListLink[IndividualAppointment] | None)
     booking = await cliniko.bookings.get("1")
     assert_type(booking.repeats, ListLink[Booking] | None)
     if isinstance(booking, IndividualAppointment):
         assert_type(booking.patient_name, str | None)
-    letter = await cliniko.communications.get("1")
-    assert_type(letter, Communication)
-    assert_type(letter.from_, str | None)
-    if isinstance(letter, EmailCommunication):
-        assert_type(letter.content_subject, str | None)
+    communication = await cliniko.communications.get("1")
+    assert_type(communication, Communication)
+    assert_type(communication.from_, str | None)
+    if isinstance(communication, EmailCommunication):
+        assert_type(communication.content_subject, str | None)
     assert_type(await cliniko.patient_attachments.get("1"), PatientAttachment)
 
 
-async def followed(cliniko: Cliniko, kind: AppointmentType, visit: IndividualAppointment) -> None:
-    assert_type(await cliniko.follow(kind.link), AppointmentType)
-    if kind.treatment_note_template is not None:
-        assert_type(kind.treatment_note_template, Link[TreatmentNoteTemplate])
-        assert_type(kind.treatment_note_template.id, str | None)
-        assert_type(await cliniko.follow(kind.treatment_note_template), TreatmentNoteTemplate)
-        awaited: Awaitable[TreatmentNoteTemplate] = cliniko.follow(kind.treatment_note_template)
+async def followed(cliniko: Cliniko, appointment_type: AppointmentType, appointment: IndividualAppointment) -> None:
+    assert_type(await cliniko.follow(appointment_type.link), AppointmentType)
+    if appointment_type.treatment_note_template is not None:
+        assert_type(appointment_type.treatment_note_template, Link[TreatmentNoteTemplate])
+        assert_type(appointment_type.treatment_note_template.id, str | None)
+        assert_type(await cliniko.follow(appointment_type.treatment_note_template), TreatmentNoteTemplate)
+        awaited: Awaitable[TreatmentNoteTemplate] = cliniko.follow(appointment_type.treatment_note_template)
         assert_type(await awaited, TreatmentNoteTemplate)
-    if kind.practitioners is not None:
-        assert_type(cliniko.follow(kind.practitioners), Paginator[Practitioner])
-        async for person in cliniko.follow(kind.practitioners):
-            assert_type(person, Practitioner)
-    if visit.conflicts is not None:
-        assert_type((await cliniko.follow(visit.conflicts)), Conflicts)
+    if appointment_type.practitioners is not None:
+        assert_type(cliniko.follow(appointment_type.practitioners), Paginator[Practitioner])
+        async for practitioner in cliniko.follow(appointment_type.practitioners):
+            assert_type(practitioner, Practitioner)
+    if appointment.conflicts is not None:
+        assert_type((await cliniko.follow(appointment.conflicts)), Conflicts)
     source = await cliniko.referral_sources.list().first()
     if source is not None and source.referrer is not None:
         assert_type(await cliniko.follow(source.referrer), Patient | Contact)
 
 
-async def resolved(cliniko: Cliniko, visits: list[IndividualAppointment]) -> None:
-    assert_type(await cliniko.resolve(visit.practitioner for visit in visits), dict[str, Practitioner])
-    assert_type(await cliniko.resolve([visit.link for visit in visits]), dict[str, IndividualAppointment])
+async def resolved(cliniko: Cliniko, appointments: list[IndividualAppointment]) -> None:
+    assert_type(
+        await cliniko.resolve(appointment.practitioner for appointment in appointments), dict[str, Practitioner]
+    )
+    assert_type(
+        await cliniko.resolve([appointment.link for appointment in appointments]), dict[str, IndividualAppointment]
+    )
     assert_type(await cliniko.resolve([Link[Tax].to("https://api.example.test/v1/taxes/1")]), dict[str, Tax])
 
 
-def converted(kind: AppointmentType) -> None:
-    assert_type(to_dict(kind), dict[str, Any])
-    assert_type(to_json(kind), bytes)
+def converted(appointment_type: AppointmentType) -> None:
+    assert_type(to_dict(appointment_type), dict[str, Any])
+    assert_type(to_json(appointment_type), bytes)
     assert_type(from_dict(AppointmentType, {}), AppointmentType)
     assert_type(from_dict(Booking, {}), Booking)

@@ -39,7 +39,7 @@ def operators_that_a_kind_lacks(cliniko: Cliniko) -> None:
     _ = cliniko.appointment_types.where.no_such_field  # type: ignore[attr-defined]  # pyright: ignore[reportAttributeAccessIssue, reportUnknownMemberType, reportUnknownVariableType]
 
 
-def values_of_another_kind(cliniko: Cliniko) -> None:
+def values_of_another_type(cliniko: Cliniko) -> None:
     where = cliniko.patients.where
     _ = where.updated_at >= "2025-01-01"  # type: ignore[operator]  # pyright: ignore[reportOperatorIssue, reportUnknownVariableType]
     _ = where.updated_at >= TODAY  # type: ignore[operator]  # pyright: ignore[reportOperatorIssue, reportUnknownVariableType]
@@ -111,25 +111,30 @@ async def writing(cliniko: Cliniko) -> None:
     _: AppointmentTypeFields = {"name": 5}  # type: ignore[typeddict-item]  # pyright: ignore[reportAssignmentType]
 
 
-def records(kind: AppointmentType, patient: Patient) -> None:
-    kind.name = "x"  # type: ignore[misc]  # pyright: ignore[reportAttributeAccessIssue]
-    del kind.name  # pyright: ignore[reportAttributeAccessIssue]
-    kind.no_such_field = 1  # type: ignore[attr-defined]  # pyright: ignore[reportAttributeAccessIssue]
-    _ = kind.no_such_field  # type: ignore[attr-defined]  # pyright: ignore[reportAttributeAccessIssue]
+def records(appointment_type: AppointmentType, patient: Patient) -> None:
+    appointment_type.name = "x"  # type: ignore[misc]  # pyright: ignore[reportAttributeAccessIssue]
+    del appointment_type.name  # pyright: ignore[reportAttributeAccessIssue]
+    appointment_type.no_such_field = 1  # type: ignore[attr-defined]  # pyright: ignore[reportAttributeAccessIssue]
+    _ = appointment_type.no_such_field  # type: ignore[attr-defined]  # pyright: ignore[reportAttributeAccessIssue]
     AppointmentType()  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
     AppointmentType("1")  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
-    _ = kind.deposit_price + Decimal(1)  # type: ignore[operator]  # pyright: ignore[reportOptionalOperand, reportUnknownVariableType]
+    _ = appointment_type.deposit_price + Decimal(1)  # type: ignore[operator]  # pyright: ignore[reportOptionalOperand, reportUnknownVariableType]
     _ = patient.title.upper()  # type: ignore[union-attr]  # pyright: ignore[reportOptionalMemberAccess]
     from_dict(AppointmentType)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
 
 
-async def links(cliniko: Cliniko, one: Link[Practitioner], many: ListLink[Practitioner], kind: AppointmentType) -> None:
-    await cliniko.follow(kind.product)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType, reportCallIssue]
+async def links(
+    cliniko: Cliniko,
+    practitioner: Link[Practitioner],
+    practitioners: ListLink[Practitioner],
+    appointment_type: AppointmentType,
+) -> None:
+    await cliniko.follow(appointment_type.product)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType, reportCallIssue]
     await cliniko.follow("https://api.example.test/v1/users/1")  # type: ignore[call-overload]  # pyright: ignore[reportArgumentType, reportCallIssue]
-    async for _ in cliniko.follow(one):  # type: ignore[attr-defined]  # pyright: ignore[reportGeneralTypeIssues, reportUnknownVariableType]
+    async for _ in cliniko.follow(practitioner):  # type: ignore[attr-defined]  # pyright: ignore[reportGeneralTypeIssues, reportUnknownVariableType]
         pass
-    _ = many.id  # type: ignore[attr-defined]  # pyright: ignore[reportAttributeAccessIssue, reportUnknownMemberType, reportUnknownVariableType]
-    await cliniko.resolve([many])  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
-    await cliniko.resolve(one)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
-    _person: Patient = await cliniko.follow(one)  # type: ignore[arg-type]  # pyright: ignore[reportAssignmentType]
-    _people: Paginator[Patient] = cliniko.follow(many)  # type: ignore[arg-type]  # pyright: ignore[reportAssignmentType]
+    _ = practitioners.id  # type: ignore[attr-defined]  # pyright: ignore[reportAttributeAccessIssue, reportUnknownMemberType, reportUnknownVariableType]
+    await cliniko.resolve([practitioners])  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    await cliniko.resolve(practitioner)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    _patient: Patient = await cliniko.follow(practitioner)  # type: ignore[arg-type]  # pyright: ignore[reportAssignmentType]
+    _patients: Paginator[Patient] = cliniko.follow(practitioners)  # type: ignore[arg-type]  # pyright: ignore[reportAssignmentType]

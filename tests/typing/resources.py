@@ -1,4 +1,4 @@
-"""Every resource gives records of its own type."""
+"""Every resource returns records of its own type."""
 
 import datetime as dt
 from typing import assert_type
@@ -57,7 +57,7 @@ DAY = dt.date(2025, 7, 21)
 
 
 async def ways_to_a_resource(cliniko: Cliniko) -> None:
-    """Of a client it is the resource, of the class of clients its class; by its name it is known for what all have."""
+    """On a client it is the resource, on the class `Cliniko` its class; `resources` has what all of them share."""
     assert_type(cliniko.taxes, Taxes)
     assert_type(Cliniko.taxes, type[Taxes])
     assert_type(cliniko.taxes.changes(), Changes[Tax])

@@ -1,4 +1,4 @@
-"""What is written takes its fields by name and type."""
+"""A write accepts its fields by name and type."""
 
 import datetime as dt
 from collections.abc import Sequence
@@ -21,7 +21,7 @@ from cliniko_async import (
 
 async def fields(cliniko: Cliniko, ids: Sequence[str]) -> None:
     types = cliniko.appointment_types
-    made = await types.create(
+    created = await types.create(
         name="First visit",
         duration_in_minutes=45,
         max_attendees=1,
@@ -33,21 +33,21 @@ async def fields(cliniko: Cliniko, ids: Sequence[str]) -> None:
         product_id=5,
         treatment_note_template_id="5",
     )
-    assert_type(made, AppointmentType)
-    assert_type(await types.update(made.id, name="Review", description=None, deposit_price=10), AppointmentType)
+    assert_type(created, AppointmentType)
+    assert_type(await types.update(created.id, name="Review", description=None, deposit_price=10), AppointmentType)
     prepared: AppointmentTypeFields = {"name": "First visit", "practitioner_ids": [1, "2"]}
     assert_type(await types.create(**prepared), AppointmentType)
 
 
 async def parts(cliniko: Cliniko, content: PatientFormContent, at: dt.datetime) -> None:
-    forms, visits = cliniko.patient_forms, cliniko.individual_appointments
+    forms, appointments = cliniko.patient_forms, cliniko.individual_appointments
     assert_type(await forms.update("1", content=content), PatientForm)
     questions = forms.create(content={"sections": [{"questions": [{"name": "Why?", "type": "text"}]}]})
     assert_type(await questions, PatientForm)
     rule = BookingRepeatRule(repeat_type="Weekly", number_of_repeats=2)
-    assert_type(await visits.create(starts_at=at, repeat_rule=rule), IndividualAppointment)
-    assert_type(await visits.update(1, repeat_rule={"repeat_type": "Daily"}), IndividualAppointment)
-    assert_type(await visits.update(1, repeat_rule=None, ends_at=None), IndividualAppointment)
+    assert_type(await appointments.create(starts_at=at, repeat_rule=rule), IndividualAppointment)
+    assert_type(await appointments.update(1, repeat_rule={"repeat_type": "Daily"}), IndividualAppointment)
+    assert_type(await appointments.update(1, repeat_rule=None, ends_at=None), IndividualAppointment)
 
 
 async def others(cliniko: Cliniko) -> None:

@@ -1,0 +1,41 @@
+"""Why a request had no answer, in words that show nothing of the request."""
+
+import os
+import ssl
+
+import aiohttp
+
+_REASONS: tuple[tuple[type[Exception], str], ...] = (
+    (aiohttp.ServerDisconnectedError, "the server closed the connection"),
+    (aiohttp.ServerFingerprintMismatch, "the certificate has another fingerprint"),
+    (aiohttp.ClientPayloadError, "the answer was cut off"),
+    (aiohttp.ClientResponseError, "the answer is not HTTP"),
+)
+
+
+class ConnectionLostError(aiohttp.ClientError):
+    """A lost connection, as an error for which aiohttp does not send the request again."""
+
+
+def reason_of(error: Exception) -> str:
+    """Say why a request failed in the system's own words, and never in aiohttp's: those may show a URL or a header."""
+    if isinstance(error, aiohttp.ClientConnectorCertificateError):
+        return _reason_of_system(error.certificate_error)
+    if isinstance(error, aiohttp.ClientConnectorDNSError):
+        # A resolver knows the host alone. The numbers of its errors are not those of the system.
+        return error.os_error.strerror or "the name cannot be resolved"
+    if isinstance(error, aiohttp.ClientConnectorError):
+        return _reason_of_system(error.os_error)
+    if isinstance(error, aiohttp.ClientHttpProxyError):
+        return f"the proxy answered {error.status}"
+    known = next((text for kind, text in _REASONS if isinstance(error, kind)), None)
+    return known or (str(error) if isinstance(error, ConnectionLostError) else _reason_of_system(error))
+
+
+def _reason_of_system(error: Exception) -> str:
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return f"certificate verify failed: {error.verify_message.rstrip('.')}"
+    if isinstance(error, ssl.SSLError):
+        return f"TLS: {(error.reason or 'the handshake failed').lower().replace('_', ' ')}"
+    number = error.errno if isinstance(error, OSError) else None
+    return os.strerror(number) if number else type(error).__name__
