@@ -1,14 +1,21 @@
-"""A long run: a million records with a thousand faults on the way, and the properties, many times over."""
+"""A long run: a million records with a thousand faults on the way, the properties, and histories over real sockets."""
 
+import argparse
 import asyncio
+import itertools
+import os
 import resource
 import subprocess
 import sys
 import time
+from collections import Counter
+from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
 from pathlib import Path
 from typing import Any
 
 from cliniko_async import RetryPolicy
+from tests.support.socket_histories import KINDS, BrokenHistoryError, Kind, play
 
 from .data import PAGE_SIZE
 from .serving import client, counted, serving
@@ -18,25 +25,34 @@ _FAULT_EVERY = 11
 _A_FEW = 5_000_000
 """Bytes by which the process may grow: a few pages and their bodies."""
 _ROOT = Path(__file__).parent.parent
+_PROPERTIES = (
+    "tests/paging/test_histories.py",
+    "tests/paging/test_real_client.py",
+    "tests/paging/test_changes_histories.py",
+    "tests/limits/test_servers.py",
+)
+_HISTORIES = 20_000
+_PER_JOB = 100
+_PARTS = ("lists", "properties", "histories")
 
 
-async def soak_walk(**options: Any) -> None:  # noqa: ANN401
-    """Walk a million records through a thousand faults, and hold memory and connections to their bounds."""
+async def soak_list(**options: Any) -> None:  # noqa: ANN401
+    """Read a million records through a thousand faults, and hold memory and connections to their bounds."""
     begun, grown, identities = time.monotonic(), 0, 0
     retry = RetryPolicy(wait_initial=0.001, wait_max=0.01)
     with serving(pages=_PAGES, kept=0, fault_every=_FAULT_EVERY) as base_url:
         async with client(base_url, retry=retry) as cliniko:
             count, early = 0, 0
-            async for kind in cliniko.appointment_types.list(**options):
+            async for appointment_type in cliniko.appointment_types.list(**options):
                 count += 1
-                assert int(kind.id) > identities, "a record came twice, or out of order"
-                identities = int(kind.id)
+                assert int(appointment_type.id) > identities, "a record came twice, or out of order"
+                identities = int(appointment_type.id)
                 if count == _PAGES * PAGE_SIZE // 10:
                     early = _most_held()
             grown = _most_held() - early
         found = counted(base_url)
     print(f"{options or 'default order'}: {count:,} records, {found}, {grown / 1e6:.1f} MB grown", end="")
-    print(f" behind the first tenth, {time.monotonic() - begun:.0f} s", flush=True)
+    print(f" after the first tenth, {time.monotonic() - begun:.0f} s", flush=True)
     assert count == _PAGES * PAGE_SIZE
     assert found["faults"] >= _PAGES // _FAULT_EVERY
     # Two faults in three end their connection, and nothing else does.
@@ -44,25 +60,72 @@ async def soak_walk(**options: Any) -> None:  # noqa: ANN401
     assert grown < _A_FEW
 
 
-def soak_properties() -> int:
-    """Run the properties of the walks and of the changes with many more examples."""
-    named = ("test_walks_model.py", "test_walks_stack.py", "test_changes_model.py", "limits/test_servers.py")
-    tests = [f"tests/{name}" for name in named]
-    command = [sys.executable, "-m", "pytest", "-q", "-n", "auto", "--hypothesis-profile", "soak", *tests]
-    return subprocess.run(command, cwd=_ROOT, check=False).returncode  # noqa: S603
+def soak_properties() -> bool:
+    """Run the properties of lists, changes and limiters with many more examples."""
+    command = [sys.executable, "-m", "pytest", "-q", "-n", "auto", "--hypothesis-profile", "soak", *_PROPERTIES]
+    return subprocess.run(command, cwd=_ROOT, check=False).returncode == 0  # noqa: S603
+
+
+def soak_histories(count: int, seed: int, jobs: int) -> bool:
+    """Play so many histories, all kinds in turn, in several processes; print progress, each failure, and a summary."""
+    begun, total, broken = time.monotonic(), Counter[str](), 0
+    work = _shared_out(count, seed)
+    with ProcessPoolExecutor(jobs) as pool:
+        for done in as_completed([pool.submit(_play, *each) for each in work]):
+            counts, failure = done.result()
+            total += counts
+            if failure:
+                broken += len(failure.splitlines())
+                print(failure, flush=True)
+            if total["histories"] % 1000 < _PER_JOB or failure:
+                print(f"{total['histories']:,} of {count:,} histories, {broken} broken", end="")
+                print(f", {time.monotonic() - begun:.0f} s", flush=True)
+    kinds = ", ".join(f"{total[name]:,} {name}" for name in ("requests", "errors", "cancelled", "resumed"))
+    print(f"{total['histories']:,} histories over sockets: {kinds}; {broken} broken", flush=True)
+    return not broken
+
+
+def _shared_out(count: int, seed: int) -> Sequence[tuple[Kind, range, bool]]:
+    """Share out the seeds among the kinds, each with a server that sorts and one that does not."""
+    ways = itertools.cycle((kind, sortable) for kind in KINDS for sortable in (True, False))
+    parts = (range(start, min(start + _PER_JOB, seed + count)) for start in range(seed, seed + count, _PER_JOB))
+    return [(kind, part, sortable) for part, (kind, sortable) in zip(parts, ways, strict=False)]
+
+
+def _play(kind: Kind, seeds: range, sortable: bool) -> tuple[Counter[str], str]:  # noqa: FBT001
+    try:
+        return play(kind, seeds, sortable=sortable), ""
+    except BrokenHistoryError as error:
+        return Counter(histories=len(seeds)), str(error)
 
 
 def _most_held() -> int:
-    """Give the most memory in bytes that the process ever held; Linux counts it in kilobytes, macOS in bytes."""
+    """Return the most memory in bytes that the process ever held; Linux counts it in kilobytes, macOS in bytes."""
     most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return most if sys.platform == "darwin" else most * 1024
 
 
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.soak", description=__doc__)
+    parser.add_argument("--histories", type=int, default=_HISTORIES, help="how many over real sockets (%(default)s)")
+    parser.add_argument("--seed", type=int, default=0, help="the first seed of the histories (%(default)s)")
+    parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="processes for the histories")
+    parser.add_argument("--only", choices=_PARTS, help="run this part alone")
+    return parser.parse_args()
+
+
 def main() -> int:
-    """Walk in each order, then run the properties."""
-    for options in ({}, {"stable": True}, {"prefetch": 8}):
-        asyncio.run(soak_walk(**options))
-    return soak_properties()
+    """Read a long list in each order, play the histories, then run the properties."""
+    options = _options()
+    parts = _PARTS if options.only is None else (options.only,)
+    if "lists" in parts:
+        for order in ({}, {"stable": True}, {"prefetch": 8}):
+            asyncio.run(soak_list(**order))
+    passed = [
+        *([soak_histories(options.histories, options.seed, options.jobs)] if "histories" in parts else []),
+        *([soak_properties()] if "properties" in parts else []),
+    ]
+    return 0 if all(passed) else 1
 
 
 if __name__ == "__main__":

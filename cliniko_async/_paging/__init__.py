@@ -1,32 +1,38 @@
-"""The walks over a list, as values: each says what to ask next and takes the answer. No I/O.
+"""Which page of a list to request next.
 
-`PageWalk` follows the links. When the list moved it hands over to `AnchorWalk`, which asks for page 1 behind a key that
-cannot change, the second of creation, and divides a second that does not fit a page by ranges of ids. `IdWalk` asks for
-page 1 behind the last id. What makes the latter two safe is that they believe only complete prefixes and whole answers.
+A paging strategy is a value: it tells the next URL, and consuming the page there leads to the rows to yield and to the
+next strategy. `ByLink` follows the links. If the list changed it continues with `ByCreatedAt`, which requests the first
+page after a key that cannot change, and divides a second that does not fit a page by ranges of ids. `ById` requests the
+first page after the last id, and `ByUpdatedAt` reads what changed. The latter three are safe because they yield rows
+only from a page that is complete, or whose key has advanced past them.
+
+`Pager` drives any of them; it is the only one here that sends requests, by way of `Prefetcher`.
 """
 
-from .by_created_at import AnchorWalk
-from .by_id import IdWalk
-from .by_link import PageWalk
-from .cursor import AnchorMark, IdMark, Mark, StartMark
-from .query import Answer, Query, Step, Walk, unrepeated
+from .by_created_at import ByCreatedAt
+from .by_id import ById
+from .by_link import ByLink
+from .cursor import CreatedAtPosition, IdPosition, ListPosition, Start
+from .query import ListQuery
+from .strategy import PagingStrategy
 
-__all__ = ["Answer", "Query", "Step", "Walk", "resume", "start", "unrepeated"]
-
-
-def start(query: Query, source: int = 0, *, ahead: int = 0) -> Walk:
-    """Give the walk from the first record of a list on, which may ask for so many pages ahead."""
-    return IdWalk(query, source) if query.stable else PageWalk(query, source, depth=ahead)
+__all__ = ["resume"]
 
 
-def resume(query: Query, mark: Mark, *, ahead: int = 0) -> Walk:
-    """Give the walk that goes on behind a mark."""
-    match mark:
-        case StartMark():
-            return start(query, mark.source, ahead=ahead)
-        case AnchorMark():
-            return AnchorWalk.resumed(query, mark)
-        case IdMark():
-            return IdWalk(query, mark.source, last=mark.last, passed=mark.passed)
+def resume(query: ListQuery, position: ListPosition, *, prefetch: int = 0) -> PagingStrategy:
+    """Return the strategy that continues a list after a position.
+
+    Args:
+        query: The list.
+        position: Where to continue; `Start` begins at the first record.
+        prefetch: How many pages are requested ahead.
+    """
+    match position:
+        case Start():
+            return ById(query, position.source) if query.stable else ByLink(query, position.source, prefetch)
+        case CreatedAtPosition():
+            return ByCreatedAt.resumed(query, position)
+        case IdPosition():
+            return ById(query, position.source, last=position.last, skipped=position.skipped)
         case _:
-            return PageWalk.behind(query, mark, ahead)
+            return ByLink.resumed(query, position, prefetch)

@@ -1,4 +1,4 @@
-"""What a resource needs of a client: a way to send, and what its answers are held against."""
+"""What a resource needs of a client: a way to send requests, and what is remembered between them."""
 
 import asyncio
 from collections.abc import Coroutine
@@ -27,7 +27,7 @@ class Api(Protocol):
 
     @property
     def unsortable(self) -> set[str]:
-        """The lists that refused to be sorted by id."""
+        """The URLs of lists that refused to be sorted, each with the column."""
         ...
 
     @property

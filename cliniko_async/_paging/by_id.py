@@ -1,4 +1,4 @@
-"""The walk by id: page 1 behind the last id, in the order of ids."""
+"""Paging by id: the first page after the last id, in the order of ids."""
 
 from collections.abc import Sequence
 from itertools import pairwise
@@ -7,76 +7,78 @@ from typing import Any
 import msgspec
 
 from .._messages import Discreet
-from .._records.page import PageData
 from ..errors import PaginationError
-from .by_created_at import AnchorWalk
-from .cursor import IdMark, Mark, StartMark
-from .query import TRIES, Answer, Query, Step, Walk, is_whole, number, unpassed
+from .by_created_at import ByCreatedAt
+from .cursor import IdPosition, ListPosition, Start
+from .query import ListQuery
+from .rows import id_number, is_complete, unskipped, without_repeats
+from .strategy import ConsumedPage, DecodedPage, next_try
 
 
-class IdWalk(Discreet, msgspec.Struct, frozen=True):
-    """Asks for page 1 behind the last id; no row that stays can move to before it."""
+class ById(Discreet, msgspec.Struct, frozen=True):
+    """Requests the first page after the last id: a record that stays in the list cannot move to before it."""
 
-    query: Query
+    query: ListQuery
     source: int = 0
     last: int | None = None
-    handed: int = 0
+    yielded: int = 0
     tries: int = 0
-    passed: int = 0
-    """How many rows without an id were passed behind the last one."""
+    skipped: int = 0
+    """Number of rows without an id that were passed after the last one."""
 
-    def ask(self) -> str:
-        """Ask for what follows the last id."""
+    @property
+    def sort(self) -> str:
+        """It needs the order of ids."""
+        return "id"
+
+    def next_url(self) -> str:
+        """Return the URL of the first page after the last id."""
         extra = () if self.last is None else (f"id:>{self.last}",)
-        return self.query.url(self.source, extra, sort="id")
+        return self.query.url(self.source, extra, sort=self.sort)
 
-    def ahead(self, most: int) -> Sequence[str]:
-        """Give the next URL alone: the one behind it is not known before its answer."""
-        return [self.ask()][:most]
+    def lookahead(self, count: int) -> Sequence[str]:
+        """Return the next URL alone: the one after it depends on the page."""
+        return [self.next_url()][:count]
 
-    def take(self, answer: Answer) -> Step:
-        """Hand out a page in the order of ids, or fall back when the server did not keep to it."""
-        page = answer.page
+    def consume(self, received: DecodedPage) -> ConsumedPage:
+        """Yield a page in the order of ids, or fall back if the server did not keep to it."""
+        page = without_repeats(received.page)
         ids = _numbers(page.rows)
-        if len(ids) < len(page.items) or any(after <= before for before, after in pairwise([self.last or -1, *ids])):
-            return self._disobeyed()
-        rows = unpassed(page.rows, _has_id, self.passed)
-        total = None if page.total_entries is None else page.total_entries + self.handed
-        if is_whole(page, self.query.per_page):
-            return Step(rows, None, total)
+        before = -1 if self.last is None else self.last
+        if len(ids) < len(page.items) or any(second <= first for first, second in pairwise([before, *ids])):
+            return self._out_of_order()
+        rows = unskipped(page.rows, _has_id, self.skipped)
+        total = None if page.total_entries is None else page.total_entries + self.yielded
+        if is_complete(page, self.query.per_page):
+            return ConsumedPage(rows, None, total)
         if not ids:
-            return Step((), self._again())
-        return Step(rows, IdWalk(self.query, self.source, ids[-1], self.handed + len(rows)), total)
+            return ConsumedPage((), msgspec.structs.replace(self, tries=next_try(self.tries)))
+        return ConsumedPage(rows, ById(self.query, self.source, ids[-1], self.yielded + len(rows)), total)
 
-    def _again(self) -> "IdWalk":
-        if self.tries == TRIES:
-            raise PaginationError("the list has entries left and shows none of them")
-        return msgspec.structs.replace(self, tries=self.tries + 1)
+    def fallback(self) -> ByCreatedAt | None:
+        """Page by `created_at`, as long as nothing was yielded: the order is another one."""
+        return ByCreatedAt(self.query, self.source) if self.last is None and self.query.anchored else None
 
-    def _disobeyed(self) -> Step:
-        walk = self.fallback()
-        if walk is None:
-            raise PaginationError("the server did not keep to the order of ids")
-        return Step((), walk)
-
-    def fallback(self) -> Walk | None:
-        """Go by the second of creation, as long as nothing was handed out."""
-        return AnchorWalk(self.query, self.source) if self.last is None and self.query.anchored else None
-
-    def mark(self, page: PageData[Any] | None, handed: Sequence[Any]) -> Mark:  # noqa: ARG002
-        """Mark the last id, or one row more without an id behind it."""
-        ids = _numbers(handed)
+    def position(self, yielded: Sequence[Any] = ()) -> ListPosition:
+        """Return the last id, and how many rows without an id come after it."""
+        ids = _numbers(yielded)
         if ids:
-            return IdMark(source=self.source, last=ids[-1])
-        passed = self.passed + len(handed)
-        if self.last is None and not passed:
-            return StartMark(source=self.source)
-        return IdMark(source=self.source, last=self.last or 0, passed=passed)
+            return IdPosition(source=self.source, last=ids[-1])
+        skipped = self.skipped + len(yielded)
+        if self.last is None and not skipped:
+            return Start(source=self.source)
+        return IdPosition(source=self.source, last=self.last or 0, skipped=skipped)
+
+    def _out_of_order(self) -> ConsumedPage:
+        other = self.fallback()
+        if other is None:
+            raise PaginationError("the server did not keep to the order of ids")
+        return ConsumedPage((), other)
 
 
 def _has_id(row: Any) -> bool:
-    return number(row) is not None
+    return id_number(row) is not None
 
 
 def _numbers(rows: Sequence[Any]) -> list[int]:
-    return [key for row in rows if (key := number(row)) is not None]
+    return [key for row in rows if (key := id_number(row)) is not None]

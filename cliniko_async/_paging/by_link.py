@@ -1,9 +1,10 @@
-"""The walk by links: follows them in the order of the list and watches for signs that it moved."""
+"""Paging by links: follows `links.next` in the order of the list, and asks a detector whether the list changed.
 
-import datetime as dt
+At the first sign of a change it restarts by `created_at` where it can, otherwise it says so at the end.
+"""
+
 import re
-from collections.abc import Iterable, Iterator, Sequence
-from itertools import takewhile
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import msgspec
@@ -11,289 +12,218 @@ import msgspec
 from .._messages import Discreet
 from .._records.page import PageData
 from ..errors import PaginationDriftError, PaginationError
-from .by_created_at import AnchorWalk
-from .cursor import AnchorMark, Mark, PlaceMark, StartMark
-from .query import Answer, Query, Step, Walk, all_stamps, epoch, is_ascending, is_keyed, number, second_of
-
-Stamps = dict[int, dt.datetime | None]
+from .by_created_at import ByCreatedAt
+from .cursor import CreatedAtPosition, ListPosition, OffsetPosition, Start
+from .drift import DriftDetector, PageState, Stamps, stamps_of
+from .query import ListQuery
+from .rows import created_second, is_ascending, is_keyed, without_repeats
+from .strategy import ConsumedPage, DecodedPage
 
 _PAGE = re.compile(r"(?<=[?&]page=)\d{1,9}(?=&|$)")
-_MARKED_IDS = 100
-_BARREN = 100
+_MAX_IDS = 100
+"""How many ids a cursor holds at most."""
+_MAX_WITHOUT_PROGRESS = 100
 
 
-class Taken(Discreet, msgspec.Struct, frozen=True):
-    """A page that was taken: what is needed to know its rows again, and to go back behind it."""
+class ByLink(Discreet, msgspec.Struct, frozen=True):
+    """Follows the links of a list."""
 
-    link: int
-    stamps: Stamps
-    """The ids handed out of it, each with its time of creation."""
-    second: int | None
-    """The second in which the last record until then was created."""
-    place: PlaceMark | None
-    handed: int
-    """How many records were handed out until then."""
-    arrived: int
-
-
-class Memory(msgspec.Struct, frozen=True):
-    """What a walk has met so far: one for the whole walk, written only when a page is behind it."""
-
-    links: set[int] = msgspec.field(default_factory=set[int])
-    ids: dict[int, int] = msgspec.field(default_factory=dict[int, int])
-    """Ids, each with its second: from the last second of the oldest recent page on, or all when there is no order."""
-
-    def remember(self, recent: Sequence[Taken], *, ordered: bool) -> None:
-        """Take in the last of the recent pages."""
-        self.links.add(recent[-1].link)
-        if not ordered:
-            self.ids.update(dict.fromkeys(recent[-1].stamps, 0))
-            return
-        bound = recent[0].second or 0
-        for key in list(takewhile(lambda key: self.ids[key] < bound, self.ids)):
-            del self.ids[key]
-        self.ids.update(_since(bound, recent[-1].stamps))
-
-
-class PageWalk(Discreet, msgspec.Struct, frozen=True):
-    """Follows the links; goes on anchored at the first sign of drift where it can, else says so at the end."""
-
-    query: Query
+    query: ListQuery
     source: int = 0
+    prefetch: int = 0
+    """How many pages are requested ahead."""
     number: int = 1
+    """Number of the next page."""
     link: str | None = ""
-    """The URL to follow; empty for the first page, None when it leads away."""
+    """The URL to follow; empty for the first page, None if it leads elsewhere."""
     ended: bool = False
-    total: int | None = None
-    handed: int = 0
-    repeats: int = 0
-    """How many rows the pages so far repeated; the total may count them or not."""
-    ordered: bool = False
-    drifted: bool = False
-    barren: int = 0
-    """How many pages in a row had nothing new or came behind the total."""
-    recent: tuple[Taken, ...] = ()
-    memory: Memory = msgspec.field(default_factory=Memory)
-    resumed: PlaceMark | None = None
-    depth: int = 0
-    """How many pages are asked for ahead."""
+    previous: int | None = None
+    """Hash of the link of the page before."""
+    visited: set[int] = msgspec.field(default_factory=set[int])
+    """Hashes of the links before that one. One set for the whole iteration."""
+    resumed_at: OffsetPosition | None = None
+    detector: DriftDetector = msgspec.field(default_factory=DriftDetector)
 
     @classmethod
-    def behind(cls, query: Query, mark: PlaceMark, depth: int) -> "PageWalk":
-        """Give the walk that goes on behind a mark."""
-        # On a page of another size it cannot be known again.
-        query = msgspec.structs.replace(query, per_page=mark.per_page)
-        number = (mark.place - 1) // query.per_page + 1
-        link = query.url(mark.source, page=number)
-        return cls(
-            query,
-            mark.source,
-            number,
-            link,
-            total=mark.total,
-            handed=mark.handed,
-            repeats=mark.repeats,
-            drifted=mark.drifted,
-            resumed=mark,
-            depth=depth,
+    def resumed(cls, query: ListQuery, position: OffsetPosition, prefetch: int) -> "ByLink":
+        """Return the strategy that continues after a position."""
+        # On a page of another size it could not be recognised.
+        query = msgspec.structs.replace(query, per_page=position.per_page)
+        number = (position.offset - 1) // query.per_page + 1
+        detector = DriftDetector(
+            position.total, yielded=position.yielded, repeats=position.repeats, drifted=position.drifted
         )
+        link = query.url(position.source, page=number)
+        return cls(query, position.source, prefetch, number, link, resumed_at=position, detector=detector)
 
-    def ask(self) -> str:
-        """Follow the link, if it may be followed."""
+    @property
+    def sort(self) -> str:
+        """None: it keeps to the sort of the query."""
+        return ""
+
+    def next_url(self) -> str:
+        """Return the link to follow, if it may be followed."""
         if self.ended:
             raise PaginationDriftError("the list moved while it was walked: records may be missing")
         if self.link is None:
             raise PaginationError("a link of the list leads away from the server it came from")
-        if self.barren > _BARREN:
-            error = PaginationDriftError if self.drifted else PaginationError
+        if self.detector.pages_without_progress > _MAX_WITHOUT_PROGRESS:
+            error = PaginationDriftError if self.detector.drifted else PaginationError
             raise error("the list goes on and on without anything new")
         key = hash(self.link)
-        if key in self.memory.links or any(key == taken.link for taken in self.recent):
+        if key == self.previous or key in self.visited:
             raise PaginationError("a link of the list came twice")
         return self.link or self.query.url(self.source)
 
-    def ahead(self, most: int) -> Sequence[str]:
-        """Give the URLs of the pages to come, as far as the total goes and the link has a page number."""
-        if self.ended or not most:
+    def lookahead(self, count: int) -> Sequence[str]:
+        """Return the URLs of the next pages, as far as the total goes and if the link has a page number."""
+        if self.ended or not count:
             return []
-        url = self.ask()
-        if self.total is None or _PAGE.search(url) is None:
+        url, total = self.next_url(), self.detector.total
+        if total is None or _PAGE.search(url) is None:
             return [url]
-        last = max(self.number, -(-self.total // self.query.per_page))
-        return [_with_page(url, number) for number in range(self.number, min(last, self.number + most - 1) + 1)]
+        last = max(self.number, -(-total // self.query.per_page))
+        return [_with_page(url, number) for number in range(self.number, min(last, self.number + count - 1) + 1)]
 
-    def take(self, answer: Answer) -> Step:
-        """Hand out a page, or drop it and go on anchored."""
-        now, page = self._adopt(answer.page), answer.page
-        rows = now._unresumed(page)
-        fresh, stamps = now._fresh(rows)
-        moved = len(fresh) < len(rows) or now._is_miscounted(page, len(fresh))
-        if now.ordered and (moved or now._is_disordered(page, stamps)):
-            return Step((), now._anchor(answer.sent))
-        if moved and now.resumed:
-            # What was handed out before the cursor is not known any more, and might come again.
+    def consume(self, received: DecodedPage) -> ConsumedPage:
+        """Yield a page, or drop it and restart by `created_at`."""
+        page = without_repeats(received.page)
+        if self.previous is not None:
+            self.visited.add(self.previous)
+        detector = self._started(page)
+        found = detector.inspect(page, self._after_cursor(page))
+        if found.disordered or (detector.ordered and found.changed):
+            return ConsumedPage((), self._restarted(detector, received.requested_at))
+        if found.changed and self.resumed_at:
+            # What was yielded before the cursor is not known any more, and might come again.
             raise PaginationDriftError("the list moved while it was walked, and only its start is safe")
-        now = msgspec.structs.replace(now, drifted=now.drifted or moved)
-        taken = now._taken(page, fresh, stamps, answer.arrived)
-        return Step(fresh, now._behind(page, taken), page.total_entries, now)
+        detector = msgspec.structs.replace(detector, drifted=detector.drifted or found.changed)
+        now = msgspec.structs.replace(self, detector=detector)
+        following = now._following(page, now._state(page, found.fresh, found.stamps, received.received_at))
+        return ConsumedPage(found.fresh, following, page.total_entries, _LinkedPage(now, page))
 
-    def fallback(self) -> Walk | None:
-        """Give none: a list that cannot be asked for cannot be walked."""
-        return None
+    def fallback(self) -> None:
+        """Return None: a list that cannot be requested cannot be read."""
+        return
 
-    def mark(self, page: PageData[Any] | None, handed: Sequence[Any]) -> Mark:
-        """Mark the second and the ids in it, or the place in the list where that is no help."""
-        if page is not None and handed:
-            now = self._adopt(page)
-            return now._mark(now._taken(page, handed, _stamps(handed), 0))
-        return self._mark(self.recent[-1]) if self.recent else self._start()
+    def position(self, yielded: Sequence[Any] = ()) -> ListPosition:  # noqa: ARG002
+        """Return the position before the next page."""
+        return self._position(self.detector.last)
 
-    def _start(self) -> Mark:
-        return self.resumed or StartMark(source=self.source)
+    def position_on(self, page: PageData[Any], yielded: Sequence[Any]) -> ListPosition:
+        """Return the position after some rows of a page: the last second and its ids, or else the offset."""
+        if not yielded:
+            return self.position()
+        return self._position(self._state(page, yielded, stamps_of(yielded)))
 
-    def _adopt(self, page: PageData[Any]) -> "PageWalk":
-        """At the first answer, settle what the others are held against."""
-        if self.recent:
-            self.memory.remember(self.recent, ordered=self.ordered)
-            return self
-        if self.resumed:
-            return self
+    def _position(self, state: PageState | None) -> ListPosition:
+        start = self.resumed_at or Start(source=self.source)
+        if state is None:
+            return start
+        if state.second is None:
+            return state.offset or start
+        ids = self.detector.ids_of_second(state)
+        if len(ids) > _MAX_IDS and state.offset:
+            return state.offset
+        return CreatedAtPosition(source=self.source, second=state.second, ids=tuple(sorted(ids)))
+
+    @property
+    def _is_first(self) -> bool:
+        return not self.detector.recent
+
+    def _started(self, page: PageData[Any]) -> DriftDetector:
+        """Return the detector; on the first page, settle what the other pages are compared with."""
+        if self.resumed_at or not self._is_first:
+            return self.detector
         ordered = self.query.anchored and all(map(is_keyed, page.items)) and is_ascending(page.items)
-        return msgspec.structs.replace(self, total=page.total_entries, ordered=ordered)
+        return msgspec.structs.replace(self.detector, total=page.total_entries, ordered=ordered)
 
-    def _unresumed(self, page: PageData[Any]) -> Sequence[Any]:
-        """Give the rows behind the place that a cursor named, when it is still there."""
-        mark = self.resumed
-        if mark is None or self.recent:
+    def _after_cursor(self, page: PageData[Any]) -> Sequence[Any]:
+        """Return the rows after the record that a cursor named, if it is still in its place."""
+        position = self.resumed_at
+        if position is None or not self._is_first:
             return page.rows
-        index = (mark.place - 1) % self.query.per_page + 1
-        there = page.rows[:index]
-        last = getattr(there[-1], "id", None) if len(there) == index else ""
-        if page.total_entries != mark.total or last != mark.last or _check(_stamps(there)) != mark.check:
+        index = (position.offset - 1) % self.query.per_page + 1
+        before = page.rows[:index]
+        last = getattr(before[-1], "id", None) if len(before) == index else ""
+        stamps = stamps_of(before)
+        if page.total_entries != position.total or last != position.last or _check(stamps) != position.check:
             raise PaginationDriftError("the list moved since the cursor was taken, and only its start is safe")
-        self.memory.ids.update(dict.fromkeys(_stamps(there), 0))
+        self.detector.seen.ids.update(dict.fromkeys(stamps, 0))
         return page.rows[index:]
 
-    def _fresh(self, rows: Sequence[Any]) -> tuple[Sequence[Any], Stamps]:
-        """Give the rows that were not seen before, and the stamps of those that have an id."""
-        known = all_stamps(rows)
-        if known is not None and self.memory.ids.keys().isdisjoint(known):
-            return rows, known
-        fresh: list[Any] = []
-        stamps: dict[int, dt.datetime | None] = {}
-        for row in rows:
-            key = number(row)
-            if key is not None:
-                if key in stamps or key in self.memory.ids:
-                    continue
-                stamps[key] = getattr(row, "created_at", None)
-            fresh.append(row)
-        return fresh, stamps
+    def _restarted(self, detector: DriftDetector, requested_at: int) -> ByCreatedAt:
+        """Restart after the newest page that had been received before the inconsistent page was requested."""
+        state = detector.newest_before(requested_at)
+        second = state.second if state else None
+        return ByCreatedAt(self.query, self.source, second, detector.seen.since(second), yielded=detector.yielded)
 
-    def _is_miscounted(self, page: PageData[Any], fresh: int) -> bool:
-        """Whether the total is another than before, or than what there is."""
-        if page.total_entries != self.total:
-            return True
-        handed = self.handed + fresh
-        counted = handed + self.repeats + page.repeats
-        return self.total is not None and (handed > self.total or (page.next is None and counted < self.total))
-
-    def _is_disordered(self, page: PageData[Any], stamps: Stamps) -> bool:
-        """Whether a record is out of order, or has no place in it."""
-        times = [stamp for stamp in stamps.values() if stamp is not None]
-        # Rows that do not fit are told of as such.
-        if times != sorted(times) or len(times) < len(page.items):
-            return True
-        before = self.recent[-1].second if self.recent else None
-        return before is not None and bool(times) and second_of(times[0]) < before
-
-    def _anchor(self, sent: int) -> AnchorWalk:
-        """Go back behind the last page that had arrived, like all before it, when the odd one was asked for.
-
-        With pages asked for ahead, one that was handed out since may be younger than the odd answer.
-        """
-        older = list(takewhile(lambda taken: taken.arrived < sent, self.recent))
-        second = older[-1].second if older else None
-        skip = {key: at for key, at in self.memory.ids.items() if second is None or at >= second}
-        return AnchorWalk(self.query, self.source, second, skip, handed=self.handed)
-
-    def _behind(self, page: PageData[Any], taken: Taken) -> "PageWalk | None":
-        exhausted = self.total is not None and self.handed >= self.total
+    def _following(self, page: PageData[Any], state: PageState) -> "ByLink | None":
+        exhausted = self.detector.is_exhausted
         ended = page.next is None or (exhausted and not page.rows)
-        if ended and not self.drifted:
+        if ended and not self.detector.drifted:
             return None
         found = _PAGE.search(page.next or "")
         number = int(found[0]) if found else self.number + 1
         return msgspec.structs.replace(
             self,
             number=number,
-            link=self._following(page.next or "", number),
+            link=self._link(page.next or "", number),
             ended=ended,
-            handed=taken.handed,
-            repeats=self.repeats + page.repeats,
-            barren=self.barren + 1 if exhausted or taken.handed == self.handed else 0,
-            recent=(*self.recent, taken)[-2 * self.depth - 1 :],
+            previous=hash(self.link),
+            detector=self.detector.after(page, state, keep=2 * self.prefetch + 1),
         )
 
-    def _following(self, link: str, number: int) -> str | None:
+    def _link(self, link: str, number: int) -> str | None:
         url = self.query.own(link, self.source) if link else None
-        if url and self.depth and self.link and number == self.number + 1:
-            return _with_page(self.link, number)  # The form that pages were asked for ahead in.
+        if url and self.prefetch and self.link and number == self.number + 1:
+            return _with_page(self.link, number)  # The form in which pages were requested ahead.
         return url
 
-    def _taken(self, page: PageData[Any], handed: Sequence[Any], stamps: Stamps, arrived: int) -> Taken:
-        before = self.recent[-1] if self.recent else None
-        second, place = (before.second, before.place) if before else (None, self.resumed)
-        if handed:
-            second = _last_second(handed, stamps) if self.ordered else None
+    def _state(self, page: PageData[Any], rows: Sequence[Any], stamps: Stamps, received_at: int = 0) -> PageState:
+        """Return the state after the rows that were yielded from a page."""
+        detector = self.detector
+        second, offset = (detector.last.second, detector.last.offset) if detector.last else (None, self.resumed_at)
+        if rows:
+            second = _last_second(rows, stamps) if detector.ordered else None
             # More ids than a cursor holds can only share a second with a page that lies within it.
-            within = second is None or second == epoch(handed[0])
-            place = self._place(page, handed, stamps) if within else None
-        return Taken(hash(self.link), stamps, second, place, self.handed + len(handed), arrived)
+            within = second is None or second == created_second(rows[0])
+            offset = self._offset(page, rows, stamps) if within else None
+        return PageState(stamps, second, offset, detector.yielded + len(rows), received_at)
 
-    def _place(self, page: PageData[Any], handed: Sequence[Any], stamps: Stamps) -> PlaceMark:
-        last = handed[-1]
+    def _offset(self, page: PageData[Any], rows: Sequence[Any], stamps: Stamps) -> OffsetPosition:
+        last = rows[-1]
         index = next(at for at in range(len(page.rows), 0, -1) if page.rows[at - 1] is last)
-        return PlaceMark(
+        return OffsetPosition(
             source=self.source,
-            place=(self.number - 1) * self.query.per_page + index,
+            offset=(self.number - 1) * self.query.per_page + index,
             total=page.total_entries,
             last=getattr(last, "id", None),
-            check=_check(stamps if len(stamps) == index else _stamps(page.rows[:index])),
+            check=_check(stamps if len(stamps) == index else stamps_of(page.rows[:index])),
             per_page=self.query.per_page,
-            handed=self.handed + len(handed),
-            drifted=self.drifted,
-            repeats=self.repeats,
+            yielded=self.detector.yielded + len(rows),
+            drifted=self.detector.drifted,
+            repeats=self.detector.repeats,
         )
 
-    def _mark(self, taken: Taken) -> Mark:
-        if taken.second is None:
-            return taken.place or self._start()
-        last = taken.second
-        ids = {key for key, _ in takewhile(lambda item: item[1] >= last, reversed(self.memory.ids.items()))}
-        ids |= dict(_since(last, taken.stamps)).keys()
-        if len(ids) > _MARKED_IDS and taken.place:
-            return taken.place
-        return AnchorMark(source=self.source, second=taken.second, ids=tuple(sorted(ids)))
+
+class _LinkedPage(Discreet, msgspec.Struct, frozen=True):
+    """Gives the positions on a page."""
+
+    strategy: ByLink
+    page: PageData[Any]
+
+    def position(self, yielded: Sequence[Any] = ()) -> ListPosition:
+        return self.strategy.position_on(self.page, yielded)
 
 
-def _last_second(handed: Sequence[Any], stamps: Stamps) -> int | None:
-    """Give the second of the last record; none where a row has no key and can only be passed by its place."""
-    return None if None in stamps.values() or len(stamps) < len(handed) else epoch(handed[-1])
+def _last_second(rows: Sequence[Any], stamps: Stamps) -> int | None:
+    """Return the second of the last row, or None where a row has no key and can only be passed by its offset."""
+    return None if None in stamps.values() or len(stamps) < len(rows) else created_second(rows[-1])
 
 
 def _check(ids: Iterable[int]) -> int:
     return sum(ids) % 2**63
-
-
-def _stamps(rows: Sequence[Any]) -> Stamps:
-    return {key: getattr(row, "created_at", None) for row in rows if (key := number(row)) is not None}
-
-
-def _since(second: int, stamps: Stamps) -> Iterator[tuple[int, int]]:
-    """Give the ids from a second on, each with its own, in their order."""
-    backwards = ((key, second_of(stamp)) for key, stamp in reversed(stamps.items()) if stamp)
-    return reversed(list(takewhile(lambda item: item[1] >= second, backwards)))
 
 
 def _with_page(url: str, number: int) -> str:

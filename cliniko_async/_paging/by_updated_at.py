@@ -1,248 +1,282 @@
-"""The walk over what changed: from a second of `updated_at` on, in its order, with what was handed out remembered.
+"""Paging by `updated_at`: from a second on, in the order of changes, and remembering which versions were yielded.
 
-A record that is touched in mid-walk leaves towards the end and is met there. A run ends at the server's time of its
-first answer, so that a table that never rests does not hold it. What becomes visible late is found by the next run,
-which starts at the low water, an overlap before the first answer that reached the present.
+A record that changes while the list is read moves towards its end and is met there. A run ends at the server's time of
+its first response, so that a list that never rests does not keep it going. What becomes visible late is found by the
+next run, which starts at the low watermark: `overlap` seconds before the first response that reached the present.
 """
 
 import hashlib
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import accumulate, pairwise
 from typing import Any
 
-import attrs
+import msgspec
 
-from .._messages import date_of, is_id
-from .._records.page import PageData
+from .._messages import Discreet, Response, date_of, is_id
 from ..errors import InvalidRequestError, PaginationError
-from .cursor import ChangesMark
-from .query import FULL_PAGE, TRIES, Query, is_calendar, is_whole
-from .window import Window, by_ids, stamp
+from .cursor import UpdatedAtPosition
+from .key_range import KeyRange
+from .query import FULL_PAGE, ListQuery
+from .rows import is_calendar, updated_second
+from .strategy import ConsumedPage, DecodedPage, next_try
 
-_REMEMBERED = 1000
-_DIGEST = 8
+_MAX_DIGESTS = 1000
+_DIGEST_SIZE = 8
 _LONGEST_STEP = 0xFFFF
 """Seconds between two versions in a cursor; where it was longer, the older one is remembered for longer."""
 
 
-@attrs.frozen
-class Moment:
-    """When an answer was made, by the server's clock in seconds, as far as it tells."""
+class RunOptions(Discreet, msgspec.Struct, frozen=True):
+    """What stays the same over any number of runs."""
+
+    overlap: float
+    """Seconds by which a version may become visible after its stamp."""
+    digest: Callable[[Any], int]
+    """Returns a number for a version of a row, made of its id, stamp and content."""
+    full_page: int = FULL_PAGE
+    """The page size inside a divided range."""
+    max_digests: int = _MAX_DIGESTS
+    """How many versions are remembered; at least a page of them, or one second could hold up a run for ever."""
+
+
+class ServerTime(msgspec.Struct, frozen=True):
+    """When a response was made by the server's clock, in seconds, as far as it tells."""
 
     date: float | None
     elapsed: float = 0.0
+    """Seconds from sending the request to receiving the response."""
 
     @classmethod
-    def of(cls, page: PageData[Any]) -> "Moment":
-        """Read it of an answer."""
-        date = date_of(page.response)
-        return cls(date if date is not None and is_calendar(math.floor(date)) else None, page.response.elapsed)
+    def of(cls, response: Response) -> "ServerTime":
+        """Return the time of a response."""
+        date = date_of(response)
+        return cls(date if date is not None and is_calendar(math.floor(date)) else None, response.elapsed)
 
 
-@attrs.frozen
-class Version:
-    """A row as it was handed out: its second, and a number that tells it from the row's other versions."""
+class Version(Discreet, msgspec.Struct, frozen=True):
+    """A row, its second, and a number that tells it from the row's other versions."""
 
     row: Any
     second: int
     digest: int
 
 
-@attrs.frozen
-class ChangedStep:
-    """What an answer led to: the versions that are new, the walk that took it and the one behind it."""
+class ByUpdatedAt(Discreet, msgspec.Struct, frozen=True):
+    """A run over what changed."""
 
-    versions: Sequence[Version]
-    taker: "ChangedWalk"
-    walk: "ChangedWalk"
-    ended: bool = False
-
-
-@attrs.frozen
-class ChangedWalk:
-    """A run over what changed; at its end `walk` of the last step is the start of the next run."""
-
-    query: Query
-    overlap: float
-    digest: Callable[[Any], int]
-    """Gives a number for a version of a row, made of its id, stamp and content."""
+    query: ListQuery
+    options: RunOptions
     second: int | None = None
-    windows: tuple[Window, ...] = ()
-    """What is left inside a divided stretch, the first of it last."""
-    water: int | None = None
-    """The low water, once the run has reached the present."""
-    seen: Mapping[int, int] = attrs.field(factory=dict[int, int])
-    """The versions handed out at or after the second or the low water, with the second of each."""
-    horizon: int | None = None
-    """The server's second of the first answer."""
+    ranges: tuple[KeyRange, ...] = ()
+    """What is left of a divided range, the first part of it last."""
+    low_watermark: int | None = None
+    """Known once the run has reached the present."""
+    seen: Mapping[int, int] = msgspec.field(default_factory=dict[int, int])
+    """Digests of the versions yielded since the second or the low watermark, each with its second."""
+    first_response: ServerTime | None = None
     newest: int | None = None
-    begun: bool = False
+    """The newest second that this run has seen."""
     sorts: bool = True
+    """Whether the server can sort by `updated_at`."""
     tries: int = 0
-    full_page: int = FULL_PAGE
-    """How many rows are asked for inside a divided stretch."""
-    room: int = _REMEMBERED
-    """How many versions are remembered; at least as many as fit a page, or a second could hold a run for ever."""
 
     @classmethod
-    def resumed(cls, query: Query, overlap: float, digest: Callable[[Any], int], mark: ChangesMark) -> "ChangedWalk":
-        """Give the walk that goes on behind a mark."""
-        keys = [int.from_bytes(mark.digests[at : at + _DIGEST]) for at in range(0, len(mark.digests), _DIGEST)]
-        if len(mark.digests) != _DIGEST * len(mark.steps):
+    def resumed(cls, query: ListQuery, options: RunOptions, position: UpdatedAtPosition) -> "ByUpdatedAt":
+        """Return the run that continues after a position."""
+        digests, second = position.digests, position.second
+        keys = [int.from_bytes(digests[at : at + _DIGEST_SIZE]) for at in range(0, len(digests), _DIGEST_SIZE)]
+        if len(digests) != _DIGEST_SIZE * len(position.steps):
             raise InvalidRequestError("since is not a valid cursor of changes", argument="since")
-        windows: tuple[Window, ...] = ()
-        if mark.low is not None and mark.second is not None:
-            windows = (Window(mark.second, mark.second + 1, mark.low),)
-        seen = dict(zip(keys, accumulate(mark.steps), strict=True))
-        return cls(query, overlap, digest, mark.second, windows, mark.water, seen)
+        ranges: tuple[KeyRange, ...] = ()
+        if position.low is not None and second is not None:
+            ranges = (KeyRange.second("updated_at", second, position.low),)
+        seen = dict(zip(keys, accumulate(position.steps), strict=True))
+        return cls(query, options, second, ranges, position.low_watermark, seen)
 
-    def ask(self) -> str:
-        """Ask from the second on, in the order of changes, or for a divided stretch."""
-        if self.windows:
-            return self.query.url(extra=self.windows[-1].filters(), per_page=self.full_page)
-        return self.query.url(extra=Window(self.second).filters(), sort="updated_at" if self.sorts else "")
+    @property
+    def source(self) -> int:
+        """The only list."""
+        return 0
 
-    def fallback(self) -> "ChangedWalk | None":
-        """Give the walk to go on with when the server refuses to sort by `updated_at`."""
-        return attrs.evolve(self, sorts=False) if self.sorts and not self.windows else None
+    @property
+    def sort(self) -> str:
+        """The order of changes, unless a range is divided or the server cannot sort by it."""
+        return "updated_at" if self.sorts and not self.ranges else ""
 
-    def take(self, page: PageData[Any], moment: Moment) -> ChangedStep:
-        """Give what an answer leads to; the walk itself stays as it was.
+    @property
+    def key_range(self) -> KeyRange:
+        """What the next page is requested of."""
+        return self.ranges[-1] if self.ranges else KeyRange("updated_at", self.second)
 
-        Raises:
-            PaginationError: the answer cannot be one to the question.
-        """
-        window = self.windows[-1] if self.windows else Window(self.second)
-        _check(page.rows, window, in_order=self.sorts and not self.windows)
-        whole = is_whole(page, self.full_page if self.windows else self.query.per_page)
-        whole = whole or (window.is_one_id and bool(page.rows))
-        now = self._adopt(page.rows, moment, whole=whole)
+    @property
+    def per_page(self) -> int:
+        """The size of the next page."""
+        return self.options.full_page if self.ranges else self.query.per_page
+
+    @property
+    def run_started_at(self) -> int | None:
+        """The server's second of the first response, if it has told."""
+        date = self.first_response.date if self.first_response else None
+        return None if date is None else math.floor(date)
+
+    def next_url(self) -> str:
+        """Return the URL of the first page from the second on, or of a divided range."""
+        return self.query.url(extra=self.key_range.filters(), sort=self.sort, per_page=self.per_page)
+
+    def lookahead(self, count: int) -> Sequence[str]:
+        """Return the next URL alone: the one after it depends on the page."""
+        return [self.next_url()][:count]
+
+    def fallback(self) -> "ByUpdatedAt | None":
+        """Divide ranges of time if the server refuses to sort by `updated_at`."""
+        return msgspec.structs.replace(self, sorts=False) if self.sort else None
+
+    def consume(self, received: DecodedPage) -> ConsumedPage:
+        """Yield the new versions of a page, or divide what does not fit one."""
+        page = received.page
+        rows = page.rows
+        self._check(rows)
+        complete = self.key_range.is_complete_on(page, rows, self.per_page)
+        now = self._observed(rows, ServerTime.of(page.response), complete=complete)
         # One row alone cannot be divided by.
-        if not whole and len(page.rows) < (2 if self.windows else 1):
-            return now._again()
-        if self.windows or not self.sorts:
-            return now._divide(page.rows, window, whole=whole)
-        return now._in_order(page.rows, whole=whole)
+        if not complete and len(rows) < (2 if self.ranges else 1):
+            return ConsumedPage((), msgspec.structs.replace(now, tries=next_try(now.tries)))
+        return now._in_order(rows, complete=complete) if self.sort else now._divide(rows, complete=complete)
 
-    def mark(self, handed: Sequence[Version] = ()) -> ChangesMark:
-        """Give the place behind some of the new versions of the answer that this walk took."""
-        now = self._behind(handed)
+    def position(self, yielded: Sequence[Any] = ()) -> UpdatedAtPosition:
+        """Return the position after some rows, or before the next page."""
+        return self.position_after(self._versions(yielded))
+
+    def position_after(self, yielded: Sequence[Version]) -> UpdatedAtPosition:
+        """Return the position after some of the new versions of the page that was consumed last."""
+        now = self._after(yielded)
         low = None
-        if now.windows and now.windows[-1].is_one_second and now.windows[-1].start == now.second:
-            low = int(handed[-1].row.id) if handed else now.windows[-1].low
+        if now.ranges and now.key_range.is_one_second and now.key_range.start == now.second:
+            low = int(yielded[-1].row.id) if yielded else now.key_range.low
         kept = sorted(now.seen.items(), key=lambda item: item[1])
         steps = [min(after - before, _LONGEST_STEP) for (_, before), (_, after) in pairwise(kept)]
         oldest = [newest - sum(steps) for _, newest in kept[-1:]]
-        digests = b"".join(key.to_bytes(_DIGEST) for key, _ in kept)
-        return ChangesMark(second=now.second, low=low, water=now.water, digests=digests, steps=(*oldest, *steps))
+        digests = b"".join(key.to_bytes(_DIGEST_SIZE) for key, _ in kept)
+        return UpdatedAtPosition(
+            second=now.second, low=low, low_watermark=now.low_watermark, digests=digests, steps=(*oldest, *steps)
+        )
 
-    def _adopt(self, rows: Sequence[Any], moment: Moment, *, whole: bool) -> "ChangedWalk":
-        """Note when the run began, and once it reaches the present, the low water that the next one starts at."""
-        newest = max([stamp(row) for row in rows] + ([] if self.newest is None else [self.newest]), default=None)
-        date = moment.date
-        horizon = self.horizon if self.begun else None if date is None else math.floor(date)
-        # The snapshot may be as old as the request; the date of its answer alone would be too late.
-        made = newest if date is None else date - moment.elapsed
-        water = self.water
-        if water is None and made is not None and made - self.overlap < self._reached(rows, whole=whole):
-            water = max(self.second or 0, math.floor(made - self.overlap))
-        return attrs.evolve(self, begun=True, horizon=horizon, newest=newest, water=water)
+    def _check(self, rows: Sequence[Any]) -> None:
+        if not all(row.updated_at and row.id and is_id(row.id) for row in rows):
+            raise PaginationError("a record has no id or no updated_at")
+        stamps = list(map(updated_second, rows))
+        if not all(map(is_calendar, stamps)):
+            raise PaginationError("a record was updated outside of the years 1 to 9999")
+        self.key_range.check(rows)
+        if self.sort and stamps != sorted(stamps):
+            raise PaginationError("the server did not keep to the order of updated_at")
 
-    def _reached(self, rows: Sequence[Any], *, whole: bool) -> float:
-        """Give the second up to which an answer tells everything."""
-        end = self.windows[-1].end if self.windows else None
+    def _observed(self, rows: Sequence[Any], time: ServerTime, *, complete: bool) -> "ByUpdatedAt":
+        """Record when the run started and, once it reaches the present, the low watermark that the next starts at."""
+        seconds = [*map(updated_second, rows)] + ([] if self.newest is None else [self.newest])
+        newest = max(seconds, default=None)
+        # The snapshot may be as old as the request; the date of its response alone would be too late.
+        made = newest if time.date is None else time.date - time.elapsed
+        watermark = self.low_watermark
+        reached = self._reached(rows, complete=complete)
+        if watermark is None and made is not None and made - self.options.overlap < reached:
+            watermark = max(self.second or 0, math.floor(made - self.options.overlap))
+        first = self.first_response or time
+        return msgspec.structs.replace(self, first_response=first, newest=newest, low_watermark=watermark)
+
+    def _reached(self, rows: Sequence[Any], *, complete: bool) -> float:
+        """Return the second up to which a page shows everything."""
+        end = self.key_range.end
         if end is not None:
             return end
-        return math.inf if whole or not self.sorts or not rows else stamp(rows[-1])
+        return math.inf if complete or not self.sorts or not rows else updated_second(rows[-1])
 
-    def _in_order(self, rows: Sequence[Any], *, whole: bool) -> ChangedStep:
+    def _in_order(self, rows: Sequence[Any], *, complete: bool) -> ConsumedPage:
         if not rows:
             return self._end(())
-        fresh, last = self._fresh(rows), stamp(rows[-1])
-        beyond = self.horizon is not None and last > self.horizon
-        tied = stamp(rows[0]) == last and not whole
-        if whole or beyond:
+        fresh, last = self._fresh(rows), updated_second(rows[-1])
+        beyond = self.run_started_at is not None and last > self.run_started_at
+        tied = updated_second(rows[0]) == last and not complete
+        if complete or beyond:
             return self._end(() if tied else fresh, last)
         if not tied:
-            return ChangedStep(fresh, self, self._behind(fresh, last))
-        within = attrs.evolve(self, second=last, windows=by_ids(Window(last, last + 1), rows), tries=0)
-        return ChangedStep((), self, within)
+            return self._consumed(fresh, self._after(fresh, last))
+        halves = KeyRange.second("updated_at", last).halves_by_id(rows)
+        return self._consumed((), msgspec.structs.replace(self, second=last, ranges=halves, tries=0))
 
-    def _divide(self, rows: Sequence[Any], window: Window, *, whole: bool) -> ChangedStep:
-        rest = self.windows[:-1]
-        if not whole:
-            halves = by_ids(window, rows) if window.is_one_second else self._by_seconds(window)
-            return ChangedStep((), self, attrs.evolve(self, windows=(*rest, *halves), tries=0))
-        fresh = self._fresh(sorted(rows, key=lambda row: (stamp(row), int(row.id))))
+    def _divide(self, rows: Sequence[Any], *, complete: bool) -> ConsumedPage:
+        key_range, rest = self.key_range, self.ranges[:-1]
+        if not complete:
+            halves = key_range.halves_by_id(rows) if key_range.is_one_second else self._halves_by_time(key_range)
+            return self._consumed((), msgspec.structs.replace(self, ranges=(*rest, *halves), tries=0))
+        fresh = self._fresh(sorted(rows, key=lambda row: (updated_second(row), int(row.id))))
         if rest:
-            return ChangedStep(fresh, self, attrs.evolve(self._behind(fresh), windows=rest, tries=0))
-        if not self.sorts or window.end is None or (self.horizon is not None and window.end > self.horizon):
+            return self._consumed(fresh, msgspec.structs.replace(self._after(fresh), ranges=rest, tries=0))
+        started, end = self.run_started_at, key_range.end
+        if not self.sorts or end is None or (started is not None and end > started):
             return self._end(fresh)
-        return ChangedStep(fresh, self, attrs.evolve(self._behind(fresh, window.end), windows=(), tries=0))
+        return self._consumed(fresh, msgspec.structs.replace(self._after(fresh, end), ranges=(), tries=0))
 
-    def _by_seconds(self, window: Window) -> tuple[Window, Window]:
-        """Divide a stretch of time that cannot be sorted, at its middle, the first half last."""
-        if self.horizon is None:
+    def _halves_by_time(self, key_range: KeyRange) -> tuple[KeyRange, KeyRange]:
+        if self.run_started_at is None:
             raise PaginationError("the server neither sorts by updated_at nor tells its time")
-        start = window.start or 0
-        end = max(self.horizon, start) + 1 if window.end is None else window.end
-        middle = max((start + end) // 2, start + 1)
-        return Window(middle, max(end, middle + 1)), Window(start, middle)
+        return key_range.halves_by_time(self.run_started_at)
 
-    def _end(self, fresh: Sequence[Version], second: int | None = None) -> ChangedStep:
-        behind = self._behind(fresh, second)
-        second = behind.second
-        if second is not None and behind.water is not None:
-            second = min(second, behind.water)
-        following = attrs.evolve(
-            behind, second=second, windows=(), water=None, horizon=None, newest=None, begun=False, tries=0
-        )
-        return ChangedStep(fresh, self, following, ended=True)
+    def _consumed(self, fresh: Sequence[Version], following: "ByUpdatedAt") -> ConsumedPage:
+        versions = _NewVersions(self, fresh, following)
+        return ConsumedPage([version.row for version in fresh], following, cursor_source=versions)
 
-    def _again(self) -> ChangedStep:
-        if self.tries == TRIES:
-            raise PaginationError("the list has entries left and shows none of them")
-        return ChangedStep((), self, attrs.evolve(self, tries=self.tries + 1))
+    def _end(self, fresh: Sequence[Version], second: int | None = None) -> ConsumedPage:
+        after = self._after(fresh, second)
+        second = after.second
+        if second is not None and after.low_watermark is not None:
+            second = min(second, after.low_watermark)
+        next_run = ByUpdatedAt(self.query, self.options, second, seen=after.seen, sorts=self.sorts)
+        return msgspec.structs.replace(self._consumed(fresh, next_run), following=None)
+
+    def _versions(self, rows: Iterable[Any]) -> list[Version]:
+        return [Version(row, updated_second(row), self.options.digest(row)) for row in rows]
 
     def _fresh(self, rows: Sequence[Any]) -> list[Version]:
-        versions = [Version(row, stamp(row), self.digest(row)) for row in rows]
         # By their digests: a page may repeat a version.
-        fresh = {version.digest: version for version in versions if version.digest not in self.seen}
+        fresh = {version.digest: version for version in self._versions(rows) if version.digest not in self.seen}
         return list(fresh.values())
 
-    def _behind(self, handed: Sequence[Version], second: int | None = None) -> "ChangedWalk":
-        """Give the walk behind some versions, at the second of the last one or a later one."""
-        at = second if second is not None else handed[-1].second if handed else self.second
-        low = at if at is None or self.water is None else min(at, self.water)
-        seen = {**self.seen, **{version.digest: version.second for version in handed}}
+    def _after(self, yielded: Sequence[Version], second: int | None = None) -> "ByUpdatedAt":
+        """Return the run after some versions, at the second of the last one or a later one."""
+        at = second if second is not None else yielded[-1].second if yielded else self.second
+        low = at if at is None or self.low_watermark is None else min(at, self.low_watermark)
+        seen = {**self.seen, **{version.digest: version.second for version in yielded}}
         kept = {key: when for key, when in seen.items() if low is None or when >= low}
-        return attrs.evolve(self, second=at, seen=self._remembered(kept, at), tries=0)
+        return msgspec.structs.replace(self, second=at, seen=self._remembered(kept, at), tries=0)
 
     def _remembered(self, seen: Mapping[int, int], second: int | None) -> Mapping[int, int]:
-        """Keep what fits: those of the second that is not passed yet, then those of the newest seconds."""
-        if len(seen) <= self.room:
+        """Keep what fits: the versions of the second that is not passed yet, then those of the newest seconds."""
+        most = self.options.max_digests
+        if len(seen) <= most:
             return seen
-        # Where the id is the place, the last ones need not be known; without the first, all would come again.
-        sign = -1 if self.windows and self.windows[-1].is_one_second else 1
+        # Where the id is the position, the last ones need not be known; without the first, all would come again.
+        sign = -1 if self.ranges and self.key_range.is_one_second else 1
         order = sorted((at == second, at, sign * index, key) for index, (key, at) in enumerate(seen.items()))
-        kept = {key for *_, key in order[-self.room :]}
+        kept = {key for *_, key in order[-most:]}
         return {key: at for key, at in seen.items() if key in kept}
 
 
+class _NewVersions(Discreet, msgspec.Struct, frozen=True):
+    """Gives the positions on a page: among its new versions, and after all of them."""
+
+    strategy: ByUpdatedAt
+    versions: Sequence[Version]
+    following: ByUpdatedAt
+
+    def position(self, yielded: Sequence[Any] = ()) -> UpdatedAtPosition:
+        if len(yielded) == len(self.versions):
+            return self.following.position()
+        return self.strategy.position_after(self.versions[: len(yielded)])
+
+
 def version_digest(row: Any, content: bytes) -> int:
-    """Give a number for a version of a row by its id, its stamp and its content."""
+    """Return a number for a version of a row, made of its id, stamp and content."""
     text = f"{row.id} {row.updated_at.isoformat()} ".encode() + content
     return int.from_bytes(hashlib.blake2b(text, digest_size=8).digest())
-
-
-def _check(rows: Sequence[Any], window: Window, *, in_order: bool) -> None:
-    if not all(row.updated_at and row.id and is_id(row.id) for row in rows):
-        raise PaginationError("a record has no id or no updated_at")
-    if not all(is_calendar(stamp(row)) for row in rows):
-        raise PaginationError("a record was updated outside of the years 1 to 9999")
-    if not all(window.holds(row) for row in rows):
-        raise PaginationError("the server did not keep to the filters updated_at and id")
-    stamps = [stamp(row) for row in rows]
-    if in_order and stamps != sorted(stamps):
-        raise PaginationError("the server did not keep to the order of updated_at")

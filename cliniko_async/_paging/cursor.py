@@ -1,4 +1,4 @@
-"""Where a walk stands, as a short opaque text that fits only the list it came from."""
+"""Cursors: the position of an iteration as a short opaque text that only fits the query it came from."""
 
 import base64
 import hashlib
@@ -12,84 +12,94 @@ VERSION = 1
 _SEAL = 12
 
 
-class _Mark(msgspec.Struct, frozen=True, array_like=True, kw_only=True):
+class _Position(msgspec.Struct, frozen=True, array_like=True, kw_only=True):
     source: int = 0
+    """Index of the list among those of the query."""
 
 
-class StartMark(_Mark, frozen=True, tag="s"):
+class Start(_Position, frozen=True, tag="s"):
     """Before the first record."""
 
 
-class AnchorMark(_Mark, frozen=True, tag="a"):
-    """Behind the records of a second that have these ids, or that have ids up to `low`."""
+class CreatedAtPosition(_Position, frozen=True, tag="a"):
+    """After the records of a second that have these ids, or ids up to `low`."""
 
     second: int
     ids: tuple[int, ...] = ()
     later: tuple[tuple[int, int], ...] = ()
-    """Ids handed out in later seconds, each with its second."""
+    """Ids that were yielded of later seconds, each with its second."""
     low: int | None = None
-    passed: int = 0
-    """How many rows without an id or a time of creation were passed from that second on."""
+    skipped: int = 0
+    """Number of rows without an id or `created_at` that were passed from that second on."""
 
 
-class PlaceMark(_Mark, frozen=True, tag="p"):
-    """Behind a record at a place in the whole list, the first of which is 1."""
+class OffsetPosition(_Position, frozen=True, tag="p"):
+    """After a record at an offset in the whole list, counted from 1."""
 
-    place: int
+    offset: int
     total: int | None
     last: str | None
+    """The id of that record."""
     check: int
     """The sum of the ids on its page, up to it."""
     per_page: int
-    handed: int
+    yielded: int
     drifted: bool = False
-    """Whether the list was seen to move before that."""
+    """Whether the list was seen to change before."""
     repeats: int = 0
-    """How many rows the pages before it repeated."""
+    """Number of rows that the pages before it repeated."""
 
 
-class IdMark(_Mark, frozen=True, tag="i"):
-    """Behind a record in the order of ids."""
+class IdPosition(_Position, frozen=True, tag="i"):
+    """After a record in the order of ids."""
 
     last: int
-    passed: int = 0
-    """How many rows without an id were passed behind it."""
+    skipped: int = 0
+    """Number of rows without an id that were passed after it."""
 
 
 Second = Annotated[int, msgspec.Meta(ge=-62_135_596_800, le=253_402_300_799)]
 """A second between the years 1 and 9999."""
 
 
-class ChangesMark(_Mark, frozen=True, tag="c"):
-    """Where a run over changes stands: its position, its low water, and the versions handed out behind that."""
+class UpdatedAtPosition(_Position, frozen=True, tag="c"):
+    """Where a run over changes stands: its second, its low watermark, and the versions yielded since."""
 
     second: Second | None
-    low: int | None
-    water: Second | None
-    digests: bytes
-    steps: tuple[int, ...]
-    """The second of the oldest version, then for each how much newer it is than the one before."""
+    low: int | None = None
+    """In a divided second, the id up to which it was read."""
+    low_watermark: Second | None = None
+    digests: bytes = b""
+    steps: tuple[int, ...] = ()
+    """The second of the oldest version, then for each how many seconds it is newer than the one before."""
 
 
-Mark: TypeAlias = StartMark | AnchorMark | PlaceMark | IdMark
-list_marks: "msgspec.msgpack.Decoder[Mark]" = msgspec.msgpack.Decoder(cast("Any", Mark))
-changes_marks = msgspec.msgpack.Decoder(ChangesMark)
-M = TypeVar("M")
+ListPosition: TypeAlias = Start | CreatedAtPosition | OffsetPosition | IdPosition
+Position: TypeAlias = ListPosition | UpdatedAtPosition
+list_positions: "msgspec.msgpack.Decoder[ListPosition]" = msgspec.msgpack.Decoder(cast("Any", ListPosition))
+changes_positions = msgspec.msgpack.Decoder(UpdatedAtPosition)
+P = TypeVar("P")
 
 
 def fingerprint(*parts: object) -> bytes:
-    """Give a digest of what a cursor belongs to."""
+    """Return a digest of what a cursor belongs to."""
     return hashlib.blake2b(repr(parts).encode(), digest_size=12).digest()
 
 
-def write_cursor(belongs_to: bytes, mark: object) -> str:
-    """Give a mark as a text."""
-    raw = msgspec.msgpack.encode(mark)
+def write_cursor(belongs_to: bytes, position: Position) -> str:
+    """Return the cursor of a position."""
+    raw = msgspec.msgpack.encode(position)
     return base64.urlsafe_b64encode(bytes([VERSION]) + _seal(belongs_to, raw) + raw).decode().rstrip("=")
 
 
-def read_cursor(text: str, belongs_to: bytes, marks: "msgspec.msgpack.Decoder[M]", argument: str = "cursor") -> M:
-    """Return the mark of a text, which was given as an argument of this name.
+def read_cursor(text: str, belongs_to: bytes, positions: "msgspec.msgpack.Decoder[P]", argument: str = "cursor") -> P:
+    """Return the position of a cursor.
+
+    Args:
+        text: The cursor.
+        belongs_to: The fingerprint that it must fit.
+        positions: Decodes the positions that are allowed.
+        argument: The name under which the caller gave the cursor.
 
     Raises:
         InvalidRequestError: it is not a cursor, was changed, or is one of another account or query.
@@ -109,7 +119,7 @@ def read_cursor(text: str, belongs_to: bytes, marks: "msgspec.msgpack.Decoder[M]
             f"{argument} is a cursor that belongs to another account, list or query, or was changed", argument=argument
         )
     try:
-        return marks.decode(raw)
+        return positions.decode(raw)
     except msgspec.MsgspecError:
         pass
     raise InvalidRequestError(f"{argument} is not a cursor that can be resumed", argument=argument)

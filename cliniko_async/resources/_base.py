@@ -24,14 +24,15 @@ import attrs
 from .._compat import deprecated
 from .._frames import HiddenLocals, hides_locals
 from .._messages import Request, Response, as_object, is_unicode
-from .._paging import Query
 from .._paging.api import Api
+from .._paging.pager import ListSpec
+from .._paging.query import ListQuery
 from .._records.page import decode_record
 from .._spelling import did_you_mean
 from ..errors import DecodingError, InvalidRequestError, OutcomeUnknownError
 from ..fields import Id, check_fields, id_text
 from ..filters import Column, Filter, Filterable, Filters, example_of
-from ..pagination import Listing, Paginator
+from ..pagination import Paginator
 from ._list_options import (
     VISIBILITIES,
     Archived,
@@ -151,17 +152,17 @@ class Resource(Generic[T]):
         self, sources: tuple[str, ...], filters: Sequence[Filterable], options: Mapping[str, Any]
     ) -> Paginator[T]:
         """Describe the list that one or several URLs make up."""
-        return Paginator(self.listing(sources, filters, options), options.get("cursor"))
+        return Paginator(self.list_spec(sources, filters, options), options.get("cursor"))
 
-    def listing(
+    def list_spec(
         self, sources: tuple[str, ...], filters: Sequence[Filterable], options: Mapping[str, Any]
-    ) -> Listing[T]:
-        """Give what such a list is asked for."""
+    ) -> ListSpec[T]:
+        """Return the query of such a list, and what its pages consist of."""
         fields = self.searchable()
         sort = sort_texts(options.get("sort"))
         visibility = {name: value for name, value in options.items() if name not in _OPTIONS}
         self._check_options(visibility, _OPTIONS)
-        query = Query(
+        query = ListQuery(
             server=self._api.server,
             sources=sources,
             filters=(*self._filter_texts(filters), *self._visibility_texts(visibility)),
@@ -175,7 +176,7 @@ class Resource(Generic[T]):
             problem = "cannot be combined with sort" if sort else "needs a list that can be filtered by id"
             raise InvalidRequestError(f"stable=True {problem}", argument="stable")
         limit = options.get("limit")
-        return Listing(
+        return ListSpec(
             api=self._api,
             record=self.record,
             envelope=self.name,

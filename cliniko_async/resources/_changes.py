@@ -31,4 +31,4 @@ class ChangesMixin(Resource[T]):
         if not is_seconds(overlap, zero=True):
             raise InvalidRequestError("overlap must be a number of seconds, at least 0", argument="overlap")
         options = dict.fromkeys((name for name in VISIBILITIES if f"{name}_at" in fields), "include")
-        return Changes(self.listing((self._url(f"/{self.name}"),), filters, options), since, float(overlap))
+        return Changes(self.list_spec((self._url(f"/{self.name}"),), filters, options), since, float(overlap))

@@ -375,7 +375,7 @@ async def test_a_server_that_ignores_the_filter_or_the_sort_is_not_believed():
         assert unsorted.value.cursor
         everything = {TYPES: it.sandbox.all(TYPES), "total_entries": 3, "links": {}}
         it.sandbox.faults.edit(lambda _: everything, **GET)
-        with pytest.raises(PaginationError, match="filters"):
+        with pytest.raises(PaginationError, match="filter updated_at"):
             await it.read(dt.datetime.fromtimestamp(NOW - 15, dt.UTC))
 
 
@@ -457,5 +457,4 @@ def test_a_spoilt_cursor_is_refused_or_read_as_another_and_nothing_else(data):
         stream = aiter(cliniko.appointment_types.changes(spoilt))
     except InvalidRequestError:
         return
-    assert stream._step.walk.ask()
     assert stream.cursor

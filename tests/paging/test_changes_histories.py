@@ -7,8 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cliniko_async._messages import Request, Response
-from cliniko_async._paging.by_updated_at import ChangedWalk, Moment
-from cliniko_async._paging.cursor import ChangesMark, changes_marks, read_cursor
+from cliniko_async._paging.by_updated_at import ByUpdatedAt, RunOptions, ServerTime
+from cliniko_async._paging.cursor import UpdatedAtPosition, changes_positions, read_cursor
+from cliniko_async._paging.strategy import DecodedPage
 from cliniko_async._records.page import PageData
 from cliniko_async.errors import InvalidRequestError, PaginationError
 
@@ -19,6 +20,7 @@ DATES = ("right", "missing", "garbage", "now and then", "behind", "ahead")
 SOURCES = st.one_of(st.binary(max_size=400).map(Tape), st.integers(0, 2**32).map(Dice))
 EXAMPLES = settings(max_examples=max(200, settings.default.max_examples if settings.default else 0))
 LARGEST_CURSOR = 16_000
+OPTIONS = RunOptions(60.0, digest)
 
 
 def server_of(choices: Source, repeats: str = "") -> ChangingServer:
@@ -57,7 +59,7 @@ def history(choices: Source, repeats: str = "") -> None:
         assert server.date in ("missing", "garbage", "now and then")
         return
     assert not reader.lost()
-    if reader.crowd <= reader.room:
+    if reader.crowd <= reader.max_digests:
         assert not list(twice(f"{row}" for row in reader.got))
 
 
@@ -146,7 +148,7 @@ def still_server(seconds: dict[int, float], **options) -> ChangingServer:
 
 
 def test_a_full_second_is_passed_by_one_record_a_process():
-    reader = Reader(still_server(dict.fromkeys(range(1, 61), 0.5)), per_page=4, full_page=4, room=4)
+    reader = Reader(still_server(dict.fromkeys(range(1, 61), 0.5)), per_page=4, full_page=4, max_digests=4)
     runs = 0
     while not reader.run(lambda: True):
         runs += 1
@@ -156,7 +158,7 @@ def test_a_full_second_is_passed_by_one_record_a_process():
 def test_a_second_behind_the_low_water_is_passed_by_one_record_a_process_though_newer_versions_fill_the_room():
     server = still_server(dict(enumerate([0, 0, 0, *range(1, 13)])))
     server.now = START + 20
-    reader = Reader(server, per_page=4, full_page=4, room=4)
+    reader = Reader(server, per_page=4, full_page=4, max_digests=4)
     assert reader.run()
     reader.got.clear()
     for _ in range(14):
@@ -231,7 +233,7 @@ def test_a_list_at_rest_is_read_from_its_last_change_on():
     for now, second in ((START, START - 60), (START + 100, START - 1)):
         server.now = now
         assert reader.run()
-        assert read_cursor(reader.cursor or "", OWNER, changes_marks).second == second
+        assert read_cursor(reader.cursor or "", OWNER, changes_positions).second == second
 
 
 def test_a_server_without_this_sort_is_asked_by_windows_of_time_up_to_its_own_time():
@@ -249,7 +251,7 @@ def test_a_server_without_this_sort_is_asked_by_windows_of_time_up_to_its_own_ti
 @pytest.mark.parametrize(
     ("filters", "sort", "text"),
     [
-        (False, True, "did not keep to the filters updated_at and id"),
+        (False, True, "did not keep to the filter updated_at"),
         (True, False, "did not keep to the order of updated_at"),
     ],
 )
@@ -274,7 +276,7 @@ def test_an_id_that_is_none_is_not_believed(key):
     row = Shown(key, Stored(1, START, 0).shown().updated_at, "")
     page = PageData((row,), (row,), 1, None, Request("GET", ""), Response(200, {}, b""))
     with pytest.raises(PaginationError, match="no id or no updated_at"):
-        ChangedWalk(query_of(), 60.0, digest).take(page, Moment(None))
+        ByUpdatedAt(query_of(), OPTIONS).consume(DecodedPage(page))
 
 
 @pytest.mark.parametrize(("per_page", "shown", "asked"), [(4, 0, "q%5B%5D=id"), (4, 1, "&")])
@@ -308,8 +310,8 @@ def test_an_answer_that_hides_what_it_counts_is_asked_for_again_three_times(per_
 )
 def test_a_date_is_read_in_utc_or_not_at_all(text, date):
     headers = {} if text is None else {"Date": text}
-    page = PageData((), (), 0, None, Request("GET", ""), Response(200, headers, b"", elapsed=1.5))
-    assert Moment.of(page) == Moment(date, 1.5)
+    response = Response(200, headers, b"", elapsed=1.5)
+    assert ServerTime.of(response) == ServerTime(date, 1.5)
 
 
 @pytest.mark.parametrize(("step", "days"), [(0, 30), (3, 30), (1, 20_000), (100_000, 20_000)])
@@ -319,24 +321,24 @@ def test_a_cursor_fits_into_16_kilobytes_however_much_came_and_how_far_apart(ste
     server.now = START + 1500 * max(step, 1)
     reader = Reader(server)
     assert reader.run()
-    mark = read_cursor(reader.cursor or "", OWNER, changes_marks)
-    assert len(mark.steps) == 1000
+    position = read_cursor(reader.cursor or "", OWNER, changes_positions)
+    assert len(position.steps) == 1000
     assert len(reader.cursor or "") <= LARGEST_CURSOR
     before = len(reader.got)
     assert reader.run()
     assert count - 1 - 1000 <= len(reader.got) - before <= count - 1000
 
 
-def test_a_mark_that_does_not_hang_together_is_no_cursor():
-    mark = ChangesMark(second=1, low=None, water=None, digests=b"123456789", steps=(1,))
+def test_a_position_that_does_not_hang_together_is_not_a_cursor():
+    position = UpdatedAtPosition(second=1, digests=b"123456789", steps=(1,))
     with pytest.raises(InvalidRequestError, match="not a valid cursor of changes"):
-        ChangedWalk.resumed(query_of(), 60.0, digest, mark)
+        ByUpdatedAt.resumed(query_of(), OPTIONS, position)
 
 
 def test_an_overlap_of_ages_reaches_back_to_1970_at_the_most():
     server = still_server({1: 0.0}, overlap=1e15)
     reader = Reader(server)
     assert reader.run()
-    assert read_cursor(reader.cursor or "", OWNER, changes_marks).second == 0
+    assert read_cursor(reader.cursor or "", OWNER, changes_positions).second == 0
     assert reader.run()
     assert len(reader.got) == 1

@@ -5,14 +5,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cliniko_async._paging.cursor import (
-    AnchorMark,
-    ChangesMark,
-    IdMark,
-    PlaceMark,
-    StartMark,
-    changes_marks,
+    CreatedAtPosition,
+    IdPosition,
+    OffsetPosition,
+    Start,
+    UpdatedAtPosition,
+    changes_positions,
     fingerprint,
-    list_marks,
+    list_positions,
     read_cursor,
     write_cursor,
 )
@@ -24,36 +24,42 @@ OWNER = fingerprint("an account", "a query")
 IDS = st.integers(0, 10**19 - 1)
 SECONDS = st.integers(-(2**40), 2**40)
 COUNTS = st.integers(0, 2**63 - 1)
-PLACES = {
+OFFSETS = {
     "repeats": COUNTS,
     "total": st.none() | COUNTS,
     "last": st.none() | st.from_regex(r"\d{1,19}", fullmatch=True),
 }
-MARKS = st.one_of(
-    st.builds(StartMark, source=st.integers(0, 3)),
-    st.builds(IdMark, source=st.integers(0, 3), last=IDS, passed=st.integers(0, 9)),
+POSITIONS = st.one_of(
+    st.builds(Start, source=st.integers(0, 3)),
+    st.builds(IdPosition, source=st.integers(0, 3), last=IDS, skipped=st.integers(0, 9)),
     st.builds(
-        PlaceMark, place=IDS, check=IDS, per_page=st.integers(1, 100), handed=IDS, drifted=st.booleans(), **PLACES
+        OffsetPosition,
+        offset=IDS,
+        check=IDS,
+        per_page=st.integers(1, 100),
+        yielded=IDS,
+        drifted=st.booleans(),
+        **OFFSETS,
     ),
     st.builds(
-        AnchorMark,
+        CreatedAtPosition,
         second=SECONDS,
         ids=st.lists(IDS, max_size=100).map(tuple),
         later=st.lists(st.tuples(IDS, SECONDS), max_size=5).map(tuple),
         low=st.none() | IDS,
-        passed=st.integers(0, 9),
+        skipped=st.integers(0, 9),
     ),
 )
 
 
-@given(MARKS)
-def test_a_mark_survives_being_a_text(mark):
-    assert read_cursor(write_cursor(OWNER, mark), OWNER, list_marks) == mark
+@given(POSITIONS)
+def test_a_position_survives_being_a_cursor(position):
+    assert read_cursor(write_cursor(OWNER, position), OWNER, list_positions) == position
 
 
-@given(MARKS)
-def test_a_cursor_is_safe_in_a_url_and_at_most_a_few_kilobytes(mark):
-    text = write_cursor(OWNER, mark)
+@given(POSITIONS)
+def test_a_cursor_is_safe_in_a_url_and_at_most_a_few_kilobytes(position):
+    text = write_cursor(OWNER, position)
     assert text.replace("-", "").replace("_", "").isalnum()
     assert len(text) < 2000
 
@@ -61,17 +67,17 @@ def test_a_cursor_is_safe_in_a_url_and_at_most_a_few_kilobytes(mark):
 @given(st.text() | st.from_regex(r"AT[\w-]*", fullmatch=True))
 def test_garbage_is_refused_as_an_invalid_request(text):
     with pytest.raises(InvalidRequestError):
-        read_cursor(text, OWNER, list_marks)
+        read_cursor(text, OWNER, list_positions)
 
 
-@given(MARKS, st.data())
-def test_a_cursor_with_one_sign_changed_is_refused_or_still_the_same(mark, data):
-    text = write_cursor(OWNER, mark)
+@given(POSITIONS, st.data())
+def test_a_cursor_with_one_sign_changed_is_refused_or_still_the_same(position, data):
+    text = write_cursor(OWNER, position)
     at = data.draw(st.integers(0, len(text) - 1))
     changed = text[:at] + data.draw(st.sampled_from("ABCabc019-_")) + text[at + 1 :]
     try:
         # Of the last sign, only some bits count.
-        assert read_cursor(changed, OWNER, list_marks) == mark
+        assert read_cursor(changed, OWNER, list_positions) == position
     except InvalidRequestError:
         assert changed != text
 
@@ -79,20 +85,20 @@ def test_a_cursor_with_one_sign_changed_is_refused_or_still_the_same(mark, data)
 @pytest.mark.parametrize("text", ["", "A", "AQ", "é", b"AQAA", 7, None, ["AQ"]])
 def test_what_is_no_text_of_a_cursor_is_refused_as_an_invalid_request(text):
     with pytest.raises(InvalidRequestError):
-        read_cursor(text, OWNER, list_marks)
+        read_cursor(text, OWNER, list_positions)
 
 
 @pytest.mark.parametrize(
-    ("mark", "marks"),
+    ("position", "positions"),
     [
-        (ChangesMark(second=1, low=None, water=None, digests=b"", steps=()), list_marks),
-        (ChangesMark(second=2**40, low=None, water=None, digests=b"", steps=()), changes_marks),
-        (IdMark(last=1), changes_marks),
+        (UpdatedAtPosition(second=1), list_positions),
+        (UpdatedAtPosition(second=2**40), changes_positions),
+        (IdPosition(last=1), changes_positions),
     ],
 )
-def test_a_place_of_another_kind_or_outside_of_the_calendar_is_refused(mark, marks):
+def test_a_place_of_another_kind_or_outside_of_the_calendar_is_refused(position, positions):
     with pytest.raises(InvalidRequestError):
-        read_cursor(write_cursor(OWNER, mark), OWNER, marks)
+        read_cursor(write_cursor(OWNER, position), OWNER, positions)
 
 
 @virtually

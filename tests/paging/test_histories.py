@@ -9,35 +9,35 @@ from hypothesis import strategies as st
 
 from cliniko_async._paging import by_created_at as anchored
 from cliniko_async.errors import PaginationDriftError
+from tests.support.model_iteration import Iteration
 from tests.support.model_server import ADDING, MEMBERSHIP, REMOVING, START, Dice, Model, Stored, Tape, query_of, twice
-from tests.support.model_walk import Drive
 
 CHOICES = st.one_of(st.binary(max_size=400).map(Tape), st.integers(0, 2**63).map(Dice))
 PER_PAGE = st.integers(1, 4)
 REPEATS = st.sampled_from(["joined", "added", "counted"])
-AHEAD = st.integers(1, 4)
+PREFETCH = st.integers(1, 4)
 thoroughly = settings(max_examples=2 * settings().max_examples)
 
 
-def show(drive):
+def show(iteration):
     """Let a failure tell its history."""
     if not currently_in_test_context():
         return
-    for line in drive.model.log:
+    for line in iteration.model.log:
         note(line)
-    note(f"handed out: {drive.got}")
+    note(f"handed out: {iteration.got}")
 
 
-def walk(model, *, ahead=0, resumes=False, **options):
+def walk(model, *, prefetch=0, resumes=False, **options):
     """Walk to the end, and hold what was handed out against what was there all the time."""
-    drive = Drive(model, query_of(**options), ahead=ahead, resumes=resumes)
+    iteration = Iteration(model, query_of(**options), prefetch=prefetch, resumes=resumes)
     try:
-        drive.run()
+        iteration.run()
     finally:
-        show(drive)
-        assert not list(twice(drive.got))
-    assert model.always <= set(drive.got)
-    return drive
+        show(iteration)
+        assert not list(twice(iteration.got))
+    assert model.always <= set(iteration.got)
+    return iteration
 
 
 # The stable walk.
@@ -69,9 +69,9 @@ def test_a_stable_walk_can_be_broken_off_behind_any_record_and_resumed_from_its_
         walk(Model.grown(choices, changes=3, sortable=sortable), resumes=True, per_page=per_page, stable=True)
 
 
-@given(CHOICES, PER_PAGE, AHEAD, st.booleans())
-def test_a_stable_walk_that_asks_one_page_ahead_is_as_safe(choices, per_page, ahead, sortable):
-    walk(Model.grown(choices, changes=3, sortable=sortable), ahead=ahead, per_page=per_page, stable=True)
+@given(CHOICES, PER_PAGE, PREFETCH, st.booleans())
+def test_a_stable_walk_that_asks_one_page_ahead_is_as_safe(choices, per_page, prefetch, sortable):
+    walk(Model.grown(choices, changes=3, sortable=sortable), prefetch=prefetch, per_page=per_page, stable=True)
 
 
 def test_a_walk_by_id_costs_one_request_a_page():
@@ -121,9 +121,9 @@ def test_a_plain_walk_loses_nothing_while_one_record_comes_or_goes_between_two_r
 
 
 @thoroughly
-@given(CHOICES, PER_PAGE, AHEAD)
-def test_a_plain_walk_loses_nothing_when_pages_asked_for_ahead_were_seen_in_another_order(choices, per_page, ahead):
-    walk(Model.grown(choices), ahead=ahead, per_page=per_page)
+@given(CHOICES, PER_PAGE, PREFETCH)
+def test_a_plain_walk_loses_nothing_when_pages_asked_for_ahead_were_seen_in_another_order(choices, per_page, prefetch):
+    walk(Model.grown(choices), prefetch=prefetch, per_page=per_page)
 
 
 @thoroughly
@@ -133,18 +133,18 @@ def test_a_plain_walk_can_be_broken_off_behind_any_record_and_resumed_from_its_c
 
 
 @thoroughly
-@given(CHOICES, PER_PAGE, AHEAD, st.sampled_from([ADDING, REMOVING]))
-def test_a_plain_walk_can_be_broken_off_with_pages_under_way_that_nobody_looked_at(choices, per_page, ahead, kinds):
-    walk(Model.grown(choices, kinds=kinds), ahead=ahead, resumes=True, per_page=per_page)
+@given(CHOICES, PER_PAGE, PREFETCH, st.sampled_from([ADDING, REMOVING]))
+def test_a_plain_walk_can_be_broken_off_with_pages_under_way_that_nobody_looked_at(choices, per_page, prefetch, kinds):
+    walk(Model.grown(choices, kinds=kinds), prefetch=prefetch, resumes=True, per_page=per_page)
 
 
 @thoroughly
 @given(CHOICES, PER_PAGE, st.integers(0, 3), st.booleans())
-def test_a_plain_walk_hands_out_nothing_twice_whatever_happens(choices, per_page, ahead, torn):
-    drive = Drive(Model.grown(choices, changes=3, torn=torn), query_of(per_page=per_page), ahead=ahead)
-    drive.run()
-    show(drive)
-    assert not list(twice(drive.got))
+def test_a_plain_walk_hands_out_nothing_twice_whatever_happens(choices, per_page, prefetch, torn):
+    iteration = Iteration(Model.grown(choices, changes=3, torn=torn), query_of(per_page=per_page), prefetch=prefetch)
+    iteration.run()
+    show(iteration)
+    assert not list(twice(iteration.got))
 
 
 @thoroughly
@@ -156,25 +156,25 @@ def test_a_plain_walk_that_meets_a_crowded_second_divides_it_too(choices, per_pa
 
 @thoroughly
 @given(CHOICES, PER_PAGE, st.integers(0, 3), st.booleans(), st.sampled_from(["joined", "added"]))
-def test_a_plain_walk_of_a_server_that_repeats_rows_on_a_page_is_as_safe(choices, per_page, ahead, resumes, repeats):
-    walk(Model.grown(choices, repeats=repeats), ahead=ahead, resumes=resumes, per_page=per_page)
+def test_a_plain_walk_of_a_server_that_repeats_rows_on_a_page_is_as_safe(choices, per_page, prefetch, resumes, repeats):
+    walk(Model.grown(choices, repeats=repeats), prefetch=prefetch, resumes=resumes, per_page=per_page)
 
 
 @given(CHOICES, PER_PAGE, st.integers(0, 3))
-def test_a_list_at_rest_is_walked_without_one_request_more_than_it_has_pages(choices, per_page, ahead):
+def test_a_list_at_rest_is_walked_without_one_request_more_than_it_has_pages(choices, per_page, prefetch):
     model = Model.grown(choices, changes=0)
-    drive = walk(model, ahead=ahead, per_page=per_page)
+    iteration = walk(model, prefetch=prefetch, per_page=per_page)
     if len({int(row.created) for row in model.rows.values() if row.there}) == len(model.matching()):
-        assert drive.requests == max(1, -(-len(model.matching()) // per_page))
+        assert iteration.requests == max(1, -(-len(model.matching()) // per_page))
 
 
 # Another order than that of creation.
 
 
 @given(CHOICES, PER_PAGE, st.integers(0, 3))
-def test_a_list_of_another_order_that_repeats_rows_on_a_page_and_rests_is_read_to_its_end(choices, per_page, ahead):
+def test_a_list_of_another_order_that_repeats_rows_on_a_page_and_rests_is_read_to_its_end(choices, per_page, prefetch):
     model = Model.grown(choices, changes=0, repeats="added", shuffles=False)
-    walk(model, ahead=ahead, per_page=per_page, sort=("name",))
+    walk(model, prefetch=prefetch, per_page=per_page, sort=("name",))
 
 
 @attrs.define
@@ -185,40 +185,40 @@ class GrowingModel(Model):
         self.insert(0).name = ""
 
 
-@pytest.mark.parametrize("ahead", [0, 3])
-def test_a_list_of_another_order_that_grows_as_fast_as_it_is_read_record_by_record_moved(ahead):
+@pytest.mark.parametrize("prefetch", [0, 3])
+def test_a_list_of_another_order_that_grows_as_fast_as_it_is_read_record_by_record_moved(prefetch):
     model = GrowingModel(Dice(1), rows={1008: Stored(1008, START, "z")}, shuffles=False)
-    drive = Drive(model, query_of(per_page=1, sort=("name",)), ahead=ahead)
+    iteration = Iteration(model, query_of(per_page=1, sort=("name",)), prefetch=prefetch)
     with pytest.raises(PaginationDriftError):
-        drive.run()
-    assert not list(twice(drive.got))
+        iteration.run()
+    assert not list(twice(iteration.got))
 
 
 @thoroughly
 @given(CHOICES, PER_PAGE, st.integers(0, 3))
-def test_a_list_of_another_order_that_moved_says_so_at_the_end_and_repeats_nothing(choices, per_page, ahead):
+def test_a_list_of_another_order_that_moved_says_so_at_the_end_and_repeats_nothing(choices, per_page, prefetch):
     model = Model.grown(choices)
-    drive = Drive(model, query_of(per_page=per_page, sort=("name",)), ahead=ahead)
+    iteration = Iteration(model, query_of(per_page=per_page, sort=("name",)), prefetch=prefetch)
     try:
-        drive.run()
+        iteration.run()
     except PaginationDriftError:
         pass
     else:
-        assert model.always <= set(drive.got)
-    show(drive)
-    assert not list(twice(drive.got))
+        assert model.always <= set(iteration.got)
+    show(iteration)
+    assert not list(twice(iteration.got))
 
 
 @thoroughly
 @given(CHOICES, PER_PAGE)
 def test_a_cursor_into_another_order_is_good_only_while_its_page_is_as_it_was(choices, per_page):
     model = Model.grown(choices, kinds=MEMBERSHIP, shuffles=False)
-    drive = Drive(model, query_of(per_page=per_page, sort=("name",)), resumes=True)
+    iteration = Iteration(model, query_of(per_page=per_page, sort=("name",)), resumes=True)
     try:
-        drive.run()
+        iteration.run()
     except PaginationDriftError:
         pass
     else:
-        assert model.always <= set(drive.got)
-    show(drive)
-    assert not list(twice(drive.got))
+        assert model.always <= set(iteration.got)
+    show(iteration)
+    assert not list(twice(iteration.got))

@@ -8,7 +8,7 @@ import threading
 
 import pytest
 
-from cliniko_async._paging.prefetch import Ahead
+from cliniko_async._paging.prefetch import Prefetcher
 from cliniko_async.errors import DecodingError, ServerError, UsageError
 from cliniko_async.sandbox import Sandbox
 from tests.support.clients import client_of, virtually
@@ -350,7 +350,7 @@ async def test_closing_a_client_while_pages_are_ahead_and_nobody_waits_ends_them
 
 
 def test_giving_up_before_anything_was_asked_for_is_nothing():
-    Ahead(ModelApi(Model(Tape(b""))), Stored, "things").cancel()
+    Prefetcher(ModelApi(Model(Tape(b""))), Stored, "things").cancel()
 
 
 @virtually

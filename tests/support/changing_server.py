@@ -10,8 +10,9 @@ from urllib.parse import parse_qsl
 import attrs
 
 from cliniko_async._messages import Request, Response
-from cliniko_async._paging.by_updated_at import ChangedStep, ChangedWalk, Moment, Version, version_digest
-from cliniko_async._paging.cursor import changes_marks, fingerprint, read_cursor, write_cursor
+from cliniko_async._paging.by_updated_at import ByUpdatedAt, RunOptions, version_digest
+from cliniko_async._paging.cursor import UpdatedAtPosition, changes_positions, fingerprint, read_cursor, write_cursor
+from cliniko_async._paging.strategy import ConsumedPage, CursorSource, DecodedPage
 from cliniko_async._records.page import PageData
 
 from .model_server import LARGEST_ID, START, RefusedError, Source, query_of
@@ -185,7 +186,7 @@ class Reader:
     server: ChangingServer
     per_page: int = 100
     full_page: int = 100
-    room: int = 1000
+    max_digests: int = 1000
     cursor: str | None = None
     got: list[Shown] = attrs.field(factory=list)
     requests: int = 0
@@ -197,48 +198,48 @@ class Reader:
     crowd: int = 0
     """How many versions were ever to be remembered at once."""
 
-    def start(self) -> ChangedWalk:
-        query = query_of(per_page=self.per_page)
-        overlap = self.server.overlap
-        walk = ChangedWalk(query, overlap, digest)
+    def start(self) -> ByUpdatedAt:
+        position = UpdatedAtPosition(second=None)
         if self.cursor is not None:
-            walk = ChangedWalk.resumed(query, overlap, digest, read_cursor(self.cursor, OWNER, changes_marks))
-        return attrs.evolve(walk, full_page=self.full_page, room=self.room)
+            position = read_cursor(self.cursor, OWNER, changes_positions)
+        options = RunOptions(self.server.overlap, digest, self.full_page, self.max_digests)
+        return ByUpdatedAt.resumed(query_of(per_page=self.per_page), options, position)
 
     def run(self, stop: Callable[[], bool] = lambda: False) -> bool:
         """Read until the end, or until told to stop, and say whether it was the end."""
-        walk = self.start()
+        strategy: Any = self.start()
         self.there = self.server.final() if self.there is None else self.there
         self.requests = 0
-        while True:
-            step = self._step(walk)
-            for count, version in enumerate(step.versions, 1):
-                self.got.append(version.row)
+        while strategy is not None:
+            consumed = self._step(strategy)
+            source = consumed.cursor_source or consumed.following or strategy
+            for count, row in enumerate(consumed.rows, 1):
+                self.got.append(row)
                 if stop():
-                    self._keep(step, step.versions[:count])
+                    self._keep(source, consumed.rows[:count])
                     return False
-            self._keep(step, step.versions)
-            if step.ended:
-                self.missed = set(self.there.values()) & set(self.server.final().values()) - set(self.got)
-                self.there = None
-                return True
-            walk = step.walk
+            self._keep(source, consumed.rows)
+            strategy = consumed.following
+        self.missed = set(self.there.values()) & set(self.server.final().values()) - set(self.got)
+        self.there = None
+        return True
 
-    def _step(self, walk: ChangedWalk) -> ChangedStep:
+    def _step(self, strategy: ByUpdatedAt) -> ConsumedPage:
         self.requests += 1
         assert self.requests < _MOST_REQUESTS, "the run does not end"
         try:
-            page = self.server.answer(walk.ask())
+            page = self.server.answer(strategy.next_url())
         except RefusedError:
-            other = walk.fallback()
+            other = strategy.fallback()
             assert other is not None
-            return ChangedStep((), walk, other)
-        return walk.take(page, Moment.of(page))
+            return ConsumedPage((), other)
+        return strategy.consume(DecodedPage(page))
 
-    def _keep(self, step: ChangedStep, handed: Sequence[Version]) -> None:
-        mark = step.walk.mark() if len(handed) == len(step.versions) else step.taker.mark(handed)
-        self.cursor = write_cursor(OWNER, mark)
-        low = min((at for at in (mark.second, mark.water) if at is not None), default=0)
+    def _keep(self, source: CursorSource, yielded: Sequence[Any]) -> None:
+        position = source.position(yielded)
+        assert isinstance(position, UpdatedAtPosition)
+        self.cursor = write_cursor(OWNER, position)
+        low = min((at for at in (position.second, position.low_watermark) if at is not None), default=0)
         self.crowd = max(self.crowd, len({row for row in self.got if row.updated_at.timestamp() >= low}))
 
     def lost(self) -> list[Shown]:

@@ -8,8 +8,9 @@ import attrs
 import msgspec
 
 from cliniko_async._messages import Request, Response, Server
+from cliniko_async._paging.pager import ListSpec
 from cliniko_async.errors import TransportError, error_for
-from cliniko_async.pagination import Listing, Paginator
+from cliniko_async.pagination import Paginator
 
 from .model_server import BASE, Model, RefusedError, Thing, query_of
 
@@ -59,4 +60,4 @@ class ModelApi:
 def things(api: Any, cursor: str | None = None, *, limit: int | None = None, prefetch: int = 0, **options: Any) -> Any:
     """The list of a model server as a user sees it."""
     query = query_of(**options)
-    return Paginator(Listing(api, Thing, "things", query, limit=limit, prefetch=prefetch), cursor)
+    return Paginator(ListSpec(api, Thing, "things", query, limit=limit, prefetch=prefetch), cursor)

@@ -9,7 +9,7 @@ from urllib.parse import parse_qsl, quote
 import attrs
 
 from cliniko_async._messages import Request, Response, Server
-from cliniko_async._paging import Query
+from cliniko_async._paging.query import ListQuery
 from cliniko_async._records.page import PageData
 
 BASE = "https://api.au1.cliniko.com/v1"
@@ -223,10 +223,10 @@ def _test(text: str) -> Callable[[Stored], bool]:
     }[operator]
 
 
-def query_of(**options: Any) -> Query:
+def query_of(**options: Any) -> ListQuery:
     """A query of the list of the model, which has every filter that a walk can use."""
     defaults: dict[str, Any] = {"anchored": "sort" not in options, "dividable": True}
-    return Query(Server(BASE), (f"{BASE}/things",), **(defaults | options))
+    return ListQuery(Server(BASE), (f"{BASE}/things",), **(defaults | options))
 
 
 def twice(got: Iterable[str]) -> Iterator[str]:

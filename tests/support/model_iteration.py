@@ -1,11 +1,13 @@
-"""Drives a walk over a model server, without a loop; what is asked ahead arrives in any order."""
+"""Drives a paging strategy over a model server, without a loop; what is requested ahead arrives in any order."""
 
 from collections.abc import Sequence
 
 import attrs
 
-from cliniko_async._paging import Answer, Query, Step, Walk, resume, unrepeated
-from cliniko_async._paging.cursor import Mark, StartMark, fingerprint, list_marks, read_cursor, write_cursor
+from cliniko_async._paging import resume
+from cliniko_async._paging.cursor import ListPosition, Start, fingerprint, list_positions, read_cursor, write_cursor
+from cliniko_async._paging.query import ListQuery
+from cliniko_async._paging.strategy import ConsumedPage, DecodedPage, PagingStrategy
 from cliniko_async._records.page import PageData
 
 from .model_server import Model, RefusedError, Thing
@@ -15,7 +17,7 @@ _MOST_STEPS = 2000
 
 
 class EndlessError(AssertionError):
-    """The walk does not end."""
+    """The iteration does not end."""
 
 
 @attrs.define
@@ -47,7 +49,7 @@ class Flights:
             if url not in self.under_way:
                 self.under_way[url] = Flight(self.tick())
 
-    def get(self, url: str) -> Answer:
+    def get(self, url: str) -> DecodedPage:
         """Let the server work until this one has arrived."""
         if url not in self.under_way:
             self.under_way[url] = Flight(self.tick())
@@ -55,7 +57,7 @@ class Flights:
             self._move_on(url)
         del self.under_way[url]
         assert flight.page is not None
-        return Answer(unrepeated(flight.page), flight.sent, flight.arrived)
+        return DecodedPage(flight.page, flight.sent, flight.arrived)
 
     def _move_on(self, wanted: str) -> None:
         moving = sorted(url for url, flight in self.under_way.items() if flight.arrived is None)
@@ -74,54 +76,55 @@ class Flights:
 
 
 @attrs.define
-class Drive:
-    """A walk under way, from the start or from a mark, over any number of resumptions."""
+class Iteration:
+    """An iteration, from the start or from a position, over any number of resumptions."""
 
     model: Model
-    query: Query
-    ahead: int = 0
+    query: ListQuery
+    prefetch: int = 0
     resumes: bool = False
     got: list[str] = attrs.field(factory=list)
     steps: int = 0
     requests: int = 0
 
     def run(self) -> list[str]:
-        """Walk to the end and give the ids in the order they were handed out."""
-        mark: Mark | None = StartMark()
-        while mark is not None:
-            mark = self._until_stopped(mark)
+        """Read to the end and return the ids in the order they were yielded."""
+        position: ListPosition | None = Start()
+        while position is not None:
+            position = self._until_stopped(position)
         return self.got
 
-    def _until_stopped(self, mark: Mark) -> Mark | None:
-        """Walk to the end, or to a record behind which to stop, and give the mark for it."""
-        walk: Walk | None = resume(self.query, mark, ahead=self.ahead)
+    def _until_stopped(self, position: ListPosition) -> ListPosition | None:
+        """Read to the end, or to a record after which to stop, and return the position after it."""
+        strategy: PagingStrategy | None = resume(self.query, position, prefetch=self.prefetch)
         flights = Flights(self.model)
-        while walk is not None:
+        while strategy is not None:
             self.steps += 1
             if self.steps > _MOST_STEPS:
                 raise EndlessError
-            page, step = self._step(flights, walk)
-            stopped = self._hand_out(walk, page, step)
+            consumed = self._step(flights, strategy)
+            stopped = self._yield(strategy, consumed)
             if stopped is not None:
                 return stopped
-            walk = step.walk
-            flights.ask(walk.ahead(self.ahead) if walk and self.ahead else ())
+            strategy = consumed.following
+            flights.ask(strategy.lookahead(self.prefetch) if strategy and self.prefetch else ())
         return None
 
-    def _step(self, flights: Flights, walk: Walk) -> tuple[PageData[Thing] | None, Step]:
+    def _step(self, flights: Flights, strategy: PagingStrategy) -> ConsumedPage:
         self.requests += 1
         try:
-            answer = flights.get(walk.ask())
+            received = flights.get(strategy.next_url())
         except RefusedError:
-            other = walk.fallback()
+            other = strategy.fallback()
             assert other is not None
-            return None, Step((), other)
-        return answer.page, walk.take(answer)
+            return ConsumedPage((), other)
+        return strategy.consume(received)
 
-    def _hand_out(self, walk: Walk, page: PageData[Thing] | None, step: Step) -> Mark | None:
-        for count, row in enumerate(step.rows, 1):
+    def _yield(self, strategy: PagingStrategy, consumed: ConsumedPage) -> ListPosition | None:
+        for count, row in enumerate(consumed.rows, 1):
             self.got.append(row.id)
             if self.resumes and self.model.choices.pick(3):
-                text = write_cursor(OWNER, (step.taker or walk).mark(page, step.rows[:count]))
-                return read_cursor(text, OWNER, list_marks)
+                source = consumed.cursor_source or strategy
+                text = write_cursor(OWNER, source.position(consumed.rows[:count]))
+                return read_cursor(text, OWNER, list_positions)
         return None

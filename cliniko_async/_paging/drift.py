@@ -1,0 +1,165 @@
+"""Recognises that a list changed while its pages were read: by its total, repeated ids, and the order of records."""
+
+import datetime as dt
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import takewhile
+from typing import Any
+
+import msgspec
+
+from .._messages import Discreet
+from .._records.page import PageData
+from .cursor import OffsetPosition
+from .rows import all_stamps, id_number, second_of
+
+Stamps = dict[int, dt.datetime | None]
+"""Ids in the order of their rows, each with its `created_at`."""
+
+
+class PageState(Discreet, msgspec.Struct, frozen=True):
+    """Where an iteration stands after a page: what is needed to recognise its rows, and to restart after it."""
+
+    stamps: Stamps
+    """The ids that were yielded from the page."""
+    second: int | None
+    """The second in which the last record until then was created; None if only its offset tells its place."""
+    offset: OffsetPosition | None
+    yielded: int
+    """Number of records that were yielded until then."""
+    received_at: int
+
+
+class SeenIds(msgspec.Struct, frozen=True):
+    """Ids that were yielded, each with its second. One for the whole iteration.
+
+    In the order of `created_at` it keeps the ids from the last second of the oldest recent page on, otherwise all. The
+    ids of a page are added when the next one is consumed, so that a page can be consumed again after an error.
+    """
+
+    ids: dict[int, int] = msgspec.field(default_factory=dict[int, int])
+
+    def add(self, recent: Sequence[PageState], *, ordered: bool) -> None:
+        """Add the ids of the last of the recent pages."""
+        if not ordered:
+            self.ids.update(dict.fromkeys(recent[-1].stamps, 0))
+            return
+        bound = recent[0].second or 0
+        for key in list(takewhile(lambda key: self.ids[key] < bound, self.ids)):
+            del self.ids[key]
+        self.ids.update(_since(bound, recent[-1].stamps))
+
+    def since(self, second: int | None) -> Mapping[int, int]:
+        """Return the ids from a second on, or all of them."""
+        return {key: at for key, at in self.ids.items() if second is None or at >= second}
+
+
+class Inspection(Discreet, msgspec.Struct, frozen=True):
+    """What a page shows: the rows that are new, and whether the list changed."""
+
+    fresh: Sequence[Any]
+    stamps: Stamps
+    changed: bool
+    """Whether the total or a repeated id says so."""
+    disordered: bool
+    """Whether a record is out of order, or has no place in it."""
+
+
+class DriftDetector(Discreet, msgspec.Struct, frozen=True):
+    """Compares each page with those before it."""
+
+    total: int | None = None
+    ordered: bool = False
+    """Whether the list is in the order of `created_at`."""
+    yielded: int = 0
+    repeats: int = 0
+    """Number of rows that the pages so far repeated; the total may include them or not."""
+    drifted: bool = False
+    pages_without_progress: int = 0
+    """Consecutive pages without a new record, or past the total."""
+    recent: tuple[PageState, ...] = ()
+    seen: SeenIds = msgspec.field(default_factory=SeenIds)
+
+    @property
+    def last(self) -> PageState | None:
+        """The state after the last page."""
+        return self.recent[-1] if self.recent else None
+
+    @property
+    def is_exhausted(self) -> bool:
+        """Whether as many records were yielded as the list has."""
+        return self.total is not None and self.yielded >= self.total
+
+    def inspect(self, page: PageData[Any], rows: Sequence[Any]) -> Inspection:
+        """Compare a page with those before it; `rows` are those of its rows that have not been passed."""
+        if self.recent:
+            self.seen.add(self.recent, ordered=self.ordered)
+        fresh, stamps = self._fresh(rows)
+        changed = len(fresh) < len(rows) or self._is_miscounted(page, len(fresh))
+        return Inspection(fresh, stamps, changed, self.ordered and self._is_disordered(page, stamps))
+
+    def after(self, page: PageData[Any], state: PageState, *, keep: int) -> "DriftDetector":
+        """Return the detector for the next page, which keeps so many recent states."""
+        barren = self.is_exhausted or state.yielded == self.yielded
+        return msgspec.structs.replace(
+            self,
+            yielded=state.yielded,
+            repeats=self.repeats + page.repeats,
+            pages_without_progress=self.pages_without_progress + 1 if barren else 0,
+            recent=(*self.recent, state)[-keep:],
+        )
+
+    def newest_before(self, requested_at: int) -> PageState | None:
+        """Return the newest page that had been received, like all before it, before another one was requested.
+
+        With pages requested ahead, a page that was yielded since may be younger than that other one.
+        """
+        older = list(takewhile(lambda state: state.received_at < requested_at, self.recent))
+        return older[-1] if older else None
+
+    def ids_of_second(self, state: PageState) -> set[int]:
+        """Return the ids that were yielded of the second that a page ended in, or of later ones."""
+        last = state.second or 0
+        ids = {key for key, _ in takewhile(lambda item: item[1] >= last, reversed(self.seen.ids.items()))}
+        return ids | dict(_since(last, state.stamps)).keys()
+
+    def _fresh(self, rows: Sequence[Any]) -> tuple[Sequence[Any], Stamps]:
+        known = all_stamps(rows)
+        if known is not None and self.seen.ids.keys().isdisjoint(known):
+            return rows, known
+        fresh: list[Any] = []
+        stamps: Stamps = {}
+        for row in rows:
+            key = id_number(row)
+            if key is not None:
+                if key in stamps or key in self.seen.ids:
+                    continue
+                stamps[key] = getattr(row, "created_at", None)
+            fresh.append(row)
+        return fresh, stamps
+
+    def _is_miscounted(self, page: PageData[Any], fresh: int) -> bool:
+        """Tell whether the total is another than before, or than the number of records."""
+        if page.total_entries != self.total:
+            return True
+        yielded = self.yielded + fresh
+        counted = yielded + self.repeats + page.repeats
+        return self.total is not None and (yielded > self.total or (page.next is None and counted < self.total))
+
+    def _is_disordered(self, page: PageData[Any], stamps: Stamps) -> bool:
+        times = [stamp for stamp in stamps.values() if stamp is not None]
+        # Invalid records are reported as such.
+        if times != sorted(times) or len(times) < len(page.items):
+            return True
+        before = self.last.second if self.last else None
+        return before is not None and bool(times) and second_of(times[0]) < before
+
+
+def stamps_of(rows: Sequence[Any]) -> Stamps:
+    """Return the ids of the rows that have one, each with its `created_at`."""
+    return {key: getattr(row, "created_at", None) for row in rows if (key := id_number(row)) is not None}
+
+
+def _since(second: int, stamps: Stamps) -> Iterator[tuple[int, int]]:
+    """Yield the ids from a second on, each with its own, in their order."""
+    backwards = ((key, second_of(stamp)) for key, stamp in reversed(stamps.items()) if stamp)
+    return reversed(list(takewhile(lambda item: item[1] >= second, backwards)))

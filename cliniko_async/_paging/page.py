@@ -1,0 +1,47 @@
+"""A page as it is returned to the caller."""
+
+import json
+from typing import Any, Generic, TypeVar
+
+import attrs
+
+from .._messages import Discreet
+from .._records.record import Holder
+from ..errors import DecodingError
+
+T = TypeVar("T")
+
+
+@attrs.frozen(repr=False)
+class Page(Discreet, Holder, Generic[T]):
+    """One page of a list.
+
+    Attributes:
+        items: Its records.
+        total_entries: Number of records in the whole list, or None if the server has not told.
+        next: The link to the next page, or None on the last one.
+        cursor: Where to continue after this page: `list(cursor=…)`.
+    """
+
+    items: tuple[T, ...]
+    total_entries: int | None
+    next: str | None
+    cursor: str
+    _body: bytes
+
+    @property
+    def raw(self) -> Any:
+        """The response as JSON, parsed anew each time, with the keys that the records do not know.
+
+        Raises:
+            DecodingError: such a key holds what Python's `json` refuses, such as an integer of thousands of digits.
+        """
+        try:
+            return json.loads(self._body)
+        except (ValueError, RecursionError):
+            pass
+        raise DecodingError(["is not JSON that can be read as a whole"])
+
+    def __repr__(self) -> str:
+        """Sizes; the records may be about patients."""
+        return f"Page({len(self.items)} of {self.total_entries})"

@@ -1,0 +1,213 @@
+"""Drives a paging strategy: requests one page after another, and knows the cursor between any two records."""
+
+import weakref
+from collections.abc import Callable, Sequence
+from typing import Any, Generic, TypeVar
+
+import msgspec
+
+from .._frames import HiddenLocals
+from .._messages import Discreet, Request
+from .._records.page import PageData, Row
+from ..errors import BadRequestError, ClinikoError, DecodingError, PaginationDriftError, PaginationError
+from .api import Api
+from .cursor import Position, Start, write_cursor
+from .page import Page
+from .prefetch import Prefetcher
+from .query import ListQuery
+from .strategy import ConsumedPage, CursorSource, DecodedPage, PagingStrategy
+
+T = TypeVar("T")
+Begin = Callable[[Any], PagingStrategy]
+"""Returns the strategy that continues after a position; of lists and of changes, each knows its own positions."""
+
+
+class ListSpec(Discreet, msgspec.Struct, Generic[T], frozen=True):
+    """A list: the query, whom to ask, what its pages consist of, and how much of it to read."""
+
+    api: Api
+    record: type[T]
+    envelope: str
+    query: ListQuery
+    limit: int | None = None
+    """How many records to yield at most."""
+    prefetch: int = 0
+    """How many pages to request ahead."""
+
+    def request(self) -> Request:
+        """Return a request for the list without its filters, by which an error names it."""
+        return Request("GET", self.query.sources[0])
+
+    def prefetcher(self) -> Prefetcher:
+        """Return what requests its pages."""
+        return Prefetcher(self.api, self.record, self.envelope, survives_cancellation=self.prefetch > 0)
+
+
+class Pager(Generic[T]):
+    """Takes a strategy from page to page. After an error the same page is requested again.
+
+    It holds the last page only until the next one is requested, which may take long.
+    """
+
+    def __init__(self, spec: ListSpec[T], begin: Begin, position: Position, belongs_to: bytes) -> None:
+        """Take what to read.
+
+        Args:
+            spec: The list.
+            begin: Returns the strategy that continues after a position.
+            position: Where to continue.
+            belongs_to: The fingerprint of the query, which its cursors carry.
+        """
+        self._spec = spec
+        self._begin = begin
+        self._belongs_to = belongs_to
+        first = self._begun(position)
+        self._strategy: PagingStrategy | None = first
+        self._cursor_source: CursorSource = first
+        self._page: PageData[T] | None = None
+        self._rows: Sequence[T] = ()
+        self._remaining = spec.limit
+        self._refused_sort: str | None = None
+        self._closed_at: str | None = None
+        self._prefetcher = spec.prefetcher()
+        if spec.prefetch:
+            weakref.finalize(self, self._prefetcher.cancel).atexit = False
+
+    def cursor(self, yielded: int) -> str:
+        """Return the cursor after so many of the rows that were returned last."""
+        return self._closed_at or self._write(self._cursor_source.position(self._rows[:yielded]))
+
+    async def aclose(self, yielded: int) -> None:
+        """Cancel what is under way and drop the last page; the cursor stays after so many of its rows."""
+        self._closed_at = self.cursor(yielded)
+        self._strategy, self._page, self._rows = None, None, ()
+        await self._prefetcher.aclose()
+
+    def release_page(self) -> bool:
+        """Drop the last page before waiting for the next one; the next strategy knows where it ended.
+
+        Returns:
+            Whether there is a next one; otherwise the page is kept, as only it knows where the list ended.
+        """
+        if self._strategy is not None:
+            self._cursor_source, self._page, self._rows = self._strategy, None, ()
+        return self._strategy is not None
+
+    def page(self, total: int | None) -> Page[T]:
+        """Return the rows that were returned last as a page."""
+        data = self._page
+        following, body = (data.next, data.response.body) if data else (None, b"")
+        return Page(tuple(self._rows), total, following, self.cursor(len(self._rows)), body)
+
+    async def next_rows(self, *, even_none: bool = False) -> tuple[Sequence[T], int | None]:
+        """Return the rows of the next page that has any.
+
+        Args:
+            even_none: Return the last page also if it has no rows.
+
+        Returns:
+            The rows, and the number of records in the whole list as it is known then.
+
+        Raises:
+            StopAsyncIteration: there are no more.
+        """
+        try:
+            # Frames below hold the URLs that were requested, and what was read of a page that does not fit.
+            with HiddenLocals():
+                while (strategy := self._strategy) is not None:
+                    consumed = await self._advance(strategy)
+                    if consumed.rows or (even_none and self._is_at_end()):
+                        return self._rows, consumed.total
+        except ClinikoError as error:
+            error.cursor = error.cursor or self.cursor(len(self._rows))
+            if isinstance(error, PaginationError):
+                error.request = self._spec.request()
+            # Whoever keeps the error keeps the iterator, and may never come back to it.
+            self._prefetcher.drop_pending()
+            raise
+        raise StopAsyncIteration
+
+    def _is_at_end(self) -> bool:
+        return self._strategy is None
+
+    def _write(self, position: Position) -> str:
+        return write_cursor(self._belongs_to, position)
+
+    def _begun(self, position: Position) -> PagingStrategy:
+        strategy = self._begin(position)
+        refused = self._sort_of(strategy) in self._spec.api.unsortable
+        return (strategy.fallback() or strategy) if refused else strategy
+
+    def _sort_of(self, strategy: PagingStrategy) -> str:
+        return f"{self._spec.query.sources[strategy.source]} {strategy.sort}"
+
+    async def _advance(self, strategy: PagingStrategy) -> ConsumedPage:
+        try:
+            received = await self._prefetcher.get(strategy.next_url())
+        except BadRequestError:
+            other = strategy.fallback()
+            if other is None:
+                raise
+            self._refused_sort = self._sort_of(strategy)
+            consumed = ConsumedPage((), other)
+            self._accept(strategy, None, consumed)
+            return consumed
+        if self._refused_sort is not None:
+            # Without the sort the request was answered, so it was the sort that was refused.
+            self._spec.api.unsortable.add(self._refused_sort)
+            self._refused_sort = None
+        consumed = self._consumed(strategy, received)
+        self._accept(strategy, received.page, consumed)
+        return consumed
+
+    def _consumed(self, strategy: PagingStrategy, received: DecodedPage) -> ConsumedPage:
+        page = received.page
+        try:
+            consumed = strategy.consume(received)
+        except PaginationDriftError:
+            raise
+        except PaginationError:
+            # If a record that does not fit is why the page makes no sense, say that instead.
+            if page.faults:
+                raise self._invalid_records(page, (), None) from None
+            raise
+        if page.faults and any(isinstance(row, Row) for row in consumed.rows):
+            after = (consumed.cursor_source or strategy).position(consumed.rows)
+            raise self._invalid_records(page, consumed.rows, self._write(after))
+        return consumed
+
+    def _invalid_records(self, page: PageData[T], rows: Sequence[Any], cursor: str | None) -> DecodingError:
+        error = DecodingError(page.faults, request=page.request, status=page.response.status)
+        items = tuple(row for row in rows if not isinstance(row, Row))
+        error.cursor = cursor or self.cursor(len(self._rows))
+        error.page = Page(items, page.total_entries, page.next, error.cursor, page.response.body)
+        return error
+
+    def _accept(self, strategy: PagingStrategy, page: PageData[T] | None, consumed: ConsumedPage) -> None:
+        if self._closed_at is not None:
+            raise StopAsyncIteration  # It was closed while the page was under way.
+        following = consumed.following or self._next_source(strategy.source)
+        if consumed.rows or following is None:
+            self._cursor_source = consumed.cursor_source or strategy
+            self._page, self._rows = page, consumed.rows[: self._remaining]
+        else:
+            self._cursor_source, self._page, self._rows = following, None, ()
+        if self._remaining is not None:
+            self._remaining -= len(self._rows)
+        self._strategy = None if self._remaining == 0 else following
+        self._request_ahead()
+
+    def _next_source(self, source: int) -> PagingStrategy | None:
+        last = source + 1 == len(self._spec.query.sources)
+        return None if last else self._begun(Start(source=source + 1))
+
+    def _request_ahead(self) -> None:
+        count = self._spec.prefetch
+        if not count:
+            return
+        if self._remaining is not None:
+            count = min(count, -(-self._remaining // self._spec.query.per_page))
+        try:
+            self._prefetcher.keep_only(self._strategy.lookahead(count) if self._strategy else ())
+        except PaginationError:
+            self._prefetcher.keep_only(())  # It is raised at its turn.

@@ -1,0 +1,17 @@
+"""Lists and changes over real sockets, while records change and the network fails: nothing lost, nothing twice."""
+
+import pytest
+
+from tests.support.socket_histories import KINDS, play
+
+COUNT = 45
+
+
+@pytest.mark.parametrize("sortable", [True, False], ids=["sortable", "unsortable"])
+@pytest.mark.parametrize("kind", KINDS)
+def test_whatever_changes_or_fails_nothing_is_lost_nothing_comes_twice_and_no_task_is_left(kind, sortable):
+    """360 histories of lists, with and without pages requested ahead, of stable lists, and of changes."""
+    counts = play(kind, range(COUNT), sortable=sortable)
+    assert counts["histories"] == COUNT
+    # They meet what they are about.
+    assert min(counts["errors"], counts["cancelled"], counts["resumed"]) > 0
