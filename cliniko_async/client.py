@@ -22,54 +22,13 @@ from .errors import ConfigurationError, InvalidRequestError
 from .limits import Limits, Priority, RateLimiter, shared_limiter
 from .links import Link, ListLink
 from .pagination import Paginator
+from .resources._attributes import ResourceAttributes
 from .resources._base import AnyResource, Resource
 from .resources._follow import follow_link, follow_list, resolve_links
-from .resources._registry import RESOURCES, ResourceAttribute, Resources
+from .resources._registry import RESOURCES, Resources
 
 if TYPE_CHECKING:
     from ._files.storage import Store
-    from .resources.appointment_type import AppointmentTypes
-    from .resources.appointment_type_billable_item import AppointmentTypeBillableItems
-    from .resources.appointment_type_product import AppointmentTypeProducts
-    from .resources.attendee import Attendees
-    from .resources.availability_block import AvailabilityBlocks
-    from .resources.available_time import AvailableTimes
-    from .resources.billable_item import BillableItems
-    from .resources.booking import Bookings
-    from .resources.business import Businesses
-    from .resources.communication import Communications
-    from .resources.concession_price import ConcessionPrices
-    from .resources.concession_type import ConcessionTypes
-    from .resources.contact import Contacts
-    from .resources.daily_availability import DailyAvailabilities
-    from .resources.group_appointment import GroupAppointments
-    from .resources.individual_appointment import IndividualAppointments
-    from .resources.invoice import Invoices
-    from .resources.invoice_item import InvoiceItems
-    from .resources.medical_alert import MedicalAlerts
-    from .resources.patient import Patients
-    from .resources.patient_attachment import PatientAttachments
-    from .resources.patient_case import PatientCases
-    from .resources.patient_form import PatientForms
-    from .resources.patient_form_template import PatientFormTemplates
-    from .resources.practitioner import Practitioners
-    from .resources.practitioner_reference_number import PractitionerReferenceNumbers
-    from .resources.product import Products
-    from .resources.product_supplier import ProductSuppliers
-    from .resources.public_settings import PublicAccountSettings
-    from .resources.referral_source import ReferralSources
-    from .resources.referral_source_type import ReferralSourceTypes
-    from .resources.relationship import Relationships
-    from .resources.service import Services
-    from .resources.settings import AccountSettings
-    from .resources.signature import Signatures
-    from .resources.stock_adjustment import StockAdjustments
-    from .resources.tax import Taxes
-    from .resources.treatment_note import TreatmentNotes
-    from .resources.treatment_note_template import TreatmentNoteTemplates
-    from .resources.unavailable_block import UnavailableBlocks
-    from .resources.unavailable_block_type import UnavailableBlockTypes
-    from .resources.user import Users
 
 T = TypeVar("T")
 Scalar = str | int | float | bool
@@ -127,7 +86,7 @@ class _View:
         return Store(self._manager, StoreOptions(options.timeout, options.deadline, options.retry, options.priority))
 
 
-class Cliniko(OnePerProcess):
+class Cliniko(ResourceAttributes, OnePerProcess):
     """A client of the Cliniko API for one key; the session manager of all that is asked with it.
 
     `timeout` is in seconds for one attempt, `deadline` in seconds for one call with its waits and repeats. Without a
@@ -138,50 +97,6 @@ class Cliniko(OnePerProcess):
         ConfigurationError: a key, name, URL or option cannot work.
         TypeError: `session` is not an `aiohttp.ClientSession`.
     """
-
-    if TYPE_CHECKING:
-        appointment_type_billable_items: ResourceAttribute[AppointmentTypeBillableItems]
-        appointment_type_products: ResourceAttribute[AppointmentTypeProducts]
-        appointment_types: ResourceAttribute[AppointmentTypes]
-        attendees: ResourceAttribute[Attendees]
-        availability_blocks: ResourceAttribute[AvailabilityBlocks]
-        available_times: ResourceAttribute[AvailableTimes]
-        billable_items: ResourceAttribute[BillableItems]
-        bookings: ResourceAttribute[Bookings]
-        businesses: ResourceAttribute[Businesses]
-        communications: ResourceAttribute[Communications]
-        concession_prices: ResourceAttribute[ConcessionPrices]
-        concession_types: ResourceAttribute[ConcessionTypes]
-        contacts: ResourceAttribute[Contacts]
-        daily_availabilities: ResourceAttribute[DailyAvailabilities]
-        group_appointments: ResourceAttribute[GroupAppointments]
-        individual_appointments: ResourceAttribute[IndividualAppointments]
-        invoice_items: ResourceAttribute[InvoiceItems]
-        invoices: ResourceAttribute[Invoices]
-        medical_alerts: ResourceAttribute[MedicalAlerts]
-        patient_attachments: ResourceAttribute[PatientAttachments]
-        patient_cases: ResourceAttribute[PatientCases]
-        patient_form_templates: ResourceAttribute[PatientFormTemplates]
-        patient_forms: ResourceAttribute[PatientForms]
-        patients: ResourceAttribute[Patients]
-        practitioner_reference_numbers: ResourceAttribute[PractitionerReferenceNumbers]
-        practitioners: ResourceAttribute[Practitioners]
-        product_suppliers: ResourceAttribute[ProductSuppliers]
-        products: ResourceAttribute[Products]
-        public_settings: ResourceAttribute[PublicAccountSettings]
-        referral_source_types: ResourceAttribute[ReferralSourceTypes]
-        referral_sources: ResourceAttribute[ReferralSources]
-        relationships: ResourceAttribute[Relationships]
-        services: ResourceAttribute[Services]
-        settings: ResourceAttribute[AccountSettings]
-        signatures: ResourceAttribute[Signatures]
-        stock_adjustments: ResourceAttribute[StockAdjustments]
-        taxes: ResourceAttribute[Taxes]
-        treatment_note_templates: ResourceAttribute[TreatmentNoteTemplates]
-        treatment_notes: ResourceAttribute[TreatmentNotes]
-        unavailable_block_types: ResourceAttribute[UnavailableBlockTypes]
-        unavailable_blocks: ResourceAttribute[UnavailableBlocks]
-        users: ResourceAttribute[Users]
 
     def __init__(
         self,
@@ -337,10 +252,6 @@ class Cliniko(OnePerProcess):
 
         def __exit__(self, *_: object) -> None:
             """Never reached: entering raises."""
-
-
-for _name in RESOURCES:
-    setattr(Cliniko, _name, ResourceAttribute(_name))
 
 
 def _copy_state(client: Cliniko, view: Cliniko) -> None:
