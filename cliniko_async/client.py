@@ -1,4 +1,4 @@
-"""The client: what it is made of, one attribute for each resource, and the way out for what is not modelled."""
+"""The client: its options, one attribute for each resource, and requests that are not modelled."""
 
 import os
 import re
@@ -38,7 +38,14 @@ _METHOD = re.compile(r"[A-Z]{3,10}")
 
 
 class ViewOptions(TypedDict, total=False):
-    """What a view of a client may have otherwise."""
+    """The options that a view of a client can change.
+
+    Args:
+        timeout: Seconds for one attempt.
+        deadline: Seconds for one call, including waits and retries, or None for no limit.
+        retry: How often a request is sent, and the waits between two attempts.
+        priority: "interactive" or "bulk".
+    """
 
     timeout: float
     deadline: float | None
@@ -65,7 +72,7 @@ class _Options:
 
 
 class _View:
-    """What resources see of a client: its options at work."""
+    """The part of a client that resources use: it sends requests with the options of the client."""
 
     def __init__(self, manager: SessionManager, options: _Options) -> None:
         self._manager = manager
@@ -87,14 +94,31 @@ class _View:
 
 
 class Cliniko(ResourceAttributes, OnePerProcess):
-    """A client of the Cliniko API for one key; the session manager of all that is asked with it.
+    """A client of the Cliniko API for one API key.
 
-    `timeout` is in seconds for one attempt, `deadline` in seconds for one call with its waits and repeats. Without a
-    `rate_limiter`, one is shared by all clients of the process with the same base URL and key. A `session` that is
-    given is used, not changed and never closed.
+    Use it with `async with`, or call `aclose()` when you are done. It can be created outside an event loop, and belongs
+    to the loop of its first request. Each resource is an attribute, such as `cliniko.appointment_types`.
+
+    Args:
+        api_key: The API key. The text after its last hyphen is the shard, such as "au2". The key never appears in a
+            repr, a log, an error or a traceback.
+        app_name: The name of your application, for the User-Agent header, which the API requires.
+        contact_email: The e-mail address at which Cliniko can reach you, for the User-Agent header.
+        shard: The shard, if it is not at the end of the key. None, the default, takes it from the key.
+        base_url: The URL of another server, such as a sandbox or a proxy; https, unless the host is loopback. None, the
+            default, for that of the shard.
+        session: Your own `aiohttp.ClientSession`, which is used, never changed and never closed. None, the default,
+            opens one with the first request.
+        timeout: Seconds for one attempt; 40 by default.
+        deadline: Seconds for one call (each request of an iteration), including waits for the rate limit and retries.
+            None, the default, for no limit.
+        retry: How often a request is sent, and the waits between two attempts; `RetryPolicy()` by default.
+        rate_limiter: The rate limiter. None, the default, for the one that all clients of this process with the same
+            base URL and key share.
+        priority: "interactive", the default, or "bulk", which waits for interactive requests.
 
     Raises:
-        ConfigurationError: a key, name, URL or option cannot work.
+        ConfigurationError: A key, name, URL or option is invalid.
         TypeError: `session` is not an `aiohttp.ClientSession`.
     """
 
@@ -113,7 +137,7 @@ class Cliniko(ResourceAttributes, OnePerProcess):
         rate_limiter: RateLimiter | None = None,
         priority: Priority = "interactive",
     ) -> None:
-        """Take the key and who asks; nothing is opened before the first request."""
+        """Create the client. Nothing is opened before the first request."""
         try:
             with HiddenLocals():
                 options = _Options(timeout, deadline, retry, priority)
@@ -128,12 +152,18 @@ class Cliniko(ResourceAttributes, OnePerProcess):
 
     @classmethod
     def from_env(cls, **options: Any) -> Self:  # noqa: ANN401
-        """Make a client of CLINIKO_API_KEY, CLINIKO_APP_NAME, CLINIKO_CONTACT_EMAIL and perhaps CLINIKO_BASE_URL.
+        """Create a client from environment variables.
 
-        Options given here come before the environment.
+        CLINIKO_API_KEY, CLINIKO_APP_NAME and CLINIKO_CONTACT_EMAIL are needed, CLINIKO_BASE_URL is optional.
+
+        Args:
+            **options: The options of `Cliniko`. They take precedence over the environment.
+
+        Returns:
+            The client.
 
         Raises:
-            ConfigurationError: a variable is missing, or cannot work.
+            ConfigurationError: A variable is not set, or a value is invalid.
         """
         try:
             for name in ("api_key", "app_name", "contact_email"):
@@ -147,7 +177,22 @@ class Cliniko(ResourceAttributes, OnePerProcess):
             options.clear()  # The key, from the traceback of an error.
 
     def with_options(self, **options: Unpack[ViewOptions]) -> Self:
-        """Give a view with other options on the same session and limiter; it owns nothing and closes nothing."""
+        """Return a view of the client with other options.
+
+        It shares the session and the rate limiter of the client, and closing it closes nothing.
+
+        Args:
+            timeout: Seconds for one attempt.
+            deadline: Seconds for one call, including waits and retries, or None for no limit.
+            retry: How often a request is sent, and the waits between two attempts.
+            priority: "interactive" or "bulk".
+
+        Returns:
+            A client of the same class. Options that are left out are those of this client.
+
+        Raises:
+            ConfigurationError: An option does not exist or is invalid.
+        """
         known = ViewOptions.__annotations__
         for name in options.keys() - known.keys():
             near = did_you_mean(name, known, f"; it can have another {', '.join(known)}")
@@ -161,11 +206,11 @@ class Cliniko(ResourceAttributes, OnePerProcess):
 
     @property
     def resources(self) -> Mapping[str, AnyResource]:
-        """Every resource by its name, with its `name`, `record`, `where` and `operations`."""
+        """Every resource by its name. A resource has a `name`, `record`, `where` and `operations`."""
         return Resources(self)
 
     async def __aenter__(self) -> Self:
-        """Use the client until the end of the block."""
+        """Return the client, which is closed at the end of the block."""
         self._manager.check_open()
         return self
 
@@ -176,7 +221,7 @@ class Cliniko(ResourceAttributes, OnePerProcess):
         await self.aclose()
 
     async def aclose(self) -> None:
-        """Close the client: what is under way ends with a `UsageError`; a session that was given stays open."""
+        """Close the client. Calls in progress end with a `UsageError`; a session of your own stays open."""
         if self._owner:
             await self._manager.close()
 
@@ -188,11 +233,24 @@ class Cliniko(ResourceAttributes, OnePerProcess):
         params: Mapping[str, Scalar | Sequence[Scalar]] | None = None,
         json: Any = None,  # noqa: ANN401
     ) -> Response:
-        """Send what is not modelled, with the same limiter, retries and errors, and give the answer.
+        """Send a request that is not modelled, with the same rate limit, retries and errors.
+
+        Args:
+            method: The HTTP method, such as "GET".
+            path_or_url: A path such as "/appointment_types", or a URL on the server of the key.
+            params: The query: for each name a str, number or bool, or several of them. None for no query.
+            json: The body, of anything that JSON can express; None for no body.
+
+        Returns:
+            The response, whose status is a success.
 
         Raises:
-            InvalidRequestError: the URL is not on this account's server below its base path, or an argument cannot be
+            InvalidRequestError: The URL leads away from the server of the key, or an argument is invalid; nothing was
                 sent.
+            OutcomeUnknownError: A write may or may not have happened. Look before you send it again.
+            ResponseError: The API answered with an error status.
+            TransportError: No usable response arrived within `timeout`, `deadline` and the retries. It is safe to try
+                again.
         """
         try:
             request = _request(self._view.server, method, path_or_url, params, json)
@@ -208,11 +266,22 @@ class Cliniko(ResourceAttributes, OnePerProcess):
 
     @hides_locals
     def follow(self, link: Link[Any] | ListLink[Any]) -> Awaitable[Any] | Paginator[Any]:
-        """Give the record that a link leads to, or the list; archived, cancelled, deleted and inactive ones too.
+        """Follow a link, also to archived, cancelled, deleted and inactive records.
+
+        Args:
+            link: A link of a record.
+
+        Returns:
+            For a `Link`, an awaitable of the record; for a `ListLink`, a `Paginator` over the records.
 
         Raises:
-            InvalidRequestError: the link leads to another server, or to what no operation answers.
-            NotFoundError: there is no such record any more.
+            TypeError: It is not a link.
+            InvalidRequestError: The link leads to another server, or no operation answers it; nothing was sent.
+            NotFoundError: The record no longer exists.
+            ResponseError: The API answered with another error status.
+            TransportError: No usable response arrived within `timeout`, `deadline` and the retries. It is safe to try
+                again.
+            DecodingError: The response is not what the API describes.
         """
         if isinstance(link, ListLink):
             return follow_list(self._view, link)
@@ -221,11 +290,24 @@ class Cliniko(ResourceAttributes, OnePerProcess):
         raise TypeError("a link is a Link or a ListLink of a record")
 
     async def resolve(self, links: Iterable[Link[T] | None]) -> dict[str, T]:
-        """Give the records that links lead to, by id, 100 a request; what is not found is not in it.
+        """Read the records that many links lead to, up to 100 in one request.
+
+        Archived, cancelled, deleted and inactive records are found, too.
+
+        Args:
+            links: Links to one record each; None is skipped.
+
+        Returns:
+            The records by their ids. A record that does not exist is left out.
 
         Raises:
-            InvalidRequestError: a link leads to another server, or to what no operation answers, or two kinds of record
-                have one id between them.
+            TypeError: One of them is not a link to one record.
+            InvalidRequestError: A link leads to another server, or no operation answers it, or records of two resources
+                have the same id.
+            ResponseError: The API answered with an error status.
+            TransportError: No usable response arrived within `timeout`, `deadline` and the retries. It is safe to try
+                again.
+            DecodingError: A response is not what the API describes.
         """
         found = resolve_links(self._view, links)
         del links  # Their URLs may have a query.
@@ -233,12 +315,19 @@ class Cliniko(ResourceAttributes, OnePerProcess):
             return await found
 
     async def limits(self) -> Limits:
-        """Tell how the budget stands: used, remaining, waiting, and the next free moment."""
+        """Return the state of the rate limit.
+
+        Returns:
+            The requests used, remaining and waiting, and the next time at which one is allowed.
+
+        Raises:
+            LimiterUnavailableError: The store of a shared limiter cannot be used.
+        """
         return await self._manager.limiter.limits()
 
     def __repr__(self) -> str:
-        """The server; never the key."""
-        # An error reporter may show one whose making failed.
+        """Return the class and the server; never the key."""
+        # An error reporter may show a client whose constructor failed.
         manager: SessionManager | None = getattr(self, "_manager", None)
         return f"Cliniko({manager.server.base_url!r})" if manager else "Cliniko(…)"
 
@@ -255,7 +344,7 @@ class Cliniko(ResourceAttributes, OnePerProcess):
 
 
 def _copy_state(client: Cliniko, view: Cliniko) -> None:
-    """Copy what a client holds, but for its resources, which have its own options."""
+    """Copy the attributes of a client to a view, except for its resources, which have the options of the client."""
     state: Any = object.__getstate__(client)
     # With slots, which a subclass may have, it is a pair.
     for part in cast("tuple[dict[str, object], ...]", state if isinstance(state, tuple) else (state,)):

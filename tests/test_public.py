@@ -23,6 +23,7 @@ from cliniko_async.resources._names import NAMES
 from cliniko_async.resources._registry import RESOURCES, resource_class
 from cliniko_async.sandbox import Sandbox
 from tests.support.clients import WHO
+from tests.support.surface import public_callables
 
 PACKAGE = Path(cliniko_async.__file__).parent
 
@@ -242,25 +243,8 @@ def test_a_session_that_is_none_is_a_type_error(session: Any):
         client(session=session)
 
 
-def public_callables() -> dict[str, Any]:
-    """Every function and method that a user may call, by its name; what the extras need is left out."""
-    modules = [importlib.import_module(f"cliniko_async.{name}") for name in ("filters", "links", "pagination")]
-    own = [each for one in modules for each in vars(one).values() if getattr(each, "__module__", "") == one.__name__]
-    listed = [getattr(one, name) for one in (cliniko_async, cliniko_async.limits) for name in one.__all__]
-    tables = [resource_class(name) for name in RESOURCES]
-    found: dict[str, Any] = {}
-    for each in [*listed, *own, *tables, *(type(table.where) for table in tables)]:  # type: ignore[attr-defined]
-        if inspect.isfunction(each):
-            found[each.__qualname__] = each
-        for name in dir(each) if isinstance(each, type) else ():
-            method = inspect.getattr_static(each, name)
-            method = method.fget if isinstance(method, property) else getattr(method, "__func__", method)
-            if inspect.isfunction(method) and method.__module__.startswith(cliniko_async.__name__):
-                found[f"{each.__name__}.{name}"] = method
-    return {name: each for name, each in found.items() if name != "RedisLimiter.__init__"}
-
-
-CALLABLES = public_callables()
+CALLABLES = {name: each for name, each in public_callables().items() if "Redis" not in name}
+"""What a user may call, without what needs an extra."""
 
 
 def test_the_type_hints_of_every_method_can_be_read():

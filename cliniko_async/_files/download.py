@@ -12,12 +12,19 @@ from ..errors import TransportError, TransportTimeoutError
 
 
 class Download:
-    """A file that is being read: `async for piece in download`, in bytes, of any length."""
+    """A file that is being read. `async for chunk in download` yields bytes of any length."""
 
     def __init__(
         self, manager: SessionManager, request: Request, answer: aiohttp.ClientResponse, timeout: float
     ) -> None:
-        """Take the answer, and the seconds that a piece of it may take."""
+        """Create the download.
+
+        Args:
+            manager: The owner of the session.
+            request: The request, which errors name.
+            answer: The response, whose body was not read.
+            timeout: Seconds to wait for a chunk.
+        """
         self._manager = manager
         self._request = request
         self._answer = answer
@@ -26,30 +33,37 @@ class Download:
 
     @property
     def size(self) -> int | None:
-        """How many bytes it has, where that is told."""
+        """The number of bytes, or None if the server did not say."""
         return None if "Content-Encoding" in self._answer.headers else self._answer.content_length
 
     @property
     def content_type(self) -> str:
-        """What kind of file it is, as the server says."""
+        """The type of the file, as the server says, such as "application/pdf"."""
         return self._answer.content_type
 
     def __aiter__(self) -> Self:
-        """Go on with it."""
+        """Return the download itself."""
         return self
 
     async def __anext__(self) -> bytes:
-        """Give the next piece, as it comes.
+        """Return the next chunk as it arrives.
 
         Raises:
-            TransportError: the connection was lost amid the file.
+            TransportError: The connection was lost before the end of the file.
         """
         if piece := await self._piece():
             return piece
         raise StopAsyncIteration
 
     async def read(self) -> bytes:
-        """Give the whole file; all of it is in memory then."""
+        """Read the whole file into memory.
+
+        Returns:
+            The bytes.
+
+        Raises:
+            TransportError: The connection was lost before the end of the file.
+        """
         return b"".join([piece async for piece in self])
 
     async def _piece(self) -> bytes:
@@ -72,5 +86,5 @@ class Download:
         return b"" if begun else await read_before(self._answer)
 
     def __repr__(self) -> str:
-        """Its size; its URL may open it to anybody."""
+        """Return the size, without the URL, which may give anybody access to the file."""
         return f"Download({self.size} bytes)"

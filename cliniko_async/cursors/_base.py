@@ -1,4 +1,4 @@
-"""What a cursor store promises, and what both stores have in common: each operation is one step on an entry."""
+"""The protocols of cursor stores, and what both implementations have in common."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
@@ -13,11 +13,25 @@ class CursorStore(Protocol):
     """Keeps one cursor for each account and stream."""
 
     async def load(self, account: str, stream: str) -> str | None:
-        """Return the cursor that was saved last, or None."""
+        """Return the cursor that was saved last.
+
+        Args:
+            account: The name of the account.
+            stream: The name of the stream, such as that of a resource.
+
+        Returns:
+            The cursor, or None if none was saved.
+        """
         ...
 
     async def save(self, account: str, stream: str, cursor: str) -> None:
-        """Replace the cursor."""
+        """Replace the cursor.
+
+        Args:
+            account: The name of the account.
+            stream: The name of the stream, such as that of a resource.
+            cursor: The cursor to continue from.
+        """
         ...
 
 
@@ -26,6 +40,10 @@ class FencedCursorStore(CursorStore, Protocol):
 
     async def begin(self, account: str, stream: str) -> tuple[int, str | None]:
         """Begin a run.
+
+        Args:
+            account: The name of the account.
+            stream: The name of the stream, such as that of a resource.
 
         Returns:
             The token of the run, which is larger than every token before, and the cursor that was saved last, or None.
@@ -36,7 +54,10 @@ class FencedCursorStore(CursorStore, Protocol):
         """Replace the cursor.
 
         Args:
-            token: what `begin` returned; None saves whichever run was begun.
+            account: The name of the account.
+            stream: The name of the stream, such as that of a resource.
+            cursor: The cursor to continue from.
+            token: What `begin` returned. None, the default, saves whichever run was begun last.
 
         Raises:
             UsageError: a later run was begun. Nothing was saved.
@@ -65,11 +86,23 @@ class Cursors(ABC):
     async def _change(self, account: str, stream: str, change: Change) -> Entry: ...
 
     async def load(self, account: str, stream: str) -> str | None:
-        """Return the cursor that was saved last, or None."""
+        """Return the cursor that was saved last.
+
+        Args:
+            account: The name of the account.
+            stream: The name of the stream, such as that of a resource.
+
+        Returns:
+            The cursor, or None if none was saved.
+        """
         return (await self._read(account, stream)).cursor
 
     async def begin(self, account: str, stream: str) -> tuple[int, str | None]:
-        """Begin a run: from now on, no run that was begun before can save with its token.
+        """Begin a run. From now on, no run that was begun before can save with its token.
+
+        Args:
+            account: The name of the account.
+            stream: The name of the stream, such as that of a resource.
 
         Returns:
             The token of the run, which is larger than every token before, and the cursor that was saved last, or None.
@@ -81,7 +114,10 @@ class Cursors(ABC):
         """Replace the cursor.
 
         Args:
-            token: what `begin` returned; None saves whichever run was begun.
+            account: The name of the account.
+            stream: The name of the stream, such as that of a resource.
+            cursor: The cursor to continue from.
+            token: What `begin` returned. None, the default, saves whichever run was begun last.
 
         Raises:
             UsageError: a later run was begun, the cursor was cleared, or the store lost its data. Nothing was saved.
@@ -89,7 +125,12 @@ class Cursors(ABC):
         await self._change(account, stream, saving(cursor, token))
 
     async def clear(self, account: str, stream: str) -> None:
-        """Remove the cursor, so that the next run starts over; a run that is under way can no longer save."""
+        """Remove the cursor, so that the next run starts over. A run in progress can no longer save.
+
+        Args:
+            account: The name of the account.
+            stream: The name of the stream, such as that of a resource.
+        """
         # The token stays: if it began anew, a run from before could pass for one from after.
         await self._change(account, stream, lambda entry: Entry(entry.token + 1, None))
 

@@ -56,7 +56,10 @@ class SqliteCursors(Cursors):
         """Replace the cursor, together with rows of your own.
 
         Args:
-            token: what `begin` returned; None saves whichever run was begun.
+            account: The name of the account.
+            stream: The name of the stream, such as that of a resource.
+            cursor: The cursor to continue from.
+            token: What `begin` returned. None, the default, saves whichever run was begun last.
             write: called with the connection, in a thread and inside the transaction that saves the cursor. If it
                 raises, nothing is saved. It must not commit.
 

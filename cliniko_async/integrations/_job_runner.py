@@ -46,7 +46,16 @@ class WorkerContext(Generic[S]):
 
 @attrs.frozen
 class AccountRun(Generic[S]):
-    """One run of the job: the account, a client of it, the cursor to continue from, and the token of this run."""
+    """One run of the job for an account.
+
+    Attributes:
+        account: The name of the account.
+        stream: The name under which the cursor is stored.
+        cliniko: A client of the account.
+        cursor: The cursor to continue from, or None at the beginning.
+        token: The number of this run; it is larger than that of every earlier run of the account.
+        tools: What the jobs of the worker share.
+    """
 
     account: str
     stream: str
@@ -59,8 +68,11 @@ class AccountRun(Generic[S]):
     async def save(self, cursor: str) -> None:
         """Save the cursor from which the next run of the account continues.
 
+        Args:
+            cursor: The cursor.
+
         Raises:
-            UsageError: a later run of the account was begun, so that this one must end. Nothing was saved.
+            UsageError: A later run of the account was begun, so that this one must end. Nothing was saved.
         """
         await self._cursors.save(self.account, self.stream, cursor, token=self.token)
 

@@ -34,9 +34,8 @@ def run_accounts(
 ) -> "AccountRuns[T]":
     """Run a job for each account on the workers of a cluster.
 
-    Iterate over what it returns: each account comes out once, as an `Outcome`, as soon as it has ended. A job whose
-    worker dies begins again on another one, with the cursor that was saved last. `aclose()`, and cancelling the wait
-    for an outcome, end the run and cancel the jobs that are under way.
+    A job whose worker dies begins again on another one, with the cursor that was saved last. `aclose()`, and cancelling
+    the wait for an outcome, end the run and cancel the jobs in progress.
 
     Args:
         client: an asynchronous client of the cluster.
@@ -49,6 +48,9 @@ def run_accounts(
         timeout: seconds that one run of a job may take before it fails with a `TimeoutError`.
         idle_timeout: seconds that a worker without an account keeps its context open.
         close_timeout: seconds to wait at the end for workers that have not cancelled their jobs yet.
+
+    Returns:
+        An asynchronous iterator, which yields an `Outcome` for each account once, as soon as its job has ended.
 
     Raises:
         InvalidRequestError: an argument cannot work: a name that comes twice, a job that cannot be pickled.
@@ -71,7 +73,12 @@ class AccountRuns(Generic[T]):
     """The outcomes of `run_accounts`, each as soon as it is there; they can be iterated once."""
 
     def __init__(self, dispatcher: "Dispatcher[T]", accounts: list[str]) -> None:
-        """Nothing is sent before the first outcome is asked for."""
+        """Create the iterator. Nothing is sent before the first outcome is awaited.
+
+        Args:
+            dispatcher: Sends the jobs to the workers.
+            accounts: The names of the accounts.
+        """
         self._dispatcher = dispatcher
         self._waiting = accounts[::-1]
         self._turn = asyncio.Lock()

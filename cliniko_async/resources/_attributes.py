@@ -70,7 +70,7 @@ class ResourceAttributes:
     """The availability blocks of an account."""
 
     available_times = ResourceAttribute["AvailableTimes"]()
-    """When an appointment could start: of one type, with one practitioner, at one business."""
+    """The times at which an appointment of a type could start, with a practitioner at a business."""
 
     billable_items = ResourceAttribute["BillableItems"]()
     """The billable items of an account."""
