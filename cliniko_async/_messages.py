@@ -36,7 +36,13 @@ class Discreet:
 
 
 class Request(Discreet, msgspec.Struct, frozen=True):
-    """One request, whole: the same value is sent again when it is repeated."""
+    """One request. The same value is sent again when it is repeated.
+
+    Attributes:
+        method: The HTTP method.
+        url: The URL with its query.
+        body: The JSON that was sent, or None.
+    """
 
     method: str
     url: str
@@ -91,7 +97,14 @@ class FileRequest(Request, frozen=True):
 
 
 class Response(Discreet, msgspec.Struct, frozen=True):
-    """An answer, read to its end."""
+    """A response that was read to its end.
+
+    Attributes:
+        status: The HTTP status.
+        headers: The headers; their names ignore case.
+        body: The body.
+        elapsed: Seconds from the start of the request to the end of the response.
+    """
 
     status: int
     headers: Mapping[str, str]
@@ -100,10 +113,13 @@ class Response(Discreet, msgspec.Struct, frozen=True):
     """Seconds from the start of its request to the end of it."""
 
     def json(self) -> Any:
-        """Give the body as JSON.
+        """Parse the body as JSON.
+
+        Returns:
+            The value.
 
         Raises:
-            ValueError: the body is no JSON.
+            ValueError: The body is not JSON.
         """
         try:
             return json.loads(self.body)

@@ -1,4 +1,4 @@
-"""The client: what it is made of, one attribute for each resource, and the way out for what is not modelled."""
+"""The client: its options, one attribute for each resource, and requests that are not modelled."""
 
 import os
 import re
@@ -23,55 +23,13 @@ from .errors import ConfigurationError, InvalidRequestError
 from .limits import Limits, Priority, RateLimiter, shared_limiter
 from .links import Link, ListLink
 from .pagination import Paginator
+from .resources._attributes import ResourceAttributes
 from .resources._base import AnyResource, Resource
 from .resources._follow import follow_link, follow_list, resolve_links
-from .resources._names import RESOURCES
-from .resources._registry import ResourceAttribute, Resources
+from .resources._registry import RESOURCES, Resources
 
 if TYPE_CHECKING:
     from ._files.storage import FileStore
-    from .resources.appointment_type import AppointmentTypes
-    from .resources.appointment_type_billable_item import AppointmentTypeBillableItems
-    from .resources.appointment_type_product import AppointmentTypeProducts
-    from .resources.attendee import Attendees
-    from .resources.availability_block import AvailabilityBlocks
-    from .resources.available_time import AvailableTimes
-    from .resources.billable_item import BillableItems
-    from .resources.booking import Bookings
-    from .resources.business import Businesses
-    from .resources.communication import Communications
-    from .resources.concession_price import ConcessionPrices
-    from .resources.concession_type import ConcessionTypes
-    from .resources.contact import Contacts
-    from .resources.daily_availability import DailyAvailabilities
-    from .resources.group_appointment import GroupAppointments
-    from .resources.individual_appointment import IndividualAppointments
-    from .resources.invoice import Invoices
-    from .resources.invoice_item import InvoiceItems
-    from .resources.medical_alert import MedicalAlerts
-    from .resources.patient import Patients
-    from .resources.patient_attachment import PatientAttachments
-    from .resources.patient_case import PatientCases
-    from .resources.patient_form import PatientForms
-    from .resources.patient_form_template import PatientFormTemplates
-    from .resources.practitioner import Practitioners
-    from .resources.practitioner_reference_number import PractitionerReferenceNumbers
-    from .resources.product import Products
-    from .resources.product_supplier import ProductSuppliers
-    from .resources.public_settings import PublicAccountSettings
-    from .resources.referral_source import ReferralSources
-    from .resources.referral_source_type import ReferralSourceTypes
-    from .resources.relationship import Relationships
-    from .resources.service import Services
-    from .resources.settings import AccountSettings
-    from .resources.signature import Signatures
-    from .resources.stock_adjustment import StockAdjustments
-    from .resources.tax import Taxes
-    from .resources.treatment_note import TreatmentNotes
-    from .resources.treatment_note_template import TreatmentNoteTemplates
-    from .resources.unavailable_block import UnavailableBlocks
-    from .resources.unavailable_block_type import UnavailableBlockTypes
-    from .resources.user import Users
 
 T = TypeVar("T")
 Scalar = str | int | float | bool
@@ -81,7 +39,14 @@ _METHOD = re.compile(r"[A-Z]{3,10}")
 
 
 class ViewOptions(TypedDict, total=False):
-    """What a view of a client may have otherwise."""
+    """The options that a view of a client can change.
+
+    Args:
+        timeout: Seconds for one attempt.
+        deadline: Seconds for one call, including waits and retries, or None for no limit.
+        retry: How often a request is sent, and the waits between two attempts.
+        priority: "interactive" or "bulk".
+    """
 
     timeout: float
     deadline: float | None
@@ -108,7 +73,7 @@ class _Options:
 
 
 class _View:
-    """What resources see of a client: its options at work."""
+    """The part of a client that resources use: it sends requests with the options of the client."""
 
     def __init__(self, manager: SessionManager, options: _Options) -> None:
         self._manager = manager
@@ -130,61 +95,34 @@ class _View:
         return FileStore(self._manager, options)
 
 
-class Cliniko(OnePerProcess):
-    """A client of the Cliniko API for one key; the session manager of all that is asked with it.
+class Cliniko(ResourceAttributes, OnePerProcess):
+    """A client of the Cliniko API for one API key.
 
-    `timeout` is in seconds for one attempt, `deadline` in seconds for one call with its waits and repeats. Without a
-    `rate_limiter`, one is shared by all clients of the process with the same base URL and key. A `session` that is
-    given is used, not changed and never closed.
+    Use it with `async with`, or call `aclose()` when you are done. It can be created outside an event loop, and belongs
+    to the loop of its first request. Each resource is an attribute, such as `cliniko.appointment_types`.
+
+    Args:
+        api_key: The API key. The text after its last hyphen is the shard, such as "au2". The key never appears in a
+            repr, a log, an error or a traceback.
+        app_name: The name of your application, for the User-Agent header, which the API requires.
+        contact_email: The e-mail address at which Cliniko can reach you, for the User-Agent header.
+        shard: The shard, if it is not at the end of the key. None, the default, takes it from the key.
+        base_url: The URL of another server, such as a sandbox or a proxy; https, unless the host is loopback. None, the
+            default, for that of the shard.
+        session: Your own `aiohttp.ClientSession`, which is used, never changed and never closed. None, the default,
+            opens one with the first request.
+        timeout: Seconds for one attempt; 40 by default.
+        deadline: Seconds for one call (each request of an iteration), including waits for the rate limit and retries.
+            None, the default, for no limit.
+        retry: How often a request is sent, and the waits between two attempts; `RetryPolicy()` by default.
+        rate_limiter: The rate limiter. None, the default, for the one that all clients of this process with the same
+            base URL and key share.
+        priority: "interactive", the default, or "bulk", which waits for interactive requests.
 
     Raises:
-        ConfigurationError: a key, name, URL or option cannot work.
+        ConfigurationError: A key, name, URL or option is invalid.
         TypeError: `session` is not an `aiohttp.ClientSession`.
     """
-
-    if TYPE_CHECKING:
-        appointment_type_billable_items: ResourceAttribute[AppointmentTypeBillableItems]
-        appointment_type_products: ResourceAttribute[AppointmentTypeProducts]
-        appointment_types: ResourceAttribute[AppointmentTypes]
-        attendees: ResourceAttribute[Attendees]
-        availability_blocks: ResourceAttribute[AvailabilityBlocks]
-        available_times: ResourceAttribute[AvailableTimes]
-        billable_items: ResourceAttribute[BillableItems]
-        bookings: ResourceAttribute[Bookings]
-        businesses: ResourceAttribute[Businesses]
-        communications: ResourceAttribute[Communications]
-        concession_prices: ResourceAttribute[ConcessionPrices]
-        concession_types: ResourceAttribute[ConcessionTypes]
-        contacts: ResourceAttribute[Contacts]
-        daily_availabilities: ResourceAttribute[DailyAvailabilities]
-        group_appointments: ResourceAttribute[GroupAppointments]
-        individual_appointments: ResourceAttribute[IndividualAppointments]
-        invoice_items: ResourceAttribute[InvoiceItems]
-        invoices: ResourceAttribute[Invoices]
-        medical_alerts: ResourceAttribute[MedicalAlerts]
-        patient_attachments: ResourceAttribute[PatientAttachments]
-        patient_cases: ResourceAttribute[PatientCases]
-        patient_form_templates: ResourceAttribute[PatientFormTemplates]
-        patient_forms: ResourceAttribute[PatientForms]
-        patients: ResourceAttribute[Patients]
-        practitioner_reference_numbers: ResourceAttribute[PractitionerReferenceNumbers]
-        practitioners: ResourceAttribute[Practitioners]
-        product_suppliers: ResourceAttribute[ProductSuppliers]
-        products: ResourceAttribute[Products]
-        public_settings: ResourceAttribute[PublicAccountSettings]
-        referral_source_types: ResourceAttribute[ReferralSourceTypes]
-        referral_sources: ResourceAttribute[ReferralSources]
-        relationships: ResourceAttribute[Relationships]
-        services: ResourceAttribute[Services]
-        settings: ResourceAttribute[AccountSettings]
-        signatures: ResourceAttribute[Signatures]
-        stock_adjustments: ResourceAttribute[StockAdjustments]
-        taxes: ResourceAttribute[Taxes]
-        treatment_note_templates: ResourceAttribute[TreatmentNoteTemplates]
-        treatment_notes: ResourceAttribute[TreatmentNotes]
-        unavailable_block_types: ResourceAttribute[UnavailableBlockTypes]
-        unavailable_blocks: ResourceAttribute[UnavailableBlocks]
-        users: ResourceAttribute[Users]
 
     def __init__(
         self,
@@ -201,7 +139,7 @@ class Cliniko(OnePerProcess):
         rate_limiter: RateLimiter | None = None,
         priority: Priority = "interactive",
     ) -> None:
-        """Take the key and who asks; nothing is opened before the first request."""
+        """Create the client. Nothing is opened before the first request."""
         try:
             with HiddenLocals():
                 options = _Options(timeout, deadline, retry, priority)
@@ -216,12 +154,18 @@ class Cliniko(OnePerProcess):
 
     @classmethod
     def from_env(cls, **options: Any) -> Self:  # noqa: ANN401
-        """Make a client of CLINIKO_API_KEY, CLINIKO_APP_NAME, CLINIKO_CONTACT_EMAIL and perhaps CLINIKO_BASE_URL.
+        """Create a client from environment variables.
 
-        Options given here come before the environment.
+        CLINIKO_API_KEY, CLINIKO_APP_NAME and CLINIKO_CONTACT_EMAIL are needed, CLINIKO_BASE_URL is optional.
+
+        Args:
+            **options: The options of `Cliniko`. They take precedence over the environment.
+
+        Returns:
+            The client.
 
         Raises:
-            ConfigurationError: a variable is missing, or cannot work.
+            ConfigurationError: A variable is not set, or a value is invalid.
         """
         try:
             for name in ("api_key", "app_name", "contact_email"):
@@ -235,7 +179,22 @@ class Cliniko(OnePerProcess):
             options.clear()  # The key, from the traceback of an error.
 
     def with_options(self, **options: Unpack[ViewOptions]) -> Self:
-        """Give a view with other options on the same session and limiter; it owns nothing and closes nothing."""
+        """Return a view of the client with other options.
+
+        It shares the session and the rate limiter of the client, and closing it closes nothing.
+
+        Args:
+            timeout: Seconds for one attempt.
+            deadline: Seconds for one call, including waits and retries, or None for no limit.
+            retry: How often a request is sent, and the waits between two attempts.
+            priority: "interactive" or "bulk".
+
+        Returns:
+            A client of the same class. Options that are left out are those of this client.
+
+        Raises:
+            ConfigurationError: An option does not exist or is invalid.
+        """
         known = ViewOptions.__annotations__
         for name in options.keys() - known.keys():
             near = did_you_mean(name, known, f"; it can have another {', '.join(known)}")
@@ -249,11 +208,11 @@ class Cliniko(OnePerProcess):
 
     @property
     def resources(self) -> Mapping[str, AnyResource]:
-        """Every resource by its name, with its `name`, `record`, `where` and `operations`."""
+        """Every resource by its name. A resource has a `name`, `record`, `where` and `operations`."""
         return Resources(self)
 
     async def __aenter__(self) -> Self:
-        """Use the client until the end of the block."""
+        """Return the client, which is closed at the end of the block."""
         self._manager.check_open()
         return self
 
@@ -264,7 +223,7 @@ class Cliniko(OnePerProcess):
         await self.aclose()
 
     async def aclose(self) -> None:
-        """Close the client: what is under way ends with a `UsageError`; a session that was given stays open."""
+        """Close the client. Calls in progress end with a `UsageError`; a session of your own stays open."""
         if self._owner:
             await self._manager.close()
 
@@ -276,11 +235,24 @@ class Cliniko(OnePerProcess):
         params: Mapping[str, Scalar | Sequence[Scalar]] | None = None,
         json: Any = None,  # noqa: ANN401
     ) -> Response:
-        """Send what is not modelled, with the same limiter, retries and errors, and give the answer.
+        """Send a request that is not modelled, with the same rate limit, retries and errors.
+
+        Args:
+            method: The HTTP method, such as "GET".
+            path_or_url: A path such as "/appointment_types", or a URL on the server of the key.
+            params: The query: for each name a str, number or bool, or several of them. None for no query.
+            json: The body, of anything that JSON can express; None for no body.
+
+        Returns:
+            The response, whose status is a success.
 
         Raises:
-            InvalidRequestError: the URL is not on this account's server below its base path, or an argument cannot be
+            InvalidRequestError: The URL leads away from the server of the key, or an argument is invalid; nothing was
                 sent.
+            OutcomeUnknownError: A write may or may not have happened. Look before you send it again.
+            ResponseError: The API answered with an error status.
+            TransportError: No usable response arrived within `timeout`, `deadline` and the retries. It is safe to try
+                again.
         """
         try:
             request = _request(self._view.server, method, path_or_url, params, json)
@@ -296,11 +268,22 @@ class Cliniko(OnePerProcess):
 
     @hides_locals
     def follow(self, link: Link[Any] | ListLink[Any]) -> Awaitable[Any] | Paginator[Any]:
-        """Give the record that a link leads to, or the list; archived, cancelled, deleted and inactive ones too.
+        """Follow a link, also to archived, cancelled, deleted and inactive records.
+
+        Args:
+            link: A link of a record.
+
+        Returns:
+            For a `Link`, an awaitable of the record; for a `ListLink`, a `Paginator` over the records.
 
         Raises:
-            InvalidRequestError: the link leads to another server, or to what no operation answers.
-            NotFoundError: there is no such record any more.
+            TypeError: It is not a link.
+            InvalidRequestError: The link leads to another server, or no operation answers it; nothing was sent.
+            NotFoundError: The record no longer exists.
+            ResponseError: The API answered with another error status.
+            TransportError: No usable response arrived within `timeout`, `deadline` and the retries. It is safe to try
+                again.
+            DecodingError: The response is not what the API describes.
         """
         if isinstance(link, ListLink):
             return follow_list(self._view, link)
@@ -309,11 +292,24 @@ class Cliniko(OnePerProcess):
         raise TypeError("a link is a Link or a ListLink of a record")
 
     async def resolve(self, links: Iterable[Link[T] | None]) -> dict[str, T]:
-        """Give the records that links lead to, by id, 100 a request; what is not found is not in it.
+        """Read the records that many links lead to, up to 100 in one request.
+
+        Archived, cancelled, deleted and inactive records are found, too.
+
+        Args:
+            links: Links to one record each; None is skipped.
+
+        Returns:
+            The records by their ids. A record that does not exist is left out.
 
         Raises:
-            InvalidRequestError: a link leads to another server, or to what no operation answers, or two kinds of record
-                have one id between them.
+            TypeError: One of them is not a link to one record.
+            InvalidRequestError: A link leads to another server, or no operation answers it, or records of two resources
+                have the same id.
+            ResponseError: The API answered with an error status.
+            TransportError: No usable response arrived within `timeout`, `deadline` and the retries. It is safe to try
+                again.
+            DecodingError: A response is not what the API describes.
         """
         found = resolve_links(self._view, links)
         del links  # Their URLs may have a query.
@@ -321,12 +317,19 @@ class Cliniko(OnePerProcess):
             return await found
 
     async def limits(self) -> Limits:
-        """Tell how the budget stands: used, remaining, waiting, and the next free moment."""
+        """Return the state of the rate limit.
+
+        Returns:
+            The requests used, remaining and waiting, and the next time at which one is allowed.
+
+        Raises:
+            LimiterUnavailableError: The store of a shared limiter cannot be used.
+        """
         return await self._manager.limiter.limits()
 
     def __repr__(self) -> str:
-        """The server; never the key."""
-        # An error reporter may show one whose making failed.
+        """Return the class and the server; never the key."""
+        # An error reporter may show a client whose constructor failed.
         manager: SessionManager | None = getattr(self, "_manager", None)
         return f"Cliniko({manager.server.base_url!r})" if manager else "Cliniko(…)"
 
@@ -342,12 +345,8 @@ class Cliniko(OnePerProcess):
             """Never reached: entering raises."""
 
 
-for _name in RESOURCES:
-    setattr(Cliniko, _name, ResourceAttribute(_name))
-
-
 def _copy_state(client: Cliniko, view: Cliniko) -> None:
-    """Copy what a client holds, but for its resources, which have its own options."""
+    """Copy the attributes of a client to a view, except for its resources, which have the options of the client."""
     state: Any = object.__getstate__(client)
     # With slots, which a subclass may have, it is a pair.
     for part in cast("tuple[dict[str, object], ...]", state if isinstance(state, tuple) else (state,)):

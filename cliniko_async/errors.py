@@ -1,4 +1,4 @@
-"""The errors, as a tree by what a caller can do about them.
+"""The errors, as a tree by what the caller can do about them.
 
 ```
 ClinikoError
@@ -55,23 +55,27 @@ class ClinikoError(Exception):
     """The base of every error of this library."""
 
     cursor: str | None = None
-    """In a walk: where it stands, to be given to `list(cursor=…)`."""
+    """While iterating: the position to continue from, with `list(cursor=…)`."""
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """Pickle by state, as most of these take keyword arguments."""
+        """Pickle by state, because most constructors take keyword arguments."""
         return _restore, (type(self), self.args, self.__dict__.copy())
 
 
 class ConfigurationError(ClinikoError, ValueError):
-    """A key, name, URL or option that a client, pool, limiter or retry policy cannot be made with."""
+    """A key, name, URL or option of a client, pool, limiter or retry policy is invalid."""
 
 
 class UsageError(ClinikoError, RuntimeError):
-    """A client that is closed, or is used from another event loop than its own."""
+    """The client is closed, or is used from another event loop than its own."""
 
 
 class InvalidRequestError(ClinikoError, ValueError):
-    """An argument of a call is invalid: an id, a cursor, a filter or an option. Nothing was sent."""
+    """An argument of a call is invalid: an id, a cursor, a filter or an option. Nothing was sent.
+
+    Attributes:
+        argument: The name of the argument; of a filter, the name of its column.
+    """
 
     def __init__(self, message: str, *, argument: str | None = None) -> None:
         """Create the error.
@@ -85,17 +89,25 @@ class InvalidRequestError(ClinikoError, ValueError):
 
 
 class InvalidFieldsError(InvalidRequestError):
-    """Faults in the fields of a write, found before it was sent."""
+    """Fields of a write are invalid. Nothing was sent.
+
+    Attributes:
+        faults: What is wrong with each field, by the name of the field.
+    """
 
     def __init__(self, faults: Mapping[str, str]) -> None:
-        """Take the faults, a text for each field."""
+        """Create the error.
+
+        Args:
+            faults: What is wrong with each field, by the name of the field.
+        """
         text = "; ".join(f"{field}: {fault}" for field, fault in faults.items())
         super().__init__(text, argument="fields")
         self.faults = dict(faults)
 
 
 class _RequestError(ClinikoError):
-    """An error of one request: says which it was and how often it was tried."""
+    """An error of one request, which it names with the number of attempts."""
 
     summary: ClassVar[str] = ""
     """What happened, in plain words; empty if the reason says it."""
@@ -115,7 +127,14 @@ class _RequestError(ClinikoError):
 
 
 class TransportError(_RequestError):
-    """No usable answer came, and repeating the call is safe."""
+    """No usable response arrived, and repeating the call is safe.
+
+    Attributes:
+        request: The request.
+        attempts: How often it was sent.
+        sent: Whether the server may have received it.
+        status: The HTTP status, if it arrived before the failure.
+    """
 
     def __init__(
         self,
@@ -126,43 +145,80 @@ class TransportError(_RequestError):
         sent: bool = True,
         status: int | None = None,
     ) -> None:
-        """Take the request, whether the server may have seen it, and the status where that came before the end."""
+        """Create the error.
+
+        Args:
+            reason: What happened, in plain words.
+            request: The request.
+            attempts: How often it was sent.
+            sent: Whether the server may have received it.
+            status: The HTTP status, if it arrived before the failure.
+        """
         super().__init__(reason, request=request, attempts=attempts)
         self.sent = sent
         self.status = status
 
 
 class TransportTimeoutError(TransportError, TimeoutError):
-    """One attempt took longer than `timeout`."""
+    """An attempt took longer than `timeout`."""
 
 
 class DeadlineExceededError(TransportError, TimeoutError):
-    """A call took longer than `deadline`, its waits and repeats counted."""
+    """A call took longer than `deadline`, including waits and retries, or could not have met it.
+
+    Attributes:
+        retry_after: Seconds until the budget allows a request, or None if the call did not wait for the budget.
+    """
 
     retry_after: float | None = None
-    """Seconds until the budget allows a request; None where the budget is not what the call waited for."""
+    """Seconds until the budget allows a request, or None if the call did not wait for the budget."""
 
 
 class OutcomeUnknownError(_RequestError):
-    """A write that may or may not have happened; not a `TransportError`, so that nobody retries it as one.
+    """A write may or may not have happened. It is not a `TransportError`, so that nobody retries it as one.
 
-    `request` is what was sent: look for what it would have created or changed before sending it again.
+    Before you send it again, look for what it would have created or changed.
+
+    Attributes:
+        request: The request that was sent.
+        attempts: How often it was sent.
+        status: The HTTP status, if a response arrived.
     """
 
     def __init__(self, reason: str, *, request: Request, attempts: int = 1, status: int | None = None) -> None:
-        """Take the request, and the status of the answer where one came."""
+        """Create the error.
+
+        Args:
+            reason: What happened, in plain words.
+            request: The request.
+            attempts: How often it was sent.
+            status: The HTTP status, if a response arrived.
+        """
         super().__init__(reason, request=request, attempts=attempts)
         self.status = status
 
 
 class ResponseError(_RequestError):
-    """An answer that is not a success."""
+    """The API answered with an error status.
+
+    Attributes:
+        request: The request.
+        response: The response, with its headers and body.
+        status: The HTTP status.
+        attempts: How often the request was sent.
+    """
 
     summary: ClassVar[str] = "the API did not carry out the request"
     statuses: ClassVar[dict[int, type["ResponseError"]]] = {}
 
     def __init__(self, *, request: Request, response: Response, attempts: int = 1) -> None:
-        """Take the request and the answer to it."""
+        """Create the error.
+
+        Args:
+            request: The request.
+            response: The response to it.
+            attempts: How often the request was sent.
+        """
         self.response = response
         self.status = response.status
         super().__init__(f"answered {self.status}", request=request, attempts=attempts)
@@ -174,7 +230,7 @@ class ResponseError(_RequestError):
 
     @property
     def detail(self) -> str | None:
-        """The server's own message, or None if it sent none; it may quote what was sent, so it is not in the text."""
+        """The server's message, or None. It may quote what was sent, so it is not part of the text of the error."""
         return _detail(self.response.body)
 
     def _summary(self) -> str:
@@ -184,39 +240,49 @@ class ResponseError(_RequestError):
 
 
 class BadRequestError(ResponseError, status=400):
-    """400: a filter or a parameter that the API does not take."""
+    """400: the API does not accept a filter or parameter."""
 
     summary = "the API did not accept a filter or parameter"
 
 
 class UnauthorizedError(ResponseError, status=401):
-    """401: the key is wrong, was revoked, or belongs to another shard."""
+    """401: the API key is wrong, was revoked, or belongs to another shard."""
 
     summary = "the API key was rejected"
 
 
 class ForbiddenError(ResponseError, status=403):
-    """403: the role of the key's user does not allow it."""
+    """403: the role of the key's user does not allow the request."""
 
     summary = "the user of the API key is not allowed to do this"
 
 
 class NotFoundError(ResponseError, status=404):
-    """404: no such record, or one that is archived and was not asked for with `archived=`."""
+    """404: the record does not exist, or is archived and was not asked for with `archived=`."""
 
     summary = "the record does not exist, or is archived or deleted"
 
 
 class UnprocessableError(ResponseError, status=422):
-    """422: the API refused what was sent, field by field."""
+    """422: the API refused fields.
+
+    Attributes:
+        errors: What is wrong with each field, by the API's own names; empty if the API did not say.
+    """
 
     summary = "the API refused what was sent"
 
     errors: dict[str, str | None]
-    """What is wrong with each field, under the API's own names; empty if the API did not say."""
+    """What is wrong with each field, by the API's own names; empty if the API did not say."""
 
     def __init__(self, *, request: Request, response: Response, attempts: int = 1) -> None:
-        """Take the request and the answer, and read what is wrong with each field."""
+        """Create the error.
+
+        Args:
+            request: The request.
+            response: The response to it.
+            attempts: How often the request was sent.
+        """
         super().__init__(request=request, response=response, attempts=attempts)
         self.errors = _field_errors(response.body)
 
@@ -226,13 +292,13 @@ class UnprocessableError(ResponseError, status=422):
 
 
 class RateLimitedError(ResponseError, status=429):
-    """429: over the rate limit, and still so after every attempt."""
+    """429: the rate limit was exceeded, and still was after every attempt."""
 
     summary = "the rate limit is exceeded"
 
     @property
     def retry_at(self) -> dt.datetime | None:
-        """When the server said that its limit resets."""
+        """When the server resets its limit, in UTC, or None if it did not say."""
         try:
             return Real.datetime.fromtimestamp(int(self.response.headers["X-RateLimit-Reset"]), dt.UTC)
         except (KeyError, ValueError, OverflowError, OSError):
@@ -240,13 +306,22 @@ class RateLimitedError(ResponseError, status=429):
 
 
 class ServerError(ResponseError):
-    """5xx: the fault is the server's, and stayed after every attempt."""
+    """5xx: the server failed, and still did after every attempt. The call may be repeated."""
 
     summary = "the server failed"
 
 
 def error_for(request: Request, response: Response, attempts: int) -> ResponseError:
-    """Give the error of an answer that is no success, by its status."""
+    """Return the error for a response that is not a success.
+
+    Args:
+        request: The request.
+        response: The response to it.
+        attempts: How often the request was sent.
+
+    Returns:
+        The error, of the class for the status.
+    """
     fallback = ServerError if response.status >= 500 else ResponseError
     return ResponseError.statuses.get(response.status, fallback)(request=request, response=response, attempts=attempts)
 
@@ -261,7 +336,7 @@ def _field_errors(body: bytes) -> dict[str, str | None]:
 
 
 def _detail(body: bytes) -> str | None:
-    """Return the message in a body: of JSON what it says, of a short plain text all of it."""
+    """Return the message in a body: from JSON its message, from short plain text all of it."""
     try:
         data = as_object(json.loads(body)) or {}
     except (ValueError, RecursionError):
@@ -271,7 +346,7 @@ def _detail(body: bytes) -> str | None:
 
 
 def _sentences(found: object, depth: int = 3) -> list[str]:
-    """Return the texts in a part of a message; a text for a field is told with its name."""
+    """Return the texts in a part of a message; the text for a field begins with its name."""
     fields = as_object(found)
     if depth and fields:
         told = {name: ", ".join(_sentences(text, depth - 1)) for name, text in fields.items()}
@@ -282,11 +357,20 @@ def _sentences(found: object, depth: int = 3) -> list[str]:
 
 
 class DecodingError(ClinikoError):
-    """An answer that is not what the API describes; names the record and the field, never a value."""
+    """A response, or data given to `from_dict`, does not fit the record. The text never contains a value.
+
+    Attributes:
+        faults: What does not fit, each with the id of the record and the path of the field; at most 100.
+        request: The request, or None if there was none.
+        status: The HTTP status of the response, or None.
+        written: Whether a write was carried out, although its response cannot be read.
+        page: While iterating: the page with the records that fit, and `cursor` continues after it. None if the page
+            was refused as a whole; then `cursor` is before it.
+    """
 
     page: "Page[Any] | None" = None
-    """While iterating: the page with the records that fit, and `cursor` is after it. None if the page was refused as a
-    whole, such as for more than 100 records that do not fit; then `cursor` is before it."""
+    """While iterating: the page with the records that fit, and `cursor` continues after it. None if the page was
+    refused as a whole, for example because of more than 100 records that do not fit; then `cursor` is before it."""
 
     def __init__(
         self,
@@ -296,7 +380,14 @@ class DecodingError(ClinikoError):
         status: int | None = None,
         written: bool = False,
     ) -> None:
-        """Take the faults, each with the id of its record and the path of its field."""
+        """Create the error.
+
+        Args:
+            faults: What does not fit, each with the id of the record and the path of the field.
+            request: The request, or None if there was none.
+            status: The HTTP status of the response, or None.
+            written: Whether a write was carried out.
+        """
         self.faults = tuple(faults)
         self.request = request
         self.status = status
@@ -310,19 +401,19 @@ class DecodingError(ClinikoError):
 
 
 class LimiterUnavailableError(ClinikoError):
-    """What several processes share their limit through cannot be used now; nothing was sent."""
+    """The store of a shared limiter cannot be used. Nothing was sent."""
 
 
 class PaginationError(ClinikoError):
-    """A list that cannot be read to its end; `cursor` is where the iteration stands."""
+    """A list cannot be read to its end, because its pages contradict one another. `cursor` is the last position."""
 
     request: Request | None = None
-    """The list: a request for it, without the filters."""
+    """A request for the list, without the filters."""
 
     def __str__(self) -> str:
-        """What happened, and in which list."""
+        """Return what happened, and in which list."""
         return f"{self.args[0]}: {self.request!r}" if self.request else str(self.args[0])
 
 
 class PaginationDriftError(PaginationError):
-    """A list that changed while it was read, so that records may have been missed."""
+    """A list changed while it was read, so that records may have been missed."""

@@ -1,4 +1,8 @@
-"""What may be sent: the rules in the annotations of a table, and the checks that obey them before a request is."""
+"""The fields that can be sent: rules in annotations, checked before a request is sent.
+
+`check_fields` checks values against a TypedDict of `Fields` and returns the body to send. `describe_fields` returns the
+same rules in words.
+"""
 
 import datetime as dt
 import re
@@ -34,19 +38,34 @@ P = TypeVar("P")
 
 
 class Fields(TypedDict, total=False):
-    """The base of what may be sent."""
+    """The base of the TypedDicts of fields that can be sent."""
 
 
 if not TYPE_CHECKING:
-    # Otherwise a model of pydantic would drop a misspelt field in silence.
+    # Otherwise a model of pydantic would silently drop a misspelt field.
     Fields.__pydantic_config__ = {"extra": "forbid"}
 
 
 class Rule(msgspec.Struct, frozen=True):
-    """What is allowed of a field beyond its type, as a note on its annotation."""
+    """A restriction of the values of a field beyond their type, as metadata of its annotation."""
 
-    def fault(self, value: Any) -> str | None:  # noqa: ARG002
-        """Say what is wrong with a value, if anything is."""
+    @property
+    def text(self) -> str:
+        """The rule in words, such as "at most 255 characters"; empty if the type says it all."""
+        return ""
+
+    def fault(self, value: Any) -> str | None:
+        """Check a value that has the right type.
+
+        Args:
+            value: The value.
+
+        Returns:
+            What is wrong with the value, or None if it is allowed.
+        """
+        return self._fault(value)
+
+    def _fault(self, value: Any) -> str | None:  # noqa: ARG002
         return None
 
     def __get_pydantic_core_schema__(self, source: Any, handler: Any) -> Any:
@@ -62,94 +81,160 @@ class Rule(msgspec.Struct, frozen=True):
 
 
 class MaxLength(Rule, frozen=True):
-    """A text of at most so many characters."""
+    """A text with a maximum length.
+
+    Args:
+        most: The number of characters that are allowed.
+    """
 
     most: int
 
-    def fault(self, value: str) -> str | None:
-        """Say when it is longer."""
+    @property
+    def text(self) -> str:
+        """The rule in words."""
+        return f"at most {self.most} characters"
+
+    def _fault(self, value: str) -> str | None:
         return f"is longer than {self.most} characters" if len(value) > self.most else None
 
 
 class MinLength(Rule, frozen=True):
-    """A text of at least so many characters."""
+    """A text with a minimum length.
+
+    Args:
+        least: The number of characters that are needed.
+    """
 
     least: int
 
-    def fault(self, value: str) -> str | None:
-        """Say when it is shorter."""
+    @property
+    def text(self) -> str:
+        """The rule in words."""
+        return f"at least {self.least} characters"
+
+    def _fault(self, value: str) -> str | None:
         return f"is shorter than {self.least} characters" if len(value) < self.least else None
 
 
 class Range(Rule, frozen=True):
-    """A number between two bounds, which belong to it unless they are excluded; None is no bound."""
+    """A number within bounds.
+
+    Args:
+        low: The lower bound.
+        high: The upper bound, or None if there is none.
+        low_excluded: Whether the number must be more than `low`; otherwise it may be `low`.
+        high_excluded: Whether the number must be less than `high`; otherwise it may be `high`.
+    """
 
     low: int
     high: int | None
     low_excluded: bool = False
     high_excluded: bool = False
 
-    def fault(self, value: int | Decimal) -> str | None:
-        """Say when it lies outside."""
-        too_low = value <= self.low if self.low_excluded else value < self.low
-        too_high = self.high is not None and (value >= self.high if self.high_excluded else value > self.high)
-        if not (too_low or too_high):
-            return None
+    @property
+    def text(self) -> str:
+        """The rule in words."""
         low = f"more than {self.low}" if self.low_excluded else f"at least {self.low}"
         high = f"less than {self.high}" if self.high_excluded else f"at most {self.high}"
-        return f"must be {low}" if self.high is None else f"must be {low} and {high}"
+        return low if self.high is None else f"{low} and {high}"
+
+    def _fault(self, value: int | Decimal) -> str | None:
+        too_low = value <= self.low if self.low_excluded else value < self.low
+        too_high = self.high is not None and (value >= self.high if self.high_excluded else value > self.high)
+        return f"must be {self.text}" if too_low or too_high else None
 
 
 class Pattern(Rule, frozen=True):
-    """A text of a form given by a regular expression."""
+    """A text that matches a regular expression.
+
+    Args:
+        regex: The expression, which must match the whole text.
+    """
 
     regex: str
 
-    def fault(self, value: str) -> str | None:
-        """Say when it has another form."""
+    @property
+    def text(self) -> str:
+        """The rule in words."""
+        return f"matching `{self.regex}`"
+
+    def _fault(self, value: str) -> str | None:
         return None if re.fullmatch(self.regex, value) else f"does not match {self.regex}"
 
 
 class Digits(Rule, frozen=True):
-    """An id: up to 19 digits, as a str or an int; sent as a text."""
+    """An id: 1 to 19 digits, as a str or an int; sent as a string."""
 
-    def fault(self, value: str | int) -> str | None:
-        """Say when it is no id."""
+    @property
+    def text(self) -> str:
+        """The rule in words."""
+        return "1 to 19 digits"
+
+    def _fault(self, value: str | int) -> str | None:
         return "must be an id of 1 to 19 digits" if id_text(value) is None else None
 
     def write(self, value: str | int) -> str | None:
-        """Write it as the API does."""
+        """Return the id as the API writes it.
+
+        Args:
+            value: The id.
+
+        Returns:
+            The value to encode as JSON.
+        """
         return id_text(value)
 
 
 class DecimalText(Rule, frozen=True):
-    """A finite decimal number, sent as a text."""
+    """A finite decimal number, sent as a string."""
 
-    def fault(self, value: Decimal | int) -> str | None:
-        """Say when it is no finite number, or one that would take pages of zeros to write in full."""
+    def _fault(self, value: Decimal | int) -> str | None:
         exponent = Decimal(value).as_tuple().exponent
         if not isinstance(exponent, int):
             return "must be finite"
         return None if abs(exponent) <= _MOST_ZEROS else f"has an exponent beyond {_MOST_ZEROS}"
 
     def write(self, value: Decimal | int) -> Any:
-        """Write it in full, without an exponent."""
+        """Return the number in full, without an exponent.
+
+        Args:
+            value: The number.
+
+        Returns:
+            The value to encode as JSON.
+        """
         return format(Decimal(value), "f")
 
 
 class DecimalNumber(DecimalText, frozen=True):
     """A finite decimal number, sent as a JSON number."""
 
+    @property
+    def text(self) -> str:
+        """The rule in words."""
+        return "sent as a number"
+
     def write(self, value: Decimal | int) -> Any:
-        """Write it in full, to the last digit."""
+        """Return the number in full, to the last digit.
+
+        Args:
+            value: The number.
+
+        Returns:
+            The value to encode as JSON.
+        """
         return msgspec.Raw(super().write(value).encode())
 
 
 class Zoned(Rule, frozen=True):
-    """A moment that has a zone, and lies within the calendar in UTC too."""
+    """A datetime with a time zone that lies between the years 1 and 9999 in UTC."""
 
-    def fault(self, value: dt.datetime) -> str | None:
-        """Say when it has none, or lies beyond."""
+    @property
+    def text(self) -> str:
+        """The rule in words."""
+        return "with a time zone"
+
+    def _fault(self, value: dt.datetime) -> str | None:
         try:
             format_utc(value)
         except ValueError as error:
@@ -158,7 +243,10 @@ class Zoned(Rule, frozen=True):
 
 
 class AsItWasRead(Rule, frozen=True):
-    """A part of a record, to be sent again; never one that pydantic made of JSON, losing what it does not know."""
+    """A part of a record that was read, to be sent again.
+
+    Pydantic does not accept JSON for it, because a part made from JSON would lose unknown keys.
+    """
 
     def __get_pydantic_core_schema__(self, source: Any, _: Any) -> Any:
         from ._records.pydantic import instance_schema  # noqa: PLC0415  (as above)
@@ -167,7 +255,12 @@ class AsItWasRead(Rule, frozen=True):
 
 
 class Deprecated(Rule, frozen=True):
-    """A field that the API is about to give up."""
+    """A field that the API has deprecated."""
+
+    @property
+    def text(self) -> str:
+        """The rule in words."""
+        return "deprecated"
 
 
 AsRead: TypeAlias = Annotated[P, AsItWasRead()]
@@ -183,24 +276,37 @@ _FEW = 20
 
 
 class _Check(msgspec.Struct, frozen=True):
-    """What kind of value is expected, which values are of it, and how one is written."""
+    """The kind of value that is expected, a test for it, and how such a value is written."""
 
     expected: str
     takes: Callable[[Any], bool]
     write: _Writer
+    details: str = ""
+    """What else is expected, in words."""
+
+    @property
+    def description(self) -> str:
+        return ", ".join(filter(None, (self.expected, self.details)))
 
     def __call__(self, value: Any, path: str, faults: _Faults) -> Any:
-        """Write a value, or add to the faults."""
+        """Return a value as it is written, or add to the faults."""
         if self.takes(value):
             return self.write(value, path, faults)
         return faults.append((path, f"must be {self.expected}"))
 
 
 def check_fields(fields_type: type, values: Mapping[str, Any]) -> dict[str, Any]:
-    """Hold values against the rules of a TypedDict and give them as they are to be written.
+    """Check values against the rules of a TypedDict.
+
+    Args:
+        fields_type: A subclass of `Fields`.
+        values: The values by the names of the fields.
+
+    Returns:
+        The body to send, under the API's names.
 
     Raises:
-        InvalidFieldsError: with every fault at once.
+        InvalidFieldsError: Some values are not allowed; its `faults` has all of them.
     """
     faults: _Faults = []
     body: dict[str, Any] = _mapping(fields_type)(values, "", faults)
@@ -209,13 +315,44 @@ def check_fields(fields_type: type, values: Mapping[str, Any]) -> dict[str, Any]
     return body
 
 
+def describe_fields(fields_type: type) -> dict[str, str]:
+    """Describe the fields of a TypedDict in words.
+
+    Args:
+        fields_type: A subclass of `Fields`.
+
+    Returns:
+        For each field, the values that it takes, such as "an int, more than 0 and less than 1440".
+    """
+    hints = get_type_hints(fields_type, include_extras=True)
+    needed: frozenset[str] = getattr(fields_type, "__required_keys__", frozenset())
+    return {
+        name: _check(_unmarked(hint)).description + (" (required)" if name in needed else "")
+        for name, hint in hints.items()
+    }
+
+
 def wire_name(attribute: str) -> str:
-    """Give the API's name of a keyword argument: `from_` is `from`."""
+    """Return the API's name of a field.
+
+    Args:
+        attribute: The name of the keyword argument: that of `from` is `from_`.
+
+    Returns:
+        The name without the underscore.
+    """
     return attribute.removesuffix("_")
 
 
 def id_text(value: object) -> str | None:
-    """Give an id, which may be an int, as the API writes it, or None for what is no id."""
+    """Return an id as the API writes it.
+
+    Args:
+        value: The id, as a str or an int.
+
+    Returns:
+        The digits, or None if the value is not an id.
+    """
     if isinstance(value, int) and not isinstance(value, bool):
         return str(int(value)) if 0 <= value < 10**19 else None
     return str.__str__(value) if isinstance(value, str) and is_id(value) else None
@@ -238,7 +375,9 @@ def _mapping(fields_type: type) -> _Check:
         faults += [(f"{path}.{name}" if path else name, "is missing") for name in sorted(needed - values.keys())]
         return body
 
-    return _Check("a mapping of fields", lambda values: isinstance(values, Mapping), write)
+    return _Check(
+        "a mapping of fields", lambda values: isinstance(values, Mapping), write, f"see `{fields_type.__name__}`"
+    )
 
 
 def _unmarked(hint: Any) -> Any:
@@ -274,11 +413,12 @@ def _ruled(check: _Check, rules: list[Rule]) -> _Check:
             return faults.append((path, fault))
         return write(value) if write else written
 
-    return msgspec.structs.replace(check, write=ruled)
+    details = ", ".join(filter(None, (check.details, *(rule.text for rule in rules))))
+    return msgspec.structs.replace(check, write=ruled, details=details)
 
 
 def _one_of(checks: list[_Check]) -> _Check:
-    """Leave a value to the check that takes its kind, of which there is one at most."""
+    """Leave a value to the check that accepts it; at most one does."""
 
     def takes(value: Any) -> bool:
         return any(check.takes(value) for check in checks)
@@ -286,7 +426,8 @@ def _one_of(checks: list[_Check]) -> _Check:
     def write(value: Any, path: str, faults: _Faults) -> Any:
         return next(check for check in checks if check.takes(value)).write(value, path, faults)
 
-    return _Check(" or ".join(check.expected for check in checks), takes, write)
+    details = "; ".join(check.details for check in checks if check.details)
+    return _Check(" or ".join(check.expected for check in checks), takes, write, details)
 
 
 def _literal(allowed: tuple[Any, ...]) -> _Check:
@@ -305,7 +446,7 @@ def _sequence(check: _Check) -> _Check:
     def write(items: Sequence[Any], path: str, faults: _Faults) -> Any:
         return [check(item, f"{path}[{index}]", faults) for index, item in enumerate(items)]
 
-    return _Check("a list", takes, write)
+    return _Check("a list", takes, write, f"each {check.description}")
 
 
 def _scalar(kind: type, expected: str, form: Callable[[Any], Any] | None = None) -> _Check:
@@ -327,7 +468,7 @@ def _formed(takes: Callable[[Any], bool], expected: str, form: Callable[[Any], A
 
 
 def _part(kind: Any) -> _Check:
-    """Take a part of a record, so that what was read can be sent again, but for what no body accepts."""
+    """Accept a part of a record that was read, and leave out the fields that no request accepts."""
     unsent = {field.name: None for field in attrs.fields(kind) if field.metadata.get("read_only")}
     return _scalar(kind, kind.__name__, (lambda part: attrs.evolve(part, **unsent)) if unsent else None)
 

@@ -1,4 +1,4 @@
-"""What a list may be asked for: a field of each kind with the operators that the API has for it."""
+"""Filters and sort orders of lists: columns by type, with the operators that the API has for each type."""
 
 import datetime as dt
 import math
@@ -23,13 +23,17 @@ Visibility = Literal["exclude", "include", "only"]
 
 
 class Filter(Discreet, msgspec.Struct, frozen=True):
-    """One condition on a list; several are all to hold."""
+    """One condition on a list, made with a column of `where`. A record must match all conditions of a list.
+
+    Args:
+        text: The condition as the API writes it, such as "category:=Osteo".
+    """
 
     text: str
 
     @property
     def field(self) -> str:
-        """The field that it asks about."""
+        """The name of the column."""
         return self.text.partition(":")[0]
 
     if TYPE_CHECKING:
@@ -42,12 +46,16 @@ class Filter(Discreet, msgspec.Struct, frozen=True):
             raise TypeError("a filter has no truth value: write `a <= x < b` as two filters, `x >= a` and `x < b`")
 
     def __repr__(self) -> str:
-        """Field and operator; the value may be about a patient."""
+        """Return the column without the value, which may be about a patient."""
         return f"Filter({self.field})"
 
 
 class Sort(msgspec.Struct, frozen=True):
-    """A column to sort by, and its direction."""
+    """A column to sort by, and its direction.
+
+    Args:
+        text: The column and the direction as the API writes them, such as "name:desc".
+    """
 
     text: str
 
@@ -64,13 +72,20 @@ def _operators(column: "Column") -> list[str]:
 
 
 def example_of(column: "Column") -> str:
-    """Return a filter on a column as it is written, but for the value."""
+    """Return an example of a filter on a column, with an ellipsis for the value.
+
+    Args:
+        column: The column.
+
+    Returns:
+        The example, such as "category == …".
+    """
     operator = _operators(column)[0]
     return f"{column.name}.{operator[:-1]}…)" if operator.endswith("()") else f"{column.name} {operator} …"
 
 
 def _lacks(column: "Column", operator: str) -> str:
-    """Say that a column does not have an operator, and which it has."""
+    """Return the message that a column does not have an operator, with those that it has."""
     has = _operators(column)
     if not has:
         return f"{column.name!r} cannot be filtered on; it can only be sorted by"
@@ -85,21 +100,29 @@ def _refusal(operator: str) -> Callable[..., NoReturn]:
 
 
 class Column:
-    """A column that a list can be sorted by, and by itself not searched."""
+    """A column that lists can be sorted by. The subclasses are those that lists can be filtered by, too."""
 
     kind: ClassVar[str] = ""
     name: str = ""
 
     def __set_name__(self, owner: type, name: str) -> None:
-        """Take the name of the column from the attribute."""
+        """Use the name of the attribute as that of the column."""
         self.name = name.rstrip("_")
 
     def asc(self) -> Sort:
-        """Sort by it, the least first."""
+        """Sort in ascending order.
+
+        Returns:
+            The order, for the `sort` of a list.
+        """
         return Sort(f"{self.name}:asc")
 
     def desc(self) -> Sort:
-        """Sort by it, the greatest first."""
+        """Sort in descending order.
+
+        Returns:
+            The order, for the `sort` of a list.
+        """
         return Sort(f"{self.name}:desc")
 
     def _filter(self, operator: str, value: str = "") -> Filter:
@@ -109,7 +132,7 @@ class Column:
         return InvalidRequestError(f"the filter {self.name} takes {expected}", argument=self.name)
 
     if not TYPE_CHECKING:
-        # Otherwise Python would answer `==` by identity, and a list would be asked for without its condition.
+        # Otherwise `==` would compare identities, and the list would be requested without its condition.
         __eq__, __ne__, __lt__, __le__, __gt__, __ge__ = map(_refusal, _SIGNS)
         __hash__ = None
         __contains__, __iter__ = _refusal("in"), _refusal("iter()")
@@ -120,11 +143,19 @@ class Column:
 
 class _Nullable(Column):
     def is_null(self) -> Filter:
-        """Only where it is not set."""
+        """Match records in which the column is not set.
+
+        Returns:
+            The filter, for the arguments of `list`.
+        """
         return self._filter("!?")
 
     def is_not_null(self) -> Filter:
-        """Only where it is set."""
+        """Match records in which the column is set.
+
+        Returns:
+            The filter, for the arguments of `list`.
+        """
         return self._filter("?")
 
 
@@ -175,7 +206,7 @@ def _encode_int(column: Column, value: object) -> str:
 
 
 class IntField(_Unequal[int | str], _Ordered[int | str], _Nullable):
-    """A number or an id."""
+    """A number or an id: `== != < <= > >=` with an int or its digits as a str, `is_in`, `is_null`, `is_not_null`."""
 
     kind = "int64"
 
@@ -184,8 +215,18 @@ class IntField(_Unequal[int | str], _Ordered[int | str], _Nullable):
 
     @hides_locals
     def is_in(self, values: Iterable[int | str]) -> Filter:
-        """Only where it is one of several."""
-        # The parts of a text would be taken for ids: "12" for 1 and 2.
+        """Match records in which the column has one of several values.
+
+        Args:
+            values: The values, each an int or its digits as a str.
+
+        Returns:
+            The filter, for the arguments of `list`.
+
+        Raises:
+            InvalidRequestError: There is no value, or one is not an int.
+        """
+        # The characters of a str would be taken for ids: "12" for 1 and 2.
         listed = [] if isinstance(values, str | bytes) else [self._encode(value) for value in values]
         if not listed:
             raise self._wrong("at least one value, in a list")
@@ -193,7 +234,7 @@ class IntField(_Unequal[int | str], _Ordered[int | str], _Nullable):
 
 
 class StringField(_Unequal[str], _Nullable):
-    """A text."""
+    """A text: `==` and `!=` with a str, `contains`, `matches`, `is_null`, `is_not_null`."""
 
     kind = "string"
 
@@ -204,17 +245,40 @@ class StringField(_Unequal[str], _Nullable):
 
     @hides_locals
     def contains(self, value: str) -> Filter:
-        """Only where the text is part of it."""
+        """Match records in which the column contains a text.
+
+        Args:
+            value: The text.
+
+        Returns:
+            The filter, for the arguments of `list`.
+
+        Raises:
+            InvalidRequestError: It is not a str.
+        """
         return self._filter("~", self._encode(value))
 
     @hides_locals
     def matches(self, pattern: str) -> Filter:
-        """Only where it matches a pattern in which `%` stands for any text."""
+        """Match records in which the column matches a pattern.
+
+        Args:
+            pattern: A text in which `%` stands for any characters, such as "ja%on".
+
+        Returns:
+            The filter, for the arguments of `list`.
+
+        Raises:
+            InvalidRequestError: It is not a str.
+        """
         return self._filter("~~", self._encode(pattern))
 
 
 class DateTimeField(_Ordered[dt.datetime], _Nullable):
-    """A moment; the API compares whole seconds, so a bound with a fraction is widened to the second around it."""
+    """A moment: `< <= > >=` with a datetime that has a time zone, `any`, `is_null`, `is_not_null`.
+
+    The API compares whole seconds, so the fraction of a second is rounded: up in an upper bound, down in a lower one.
+    """
 
     kind = "date-time"
 
@@ -229,12 +293,18 @@ class DateTimeField(_Ordered[dt.datetime], _Nullable):
             raise self._wrong("a datetime between the years 1 and 9999 in UTC") from None
 
     def any(self) -> Filter:
-        """Whether it is set or not: lifts the default that leaves archived, cancelled or deleted records out."""
+        """Match records whether the column is set or not.
+
+        On `archived_at`, `cancelled_at` and `deleted_at` it lifts the default that leaves such records out.
+
+        Returns:
+            The filter, for the arguments of `list`.
+        """
         return self._filter("*")
 
 
 class DateField(_Equal[dt.date], _Ordered[dt.date], _Nullable):
-    """A day."""
+    """A day: `== < <= > >=` with a date, `matches`, `is_null`, `is_not_null`."""
 
     kind = "date"
 
@@ -245,14 +315,24 @@ class DateField(_Equal[dt.date], _Ordered[dt.date], _Nullable):
 
     @hides_locals
     def matches(self, pattern: str) -> Filter:
-        """Only days that match a pattern with `*` in place of digits, such as `****-05-**`."""
+        """Match records in which the day matches a pattern.
+
+        Args:
+            pattern: A date in which `*` stands for any digit, such as "****-05-**".
+
+        Returns:
+            The filter, for the arguments of `list`.
+
+        Raises:
+            InvalidRequestError: It is not such a pattern.
+        """
         if not isinstance(pattern, str) or not _DAY_PATTERN.fullmatch(pattern):
             raise self._wrong("a pattern such as ****-05-**")
         return self._filter("=", pattern)
 
 
 class BooleanField(Column):
-    """A yes or no."""
+    """True or False: `is_` and `is_not`."""
 
     kind = "boolean"
 
@@ -263,32 +343,66 @@ class BooleanField(Column):
 
     @hides_locals
     def is_(self, value: bool) -> Filter:  # noqa: FBT001
-        """Only where it is so."""
+        """Match records in which the column has a value.
+
+        Args:
+            value: True or False.
+
+        Returns:
+            The filter, for the arguments of `list`.
+
+        Raises:
+            InvalidRequestError: It is neither.
+        """
         return self._filter("=", self._encode(value))
 
     @hides_locals
     def is_not(self, value: bool) -> Filter:  # noqa: FBT001
-        """Only where it is otherwise."""
+        """Match records in which the column does not have a value.
+
+        Args:
+            value: True or False.
+
+        Returns:
+            The filter, for the arguments of `list`.
+
+        Raises:
+            InvalidRequestError: It is neither.
+        """
         return self._filter("!=", self._encode(value))
 
 
 class ArrayField(Column):
-    """A list of ids."""
+    """A list of ids: `contains`."""
 
     kind = "array"
 
     @hides_locals
     def contains(self, value: int | str) -> Filter:
-        """Only where the id is one of the list."""
+        """Match records in which the list contains an id.
+
+        Args:
+            value: The id, as an int or a str.
+
+        Returns:
+            The filter, for the arguments of `list`.
+
+        Raises:
+            InvalidRequestError: It is not an id.
+        """
         return self._filter("~", _encode_int(self, value))
 
 
 class Filters:
-    """The base of what a resource's list can be asked for."""
+    """The base of the columns that the lists of a resource can be filtered and sorted by."""
 
     @classmethod
     def fields(cls) -> dict[str, Column]:
-        """Give the fields that can be searched by, under their wire names."""
+        """Return the columns that can be filtered by.
+
+        Returns:
+            The columns, by the names that the API has for them.
+        """
         found = {name: value for base in reversed(cls.__mro__) for name, value in vars(base).items()}
         return {value.name: value for value in found.values() if isinstance(value, Column) and value.kind}
 
@@ -305,10 +419,17 @@ Sortable = str | Column | Sort
 
 
 def format_utc(moment: dt.datetime, *, up: bool = False) -> str:
-    """Write an aware moment as the API does: UTC in whole seconds, cut off or rounded up.
+    """Return a datetime as the API writes it: in UTC, in whole seconds.
+
+    Args:
+        moment: A datetime with a time zone.
+        up: Whether to round the fraction of a second up; otherwise it is cut off.
+
+    Returns:
+        The text.
 
     Raises:
-        ValueError: it has no zone, or in UTC it lies beyond the years that there are.
+        ValueError: It has no time zone, or in UTC it is not between the years 1 and 9999.
     """
     plain = plain_datetime(moment)
     if plain.utcoffset() is None:
@@ -323,10 +444,16 @@ def format_utc(moment: dt.datetime, *, up: bool = False) -> str:
 
 
 def epoch_of(moment: dt.datetime) -> int:
-    """Give the second of an aware moment.
+    """Return the seconds from 1970 to a datetime.
+
+    Args:
+        moment: A datetime with a time zone.
+
+    Returns:
+        The whole seconds, the fraction cut off.
 
     Raises:
-        InvalidRequestError: it has no zone.
+        InvalidRequestError: It is not a datetime, or has no time zone.
     """
     if not is_datetime(moment) or moment.utcoffset() is None:
         raise InvalidRequestError("since must be a datetime with a time zone, or a cursor", argument="since")

@@ -19,6 +19,7 @@ import attrs
 import pytest
 
 from cliniko_async import Cliniko, SlidingWindowLimiter
+from cliniko_async.resources._registry import RESOURCES
 from cliniko_async.sandbox import Sandbox
 from tests.support import virtual
 from tests.support.paths import ROOT
@@ -225,16 +226,32 @@ def test_every_link_of_the_readme_is_absolute_so_that_it_works_on_a_package_inde
     assert [target for target in targets if not target.startswith("https://")] == []
 
 
-async def test_the_pages_made_from_the_code_are_current():
-    assert docs.stale(ROOT, await docs.pages()) == []
+async def test_what_is_made_from_the_code_is_current_and_says_so_in_its_first_line():
+    made = await docs.generated()
+    assert docs.stale(ROOT, made) == []
+    assert [page for page, text in made.items() if "Generated" not in text.partition("\n")[0]] == []
 
 
 def test_the_tool_writes_what_the_check_then_finds_current(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
-    (tmp_path / "docs").mkdir()
     assert docs.main(["--check"], tmp_path) == 1
-    assert {line.partition(" is stale")[0] for line in capsys.readouterr().err.splitlines()} == {
-        "docs/reference.md",
-        "docs/coverage.md",
-    }
+    stale = {line.partition(" is stale")[0] for line in capsys.readouterr().err.splitlines()}
+    assert {"docs/reference.md", "docs/coverage.md", "cliniko_async/__init__.pyi"} < stale
     assert docs.main([], tmp_path) == 0
     assert docs.main(["--check"], tmp_path) == 0
+
+
+def words(path: Path) -> set[str]:
+    """The names and the whole texts in the code of a file, without its comments and what docstrings mention."""
+    nodes = list(ast.walk(ast.parse(path.read_text(encoding="utf-8"))))
+    names = {node.id for node in nodes if isinstance(node, ast.Name)}
+    imported = {node.name for node in nodes if isinstance(node, ast.alias)}
+    return names | imported | {str(node.value) for node in nodes if isinstance(node, ast.Constant)}
+
+
+def test_a_resource_is_registered_by_nothing_but_its_own_file():
+    """A file that named its class by hand would be one more step for whoever adds a resource."""
+    made = asyncio.run(docs.generated())
+    files = {path.relative_to(ROOT) for path in (ROOT / "cliniko_async").rglob("*.py")} - made.keys()
+    classes = {cls for _, cls in RESOURCES.values()}
+    named = {path: classes & words(ROOT / path) for path in files if path.parent.name != "resources"}
+    assert {str(path): found for path, found in named.items() if found} == {}

@@ -180,12 +180,16 @@ def test_every_name_that_the_package_imports_is_public():
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.relative_to(ROOT).as_posix())
 def test_files_and_functions_keep_their_length(path: Path):
-    """A file has at most 500 lines, a function at most 45."""
+    """A file has at most 500 lines, a function at most 45, without its docstring, which is as long as it must be."""
     text = path.read_text(encoding="utf-8")
     functions = [node for node in ast.walk(ast.parse(text)) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)]
-    lengths = {node.name: (node.end_lineno or 0) - node.lineno + 1 for node in functions}
+    lengths = {node.name: lines(node) - (lines(node.body[0]) if ast.get_docstring(node) else 0) for node in functions}
     assert len(text.splitlines()) <= 500
     assert {name: length for name, length in lengths.items() if length > 45} == {}
+
+
+def lines(node: ast.stmt) -> int:
+    return (node.end_lineno or 0) - node.lineno + 1
 
 
 def project_files() -> list[Path]:

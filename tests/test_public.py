@@ -19,28 +19,18 @@ from fastapi import BackgroundTasks
 
 import cliniko_async
 from cliniko_async import AccountPool, Cliniko
-from cliniko_async.resources._names import NAMES, RESOURCES
-from cliniko_async.resources._registry import resource_class
+from cliniko_async.resources._names import NAMES
+from cliniko_async.resources._registry import RESOURCES, resource_class
 from cliniko_async.sandbox import Sandbox
 from tests.support.clients import WHO
+from tests.support.surface import public_callables
 
 PACKAGE = Path(cliniko_async.__file__).parent
 
 
-def type_checking(path: Path) -> list[ast.stmt]:
-    """What only the type checkers see of a module, at any depth."""
-    tree = ast.parse(path.read_text(encoding="utf-8"))
-    blocks = [node for node in ast.walk(tree) if isinstance(node, ast.If)]
-    return [stmt for node in blocks if ast.unparse(node.test) == "TYPE_CHECKING" for stmt in node.body]
-
-
-def imported(path: Path) -> dict[str, set[str]]:
-    """The names that a module imports from each module, for the type checkers."""
-    found: dict[str, set[str]] = {}
-    for stmt in type_checking(path):
-        if isinstance(stmt, ast.ImportFrom):
-            found.setdefault(stmt.module or "", set()).update(alias.name for alias in stmt.names)
-    return found
+def stub() -> ast.Module:
+    """What type checkers and editors see in place of the package's own module."""
+    return ast.parse((PACKAGE / "__init__.pyi").read_text(encoding="utf-8"))
 
 
 def run(code: str) -> str:
@@ -59,9 +49,10 @@ def loaded_by(code: str) -> set[str]:
 def test_the_import_loads_no_table_no_converter_and_no_sandbox():
     """Nor anything else that it takes time to load and may never be used."""
     loaded = loaded_by("import cliniko_async")
-    ours = {name for name in loaded if name.startswith("cliniko_async.")}
-    assert ours == {"cliniko_async._spelling", "cliniko_async.resources", "cliniko_async.resources._names"}
+    resources = {name for name in loaded if name.startswith("cliniko_async.resources.")}
+    assert resources == {"cliniko_async.resources._names"}
     assert "aiohttp" not in loaded
+    assert {name for name in loaded if name.startswith("cliniko_async.sandbox")} == set()
     assert (
         loaded & {"cattrs", "cliniko_async._records.converter", "cliniko_async._records.pydantic", "pydantic", "yaml"}
         == set()
@@ -118,13 +109,21 @@ def test_an_unknown_name_is_an_attribute_error():
     assert not hasattr(cliniko_async, "_Late")
 
 
-def test_the_names_of_the_tables_are_those_that_the_checkers_see():
-    """A name that is missing on either side would be typed and not there, or there and not typed."""
-    seen = imported(PACKAGE / "__init__.py")
-    tables = {name.removeprefix("resources."): names for name, names in seen.items() if name.startswith("resources.")}
-    assert tables == {module: set(names) for module, names in NAMES.items()}
-    assert seen["_records.converter"] == {"from_dict", "to_dict", "to_json"}
-    assert set().union(*seen.values()) <= set(cliniko_async.__all__)
+def test_the_checkers_see_the_names_that_are_there():
+    """Each from the module that defines it: a name missing on one side would be typed and absent, or untyped."""
+    imports = [node for node in stub().body if isinstance(node, ast.ImportFrom)]
+    seen = {alias.name: node.module for node in imports for alias in node.names if node.module}
+    (listed,) = (ast.literal_eval(node.value) for node in stub().body if isinstance(node, ast.Assign))
+    assert listed == sorted(seen) == cliniko_async.__all__
+    modules = {name: importlib.import_module(f"cliniko_async.{module}") for name, module in seen.items()}
+    assert [name for name, module in modules.items() if vars(module)[name] is not getattr(cliniko_async, name)] == []
+
+
+def test_the_public_modules_are_attributes_that_the_checkers_see():
+    imports = [node for node in stub().body if isinstance(node, ast.ImportFrom) and not node.module]
+    names = {alias.name for node in imports for alias in node.names}
+    assert {"errors", "fields", "limits"} <= names
+    assert {name: inspect.ismodule(getattr(cliniko_async, name)) for name in names} == dict.fromkeys(names, True)
 
 
 @pytest.mark.parametrize("module", NAMES)
@@ -147,13 +146,7 @@ def client(**options: Any) -> Cliniko:
     return Cliniko("key-au1", **WHO, **options)
 
 
-def test_the_client_has_an_attribute_for_each_resource_and_the_checkers_see_it():
-    annotated = {
-        stmt.target.id: ast.unparse(stmt.annotation)
-        for stmt in type_checking(PACKAGE / "client.py")
-        if isinstance(stmt, ast.AnnAssign) and isinstance(stmt.target, ast.Name)
-    }
-    assert annotated == {name: f"ResourceAttribute[{attribute}]" for name, (_, attribute) in RESOURCES.items()}
+def test_the_client_has_an_attribute_for_each_resource():
     one = client()
     assert RESOURCES.keys() <= set(dir(one)) & set(dir(Cliniko))
     for name in RESOURCES:
@@ -254,25 +247,8 @@ def test_a_session_that_is_none_is_a_type_error(session: Any):
         client(session=session)
 
 
-def public_callables() -> dict[str, Any]:
-    """Every function and method that a user may call, by its name; what the extras need is left out."""
-    modules = [importlib.import_module(f"cliniko_async.{name}") for name in ("filters", "links", "pagination")]
-    own = [each for one in modules for each in vars(one).values() if getattr(each, "__module__", "") == one.__name__]
-    listed = [getattr(one, name) for one in (cliniko_async, cliniko_async.limits) for name in one.__all__]
-    tables = [resource_class(name) for name in RESOURCES]
-    found: dict[str, Any] = {}
-    for each in [*listed, *own, *tables, *(type(table.where) for table in tables)]:  # type: ignore[attr-defined]
-        if inspect.isfunction(each):
-            found[each.__qualname__] = each
-        for name in dir(each) if isinstance(each, type) else ():
-            method = inspect.getattr_static(each, name)
-            method = method.fget if isinstance(method, property) else getattr(method, "__func__", method)
-            if inspect.isfunction(method) and method.__module__.startswith(cliniko_async.__name__):
-                found[f"{each.__name__}.{name}"] = method
-    return {name: each for name, each in found.items() if name != "RedisLimiter.__init__"}
-
-
-CALLABLES = public_callables()
+CALLABLES = {name: each for name, each in public_callables().items() if "Redis" not in name}
+"""What a user may call, without what needs an extra."""
 
 
 def test_the_type_hints_of_every_method_can_be_read():

@@ -1,4 +1,4 @@
-"""Writes the pages that are made from the code; with --check it only says which of them are stale."""
+"""Writes the modules and pages that are made from the code; with --check it only says which of them are stale."""
 
 import asyncio
 import sys
@@ -7,20 +7,28 @@ from pathlib import Path
 from .api_coverage import coverage
 from .operations import every_operation
 from .reference import reference
+from .registration import modules, resource_files, resources
 
 ROOT = Path(__file__).parent.parent
 REFERENCE = Path("docs/reference.md")
 COVERAGE = Path("docs/coverage.md")
+MARK = "<!-- Generated from the code by `make docs`; do not edit. -->"
 
 
-async def pages() -> dict[Path, str]:
-    """Return the pages as they should be."""
-    offered = await every_operation()
-    return {REFERENCE: reference(offered), COVERAGE: coverage(offered)}
+async def generated() -> dict[Path, str]:
+    """Return the modules and pages as they should be.
+
+    They are made from the resource files themselves and not from the generated modules, so that one run is enough.
+    """
+    files = resource_files()
+    tables = resources(files)
+    offered = await every_operation(tables)
+    marked = {REFERENCE: reference(tables, offered), COVERAGE: coverage(offered)}
+    return modules(files) | {page: f"{MARK}\n\n{text}" for page, text in marked.items()}
 
 
 def stale(root: Path, wanted: dict[Path, str]) -> list[Path]:
-    """Return the pages that are not as they should be."""
+    """Return those files that are not as they should be."""
     return [page for page, text in wanted.items() if not _is_current(root / page, text)]
 
 
@@ -29,14 +37,15 @@ def _is_current(page: Path, text: str) -> bool:
 
 
 def main(arguments: list[str], root: Path = ROOT) -> int:
-    """Write the pages, or check them; return the exit status."""
-    wanted = asyncio.run(pages())
+    """Write the files, or check them; return the exit status."""
+    wanted = asyncio.run(generated())
     old = stale(root, wanted)
     if arguments == ["--check"]:
         for page in old:
             print(f"{page} is stale: run `make docs`", file=sys.stderr)
         return 1 if old else 0
     for page in old:
+        (root / page).parent.mkdir(parents=True, exist_ok=True)
         (root / page).write_text(wanted[page], encoding="utf-8")
         print(f"wrote {page}")
     return 0

@@ -8,7 +8,7 @@ import re
 import textwrap
 import types
 import warnings
-from collections.abc import AsyncGenerator, Callable, Coroutine, Iterator
+from collections.abc import AsyncGenerator, Callable, Coroutine, Iterator, Mapping
 from decimal import Decimal
 from typing import Any, Literal, Required, TypeVar, Union, get_args, get_origin, get_type_hints
 
@@ -21,12 +21,11 @@ from cliniko_async.errors import InvalidRequestError
 from cliniko_async.fields import Id
 from cliniko_async.resources._base import Resource
 from cliniko_async.resources._list_options import VISIBILITIES, ListOptions
-from cliniko_async.resources._names import RESOURCES
-from cliniko_async.resources._registry import resource_class
+
+from .registration import Table
 
 T = TypeVar("T")
 Method = Callable[..., Any]
-Table = type[Resource[Any]]
 
 _BASE = "https://api.example.test/v1"
 _LIST_OPTIONS = frozenset(ListOptions.__annotations__)
@@ -89,12 +88,11 @@ class _Recorder:
         return asyncio.create_task(work)
 
 
-async def every_operation() -> dict[str, list[Operation]]:
+async def every_operation(tables: Mapping[str, Table]) -> dict[str, list[Operation]]:
     """Give the operations of each resource: the plain ones first, then those of its own, then the deprecated ones."""
     ranks = {name: rank for rank, name in enumerate(_PLAIN)}
     found: dict[str, list[Operation]] = {}
-    for name in RESOURCES:
-        table = resource_class(name)
+    for name, table in tables.items():
         offered = [each for method in methods(table) if (each := await _operation(table, method)) is not None]
         found[name] = sorted(offered, key=lambda one: (one.deprecated is not None, ranks.get(one.name, 99), one.name))
     return found

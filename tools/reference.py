@@ -2,7 +2,7 @@
 
 import sys
 import textwrap
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, get_type_hints
 
 import attrs
@@ -12,10 +12,9 @@ from cliniko_async._compat import is_typeddict
 from cliniko_async._records.record import has_variants
 from cliniko_async.fields import wire_name
 from cliniko_async.resources._list_options import ListOptions
-from cliniko_async.resources._names import RESOURCES
-from cliniko_async.resources._registry import resource_class
 
-from .operations import Operation, Table, record_of
+from .operations import Operation, record_of
+from .registration import Table
 from .wording import code, in_words, is_deprecated, may_be_none, parts_of, table
 
 _HEAD = """\
@@ -45,28 +44,19 @@ _KINDS = {
 }
 
 
-def reference(offered: dict[str, list[Operation]]) -> str:
-    """Give the whole page."""
-    anchors = record_anchors()
-    lines = [_HEAD, *_list_options(), "", "## Resources", "", *_contents()]
-    for name in RESOURCES:
-        lines += _section(name, resource_class(name), offered[name], anchors)
+def reference(tables: Mapping[str, Table], offered: Mapping[str, list[Operation]]) -> str:
+    """Return the whole page."""
+    anchors = {record_of(resource).__name__: name for name, resource in tables.items()}
+    lines = [_HEAD, *_list_options(), "", "## Resources", "", *(f"- [{name}](#{name})" for name in tables)]
+    for name, resource in tables.items():
+        lines += _section(name, resource, offered[name], anchors)
     return "\n".join(lines) + "\n"
-
-
-def record_anchors() -> dict[str, str]:
-    """Give for each record the section that it is described in; variants stand with the resource of their own."""
-    return {record_of(resource_class(name)).__name__: name for name in RESOURCES}
 
 
 def _list_options() -> list[str]:
     shown = ", ".join(code(f"{name}=") for name in get_type_hints(ListOptions))
     text = f"Every `**options` of a list stands for {shown}; [the guide](guide.md) says what they do."
     return textwrap.wrap(text, 120)
-
-
-def _contents() -> Iterator[str]:
-    return (f"- [{name}](#{name})" for name in RESOURCES)
 
 
 def _section(name: str, resource: Table, offered: list[Operation], anchors: dict[str, str]) -> list[str]:

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal, Never, Required, Union, get_args, ge
 import attrs
 
 from cliniko_async._compat import is_typeddict
-from cliniko_async.fields import DecimalNumber, DecimalText, Deprecated, Digits, MaxLength, MinLength, Pattern, Range
+from cliniko_async.fields import DecimalText, Deprecated, Digits, Rule, Zoned
 from cliniko_async.links import Link, ListLink
 
 _FEW = 20
@@ -70,8 +70,8 @@ def _annotated(arguments: tuple[Any, ...], anchors: dict[str, str]) -> str:
         return "id"
     decimals = any(isinstance(rule, DecimalText) for rule in rules)
     kind = f"{code(Decimal.__name__)} or `int`" if decimals else in_words(base, anchors)
-    limits = [text for rule in rules for text in _rule(rule)]
-    return ", ".join([kind, *limits])
+    limits = [rule.text for rule in rules if isinstance(rule, Rule) and not isinstance(rule, Zoned | Deprecated)]
+    return ", ".join(filter(None, [kind, *limits]))
 
 
 def _target(target: object, anchors: dict[str, str]) -> str:
@@ -79,28 +79,6 @@ def _target(target: object, anchors: dict[str, str]) -> str:
         return "what no operation answers"
     names = str(target).split(" | ")
     return " or ".join(f"[{name}](#{anchors[name]})" if name in anchors else code(name) for name in names)
-
-
-def _rule(rule: object) -> Iterator[str]:
-    match rule:
-        case MaxLength(most=most):
-            yield f"at most {most} characters"
-        case MinLength(least=least):
-            yield f"at least {least} characters"
-        case Pattern(regex=regex):
-            yield f"matching {code(regex)}"
-        case Range():
-            yield _range(rule)
-        case DecimalNumber():
-            yield "sent as a number"
-        case _:
-            pass
-
-
-def _range(rule: Range) -> str:
-    low = f"more than {rule.low}" if rule.low_excluded else f"at least {rule.low}"
-    high = f"less than {rule.high}" if rule.high_excluded else f"at most {rule.high}"
-    return low if rule.high is None else f"{low} and {high}"
 
 
 def _literal(values: tuple[Any, ...]) -> str:

@@ -13,12 +13,19 @@ from ..errors import TransportError, TransportTimeoutError
 
 
 class Download:
-    """A file that is being read: `async for piece in download` yields bytes, in pieces of any length."""
+    """A file that is being read. `async for chunk in download` yields bytes of any length."""
 
     def __init__(
         self, manager: SessionManager, request: Request, answer: aiohttp.ClientResponse, timeout: float
     ) -> None:
-        """Create the download of an answer; each piece may take `timeout` seconds."""
+        """Create the download.
+
+        Args:
+            manager: The owner of the session.
+            request: The request, which errors name.
+            answer: The response, whose body was not read.
+            timeout: Seconds to wait for a chunk.
+        """
         self._manager = manager
         self._request = request
         self._answer = answer
@@ -27,12 +34,12 @@ class Download:
 
     @property
     def size(self) -> int | None:
-        """The size in bytes; None if the server does not say."""
+        """The number of bytes, or None if the server did not say."""
         return None if "Content-Encoding" in self._answer.headers else self._answer.content_length
 
     @property
     def content_type(self) -> str:
-        """The media type, as the server states it."""
+        """The type of the file, as the server says, such as "application/pdf"."""
         return self._answer.content_type
 
     def __aiter__(self) -> Self:
@@ -40,22 +47,23 @@ class Download:
         return self
 
     async def __anext__(self) -> bytes:
-        """Return the next piece, as soon as it arrives.
+        """Return the next chunk as it arrives.
 
         Raises:
-            TransportError: the connection was lost, or no piece came within the timeout.
-            UsageError: the client was closed.
+            TransportError: The connection was lost before the end of the file.
         """
         if piece := await self._piece():
             return piece
         raise StopAsyncIteration
 
     async def read(self) -> bytes:
-        """Return the rest of the file, which is then in memory as a whole.
+        """Read the whole file into memory.
+
+        Returns:
+            The bytes.
 
         Raises:
-            TransportError: the connection was lost, or no piece came within the timeout.
-            UsageError: the client was closed.
+            TransportError: The connection was lost before the end of the file.
         """
         return b"".join([piece async for piece in self])
 
@@ -79,5 +87,5 @@ class Download:
         return b"" if begun else await read_before(self._answer)
 
     def __repr__(self) -> str:
-        """The size; whoever has the URL may read the file."""
+        """Return the size, without the URL, which may give anybody access to the file."""
         return f"Download({self.size} bytes)"

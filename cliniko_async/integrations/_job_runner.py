@@ -46,7 +46,16 @@ class WorkerContext(Generic[S]):
 
 @attrs.frozen
 class AccountRun(Generic[S]):
-    """One run of the job: the account, its client, the cursor to continue from, and the token of this run."""
+    """One run of the job for an account.
+
+    Attributes:
+        account: The name of the account.
+        stream: The name under which the cursor is stored.
+        cliniko: A client of the account.
+        cursor: The cursor to continue from, or None at the beginning.
+        token: The number of this run; it is larger than that of every earlier run of the account.
+        tools: What the jobs of the worker share.
+    """
 
     account: str
     stream: str
@@ -60,10 +69,10 @@ class AccountRun(Generic[S]):
         """Save the cursor from which the next run of the account continues.
 
         Args:
-            cursor: The `cursor` of an iterator, a page or an error.
+            cursor: The cursor.
 
         Raises:
-            UsageError: A later run of the account has begun, so this one must end. Nothing was saved.
+            UsageError: A later run of the account was begun, so that this one must end. Nothing was saved.
         """
         await self._cursors.save(self.account, self.stream, cursor, token=self.token)
 

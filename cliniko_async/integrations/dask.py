@@ -50,6 +50,9 @@ def run_accounts(
     Returns:
         An asynchronous iterator that yields an `AccountResult` for each account as soon as it ends; `aclose()` ends it.
 
+    Returns:
+        An asynchronous iterator, which yields an `Outcome` for each account once, as soon as its job has ended.
+
     Raises:
         InvalidRequestError: An argument cannot work, such as a repeated name or a job that cannot be pickled.
     """
@@ -71,7 +74,12 @@ class AccountRuns(Generic[T]):
     """The results of `run_accounts`, each as soon as it is ready. They can be iterated only once."""
 
     def __init__(self, dispatcher: "Dispatcher[T]", accounts: list[str]) -> None:
-        """Create the run; nothing is sent before the first result is requested."""
+        """Create the iterator. Nothing is sent before the first outcome is awaited.
+
+        Args:
+            dispatcher: Sends the jobs to the workers.
+            accounts: The names of the accounts.
+        """
         self._dispatcher = dispatcher
         self._waiting = accounts[::-1]
         self._lock = asyncio.Lock()

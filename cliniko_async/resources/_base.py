@@ -1,7 +1,6 @@
-"""What a resource can do: the operations that the API repeats from one to the next, each as a mixin."""
+"""The base of all resources: what every operation is made of."""
 
 import inspect
-import re
 import types
 from collections.abc import Awaitable, Callable, Hashable, Iterable, Mapping, Sequence
 from functools import cache
@@ -12,7 +11,6 @@ from typing import (
     Literal,
     Protocol,
     TypeVar,
-    Unpack,
     cast,
     get_args,
     get_type_hints,
@@ -35,17 +33,12 @@ from ..filters import Column, Filter, Filterable, Filters, example_of
 from ..pagination import Paginator
 from ._list_options import (
     VISIBILITIES,
-    Archived,
-    ArchivedCancelledDeleted,
-    ArchivedCancelledDeletedListOptions,
-    ArchivedDeleted,
-    ArchivedDeletedListOptions,
-    ArchivedListOptions,
     ListOptions,
     sort_texts,
     whole,
     yes_or_no,
 )
+from ._manual import complete, words_of
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -58,11 +51,11 @@ _DONE = (200, 204)
 
 _OPTIONS = frozenset(ListOptions.__annotations__)
 _COMBINED = frozenset({"changes", "watch", "upload", "download"})
-"""Methods that put several operations together, and are none themselves."""
+"""Methods that combine several operations, and are not operations themselves."""
 
 
 class AnyResource(Protocol):
-    """What every resource has, whatever it can do."""
+    """What every resource has, whatever its operations."""
 
     @property
     def name(self) -> str:
@@ -76,7 +69,7 @@ class AnyResource(Protocol):
 
     @property
     def where(self) -> Filters:
-        """The fields that its lists can be filtered by."""
+        """The columns that its lists can be filtered by."""
         ...
 
     @property
@@ -91,28 +84,42 @@ def _hides_arguments(name: str, method: types.FunctionType) -> bool:
 
 
 class Resource(Generic[T]):
-    """The base of all resources: a name, a record, and what can be asked for."""
+    """The base of all resources: a name, a class of records, and operations."""
 
     name: ClassVar[str]
     """The attribute of the client, the key of the records in a page, and the path."""
     record: type[T]
 
     def __init__(self, api: Api) -> None:
-        """Take the client that sends."""
+        """Create the resource of a client.
+
+        Args:
+            api: The client, which sends its requests.
+        """
         self._api = api
 
     def __init_subclass__(cls) -> None:
-        """Hide the arguments of its operations, and name those of a mixin after it, as errors and `help` show them."""
+        """Complete the operations of a resource.
+
+        No error shows their arguments. Those of a mixin are copied and named after the resource, because `help` and
+        Python's own errors show that name.
+        """
         for name, method in inspect.getmembers(cls, inspect.isfunction):
             if name in vars(cls) and not _hides_arguments(name, method):
                 setattr(cls, name, hides_locals(method))
-            elif "name" in vars(cls) and not name.startswith("_") and name not in vars(cls):
-                setattr(cls, name, _renamed(method, f"{cls.__name__}.{name}"))
+            if "name" in vars(cls) and not name.startswith("_"):
+                own = vars(cls)[name] if name in vars(cls) else _renamed(method, f"{cls.__name__}.{name}")
+                complete(own, cls.record)
+                setattr(cls, name, own)
 
     @classmethod
     def searchable(cls) -> dict[str, Column]:
-        """Give the fields that its lists can be searched by: those of its `where`."""
-        # Each table has one of its own type; were it declared above, pyright would take that for the type of all.
+        """Return the columns that its lists can be filtered by.
+
+        Returns:
+            Those of its `where`, by the names that the API has for them.
+        """
+        # Each resource has one of its own type. A declaration above would be the type of all to pyright.
         where: Filters = getattr(cls, "where")  # noqa: B009
         return where.fields()
 
@@ -129,15 +136,18 @@ class Resource(Generic[T]):
         return self._api.server.url(path)
 
     def _id(self, value: Id, argument: str = "id") -> str:
-        """Return an id as it stands in a path, and let nothing else into one.
+        """Return an id as a part of a path.
 
         Args:
             value: The id, of a record of this resource unless the argument says otherwise.
-            argument: The name under which the caller gave it.
+            argument: The name of the caller's argument.
+
+        Raises:
+            InvalidRequestError: It is not an id.
         """
         text = id_text(value)
         if text is None:
-            kind = f"{_words(self.record.__name__)} id" if argument == "id" else argument.replace("_", " ")
+            kind = f"{words_of(self.record.__name__)} id" if argument == "id" else argument.replace("_", " ")
             raise InvalidRequestError(f"invalid {kind}: expected 1 to 19 digits", argument=argument)
         return text
 
@@ -145,19 +155,45 @@ class Resource(Generic[T]):
         return f"/{self.name}/{self._id(id)}{action}"
 
     def _list(self, path: str, filters: Sequence[Filterable], options: Mapping[str, Any]) -> Paginator[T]:
-        """Describe the list at a path."""
+        """Return a paginator over the list at a path."""
         return self.paginate((self._url(path),), filters, options)
 
     def paginate(
         self, sources: tuple[str, ...], filters: Sequence[Filterable], options: Mapping[str, Any]
     ) -> Paginator[T]:
-        """Describe the list that one or several URLs make up."""
+        """Return a paginator over the list that one or several URLs make up.
+
+        Args:
+            sources: The URLs, each of a list of this resource.
+            filters: As for `list`.
+            options: As for `list`.
+
+        Returns:
+            The paginator. Nothing is sent before it is used.
+
+        Raises:
+            InvalidRequestError: A filter or an option is invalid.
+            TypeError: An option does not exist.
+        """
         return Paginator(self.list_spec(sources, filters, options), options.get("cursor"))
 
     def list_spec(
         self, sources: tuple[str, ...], filters: Sequence[Filterable], options: Mapping[str, Any]
     ) -> ListSpec[T]:
-        """Return the query of such a list, and what its pages consist of."""
+        """Return the parameters of a list.
+
+        Args:
+            sources: The URLs, each of a list of this resource.
+            filters: As for `list`.
+            options: As for `list`.
+
+        Returns:
+            The parameters, checked.
+
+        Raises:
+            InvalidRequestError: A filter or an option is invalid.
+            TypeError: An option does not exist.
+        """
         fields = self.searchable()
         sort = sort_texts(options.get("sort"))
         visibility = {name: value for name, value in options.items() if name not in _OPTIONS}
@@ -218,10 +254,10 @@ class Resource(Generic[T]):
 
         Args:
             options: The names that were given and are not among `others`.
-            others: The options that a list has in any case; empty if the call is not for a list.
+            others: The options that every list has; empty if the call is not for a list.
 
         Raises:
-            TypeError: one is unknown.
+            TypeError: One of them is unknown.
         """
         fields = self.searchable()
         known = {name for name in VISIBILITIES if f"{name}_at" in fields}
@@ -255,24 +291,24 @@ class Resource(Generic[T]):
         method: str,
         path: Callable[[], str],
     ) -> Request:
-        """Return the request that sends fields, and empty them: the frames of those who call this hold them, too.
+        """Return the request that sends fields, and empty the mapping, which the callers' frames hold, too.
 
         Args:
-            operation: whose rules the fields have to keep.
-            fields: the keyword arguments of a call, which are its own.
-            method: the method.
-            path: gives the path; it is called here, so that the fields are emptied if it cannot.
+            operation: The operation, whose fields have rules.
+            fields: The keyword arguments of the call.
+            method: The HTTP method.
+            path: Returns the path. It is called here, so that the fields are emptied if it raises.
         """
         try:
             with HiddenLocals():
-                # No variable holds the body: this frame goes on while an error leaves it.
+                # No variable holds the body, because this frame is still running while an error leaves it.
                 url = self._url(path())
                 return Request(method, url, encode_body(check_fields(self._sent_fields(operation), fields)))
         finally:
             cast("dict[str, Any]", fields).clear()
 
     async def _read(self, record: type[R], path: str) -> R:
-        """Give what is no record of this resource."""
+        """Return what is not a record of this resource."""
         request = Request("GET", self._url(path))
         return decode_record(record, request, await self._api.send(request))
 
@@ -290,10 +326,10 @@ class Resource(Generic[T]):
         return self._done(Request(method, self._url(path)))
 
     async def _done(self, request: Request) -> None:
-        """Send what is answered with nothing, or with the record as it is now.
+        """Send a request whose response is empty, or holds the record as it is now.
 
         Raises:
-            OutcomeUnknownError: a success has another body, such as the page of a proxy.
+            OutcomeUnknownError: A success has another body, such as the page of a proxy.
         """
         response = await self._api.send(request)
         if not (_is_record(response) if response.body.strip() else response.status in _DONE):
@@ -301,105 +337,8 @@ class Resource(Generic[T]):
             raise OutcomeUnknownError(reason, request=request, status=response.status)
 
 
-class ListMixin(Resource[T]):
-    """Can be listed."""
-
-    def list(self, *filters: Filterable, **options: Unpack[ListOptions]) -> Paginator[T]:
-        """Stream the records, those that fulfil all the filters."""
-        return self._list(f"/{self.name}", filters, options)
-
-
-class ArchivedListMixin(Resource[T]):
-    """Can be listed, with archived ones too."""
-
-    def list(self, *filters: Filterable, **options: Unpack[ArchivedListOptions]) -> Paginator[T]:
-        """Stream the records, those that fulfil all the filters."""
-        return self._list(f"/{self.name}", filters, options)
-
-
-class ArchivedDeletedListMixin(Resource[T]):
-    """Can be listed, with archived and deleted ones too."""
-
-    def list(self, *filters: Filterable, **options: Unpack[ArchivedDeletedListOptions]) -> Paginator[T]:
-        """Stream the records, those that fulfil all the filters."""
-        return self._list(f"/{self.name}", filters, options)
-
-
-class ArchivedCancelledDeletedListMixin(Resource[T]):
-    """Can be listed, with archived, cancelled and deleted ones too."""
-
-    def list(self, *filters: Filterable, **options: Unpack[ArchivedCancelledDeletedListOptions]) -> Paginator[T]:
-        """Stream the records, those that fulfil all the filters."""
-        return self._list(f"/{self.name}", filters, options)
-
-
-class GetMixin(Resource[T]):
-    """Can be read by id."""
-
-    async def get(self, id: Id, /) -> T:
-        """Give one record."""
-        return await self._get(self._member(id))
-
-
-class ArchivedGetMixin(Resource[T]):
-    """Can be read by id, an archived one too."""
-
-    async def get(self, id: Id, /, **visibility: Unpack[Archived]) -> T:
-        """Give one record."""
-        return await self._get(self._member(id), visibility)
-
-
-class ArchivedDeletedGetMixin(Resource[T]):
-    """Can be read by id, an archived or deleted one too."""
-
-    async def get(self, id: Id, /, **visibility: Unpack[ArchivedDeleted]) -> T:
-        """Give one record."""
-        return await self._get(self._member(id), visibility)
-
-
-class ArchivedCancelledDeletedGetMixin(Resource[T]):
-    """Can be read by id, an archived, cancelled or deleted one too."""
-
-    async def get(self, id: Id, /, **visibility: Unpack[ArchivedCancelledDeleted]) -> T:
-        """Give one record."""
-        return await self._get(self._member(id), visibility)
-
-
-class ArchiveMixin(Resource[T]):
-    """Can be archived."""
-
-    async def archive(self, id: Id, /) -> None:
-        """Archive a record; one that is archived already stays so."""
-        await self._act("POST", self._member(id, "/archive"))
-
-
-class UnarchiveMixin(Resource[T]):
-    """Can be taken out of the archive."""
-
-    async def unarchive(self, id: Id, /) -> T:
-        """Take a record out of the archive, and give it."""
-        return await self._send_for_record("POST", self._member(id, "/unarchive"))
-
-
-class DeleteMixin(Resource[T]):
-    """Can be deleted."""
-
-    async def delete(self, id: Id, /) -> None:
-        """Delete a record for good."""
-        await self._act("DELETE", self._member(id))
-
-
-class DeprecatedDeleteMixin(Resource[T]):
-    """Has a DELETE that archives."""
-
-    @deprecated("DELETE only archives: use archive")
-    async def delete(self, id: Id, /) -> None:
-        """Archive a record; `archive` is the name for it."""
-        await self._act("POST", self._member(id, "/archive"))
-
-
 def _renamed(method: types.FunctionType, qualname: str) -> types.FunctionType:
-    """Return a copy of a method under another name, as a mixin's own serves several resources."""
+    """Return a copy of a method under another name; the method of a mixin serves several resources."""
     if inner := vars(method).get("__wrapped__"):
         message = vars(method).get("__deprecated__")
         decorate = deprecated(message) if message else hides_locals
@@ -412,7 +351,7 @@ def _renamed(method: types.FunctionType, qualname: str) -> types.FunctionType:
 
 
 def _is_record(response: Response) -> bool:
-    """Whether an answer is an object with an id, which no page and no message of a proxy has."""
+    """Return whether a response is an object with an id, which no page and no message of a proxy has."""
     try:
         found = as_object(response.json())
     except ValueError:
@@ -422,7 +361,7 @@ def _is_record(response: Response) -> bool:
 
 @cache
 def _of_nothing(record: Any) -> object:
-    """Return what any JSON object would be read as, of a class whose fields may all be missing."""
+    """Return the record that any JSON object would be read as, if all fields of the class may be missing."""
     return None if any(field.default is attrs.NOTHING for field in attrs.fields(record)) else record()
 
 
@@ -435,26 +374,43 @@ def _operations(resource: Hashable) -> frozenset[str]:
 
 @cache
 def sent_fields(resource: Hashable, operation: Literal["create", "update", "cancel"]) -> type:
-    """Give the TypedDict of what an operation sends, from its annotation."""
+    """Return the TypedDict of the fields that an operation sends, from its annotation.
+
+    Args:
+        resource: The class of a resource.
+        operation: The name of the operation.
+
+    Returns:
+        A subclass of `Fields`.
+    """
     fields: type
     (fields,) = get_args(get_type_hints(getattr(resource, operation))["fields"])
     return fields
 
 
 def visibilities(method: Callable[..., Any] | None) -> tuple[str, ...]:
-    """Give those of `archived`, `cancelled` and `deleted` that a method takes, from its annotation."""
+    """Return which of `archived`, `cancelled` and `deleted` a method takes, from its annotation.
+
+    Args:
+        method: A `list` or a `get`; None has no options.
+
+    Returns:
+        The names.
+    """
     hints = get_type_hints(method) if method else {}
     (options,) = get_args(hints.get("visibility") or hints.get("options")) or (ListOptions,)
     return tuple(name for name in get_type_hints(options) if name in VISIBILITIES)
 
 
 def encode_body(body: Mapping[str, Any]) -> bytes:
-    """Write what is sent."""
+    """Return the body of a request as JSON.
+
+    Args:
+        body: The fields under the API's names.
+
+    Returns:
+        The JSON.
+    """
     from .._records.converter import to_json  # noqa: PLC0415  (cattrs takes a tenth of the whole import)
 
     return to_json(dict(body))
-
-
-def _words(class_name: str) -> str:
-    """Return the words of a class name: `AppointmentType` is an appointment type."""
-    return re.sub(r"(?<!^)(?=[A-Z])", " ", class_name).lower()

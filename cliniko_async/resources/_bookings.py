@@ -1,4 +1,4 @@
-"""The records of bookings: what all share, and the three kinds."""
+"""The records of bookings: the fields that all share, and the three variants."""
 
 from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING, Any, Literal, Required
@@ -23,20 +23,20 @@ if TYPE_CHECKING:
 
 @record
 class ConflictsFound(Part):
-    """Whether there are any."""
+    """Whether a booking overlaps others."""
 
     exist: bool | None = None
 
 
 @record
 class Conflicts(Value):
-    """Whether a booking overlaps with others of its practitioner."""
+    """The conflicts of a booking with others of its practitioner."""
 
     conflicts: ConflictsFound
 
 
 class CancelFields(Fields, total=False):
-    """What may be sent to cancel an appointment or an attendance; the reason must be.
+    """The fields that a cancellation of an appointment or an attendance can send; the reason is required.
 
     The reasons: 10 feeling better, 20 condition worse, 30 sick, 40 away, 50 other, 60 work.
     """
@@ -48,7 +48,7 @@ class CancelFields(Fields, total=False):
 
 @record
 class BookingRepeatRule(Part):
-    """How often something is repeated."""
+    """How often a booking is repeated."""
 
     number_of_repeats: int | None = None
     repeat_type: str | None = None
@@ -57,7 +57,7 @@ class BookingRepeatRule(Part):
 
 @record
 class Booking(Record):
-    """An entry of the calendar; it is one of the three kinds below it."""
+    """An entry of the calendar. Every record is one of the three variants."""
 
     id: str
     links: SelfLink
@@ -77,7 +77,14 @@ class Booking(Record):
 
     @staticmethod
     def variant(found: Mapping[str, Any]) -> "type[Booking]":
-        """Tell which kind it is: the API gives it no type, but each kind has keys and a link of its own."""
+        """Return the variant that a booking is: the API sends no type, but each variant has keys and a link of its own.
+
+        Args:
+            found: The booking as the API sent it.
+
+        Returns:
+            The class of the variant.
+        """
         for key, kind in _SURE_KEYS.items():
             if found.get(key) is not None:
                 return kind
@@ -150,21 +157,21 @@ _SURE_KEYS = {
     "unavailable_block_type": UnavailableBlock,
     "patient": IndividualAppointment,
 }
-"""Found at a glance in nearly every record; the others take longer."""
+"""Present in nearly every record, so they are looked for first."""
 _OF_APPOINTMENTS = {"appointment_type", "attendees", "telehealth_url"}
 
 
 _KEYS = {kind: {field.name for field in attrs.fields(kind)} for kind in _KINDS}
 _OWN = {kind: keys.difference(*(_KEYS[each] for each in _KINDS if each is not kind)) for kind, keys in _KEYS.items()}
-"""The keys that only one kind has."""
+"""The keys that only one variant has."""
 
 
 def _kinds_with(keys: Collection[str]) -> list[type[Booking]]:
-    """Return the kinds that have some of these keys alone, the surest first."""
+    """Return the variants that alone have some of these keys, the most certain first."""
     return [kind for kind, own in _OWN.items() if not own.isdisjoint(keys)]
 
 
 def _kinds_of_path(found: Mapping[str, Any]) -> list[type[Booking]]:
-    """Return the kind whose path the link to the conflicts has."""
+    """Return the variant whose path is in the link to the conflicts."""
     links = as_object((as_object(found.get("conflicts")) or {}).get("links")) or {}
     return [kind for path, kind in _PATHS.items() if path in str(links.get("self"))]

@@ -1,4 +1,4 @@
-"""What resources have that can be asked for by `updated_at`: a stream of changes."""
+"""The stream of changes of those resources whose lists can be filtered by `updated_at`."""
 
 import datetime as dt
 from typing import TypeVar
@@ -14,18 +14,35 @@ T = TypeVar("T")
 
 
 class ChangesMixin(Resource[T]):
-    """Can be asked for what changed."""
+    """A resource with a stream of changes."""
 
     def changes(
         self, since: dt.datetime | str | None = None, *filters: Filterable, overlap: float = 60.0
     ) -> Changes[T]:
-        """Stream what changed since a moment, or since the cursor of an earlier run; archived and deleted ones too.
+        """Return the records that changed since a moment or a cursor, archived, cancelled and deleted ones too.
 
-        A version that becomes visible up to `overlap` seconds after its stamp comes in the next run.
+        A run ends at the server's time of its first response. Store the iterator's `cursor`, and pass it to the next
+        run. It works by polling: the guarantees list what polling cannot see.
+
+        Args:
+            since: A datetime with a time zone, or the cursor of an earlier run; None, the default, for every record.
+            *filters: Conditions made with `where`, or strings. A record must match all of them.
+            overlap: Seconds by which a change may become visible after its `updated_at` and still be found by the next
+                run; 60 by default.
+
+        Returns:
+            A `Changes`. Use `async for` to read each `Change`, with the record and what happened to it. No request is
+            sent before.
 
         Raises:
-            InvalidRequestError: `since` is naive or is not a cursor of this query, or `overlap` is not a number of
-                seconds.
+            InvalidRequestError: `since` is naive or not a cursor of this query, a filter is invalid, or `overlap` is
+                not a number of at least 0; nothing was sent. The other errors are raised while iterating.
+            ResponseError: The API refused a request: `UnauthorizedError`, `ForbiddenError` or another.
+            TransportError: No usable response arrived within `timeout`, `deadline` and the retries. It is safe to try
+                again.
+            DecodingError: A record does not fit its class. `page` has the records that do, `cursor` continues after
+                them.
+            PaginationError: The responses contradict one another.
         """
         fields = self.searchable()
         if not is_seconds(overlap, zero=True):

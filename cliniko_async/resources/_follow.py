@@ -1,4 +1,4 @@
-"""Where links lead: which resource a URL belongs to, and how to read it."""
+"""Following links: which resource a URL belongs to, and how to read it."""
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -19,13 +19,13 @@ T = TypeVar("T")
 
 _BATCH = 100
 _SINGULAR = {"referral_source": "referral_sources"}
-"""The last words of those URLs that name the one record they lead to."""
+"""The last words of those URLs that are not the name of a resource."""
 _INACTIVE = {"practitioners": "/inactive"}
-"""Resources whose lists leave records out that only a list of their own has."""
+"""Resources with a separate list of the records that their list leaves out."""
 
 
 async def follow_link(api: Api, link: Link[T]) -> T:
-    """Give the record that a link leads to."""
+    """Return the record that a link leads to."""
     try:
         record, request = _request(api, link)
     finally:
@@ -42,7 +42,7 @@ def _request(api: Api, link: Link[Any]) -> tuple[type[Any], Request]:
 
 
 def follow_list(api: Api, link: ListLink[T]) -> Paginator[T]:
-    """Give the list that a link leads to."""
+    """Return the list that a link leads to."""
     url, name = _find(api, link)
     resource = _resource(api, name)
     path, mark, query = url.partition("?")
@@ -53,7 +53,7 @@ def follow_list(api: Api, link: ListLink[T]) -> Paginator[T]:
 
 
 async def resolve_links(api: Api, links: Iterable[Link[T] | None]) -> dict[str, T]:
-    """Give the records that links lead to, by id."""
+    """Return the records that links lead to, by id."""
     found: dict[str, T] = {}
     single: list[Link[T]] = []
     by_resource: dict[str, tuple[Resource[T], dict[str, None]]] = {}
@@ -79,7 +79,7 @@ async def resolve_links(api: Api, links: Iterable[Link[T] | None]) -> dict[str, 
 
 
 def _refuse_same_ids(kinds: Iterable[Iterable[str]]) -> None:
-    """Refuse records of two kinds with one id: one would hide the other."""
+    """Refuse records of two resources with the same id, because one would replace the other."""
     counted = Counter(key for ids in kinds for key in ids)
     if counted and max(counted.values()) > 1:
         raise InvalidRequestError(
@@ -115,7 +115,7 @@ def _everything(resource: Resource[T], sources: tuple[str, ...], filters: Sequen
 
 
 def _find(api: Api, link: Link[Any] | ListLink[Any], argument: str = "link") -> tuple[str, str]:
-    """Give the URL of a link, which may come from anywhere, and the name of what it leads to."""
+    """Return the URL of a link, which may have any origin, and the name of the resource that it leads to."""
     url = api.server.own(link.href)
     if url is None:
         raise InvalidRequestError("a link leads away from the server that the key belongs to", argument=argument)
@@ -125,9 +125,9 @@ def _find(api: Api, link: Link[Any] | ListLink[Any], argument: str = "link") -> 
 
 
 def _target(api: Api, name: str) -> tuple[type[Any], Sequence[str]]:
-    """Give the record that a link leads to, and what it has to be asked for so that it is found in any case."""
+    """Return the class of the record that a link leads to, and the options to find it even if it is archived."""
     if name == "conflicts":
-        from ._bookings import Conflicts  # noqa: PLC0415  (tables are loaded when they are first used)
+        from ._bookings import Conflicts  # noqa: PLC0415  (resource files are loaded when they are first used)
 
         return Conflicts, ()
     resource = _resource(api, name)

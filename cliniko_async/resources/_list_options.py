@@ -11,7 +11,7 @@ VISIBILITIES = ("archived", "cancelled", "deleted")
 
 
 class ListOptions(TypedDict, total=False):
-    """How a list is asked for and walked."""
+    """The options of every list."""
 
     sort: Sortable | Sequence[Sortable] | None
     per_page: int
@@ -22,19 +22,19 @@ class ListOptions(TypedDict, total=False):
 
 
 class Archived(TypedDict, total=False):
-    """Whether archived records are left out, given too, or given alone."""
+    """The option for archived records."""
 
     archived: Visibility
 
 
 class ArchivedDeleted(Archived, total=False):
-    """The same for deleted records."""
+    """The options for archived and deleted records."""
 
     deleted: Visibility
 
 
 class ArchivedCancelledDeleted(ArchivedDeleted, total=False):
-    """The same for cancelled records."""
+    """The options for archived, cancelled and deleted records."""
 
     cancelled: Visibility
 
@@ -55,7 +55,7 @@ def sort_texts(sort: object) -> tuple[str, ...]:
     """Return the columns to sort by as the API names them.
 
     Raises:
-        InvalidRequestError: one of them is not a column.
+        InvalidRequestError: One of them is not a column.
     """
     if isinstance(sort, Iterable) and not isinstance(sort, str | Column):
         return tuple(map(_sort_text, cast("Iterable[object]", sort)))
@@ -73,7 +73,7 @@ def yes_or_no(name: str, value: object) -> bool:
     """Return an option that is True or False.
 
     Raises:
-        InvalidRequestError: it is neither.
+        InvalidRequestError: It is neither.
     """
     if not isinstance(value, bool):
         raise InvalidRequestError(f"{name} must be True or False", argument=name)
@@ -81,10 +81,10 @@ def yes_or_no(name: str, value: object) -> bool:
 
 
 def whole(name: str, value: object, *, least: int = 1, most: int | None = None) -> int:
-    """Return an option that is a whole number within bounds, which belong to it.
+    """Return an option that is a whole number from `least` to `most`.
 
     Raises:
-        InvalidRequestError: it is not.
+        InvalidRequestError: It is not.
     """
     if isinstance(value, bool) or not isinstance(value, int):
         raise InvalidRequestError(f"{name} must be an int", argument=name)

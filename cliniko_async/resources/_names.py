@@ -1,4 +1,5 @@
-"""Which resources there are and which public names each module has; imports nothing."""
+# Generated from the resource files by `make docs`; do not edit.
+"""The resources and the public names of the resource files; it imports none of them."""
 
 RESOURCES = {
     "appointment_type_billable_items": ("appointment_type_billable_item", "AppointmentTypeBillableItems"),
@@ -44,7 +45,7 @@ RESOURCES = {
     "unavailable_blocks": ("unavailable_block", "UnavailableBlocks"),
     "users": ("user", "Users"),
 }
-"""Each resource: the module of its table, and its class there."""
+"""Each resource: the module that defines it, and its class there."""
 
 NAMES = {
     "_bookings": (
@@ -367,4 +368,4 @@ NAMES = {
         "Users",
     ),
 }
-"""The public names of each module of tables."""
+"""The public names of each module."""

@@ -1,4 +1,4 @@
-"""Which resources there are and where each stands, so that each is loaded when it is first used."""
+"""Loads each resource when it is first used."""
 
 import importlib
 from collections.abc import Iterator, Mapping
@@ -11,13 +11,21 @@ from ._names import RESOURCES
 
 R = TypeVar("R", bound=Resource[Any])
 
+__all__ = ["RESOURCES", "ResourceAttribute", "Resources", "resource_class"]
+
 
 @cache
 def resource_class(name: str) -> "type[Resource[Any]]":
-    """Give the class of a resource.
+    """Return the class of a resource.
+
+    Args:
+        name: The name of the resource, such as "appointment_types".
+
+    Returns:
+        The class.
 
     Raises:
-        KeyError: there is no such resource.
+        KeyError: There is no such resource.
     """
     module, attribute = RESOURCES[name]
     found: type[Resource[Any]] = getattr(importlib.import_module(f".{module}", __package__), attribute)
@@ -32,12 +40,12 @@ class _Client(Protocol):
 class ResourceAttribute(Generic[R]):
     """A resource as an attribute of the client, loaded when it is first used.
 
-    Of a client it is the resource, and of the class of clients the class of the resource, so that `dir`, `help`, mocks
-    made by specification and editors find what there is.
+    On a client it is the resource, and on the client's class the class of the resource, so that `dir`, `help`, mocks
+    made by specification, and editors find every resource.
     """
 
-    def __init__(self, name: str) -> None:
-        """Take the name of the resource, which is that of the attribute."""
+    def __set_name__(self, owner: type, name: str) -> None:
+        """Use the name of the attribute, which is that of the resource."""
         self._name = name
         self.__doc__ = f"The {name.replace('_', ' ')} of the account."
 
@@ -48,26 +56,30 @@ class ResourceAttribute(Generic[R]):
     def __get__(self, client: _Client, owner: type) -> R: ...
 
     def __get__(self, client: Any, owner: type) -> Any:
-        """Return the class of the resource, or the resource of a client, which keeps it."""
+        """Return the resource of a client, which is created once, or the class of the resource."""
         found = resource_class(self._name)
         if client is None:
             return found
-        resource = vars(client)[self._name] = found(client._view)  # noqa: SLF001  (it is a part of the client)
+        resource = vars(client)[self._name] = found(client._view)  # noqa: SLF001  (the resources are a part of the client)
         return resource
 
 
 class Resources(Mapping[str, AnyResource]):
-    """The resources of a client by their names; each is loaded when it is asked for."""
+    """The resources of a client by their names; each is loaded when it is first used."""
 
     def __init__(self, client: object) -> None:
-        """Take the client whose resources they are."""
+        """Create the mapping.
+
+        Args:
+            client: The client.
+        """
         self._client = client
 
     def __getitem__(self, name: str) -> AnyResource:
         """Return a resource.
 
         Raises:
-            KeyError: there is no such resource.
+            KeyError: There is no such resource.
         """
         if name not in RESOURCES:
             raise KeyError(name)
@@ -79,5 +91,5 @@ class Resources(Mapping[str, AnyResource]):
         return iter(RESOURCES)
 
     def __len__(self) -> int:
-        """Return how many there are."""
+        """Return the number of resources."""
         return len(RESOURCES)

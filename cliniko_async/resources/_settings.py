@@ -1,4 +1,4 @@
-"""The settings that every user may read, of which the settings of an account are the whole."""
+"""The settings that every user may read, and the parts that they share with the settings of an account."""
 
 from .._records.record import Part, Value, record
 
@@ -31,7 +31,7 @@ class SettingsCalendar(Value):
 
 @record
 class SettingsDocumentsAndPrinting(Value):
-    """What documents look like."""
+    """How documents are laid out."""
 
     logo_height: int | None = None
     logo_url: str | None = None
@@ -53,7 +53,7 @@ class SettingsXero(Value):
 
 @record
 class PublicSettingsIntegrations(Value):
-    """The programs that the account is connected to."""
+    """The programs that are connected to the account."""
 
     mail_chimp: SettingsMailChimp | None = None
     xero: SettingsXero | None = None
@@ -97,7 +97,7 @@ class SettingsOnlinePayments(Value):
 
 @record
 class SettingsCustomFieldOption(Part):
-    """One of the values to choose from."""
+    """One of the values of a custom field that can be chosen."""
 
     archived: bool | None = None
     name: str | None = None
@@ -106,7 +106,7 @@ class SettingsCustomFieldOption(Part):
 
 @record
 class SettingsCustomFieldOther(Part):
-    """The value that is none of those to choose from."""
+    """The value that is not among those that can be chosen."""
 
     archived: bool | None = None
     enabled: bool | None = None
@@ -114,7 +114,7 @@ class SettingsCustomFieldOther(Part):
 
 @record
 class SettingsCustomField(Part):
-    """A field that a clinic added, of any kind; each kind fills in some of the fields."""
+    """A field that a clinic added. Its type decides which of these fields are set."""
 
     archived: bool | None = None
     name: str | None = None
@@ -126,7 +126,7 @@ class SettingsCustomField(Part):
 
 @record
 class SettingsCustomFieldSection(Part):
-    """Custom fields that belong together, under one heading."""
+    """A group of custom fields under one heading."""
 
     archived: bool | None = None
     fields: tuple[SettingsCustomField, ...] | None = None
@@ -143,7 +143,7 @@ class SettingsCustomFieldsDefinition(Part):
 
 @record
 class PublicSettingsPatientPrivacy(Value):
-    """How patients' names and data are guarded."""
+    """How patients' names and data are protected."""
 
     browser_title_name_format: str | None = None
     ical_patient_name_option: str | None = None
@@ -160,7 +160,7 @@ class SettingsReminders(Value):
 
 @record
 class SettingsSms(Value):
-    """What text messages can be."""
+    """What text messages can contain."""
 
     alphanumeric_source_number_required: bool | None = None
     default_alphanumeric_source_number: str | None = None
@@ -171,7 +171,7 @@ class SettingsSms(Value):
 
 @record
 class SettingsTerminology(Value):
-    """The words that a clinic uses."""
+    """The terms that a clinic uses."""
 
     patient: str | None = None
     titles: tuple[str, ...] | None = None

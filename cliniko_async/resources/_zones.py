@@ -4,5 +4,5 @@ from zoneinfo import ZoneInfo
 
 
 def zone_of(name: str | None) -> ZoneInfo | None:
-    """Give the zone of an IANA name, or None where there is no name."""
+    """Return the zone of an IANA name, or None if there is no name."""
     return ZoneInfo(name) if name else None

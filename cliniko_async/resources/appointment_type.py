@@ -12,9 +12,9 @@ from ..fields import Deprecated, Fields, Id, MaxLength, Money, Pattern, Range
 from ..filters import ArrayField, BooleanField, Column, DateTimeField, Filterable, Filters, IntField, StringField
 from ..links import Link, ListLink, SelfLink
 from ..pagination import Paginator
-from ._base import ArchivedGetMixin, ArchivedListMixin, ArchiveMixin, DeprecatedDeleteMixin
 from ._changes import ChangesMixin
 from ._list_options import ArchivedListOptions
+from ._mixins import ArchivedGetMixin, ArchivedListMixin, ArchiveMixin, DeprecatedDeleteMixin
 
 if TYPE_CHECKING:
     from .appointment_type_billable_item import AppointmentTypeBillableItem
@@ -62,7 +62,7 @@ class AppointmentType(Record):
 
 
 class AppointmentTypeFields(Fields, total=False):
-    """What may be sent of an appointment type.
+    """The fields of an appointment type that can be sent.
 
     The API has deprecated `billable_item_id` and `product_id`.
     """
@@ -90,7 +90,7 @@ class AppointmentTypeFields(Fields, total=False):
 
 
 class AppointmentTypeFilters(Filters):
-    """What appointment types can be searched by."""
+    """The columns that appointment types can be filtered and sorted by."""
 
     appointment_confirmation_template_ids = ArrayField()
     appointment_follow_up_template_ids = ArrayField()
@@ -121,7 +121,7 @@ class AppointmentTypes(
     def list_for_practitioner(
         self, practitioner_id: Id, /, *filters: Filterable, **options: Unpack[ArchivedListOptions]
     ) -> Paginator[AppointmentType]:
-        """Stream the appointment types that a practitioner takes."""
+        """Return a paginator over the appointment types that a practitioner offers."""
         return self._list(
             f"/practitioners/{self._id(practitioner_id, 'practitioner_id')}/appointment_types", filters, options
         )
@@ -131,5 +131,5 @@ class AppointmentTypes(
         return await self._create(fields)
 
     async def update(self, id: Id, /, **fields: Unpack[AppointmentTypeFields]) -> AppointmentType:
-        """Change an appointment type: a field left out stays as it is, None clears one."""
+        """Update an appointment type: a field left out is unchanged, None clears it."""
         return await self._update(id, fields)

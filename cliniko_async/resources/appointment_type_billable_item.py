@@ -1,4 +1,4 @@
-"""Appointment type billable items: what an appointment of a type is charged with."""
+"""Appointment type billable items: the billable items that an appointment of a type is charged with."""
 
 from decimal import Decimal
 from typing import TYPE_CHECKING, Annotated, Unpack
@@ -8,8 +8,8 @@ from .._records.record import Record, record
 from ..fields import Fields, Id, Money, Range
 from ..filters import DateTimeField, Filters, IntField
 from ..links import Link, SelfLink
-from ._base import DeleteMixin, GetMixin, ListMixin
 from ._changes import ChangesMixin
+from ._mixins import DeleteMixin, GetMixin, ListMixin
 
 if TYPE_CHECKING:
     from .appointment_type import AppointmentType
@@ -33,7 +33,7 @@ class AppointmentTypeBillableItem(Record):
 
 
 class AppointmentTypeBillableItemUpdateFields(Fields, total=False):
-    """What may be sent to change an appointment type billable item."""
+    """The fields that an update of an appointment type billable item can send."""
 
     billable_item_id: Id
     discount_percentage: Annotated[Money, Range(0, 100)] | None
@@ -42,13 +42,13 @@ class AppointmentTypeBillableItemUpdateFields(Fields, total=False):
 
 
 class AppointmentTypeBillableItemCreateFields(AppointmentTypeBillableItemUpdateFields, total=False):
-    """What may be sent to create an appointment type billable item."""
+    """The fields that a create of an appointment type billable item can send."""
 
     appointment_type_id: Id
 
 
 class AppointmentTypeBillableItemFilters(Filters):
-    """What appointment type billable items can be searched by."""
+    """The columns that appointment type billable items can be filtered and sorted by."""
 
     appointment_type_id = IntField()
     billable_item_id = IntField()
@@ -76,5 +76,5 @@ class AppointmentTypeBillableItems(
     async def update(
         self, id: Id, /, **fields: Unpack[AppointmentTypeBillableItemUpdateFields]
     ) -> AppointmentTypeBillableItem:
-        """Change an appointment type billable item: a field left out stays as it is, None clears one."""
+        """Update an appointment type billable item: a field left out is unchanged, None clears it."""
         return await self._update(id, fields)

@@ -1,4 +1,4 @@
-"""Appointment type products: what is sold along with an appointment of a type."""
+"""Appointment type products: the products that an appointment of a type is charged with."""
 
 from decimal import Decimal
 from typing import TYPE_CHECKING, Annotated, Unpack
@@ -8,8 +8,8 @@ from .._records.record import Record, record
 from ..fields import Fields, Id, Money, Range
 from ..filters import DateTimeField, Filters, IntField
 from ..links import Link, SelfLink
-from ._base import DeleteMixin, GetMixin, ListMixin
 from ._changes import ChangesMixin
+from ._mixins import DeleteMixin, GetMixin, ListMixin
 
 if TYPE_CHECKING:
     from .appointment_type import AppointmentType
@@ -33,7 +33,7 @@ class AppointmentTypeProduct(Record):
 
 
 class AppointmentTypeProductUpdateFields(Fields, total=False):
-    """What may be sent to change an appointment type product."""
+    """The fields that an update of an appointment type product can send."""
 
     discount_percentage: Annotated[Money, Range(0, 100)] | None
     discounted_amount: Money | None
@@ -42,13 +42,13 @@ class AppointmentTypeProductUpdateFields(Fields, total=False):
 
 
 class AppointmentTypeProductCreateFields(AppointmentTypeProductUpdateFields, total=False):
-    """What may be sent to create an appointment type product."""
+    """The fields that a create of an appointment type product can send."""
 
     appointment_type_id: Id
 
 
 class AppointmentTypeProductFilters(Filters):
-    """What appointment type products can be searched by."""
+    """The columns that appointment type products can be filtered and sorted by."""
 
     appointment_type_id = IntField()
     created_at = DateTimeField()
@@ -74,5 +74,5 @@ class AppointmentTypeProducts(
         return await self._create(fields)
 
     async def update(self, id: Id, /, **fields: Unpack[AppointmentTypeProductUpdateFields]) -> AppointmentTypeProduct:
-        """Change an appointment type product: a field left out stays as it is, None clears one."""
+        """Update an appointment type product: a field left out is unchanged, None clears it."""
         return await self._update(id, fields)

@@ -1,4 +1,4 @@
-"""Attendees: who comes to an appointment, and whether they did."""
+"""Attendees: who is booked for an appointment, and whether they came."""
 
 from typing import TYPE_CHECKING, Unpack
 
@@ -11,15 +11,15 @@ from ..fields import Fields, Id
 from ..filters import DateTimeField, Filterable, Filters, IntField
 from ..links import Link, ListLink, SelfLink
 from ..pagination import Paginator
-from ._base import (
+from ._bookings import CancelFields
+from ._changes import ChangesMixin
+from ._list_options import ArchivedCancelledDeletedListOptions
+from ._mixins import (
     ArchivedCancelledDeletedGetMixin,
     ArchivedCancelledDeletedListMixin,
     ArchiveMixin,
     DeprecatedDeleteMixin,
 )
-from ._bookings import CancelFields
-from ._changes import ChangesMixin
-from ._list_options import ArchivedCancelledDeletedListOptions
 
 if TYPE_CHECKING:
     from ._bookings import Booking
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 @record
 class Attendee(Record):
-    """A patient's place in an appointment.
+    """A patient's attendance of an appointment.
 
     The API has deprecated `email_reminder_sent` and `sms_reminder_sent`.
     """
@@ -68,7 +68,7 @@ class Attendee(Record):
 
 
 class AttendeeUpdateFields(Fields, total=False):
-    """What may be sent to change an attendee."""
+    """The fields that an update of an attendee can send."""
 
     arrived: bool | None
     notes: str | None
@@ -76,14 +76,14 @@ class AttendeeUpdateFields(Fields, total=False):
 
 
 class AttendeeCreateFields(AttendeeUpdateFields, total=False):
-    """What may be sent to create an attendee."""
+    """The fields that a create of an attendee can send."""
 
     booking_id: Id
     patient_id: Id
 
 
 class AttendeeFilters(Filters):
-    """What attendees can be searched by."""
+    """The columns that attendees can be filtered and sorted by."""
 
     appointment_id = IntField()
     archived_at = DateTimeField()
@@ -110,16 +110,16 @@ class Attendees(
     record = Attendee
     where = AttendeeFilters()
 
-    @deprecated("the API gives this path up: use list with a filter on booking_id")
+    @deprecated("the API has deprecated this path; use list with a filter on booking_id")
     def list_for_group_appointment(
         self, group_appointment_id: Id, /, *filters: Filterable, **options: Unpack[ArchivedCancelledDeletedListOptions]
     ) -> Paginator[Attendee]:
-        """Stream those who attend a group appointment; `list` with a filter on `booking_id` replaced it."""
+        """Return a paginator over the attendees of a group appointment."""
         return self._list(
             f"/group_appointments/{self._id(group_appointment_id, 'group_appointment_id')}/attendees", filters, options
         )
 
-    @deprecated("the API gives this path up: use list with a filter on booking_id")
+    @deprecated("the API has deprecated this path; use list with a filter on booking_id")
     def list_for_individual_appointment(
         self,
         individual_appointment_id: Id,
@@ -127,18 +127,18 @@ class Attendees(
         *filters: Filterable,
         **options: Unpack[ArchivedCancelledDeletedListOptions],
     ) -> Paginator[Attendee]:
-        """Stream who attends an individual appointment; `list` with a filter on `booking_id` replaced it."""
+        """Return a paginator over the attendees of an individual appointment."""
         return self._list(
             f"/individual_appointments/{self._id(individual_appointment_id, 'individual_appointment_id')}/attendees",
             filters,
             options,
         )
 
-    @deprecated("the API gives this path up: use list with a filter on patient_case_id")
+    @deprecated("the API has deprecated this path; use list with a filter on patient_case_id")
     def list_for_patient_case(
         self, patient_case_id: Id, /, *filters: Filterable, **options: Unpack[ArchivedCancelledDeletedListOptions]
     ) -> Paginator[Attendee]:
-        """Stream the attendees of a patient case; `list` with a filter on `patient_case_id` replaced it."""
+        """Return a paginator over the attendees of a patient case."""
         return self._list(f"/patient_cases/{self._id(patient_case_id, 'patient_case_id')}/attendees", filters, options)
 
     async def create(self, **fields: Unpack[AttendeeCreateFields]) -> Attendee:
@@ -146,13 +146,12 @@ class Attendees(
         return await self._create(fields)
 
     async def update(self, id: Id, /, **fields: Unpack[AttendeeUpdateFields]) -> Attendee:
-        """Change an attendee: a field left out stays as it is, None clears one."""
+        """Update an attendee: a field left out is unchanged, None clears it."""
         return await self._update(id, fields)
 
     async def cancel(self, id: Id, /, **fields: Unpack[CancelFields]) -> None:
-        """Cancel an attendance of a group appointment, which may notify the patient; never sent twice by itself.
+        """Cancel an attendance of a group appointment.
 
-        Raises:
-            OutcomeUnknownError: no answer told whether it was done.
+        This may notify the patient, so it is never repeated automatically.
         """
         await self._done(self._write("cancel", fields, "PATCH", lambda: self._member(id, "/cancel")))

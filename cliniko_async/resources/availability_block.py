@@ -7,8 +7,8 @@ from .._records.record import Part, Record, record
 from ..fields import AsRead, Fields, Id, Moment, Range
 from ..filters import DateTimeField, Filters, IntField
 from ..links import Link, SelfLink
-from ._base import GetMixin, ListMixin
 from ._changes import ChangesMixin
+from ._mixins import GetMixin, ListMixin
 
 if TYPE_CHECKING:
     from .business import Business
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @record
 class AvailabilityBlockRepeatRule(Part):
-    """How often something is repeated."""
+    """How often a booking is repeated."""
 
     number_of_repeats: int | None = None
     repeat_type: str | None = None
@@ -40,7 +40,7 @@ class AvailabilityBlock(Record):
 
 
 class AvailabilityBlockRepeatRuleFields(Fields, total=False):
-    """What may be sent of a repeat rule."""
+    """The fields of a repeat rule that can be sent."""
 
     number_of_repeats: Annotated[int, Range(0, 100, low_excluded=True)] | None
     repeat_type: Literal["Daily", "Monthly", "Weekly"] | None
@@ -48,7 +48,7 @@ class AvailabilityBlockRepeatRuleFields(Fields, total=False):
 
 
 class AvailabilityBlockFields(Fields, total=False):
-    """What may be sent of an availability block."""
+    """The fields of an availability block that can be sent."""
 
     business_id: Id
     ends_at: Moment
@@ -58,7 +58,7 @@ class AvailabilityBlockFields(Fields, total=False):
 
 
 class AvailabilityBlockFilters(Filters):
-    """What availability blocks can be searched by."""
+    """The columns that availability blocks can be filtered and sorted by."""
 
     business_id = IntField()
     created_at = DateTimeField()

@@ -23,14 +23,14 @@ _DAY = dt.timedelta(days=1)
 
 @record
 class AvailableTime(Value):
-    """A moment at which an appointment could start."""
+    """A time at which an appointment could start."""
 
     appointment_start: DateTime
 
 
 @record
 class NextAvailableTime(Value):
-    """The first moment at which an appointment could start."""
+    """The first time at which an appointment could start."""
 
     links: SelfLink
     appointment_start: DateTime
@@ -38,7 +38,7 @@ class NextAvailableTime(Value):
 
 
 class AvailableTimesOptions(TypedDict, total=False):
-    """How a list of available times is walked: it can be neither sorted nor filtered."""
+    """The options of a list of available times, which can be neither sorted nor filtered."""
 
     per_page: int
     limit: int | None
@@ -47,7 +47,7 @@ class AvailableTimesOptions(TypedDict, total=False):
 
 
 class AvailableTimes(Resource[AvailableTime]):
-    """When an appointment could start: of one type, with one practitioner, at one business."""
+    """The times at which an appointment of a type could start, with a practitioner at a business."""
 
     name = "available_times"
     record = AvailableTime
@@ -63,13 +63,33 @@ class AvailableTimes(Resource[AvailableTime]):
         to: dt.date,
         **options: Unpack[AvailableTimesOptions],
     ) -> Paginator[AvailableTime]:
-        """Stream the times from one day to another, both included, in the account's own zone.
+        """Return a paginator over the available times from one day to another.
 
-        A longer span than the API takes at once is asked for in parts. All three must be open to online bookings,
-        else the API answers 404, and 400 when the first day has passed.
+        Args:
+            business_id: The id of the business.
+            practitioner_id: The id of the practitioner.
+            appointment_type_id: The id of the appointment type.
+            from_: The first day, in the account's time zone.
+            to: The last day, which is included. A span longer than the API accepts is divided into several requests.
+            per_page: Times in one response, 1 to 100; 100 by default.
+            limit: The number of times to stop after; None, the default, for all.
+            prefetch: Pages to request before they are needed; 0 by default.
+            cursor: The `cursor` of an iterator, a page or an error, to continue after it with the same arguments. None,
+                the default, starts at the beginning.
+
+        Returns:
+            A `Paginator`. Use `async for` to read the times. No request is sent before.
 
         Raises:
-            InvalidRequestError: a day is not a date, or the last one lies before the first.
+            InvalidRequestError: An id is invalid, a day is not a date, or the last day is before the first; nothing was
+                sent. The errors below are raised while iterating.
+            TypeError: An option does not exist.
+            BadRequestError: The first day has passed.
+            NotFoundError: One of the three is not open to online bookings.
+            ResponseError: The API refused the request for another reason.
+            TransportError: No usable response arrived within `timeout`, `deadline` and the retries. It is safe to try
+                again.
+            DecodingError: The response is not what the API describes.
         """
         known = AvailableTimesOptions.__annotations__
         for name in options.keys() - known.keys():
@@ -81,11 +101,26 @@ class AvailableTimes(Resource[AvailableTime]):
     async def get_next(
         self, business_id: Id, practitioner_id: Id, appointment_type_id: Id, *, from_: dt.date, to: dt.date
     ) -> NextAvailableTime | None:
-        """Give the first time from one day to another, both included, or None where all of them are taken.
+        """Return the first available time from one day to another.
+
+        Args:
+            business_id: The id of the business.
+            practitioner_id: The id of the practitioner.
+            appointment_type_id: The id of the appointment type.
+            from_: The first day, in the account's time zone.
+            to: The last day, which is included. A span longer than the API accepts is divided into several requests.
+
+        Returns:
+            The time, or None if no time is available.
 
         Raises:
-            InvalidRequestError: a day is not a date, or the last one lies before the first.
-            NotFoundError: it is not open to online bookings.
+            InvalidRequestError: An id is invalid, a day is not a date, or the last day is before the first; nothing was
+                sent.
+            NotFoundError: One of the three is not open to online bookings.
+            ResponseError: The API refused the request for another reason.
+            TransportError: No usable response arrived within `timeout`, `deadline` and the retries. It is safe to try
+                again.
+            DecodingError: The response is not what the API describes.
         """
         path = self._path(business_id, practitioner_id, appointment_type_id, "next_available_time")
         for days in _spans(from_, to):
@@ -103,7 +138,7 @@ class AvailableTimes(Resource[AvailableTime]):
 
 
 def _spans(first: dt.date, last: dt.date) -> Iterator[str]:
-    """Give a span of days as queries that the API takes, the earliest first."""
+    """Return the queries for a span of days, each as long as the API accepts, the earliest first."""
     for argument, day in (("from_", first), ("to", last)):
         if not is_date(day):
             raise InvalidRequestError(f"{argument} must be a date without a time", argument=argument)
@@ -120,7 +155,7 @@ def _cut(first: dt.date, last: dt.date) -> Iterator[str]:
 
 
 def _is_empty(response: Response) -> bool:
-    """Whether an answer says that there is no such time."""
+    """Return whether an answer says that there is no such time."""
     try:
         found = as_object(response.json())
     except ValueError:

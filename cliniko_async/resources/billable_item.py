@@ -1,4 +1,4 @@
-"""Billable items: what can be put on an invoice beside products."""
+"""Billable items: what can be charged on an invoice apart from products."""
 
 from decimal import Decimal
 from typing import TYPE_CHECKING, Annotated, Literal, Unpack
@@ -8,8 +8,8 @@ from .._records.record import Record, record
 from ..fields import Fields, Id, MaxLength, Money, Range
 from ..filters import Column, DateTimeField, Filters, IntField
 from ..links import Link, SelfLink
-from ._base import ArchivedGetMixin, ArchivedListMixin, ArchiveMixin, DeprecatedDeleteMixin
 from ._changes import ChangesMixin
+from ._mixins import ArchivedGetMixin, ArchivedListMixin, ArchiveMixin, DeprecatedDeleteMixin
 
 if TYPE_CHECKING:
     from .tax import Tax
@@ -32,7 +32,7 @@ class BillableItem(Record):
 
 
 class BillableItemFields(Fields, total=False):
-    """What may be sent of a billable item."""
+    """The fields of a billable item that can be sent."""
 
     item_code: Annotated[str, MaxLength(100)] | None
     item_type: Literal["Product", "Service", "Other"]
@@ -42,7 +42,7 @@ class BillableItemFields(Fields, total=False):
 
 
 class BillableItemFilters(Filters):
-    """What billable items can be searched by."""
+    """The columns that billable items can be filtered and sorted by."""
 
     archived_at = DateTimeField()
     created_at = DateTimeField()
@@ -70,5 +70,5 @@ class BillableItems(
         return await self._create(fields)
 
     async def update(self, id: Id, /, **fields: Unpack[BillableItemFields]) -> BillableItem:
-        """Change a billable item: a field left out stays as it is, None clears one."""
+        """Update a billable item: a field left out is unchanged, None clears it."""
         return await self._update(id, fields)

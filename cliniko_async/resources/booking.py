@@ -1,4 +1,4 @@
-"""Bookings: everything that stands in the calendar, of whatever kind."""
+"""Bookings: every entry of the calendar, of any kind."""
 
 from typing import Unpack
 
@@ -6,14 +6,14 @@ from .._compat import deprecated
 from ..fields import Id
 from ..filters import ArrayField, BooleanField, DateTimeField, Filterable, Filters, IntField
 from ..pagination import Paginator
-from ._base import ArchivedCancelledDeletedGetMixin, ArchivedCancelledDeletedListMixin
 from ._bookings import Booking
 from ._changes import ChangesMixin
 from ._list_options import ArchivedCancelledDeletedListOptions
+from ._mixins import ArchivedCancelledDeletedGetMixin, ArchivedCancelledDeletedListMixin
 
 
 class BookingFilters(Filters):
-    """What bookings can be searched by."""
+    """The columns that bookings can be filtered and sorted by."""
 
     appointment_type_id = IntField()
     archived_at = DateTimeField()
@@ -44,9 +44,9 @@ class Bookings(
     record = Booking
     where = BookingFilters()
 
-    @deprecated("the API gives this path up")
+    @deprecated("the API has deprecated this path")
     def list_for_patient_case(
         self, patient_case_id: Id, /, *filters: Filterable, **options: Unpack[ArchivedCancelledDeletedListOptions]
     ) -> Paginator[Booking]:
-        """Stream the bookings of a patient case; the API names nothing in its place."""
+        """Return a paginator over the bookings of a patient case."""
         return self._list(f"/patient_cases/{self._id(patient_case_id, 'patient_case_id')}/bookings", filters, options)

@@ -9,15 +9,15 @@ from .._records.record import Record, record
 from ..fields import Fields, Id, MaxLength
 from ..filters import ArrayField, BooleanField, DateTimeField, Filters, IntField
 from ..links import ListLink, SelfLink
-from ._base import (
+from ._changes import ChangesMixin
+from ._enums import TimeZone, TimeZoneIdentifier
+from ._mixins import (
     ArchivedDeletedGetMixin,
     ArchivedDeletedListMixin,
     ArchiveMixin,
     DeprecatedDeleteMixin,
     UnarchiveMixin,
 )
-from ._changes import ChangesMixin
-from ._enums import TimeZone, TimeZoneIdentifier
 from ._zones import zone_of
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 @record
 class Business(Record):
-    """A place at which a clinic works."""
+    """A place at which a clinic sees its patients."""
 
     id: str
     links: SelfLink
@@ -61,16 +61,16 @@ class Business(Record):
 
     @property
     def zone(self) -> ZoneInfo | None:
-        """The time zone, by its IANA name.
+        """The time zone that the IANA name stands for, or None if the record has no name.
 
         Raises:
-            zoneinfo.ZoneInfoNotFoundError: the time zone data of this Python do not have it.
+            zoneinfo.ZoneInfoNotFoundError: The time zone data of this Python does not contain it.
         """
         return zone_of(self.time_zone_identifier)
 
 
 class BusinessFields(Fields, total=False):
-    """What may be sent of a business."""
+    """The fields of a business that can be sent."""
 
     additional_information: Annotated[str, MaxLength(5000)] | None
     additional_invoice_information: Annotated[str, MaxLength(5000)] | None
@@ -98,7 +98,7 @@ class BusinessFields(Fields, total=False):
 
 
 class BusinessFilters(Filters):
-    """What businesses can be searched by."""
+    """The columns that businesses can be filtered and sorted by."""
 
     appointment_type_ids = ArrayField()
     archived_at = DateTimeField()
@@ -128,5 +128,5 @@ class Businesses(
         return await self._create(fields)
 
     async def update(self, id: Id, /, **fields: Unpack[BusinessFields]) -> Business:
-        """Change a business: a field left out stays as it is, None clears one."""
+        """Update a business: a field left out is unchanged, None clears it."""
         return await self._update(id, fields)

@@ -1,4 +1,4 @@
-"""Communications: what was written to patients, or noted about talking to them."""
+"""Communications: messages to and from patients, and notes about conversations."""
 
 import builtins
 from collections.abc import Mapping
@@ -11,8 +11,8 @@ from .._records.record import Record, record
 from ..fields import Fields, Id
 from ..filters import DateTimeField, Filters, IntField
 from ..links import Link, SelfLink
-from ._base import ArchivedGetMixin, ArchivedListMixin, ArchiveMixin
 from ._changes import ChangesMixin
+from ._mixins import ArchivedGetMixin, ArchivedListMixin, ArchiveMixin
 
 if TYPE_CHECKING:
     from ._bookings import Booking
@@ -25,7 +25,7 @@ _MEMO = 12
 
 @record
 class Communication(Record):
-    """A message to or from a patient; it is one of the three kinds below it."""
+    """A message to or from a patient. Every record is one of the three variants."""
 
     id: str
     links: SelfLink
@@ -45,7 +45,14 @@ class Communication(Record):
 
     @staticmethod
     def variant(found: Mapping[str, Any]) -> builtins.type["Communication"]:
-        """Tell which kind it is: a memo may be of any type, and says so in its category."""
+        """Return the variant that a communication is: a memo may have any type, and is recognised by its category.
+
+        Args:
+            found: The communication as the API sent it.
+
+        Returns:
+            The class of the variant.
+        """
         if found.get("category_code") == _MEMO or found.get("category") == "Memo":
             return MemoCommunication
         if found.get("confidential") is not None:
@@ -59,7 +66,7 @@ class Communication(Record):
 
 @record
 class MemoCommunication(Communication):
-    """A note about a talk or a letter, written by a user."""
+    """A note about a conversation or a letter, written by a user."""
 
     confidential: bool | None = None
 
@@ -99,7 +106,7 @@ _OF_MESSAGES = ("attendee", "booking", "invoice", "letter", "payment")
 
 
 class CommunicationFields(Fields, total=False):
-    """What may be sent of a communication."""
+    """The fields of a communication that can be sent."""
 
     category_code: Literal[12] | None
     confidential: bool | None
@@ -112,7 +119,7 @@ class CommunicationFields(Fields, total=False):
 
 
 class CommunicationFilters(Filters):
-    """What communications can be searched by."""
+    """The columns that communications can be filtered and sorted by."""
 
     archived_at = DateTimeField()
     category_code = IntField()
@@ -141,5 +148,5 @@ class Communications(
         return await self._create(fields)
 
     async def update(self, id: Id, /, **fields: Unpack[CommunicationFields]) -> Communication:
-        """Change a memo: a field left out stays as it is, None clears one."""
+        """Update a memo: a field left out is unchanged, None clears it."""
         return await self._update(id, fields)

@@ -1,4 +1,4 @@
-"""Concession prices: what a billable item costs those with a concession."""
+"""Concession prices: what a billable item costs patients with a concession."""
 
 from decimal import Decimal
 from typing import TYPE_CHECKING
@@ -7,8 +7,8 @@ from .._dates import DateTime
 from .._records.record import Record, record
 from ..filters import DateTimeField, Filters, IntField
 from ..links import Link, SelfLink
-from ._base import GetMixin, ListMixin
 from ._changes import ChangesMixin
+from ._mixins import GetMixin, ListMixin
 
 if TYPE_CHECKING:
     from .billable_item import BillableItem
@@ -29,7 +29,7 @@ class ConcessionPrice(Record):
 
 
 class ConcessionPriceFilters(Filters):
-    """What concession prices can be searched by."""
+    """The columns that concession prices can be filtered and sorted by."""
 
     billable_item_id = IntField()
     concession_type_id = IntField()

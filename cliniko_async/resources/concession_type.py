@@ -7,13 +7,13 @@ from .._records.record import Record, record
 from ..fields import Fields, Id, MaxLength
 from ..filters import Column, DateTimeField, Filters, IntField
 from ..links import SelfLink
-from ._base import ArchivedGetMixin, ArchivedListMixin
 from ._changes import ChangesMixin
+from ._mixins import ArchivedGetMixin, ArchivedListMixin
 
 
 @record
 class ConcessionType(Record):
-    """A group of patients with prices of their own."""
+    """A group of patients who pay concession prices."""
 
     id: str
     links: SelfLink
@@ -24,13 +24,13 @@ class ConcessionType(Record):
 
 
 class ConcessionTypeFields(Fields, total=False):
-    """What may be sent of a concession type."""
+    """The fields of a concession type that can be sent."""
 
     name: Annotated[str, MaxLength(255)]
 
 
 class ConcessionTypeFilters(Filters):
-    """What concession types can be searched by."""
+    """The columns that concession types can be filtered and sorted by."""
 
     archived_at = DateTimeField()
     created_at = DateTimeField()
@@ -53,5 +53,5 @@ class ConcessionTypes(
         return await self._create(fields)
 
     async def update(self, id: Id, /, **fields: Unpack[ConcessionTypeFields]) -> ConcessionType:
-        """Change a concession type: a field left out stays as it is, None clears one."""
+        """Update a concession type: a field left out is unchanged, None clears it."""
         return await self._update(id, fields)

@@ -10,13 +10,13 @@ from .._records.record import Part, Record, record
 from ..fields import AsRead, Fields, Id, MaxLength
 from ..filters import DateTimeField, Filters, IntField, StringField
 from ..links import SelfLink
-from ._base import ArchivedDeletedGetMixin, ArchivedDeletedListMixin, ArchiveMixin, DeprecatedDeleteMixin
 from ._changes import ChangesMixin
+from ._mixins import ArchivedDeletedGetMixin, ArchivedDeletedListMixin, ArchiveMixin, DeprecatedDeleteMixin
 
 
 @record
 class ContactPhoneNumber(Part):
-    """A phone number and what kind it is."""
+    """A phone number and its type."""
 
     normalized_number: str | None = attrs.field(default=None, metadata={"read_only": True})
     number: str | None = None
@@ -25,7 +25,7 @@ class ContactPhoneNumber(Part):
 
 @record
 class Contact(Record):
-    """A person or company that is no patient."""
+    """A person or company that is not a patient."""
 
     id: str
     links: SelfLink
@@ -57,14 +57,14 @@ class Contact(Record):
 
 
 class ContactPhoneNumberFields(Fields, total=False):
-    """What may be sent of a phone number."""
+    """The fields of a phone number that can be sent."""
 
     number: str
     phone_type: Literal["Mobile", "Home", "Work", "Other", "Fax"]
 
 
 class ContactFields(Fields, total=False):
-    """What may be sent of a contact."""
+    """The fields of a contact that can be sent."""
 
     address_1: Annotated[str, MaxLength(255)] | None
     address_2: Annotated[str, MaxLength(255)] | None
@@ -88,7 +88,7 @@ class ContactFields(Fields, total=False):
 
 
 class ContactFilters(Filters):
-    """What contacts can be searched by."""
+    """The columns that contacts can be filtered and sorted by."""
 
     archived_at = DateTimeField()
     company_name = StringField()
@@ -121,5 +121,5 @@ class Contacts(
         return await self._create(fields)
 
     async def update(self, id: Id, /, **fields: Unpack[ContactFields]) -> Contact:
-        """Change a contact: a field left out stays as it is, None clears one."""
+        """Update a contact: a field left out is unchanged, None clears it."""
         return await self._update(id, fields)

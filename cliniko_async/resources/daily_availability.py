@@ -10,9 +10,9 @@ from ..fields import Id
 from ..filters import DateTimeField, Filterable, Filters, IntField
 from ..links import Link, SelfLink
 from ..pagination import Paginator
-from ._base import GetMixin, ListMixin
 from ._changes import ChangesMixin
 from ._list_options import ListOptions
+from ._mixins import GetMixin, ListMixin
 from ._zones import zone_of
 
 if TYPE_CHECKING:
@@ -22,19 +22,19 @@ if TYPE_CHECKING:
 
 @record
 class DailyAvailabilityHours(Part):
-    """A span of the day."""
+    """A span of time within a day."""
 
     ends_at: str | None = None
     starts_at: str | None = None
 
     @property
     def start(self) -> dt.time | None:
-        """The time of day at which it starts, in the zone of the record that it is a part of."""
+        """The time of day at which it starts, in the time zone of the daily availability."""
         return _time_of(self.starts_at)
 
     @property
     def end(self) -> dt.time | None:
-        """The time of day at which it ends; one that ends with the day ends at 00:00."""
+        """The time of day at which it ends; 00:00 if it ends with the day."""
         return _time_of(self.ends_at)
 
 
@@ -55,21 +55,21 @@ class DailyAvailability(Record):
 
     @property
     def zone(self) -> ZoneInfo | None:
-        """The time zone, by its IANA name.
+        """The time zone that the IANA name stands for, or None if the record has no name.
 
         Raises:
-            zoneinfo.ZoneInfoNotFoundError: the time zone data of this Python do not have it.
+            zoneinfo.ZoneInfoNotFoundError: The time zone data of this Python does not contain it.
         """
         return zone_of(self.time_zone_identifier)
 
 
 def _time_of(text: str | None) -> dt.time | None:
-    """Read a time of day; 24:00 is the midnight that a day ends with."""
+    """Parse a time of day; 24:00 is the midnight at the end of the day."""
     return None if text is None else dt.time.fromisoformat("00:00" if text.startswith("24:00") else text)
 
 
 class DailyAvailabilityFilters(Filters):
-    """What daily availabilities can be searched by."""
+    """The columns that daily availabilities can be filtered and sorted by."""
 
     business_id = IntField()
     created_at = DateTimeField()
@@ -88,13 +88,13 @@ class DailyAvailabilities(ChangesMixin[DailyAvailability], ListMixin[DailyAvaila
     def list_for_business(
         self, business_id: Id, /, *filters: Filterable, **options: Unpack[ListOptions]
     ) -> Paginator[DailyAvailability]:
-        """Stream the daily availabilities at a business."""
+        """Return a paginator over the daily availabilities at a business."""
         return self._list(f"/businesses/{self._id(business_id, 'business_id')}/daily_availabilities", filters, options)
 
     def list_for_practitioner(
         self, practitioner_id: Id, /, *filters: Filterable, **options: Unpack[ListOptions]
     ) -> Paginator[DailyAvailability]:
-        """Stream the daily availabilities of a practitioner."""
+        """Return a paginator over the daily availabilities of a practitioner."""
         return self._list(
             f"/practitioners/{self._id(practitioner_id, 'practitioner_id')}/daily_availabilities", filters, options
         )

@@ -4,13 +4,13 @@ from typing import Annotated, Literal, Unpack
 
 from ..fields import AsRead, Fields, Id, Moment, Range
 from ..filters import ArrayField, DateTimeField, Filters, IntField
-from ._base import ArchivedDeletedGetMixin, ArchivedDeletedListMixin, ArchiveMixin, DeprecatedDeleteMixin
 from ._bookings import BookingRepeatRule, Conflicts, GroupAppointment
 from ._changes import ChangesMixin
+from ._mixins import ArchivedDeletedGetMixin, ArchivedDeletedListMixin, ArchiveMixin, DeprecatedDeleteMixin
 
 
 class GroupAppointmentRepeatRuleFields(Fields, total=False):
-    """What may be sent of a repeat rule."""
+    """The fields of a repeat rule that can be sent."""
 
     number_of_repeats: Annotated[int, Range(0, 51, low_excluded=True)] | None
     repeat_type: Literal["Daily", "Monthly", "Weekly"] | None
@@ -18,7 +18,7 @@ class GroupAppointmentRepeatRuleFields(Fields, total=False):
 
 
 class GroupAppointmentFields(Fields, total=False):
-    """What may be sent of a group appointment, new or not."""
+    """The fields of a group appointment that both a create and an update can send."""
 
     appointment_type_id: Id
     business_id: Id
@@ -30,19 +30,19 @@ class GroupAppointmentFields(Fields, total=False):
 
 
 class GroupAppointmentCreateFields(GroupAppointmentFields, total=False):
-    """What may be sent to create a group appointment."""
+    """The fields that a create of a group appointment can send."""
 
     ends_at: Moment
 
 
 class GroupAppointmentUpdateFields(GroupAppointmentFields, total=False):
-    """What may be sent to change a group appointment."""
+    """The fields that an update of a group appointment can send."""
 
     ends_at: Moment | None
 
 
 class GroupAppointmentFilters(Filters):
-    """What group appointments can be searched by."""
+    """The columns that group appointments can be filtered and sorted by."""
 
     appointment_type_id = IntField()
     archived_at = DateTimeField()
@@ -76,9 +76,24 @@ class GroupAppointments(
         return await self._create(fields)
 
     async def update(self, id: Id, /, **fields: Unpack[GroupAppointmentUpdateFields]) -> GroupAppointment:
-        """Change a group appointment: a field left out stays as it is, None clears one."""
+        """Update a group appointment: a field left out is unchanged, None clears it."""
         return await self._update(id, fields)
 
     async def conflicts(self, id: Id, /) -> Conflicts:
-        """Tell whether a group appointment overlaps with others."""
+        """Return whether a group appointment overlaps another booking of its practitioner.
+
+        Args:
+            id: The id of the group appointment.
+
+        Returns:
+            A `Conflicts`, whose `conflicts.exist` says so.
+
+        Raises:
+            InvalidRequestError: The id is invalid; nothing was sent.
+            NotFoundError: The record does not exist, or is archived or deleted.
+            ResponseError: The API refused the request for another reason.
+            TransportError: No usable response arrived within `timeout`, `deadline` and the retries. It is safe to try
+                again.
+            DecodingError: The response is not what the API describes.
+        """
         return await self._read(Conflicts, self._member(id, "/conflicts"))

@@ -4,18 +4,18 @@ from typing import Annotated, Literal, Unpack
 
 from ..fields import AsRead, Fields, Id, Moment, Range
 from ..filters import BooleanField, DateTimeField, Filters, IntField
-from ._base import (
+from ._bookings import BookingRepeatRule, CancelFields, Conflicts, IndividualAppointment
+from ._changes import ChangesMixin
+from ._mixins import (
     ArchivedCancelledDeletedGetMixin,
     ArchivedCancelledDeletedListMixin,
     ArchiveMixin,
     DeprecatedDeleteMixin,
 )
-from ._bookings import BookingRepeatRule, CancelFields, Conflicts, IndividualAppointment
-from ._changes import ChangesMixin
 
 
 class IndividualAppointmentRepeatRuleFields(Fields, total=False):
-    """What may be sent of a repeat rule."""
+    """The fields of a repeat rule that can be sent."""
 
     number_of_repeats: Annotated[int, Range(0, 51, low_excluded=True)] | None
     repeat_type: Literal["Daily", "Monthly", "Weekly"] | None
@@ -23,7 +23,7 @@ class IndividualAppointmentRepeatRuleFields(Fields, total=False):
 
 
 class IndividualAppointmentFields(Fields, total=False):
-    """What may be sent of an individual appointment, new or not."""
+    """The fields of an individual appointment that both a create and an update can send."""
 
     appointment_type_id: Id
     business_id: Id
@@ -36,19 +36,19 @@ class IndividualAppointmentFields(Fields, total=False):
 
 
 class IndividualAppointmentCreateFields(IndividualAppointmentFields, total=False):
-    """What may be sent to create an individual appointment."""
+    """The fields that a create of an individual appointment can send."""
 
     ends_at: Moment
 
 
 class IndividualAppointmentUpdateFields(IndividualAppointmentFields, total=False):
-    """What may be sent to change an individual appointment."""
+    """The fields that an update of an individual appointment can send."""
 
     ends_at: Moment | None
 
 
 class IndividualAppointmentFilters(Filters):
-    """What individual appointments can be searched by."""
+    """The columns that individual appointments can be filtered and sorted by."""
 
     appointment_type_id = IntField()
     archived_at = DateTimeField()
@@ -84,17 +84,31 @@ class IndividualAppointments(
         return await self._create(fields)
 
     async def update(self, id: Id, /, **fields: Unpack[IndividualAppointmentUpdateFields]) -> IndividualAppointment:
-        """Change an individual appointment: a field left out stays as it is, None clears one."""
+        """Update an individual appointment: a field left out is unchanged, None clears it."""
         return await self._update(id, fields)
 
     async def cancel(self, id: Id, /, **fields: Unpack[CancelFields]) -> None:
-        """Cancel an individual appointment, which may notify the patient; never sent twice by itself.
+        """Cancel an individual appointment.
 
-        Raises:
-            OutcomeUnknownError: no answer told whether it was done.
+        This may notify the patient, so it is never repeated automatically.
         """
         await self._done(self._write("cancel", fields, "PATCH", lambda: self._member(id, "/cancel")))
 
     async def conflicts(self, id: Id, /) -> Conflicts:
-        """Tell whether an individual appointment overlaps with others."""
+        """Return whether an individual appointment overlaps another booking of its practitioner.
+
+        Args:
+            id: The id of the individual appointment.
+
+        Returns:
+            A `Conflicts`, whose `conflicts.exist` says so.
+
+        Raises:
+            InvalidRequestError: The id is invalid; nothing was sent.
+            NotFoundError: The record does not exist, or is archived or deleted.
+            ResponseError: The API refused the request for another reason.
+            TransportError: No usable response arrived within `timeout`, `deadline` and the retries. It is safe to try
+                again.
+            DecodingError: The response is not what the API describes.
+        """
         return await self._read(Conflicts, self._member(id, "/conflicts"))

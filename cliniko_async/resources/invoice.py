@@ -10,9 +10,9 @@ from ..fields import Id
 from ..filters import DateField, DateTimeField, Filterable, Filters, IntField
 from ..links import Link, ListLink, SelfLink
 from ..pagination import Paginator
-from ._base import ArchivedDeletedGetMixin, ArchivedDeletedListMixin
 from ._changes import ChangesMixin
 from ._list_options import ArchivedDeletedListOptions
+from ._mixins import ArchivedDeletedGetMixin, ArchivedDeletedListMixin
 
 if TYPE_CHECKING:
     from .attendee import Attendee
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 @record
 class Invoice(Record):
-    """A bill made out to a patient or to somebody who pays for them."""
+    """A bill for a patient, or for somebody who pays for a patient."""
 
     id: str
     links: SelfLink
@@ -59,7 +59,7 @@ class Invoice(Record):
 
 
 class InvoiceFilters(Filters):
-    """What invoices can be searched by."""
+    """The columns that invoices can be filtered and sorted by."""
 
     appointment_id = IntField()
     archived_at = DateTimeField()
@@ -88,32 +88,32 @@ class Invoices(ChangesMixin[Invoice], ArchivedDeletedListMixin[Invoice], Archive
     def list_for_appointment(
         self, appointment_id: Id, /, *filters: Filterable, **options: Unpack[ArchivedDeletedListOptions]
     ) -> Paginator[Invoice]:
-        """Stream the invoices of an appointment."""
+        """Return a paginator over the invoices of an appointment."""
         return self._list(f"/appointments/{self._id(appointment_id, 'appointment_id')}/invoices", filters, options)
 
-    @deprecated("the API gives this path up: use list with a filter on attendee_id")
+    @deprecated("the API has deprecated this path; use list with a filter on attendee_id")
     def list_for_attendee(
         self, attendee_id: Id, /, *filters: Filterable, **options: Unpack[ArchivedDeletedListOptions]
     ) -> Paginator[Invoice]:
-        """Stream the invoices of an attendee; `list` with a filter on `attendee_id` replaced it."""
+        """Return a paginator over the invoices of an attendee."""
         return self._list(f"/attendees/{self._id(attendee_id, 'attendee_id')}/invoices", filters, options)
 
     def list_for_patient_case(
         self, patient_case_id: Id, /, *filters: Filterable, **options: Unpack[ArchivedDeletedListOptions]
     ) -> Paginator[Invoice]:
-        """Stream the invoices of a patient case."""
+        """Return a paginator over the invoices of a patient case."""
         return self._list(f"/patient_cases/{self._id(patient_case_id, 'patient_case_id')}/invoices", filters, options)
 
-    @deprecated("the API gives this path up: use list with a filter on patient_id")
+    @deprecated("the API has deprecated this path; use list with a filter on patient_id")
     def list_for_patient(
         self, patient_id: Id, /, *filters: Filterable, **options: Unpack[ArchivedDeletedListOptions]
     ) -> Paginator[Invoice]:
-        """Stream the invoices of a patient; `list` with a filter on `patient_id` replaced it."""
+        """Return a paginator over the invoices of a patient."""
         return self._list(f"/patients/{self._id(patient_id, 'patient_id')}/invoices", filters, options)
 
-    @deprecated("the API gives this path up: use list with a filter on practitioner_id")
+    @deprecated("the API has deprecated this path; use list with a filter on practitioner_id")
     def list_for_practitioner(
         self, practitioner_id: Id, /, *filters: Filterable, **options: Unpack[ArchivedDeletedListOptions]
     ) -> Paginator[Invoice]:
-        """Stream the invoices of a practitioner; `list` with a filter on `practitioner_id` replaced it."""
+        """Return a paginator over the invoices of a practitioner."""
         return self._list(f"/practitioners/{self._id(practitioner_id, 'practitioner_id')}/invoices", filters, options)

@@ -12,9 +12,9 @@ from ..fields import Id
 from ..filters import Column, DateTimeField, Filterable, Filters, IntField
 from ..links import Link, SelfLink
 from ..pagination import Paginator
-from ._base import ArchivedDeletedGetMixin, ArchivedDeletedListMixin
 from ._changes import ChangesMixin
 from ._list_options import ArchivedDeletedListOptions
+from ._mixins import ArchivedDeletedGetMixin, ArchivedDeletedListMixin
 
 if TYPE_CHECKING:
     from .billable_item import BillableItem
@@ -54,7 +54,7 @@ class InvoiceItem(Record):
 
 
 class InvoiceItemFilters(Filters):
-    """What invoice items can be searched by."""
+    """The columns that invoice items can be filtered and sorted by."""
 
     archived_at = DateTimeField()
     created_at = DateTimeField()
@@ -75,9 +75,9 @@ class InvoiceItems(
     record = InvoiceItem
     where = InvoiceItemFilters()
 
-    @deprecated("the API gives this path up: use list with a filter on invoice_id")
+    @deprecated("the API has deprecated this path; use list with a filter on invoice_id")
     def list_for_invoice(
         self, invoice_id: Id, /, *filters: Filterable, **options: Unpack[ArchivedDeletedListOptions]
     ) -> Paginator[InvoiceItem]:
-        """Stream the items of an invoice; `list` with a filter on `invoice_id` replaced it."""
+        """Return a paginator over the items of an invoice."""
         return self._list(f"/invoices/{self._id(invoice_id, 'invoice_id')}/invoice_items", filters, options)

@@ -1,4 +1,4 @@
-"""Medical alerts: what everybody who treats a patient must know."""
+"""Medical alerts: warnings for everybody who treats a patient."""
 
 from typing import TYPE_CHECKING, Annotated, Unpack
 
@@ -9,9 +9,9 @@ from ..fields import Fields, Id, MaxLength, MinLength
 from ..filters import Column, DateTimeField, Filterable, Filters, IntField
 from ..links import Link, SelfLink
 from ..pagination import Paginator
-from ._base import ArchivedDeletedGetMixin, ArchivedDeletedListMixin, ArchiveMixin, DeprecatedDeleteMixin
 from ._changes import ChangesMixin
 from ._list_options import ArchivedDeletedListOptions
+from ._mixins import ArchivedDeletedGetMixin, ArchivedDeletedListMixin, ArchiveMixin, DeprecatedDeleteMixin
 
 if TYPE_CHECKING:
     from .patient import Patient
@@ -32,14 +32,14 @@ class MedicalAlert(Record):
 
 
 class MedicalAlertFields(Fields, total=False):
-    """What may be sent of a medical alert."""
+    """The fields of a medical alert that can be sent."""
 
     name: Annotated[str, MinLength(1), MaxLength(255)]
     patient_id: Id
 
 
 class MedicalAlertFilters(Filters):
-    """What medical alerts can be searched by."""
+    """The columns that medical alerts can be filtered and sorted by."""
 
     archived_at = DateTimeField()
     created_at = DateTimeField()
@@ -63,11 +63,11 @@ class MedicalAlerts(
     record = MedicalAlert
     where = MedicalAlertFilters()
 
-    @deprecated("the API gives this path up: use list with a filter on patient_id")
+    @deprecated("the API has deprecated this path; use list with a filter on patient_id")
     def list_for_patient(
         self, patient_id: Id, /, *filters: Filterable, **options: Unpack[ArchivedDeletedListOptions]
     ) -> Paginator[MedicalAlert]:
-        """Stream the medical alerts of a patient; `list` with a filter on `patient_id` replaced it."""
+        """Return a paginator over the medical alerts of a patient."""
         return self._list(f"/patients/{self._id(patient_id, 'patient_id')}/medical_alerts", filters, options)
 
     async def create(self, **fields: Unpack[MedicalAlertFields]) -> MedicalAlert:
@@ -75,5 +75,5 @@ class MedicalAlerts(
         return await self._create(fields)
 
     async def update(self, id: Id, /, **fields: Unpack[MedicalAlertFields]) -> MedicalAlert:
-        """Change a medical alert: a field left out stays as it is, None clears one."""
+        """Update a medical alert: a field left out is unchanged, None clears it."""
         return await self._update(id, fields)

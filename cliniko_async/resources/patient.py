@@ -11,9 +11,9 @@ from .._records.record import DEPRECATED, Part, Record, record
 from ..fields import AsRead, Fields, Id, MaxLength, Pattern
 from ..filters import BooleanField, DateField, DateTimeField, Filters, IntField, StringField
 from ..links import Link, ListLink, SelfLink
-from ._base import ArchivedGetMixin, ArchivedListMixin, ArchiveMixin, DeprecatedDeleteMixin, UnarchiveMixin
 from ._changes import ChangesMixin
 from ._enums import TimeZoneIdentifier
+from ._mixins import ArchivedGetMixin, ArchivedListMixin, ArchiveMixin, DeprecatedDeleteMixin, UnarchiveMixin
 from ._zones import zone_of
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 @record
 class PatientCustomFieldOption(Part):
-    """One of the values to choose from."""
+    """One of the values of a custom field that can be chosen."""
 
     archived: bool | None = None
     name: str | None = None
@@ -39,7 +39,7 @@ class PatientCustomFieldOption(Part):
 
 @record
 class PatientCustomFieldOther(Part):
-    """The value that is none of those to choose from."""
+    """The value that is not among those that can be chosen."""
 
     archived: bool | None = None
     enabled: bool | None = None
@@ -49,7 +49,7 @@ class PatientCustomFieldOther(Part):
 
 @record
 class PatientCustomField(Part):
-    """A field that a clinic added, of any kind; each kind fills in some of the fields."""
+    """A field that a clinic added. Its type decides which of these fields are set."""
 
     archived: bool | None = None
     name: str | None = None
@@ -62,7 +62,7 @@ class PatientCustomField(Part):
 
 @record
 class PatientCustomFieldSection(Part):
-    """Custom fields that belong together, under one heading."""
+    """A group of custom fields under one heading."""
 
     archived: bool | None = None
     fields: tuple[PatientCustomField, ...] | None = None
@@ -79,7 +79,7 @@ class PatientCustomFields(Part):
 
 @record
 class PatientPhoneNumber(Part):
-    """A phone number and what kind it is."""
+    """A phone number and its type."""
 
     normalized_number: str | None = attrs.field(default=None, metadata={"read_only": True})
     number: str | None = None
@@ -164,16 +164,16 @@ class Patient(Record):
 
     @property
     def zone(self) -> ZoneInfo | None:
-        """The time zone, by its IANA name.
+        """The time zone that the IANA name stands for, or None if the record has no name.
 
         Raises:
-            zoneinfo.ZoneInfoNotFoundError: the time zone data of this Python do not have it.
+            zoneinfo.ZoneInfoNotFoundError: The time zone data of this Python does not contain it.
         """
         return zone_of(self.time_zone)
 
 
 class PatientCustomFieldOptionFields(Fields, total=False):
-    """What may be sent of a custom field option."""
+    """The fields of a custom field option that can be sent."""
 
     archived: bool | None
     name: str | None
@@ -182,7 +182,7 @@ class PatientCustomFieldOptionFields(Fields, total=False):
 
 
 class PatientCustomFieldOtherFields(Fields, total=False):
-    """What may be sent of the other value."""
+    """The fields of the other value that can be sent."""
 
     archived: bool | None
     enabled: bool | None
@@ -191,7 +191,7 @@ class PatientCustomFieldOtherFields(Fields, total=False):
 
 
 class PatientCustomFieldFields(Fields, total=False):
-    """What may be sent of a custom field."""
+    """The fields of a custom field that can be sent."""
 
     archived: bool | None
     name: str | None
@@ -203,7 +203,7 @@ class PatientCustomFieldFields(Fields, total=False):
 
 
 class PatientCustomFieldSectionFields(Fields, total=False):
-    """What may be sent of a custom field section."""
+    """The fields of a custom field section that can be sent."""
 
     archived: bool | None
     fields: Required[Sequence[PatientCustomFieldFields | AsRead[PatientCustomField]]]
@@ -212,13 +212,13 @@ class PatientCustomFieldSectionFields(Fields, total=False):
 
 
 class PatientCustomFieldsFields(Fields, total=False):
-    """What may be sent of the custom fields."""
+    """The fields of the custom fields that can be sent."""
 
     sections: Sequence[PatientCustomFieldSectionFields | AsRead[PatientCustomFieldSection]]
 
 
 class PatientPronounsFields(Fields, total=False):
-    """What may be sent of the pronouns."""
+    """The fields of the pronouns that can be sent."""
 
     accusative: Required[Annotated[str, MaxLength(50)]]
     nominative: Required[Annotated[str, MaxLength(50)]]
@@ -228,14 +228,14 @@ class PatientPronounsFields(Fields, total=False):
 
 
 class PatientPhoneNumberFields(Fields, total=False):
-    """What may be sent of a phone number."""
+    """The fields of a phone number that can be sent."""
 
     number: str
     phone_type: Literal["Fax", "Home", "Mobile", "Other", "Work"]
 
 
 class PatientFields(Fields, total=False):
-    """What may be sent of a patient."""
+    """The fields of a patient that can be sent."""
 
     accepted_email_marketing: bool | None
     accepted_privacy_policy: bool | None
@@ -284,7 +284,7 @@ class PatientFields(Fields, total=False):
 
 
 class PatientFilters(Filters):
-    """What patients can be searched by."""
+    """The columns that patients can be filtered and sorted by."""
 
     accepted_privacy_policy = BooleanField()
     archived_at = DateTimeField()
@@ -318,5 +318,5 @@ class Patients(
         return await self._create(fields)
 
     async def update(self, id: Id, /, **fields: Unpack[PatientFields]) -> Patient:
-        """Change a patient: a field left out stays as it is, None clears one."""
+        """Update a patient: a field left out is unchanged, None clears it."""
         return await self._update(id, fields)

@@ -11,7 +11,7 @@ from .._compat import deprecated
 from .._dates import DateTime
 from .._files.download import Download
 from .._files.source import FileSource, Form, Upload, name_of, open_source
-from .._frames import HiddenLocals, hides_locals
+from .._frames import HiddenLocals
 from .._messages import Request
 from .._records.record import Record, Value, record
 from ..errors import (
@@ -27,9 +27,9 @@ from ..fields import Fields, Id, MaxLength, check_fields
 from ..filters import DateTimeField, Filterable, Filters, IntField, StringField
 from ..links import Link, SelfLink
 from ..pagination import Paginator
-from ._base import ArchivedGetMixin, ArchivedListMixin, ArchiveMixin, DeprecatedDeleteMixin
 from ._changes import ChangesMixin
 from ._list_options import ArchivedListOptions
+from ._mixins import ArchivedGetMixin, ArchivedListMixin, ArchiveMixin, DeprecatedDeleteMixin
 
 if TYPE_CHECKING:
     from .patient import Patient
@@ -42,7 +42,7 @@ _UPLOADED = "{}: the file was uploaded, so look before you upload it again"
 
 @record
 class PatientAttachment(Record):
-    """A file kept with a patient; it is one of the two kinds below it."""
+    """A file kept with a patient. Every record is one of the two variants."""
 
     id: str
     links: SelfLink
@@ -62,38 +62,45 @@ class PatientAttachment(Record):
 
     @staticmethod
     def variant(_: Mapping[str, object]) -> "type[PatientAttachment]":
-        """Take it for an uploaded file: the API tells the two kinds apart by nothing, and they have the same fields."""
+        """Return the variant, which is always that of an uploaded file: the API does not distinguish the two.
+
+        Args:
+            _: The attachment as the API sent it.
+
+        Returns:
+            The class of the variant.
+        """
         return UploadedPatientAttachment
 
 
 @record
 class FullPatientExport(PatientAttachment):
-    """A file with everything that is known of a patient."""
+    """A file with everything that the account holds about a patient."""
 
     content: Link[Never] | None = None
 
 
 @record
 class UploadedPatientAttachment(PatientAttachment):
-    """A file that somebody uploaded."""
+    """A file that a user uploaded."""
 
 
 @record
 class AttachmentPresignedPost(Value):
-    """Where a file can be uploaded to, and the form fields to send along with it."""
+    """The URL to upload a file to, and the form fields to send with it."""
 
     fields: dict[str, str] | None = None
     url: str | None = None
 
 
 class PatientAttachmentUpdateFields(Fields, total=False):
-    """What may be sent to change a patient attachment."""
+    """The fields that an update of a patient attachment can send."""
 
     description: Annotated[str, MaxLength(255)] | None
 
 
 class PatientAttachmentCreateFields(PatientAttachmentUpdateFields, total=False):
-    """What may be sent to create a patient attachment."""
+    """The fields that a create of a patient attachment can send."""
 
     filename: str | None
     patient_id: Id
@@ -101,7 +108,7 @@ class PatientAttachmentCreateFields(PatientAttachmentUpdateFields, total=False):
 
 
 class PatientAttachmentFilters(Filters):
-    """What patient attachments can be searched by."""
+    """The columns that patient attachments can be filtered and sorted by."""
 
     archived_at = DateTimeField()
     content_type = StringField()
@@ -132,20 +139,35 @@ class PatientAttachments(
     def list_for_patient_case(
         self, patient_case_id: Id, /, *filters: Filterable, **options: Unpack[ArchivedListOptions]
     ) -> Paginator[PatientAttachment]:
-        """Stream the attachments of a patient case."""
+        """Return a paginator over the attachments of a patient case."""
         return self._list(
             f"/patient_cases/{self._id(patient_case_id, 'patient_case_id')}/patient_attachments", filters, options
         )
 
-    @deprecated("the API gives this path up: use list with a filter on patient_id")
+    @deprecated("the API has deprecated this path; use list with a filter on patient_id")
     def list_for_patient(
         self, patient_id: Id, /, *filters: Filterable, **options: Unpack[ArchivedListOptions]
     ) -> Paginator[PatientAttachment]:
-        """Stream the attachments of a patient; `list` with a filter on `patient_id` replaced it."""
+        """Return a paginator over the attachments of a patient."""
         return self._list(f"/patients/{self._id(patient_id, 'patient_id')}/patient_attachments", filters, options)
 
     async def presigned_post(self, patient_id: Id, /) -> AttachmentPresignedPost:
-        """Give where a file for a patient can be posted to; `upload` does all the steps."""
+        """Return the URL that a file of a patient can be posted to. `upload` performs this and the other steps.
+
+        Args:
+            patient_id: The id of the patient.
+
+        Returns:
+            The URL, and the form fields to send with the file.
+
+        Raises:
+            InvalidRequestError: The id is invalid; nothing was sent.
+            NotFoundError: The patient does not exist, or is archived or deleted.
+            ResponseError: The API refused the request for another reason.
+            TransportError: No usable response arrived within `timeout`, `deadline` and the retries. It is safe to try
+                again.
+            DecodingError: The response is not what the API describes.
+        """
         return await self._read(
             AttachmentPresignedPost, f"/patients/{self._id(patient_id, 'patient_id')}/attachment_presigned_post"
         )
@@ -161,19 +183,30 @@ class PatientAttachments(
         size: int | None = None,
         timeout: float = 300.0,  # noqa: ASYNC109  (of a work of the server, not of this one)
     ) -> PatientAttachment:
-        """Upload a file for a patient and give its record, once the file was processed.
+        """Upload a file for a patient, and wait until the API has processed it.
 
-        The file is a path, bytes, or an asynchronous stream of bytes, and is never whole in memory. A stream whose
-        `size` in bytes is given goes straight to the store and is sent once only; without it, the stream is written to
-        a temporary file first. What has no name of its own needs a `filename`. `timeout` is how many seconds the
-        processing may take; with 0 the record is given as it is before.
+        The file is never held in memory as a whole.
+
+        Args:
+            patient_id: The id of the patient.
+            file: A path, bytes, or an asynchronous stream of bytes.
+            filename: The name of the file; None, the default, for that of the path. Bytes and most streams need one.
+            description: A text of at most 255 characters, or None.
+            size: The size of a stream in bytes. With it, the stream is sent directly and only once; without it, the
+                stream is first written to a temporary file.
+            timeout: Seconds to wait for the API to process the file; 300 by default. With 0, the record is returned as
+                it is before.
+
+        Returns:
+            The record of the attachment.
 
         Raises:
-            InvalidFieldsError: the name or the description cannot be sent.
-            InvalidRequestError: it is not a file, or not of the given size.
-            ResponseError: the store or the API refused it.
-            OutcomeUnknownError: no answer told whether the record was created; or it was, but not processed in time, or
-                nobody could ask whether it was. Then the request in it is a GET of the record.
+            InvalidFieldsError: The name or the description is invalid.
+            InvalidRequestError: The file cannot be read as one, or does not have the given size.
+            ResponseError: The file store or the API refused a request.
+            OutcomeUnknownError: The record may or may not have been created, or it was created and not processed in
+                time. In the latter case, `request` is a GET of the record.
+            TransportError: No usable response arrived, and no record was created. It is safe to try again.
         """
         try:
             upload = self._checked_upload(patient_id, file, filename, description, size)
@@ -188,7 +221,6 @@ class PatientAttachments(
                 )
         return await self._processed(await self._create(upload.fields), timeout)
 
-    @hides_locals
     def _checked_upload(
         self, patient_id: Id, file: FileSource, filename: str | None, description: str | None, size: int | None
     ) -> Upload:
@@ -208,11 +240,11 @@ class PatientAttachments(
         return Form(post.url, post.fields)
 
     async def _processed(self, attachment: PatientAttachment, seconds: float) -> PatientAttachment:
-        """Ask for a record, ever less often, until its file was processed.
+        """Request the record, at growing intervals, until the API has processed its file.
 
         Raises:
-            OutcomeUnknownError: it was not, or cannot be asked for. An error that says to repeat the call would make
-                its caller upload the file twice.
+            OutcomeUnknownError: The file was not processed, or the record could not be read. An error that says that
+                the call can be repeated would make the caller upload the file twice.
         """
         clock = asyncio.get_running_loop().time
         end, wait = clock() + seconds, _FIRST_WAIT
@@ -234,14 +266,22 @@ class PatientAttachments(
 
     @asynccontextmanager
     async def download(self, attachment: PatientAttachment | Id, /) -> AsyncGenerator[Download, None]:
-        """Open the file of an attachment: `async with …download(id) as file: async for piece in file`.
+        """Open the file of an attachment: `async with attachments.download(id) as file: async for chunk in file`.
 
-        Where the API redirects to a store, the key stays behind.
+        If the API redirects to a file store, the API key is not sent there.
+
+        Args:
+            attachment: The attachment, or its id.
+
+        Yields:
+            The file, whose bytes can be iterated or read.
 
         Raises:
-            InvalidRequestError: the attachment has no link to a file on the server of the key.
-            DecodingError: the file is at a URL that is not encrypted.
-            NotFoundError: it has no file, or none yet.
+            InvalidRequestError: The attachment has no link to a file on the server of the key.
+            NotFoundError: The attachment does not exist, or has no file yet.
+            ResponseError: The API or the file store refused the request for another reason.
+            TransportError: No usable response arrived. It is safe to try again.
+            DecodingError: The redirect leads to a URL without encryption.
         """
         if not isinstance(attachment, PatientAttachment):
             attachment = await self.get(attachment, archived="include")
@@ -261,5 +301,5 @@ class PatientAttachments(
         return await self._create(fields)
 
     async def update(self, id: Id, /, **fields: Unpack[PatientAttachmentUpdateFields]) -> PatientAttachment:
-        """Change a patient attachment: a field left out stays as it is, None clears one."""
+        """Update a patient attachment: a field left out is unchanged, None clears it."""
         return await self._update(id, fields)

@@ -1,4 +1,4 @@
-"""Patient cases: treatments that belong together, with their limits."""
+"""Patient cases: courses of treatment, with their limits."""
 
 from collections.abc import Sequence
 from decimal import Decimal
@@ -12,9 +12,9 @@ from ..fields import Fields, Id, Money, Range
 from ..filters import DateField, DateTimeField, Filterable, Filters, IntField, StringField
 from ..links import Link, ListLink, SelfLink
 from ..pagination import Paginator
-from ._base import ArchivedGetMixin, ArchivedListMixin, ArchiveMixin
 from ._changes import ChangesMixin
 from ._list_options import ArchivedListOptions
+from ._mixins import ArchivedGetMixin, ArchivedListMixin, ArchiveMixin
 
 if TYPE_CHECKING:
     from ._bookings import Booking
@@ -59,7 +59,7 @@ class PatientCase(Record):
 
 
 class PatientCaseFields(Fields, total=False):
-    """What may be sent of a patient case."""
+    """The fields of a patient case that can be sent."""
 
     attendee_ids: Sequence[Id] | None
     closed: bool | None
@@ -79,7 +79,7 @@ class PatientCaseFields(Fields, total=False):
 
 
 class PatientCaseFilters(Filters):
-    """What patient cases can be searched by."""
+    """The columns that patient cases can be filtered and sorted by."""
 
     archived_at = DateTimeField()
     closed_at = DateTimeField()
@@ -103,7 +103,7 @@ class PatientCases(
     where = PatientCaseFilters()
 
     def list_active(self, *filters: Filterable, **options: Unpack[ArchivedListOptions]) -> Paginator[PatientCase]:
-        """Stream the patient cases that are active."""
+        """Return a paginator over the patient cases that are active."""
         return self._list("/patient_cases/active", filters, options)
 
     async def create(self, **fields: Unpack[PatientCaseFields]) -> PatientCase:
@@ -111,5 +111,5 @@ class PatientCases(
         return await self._create(fields)
 
     async def update(self, id: Id, /, **fields: Unpack[PatientCaseFields]) -> PatientCase:
-        """Change a patient case: a field left out stays as it is, None clears one."""
+        """Update a patient case: a field left out is unchanged, None clears it."""
         return await self._update(id, fields)

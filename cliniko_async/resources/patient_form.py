@@ -1,4 +1,4 @@
-"""Patient forms: what patients were asked to fill in."""
+"""Patient forms: the forms that patients were asked to fill in."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated, Literal, Required, Unpack
@@ -10,9 +10,9 @@ from ..fields import AsRead, Fields, Id, MaxLength
 from ..filters import Column, DateTimeField, Filterable, Filters, IntField
 from ..links import Link, SelfLink
 from ..pagination import Paginator
-from ._base import ArchivedGetMixin, ArchivedListMixin, ArchiveMixin
 from ._changes import ChangesMixin
 from ._list_options import ArchivedListOptions
+from ._mixins import ArchivedGetMixin, ArchivedListMixin, ArchiveMixin
 
 if TYPE_CHECKING:
     from ._bookings import Booking
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 @record
 class PatientFormReply(Part):
-    """The answer to a question about a field of the patient; each kind fills in some of the fields."""
+    """The answer to a question about the patient. The question decides which of these fields are set."""
 
     accusative: str | None = None
     address_1: str | None = None
@@ -54,7 +54,7 @@ class PatientFormReplyPhone(Part):
 
 @record
 class PatientFormAnswer(Part):
-    """One of the answers to choose from."""
+    """One of the answers that can be chosen."""
 
     selected: bool | None = None
     value: str | None = None
@@ -62,7 +62,7 @@ class PatientFormAnswer(Part):
 
 @record
 class PatientFormOptions(Part):
-    """Which parts of a name are asked for."""
+    """Which parts of a name the question asks for."""
 
     preferred_first_name_enabled: bool | None = None
     title_enabled: bool | None = None
@@ -70,7 +70,7 @@ class PatientFormOptions(Part):
 
 @record
 class PatientFormOther(Part):
-    """The answer that is none of those to choose from."""
+    """The answer that is not among those that can be chosen."""
 
     enabled: bool | None = None
     label: str | None = None
@@ -80,7 +80,7 @@ class PatientFormOther(Part):
 
 @record
 class PatientFormQuestion(Part):
-    """A question of any kind, and its answer; each kind fills in some of the fields."""
+    """A question and its answer. Its type decides which of these fields are set."""
 
     answer: str | PatientFormReply | tuple[PatientFormReplyPhone, ...] | None = None
     answers: tuple[PatientFormAnswer, ...] | None = None
@@ -95,7 +95,7 @@ class PatientFormQuestion(Part):
 
 @record
 class PatientFormSection(Part):
-    """Questions that belong together, under one heading."""
+    """A group of questions under one heading."""
 
     description: str | None = None
     name: str | None = None
@@ -104,7 +104,7 @@ class PatientFormSection(Part):
 
 @record
 class PatientFormContent(Part):
-    """What is asked, and what was answered."""
+    """The questions and their answers."""
 
     sections: tuple[PatientFormSection, ...] | None = None
 
@@ -133,7 +133,7 @@ class PatientForm(Record):
 
 
 class PatientFormReplyFields(Fields, total=False):
-    """What may be sent of a reply."""
+    """The fields of a reply that can be sent."""
 
     accusative: Annotated[str, MaxLength(50)]
     address_1: Annotated[str, MaxLength(255)]
@@ -154,28 +154,28 @@ class PatientFormReplyFields(Fields, total=False):
 
 
 class PatientFormReplyPhoneFields(Fields, total=False):
-    """What may be sent of a reply phone."""
+    """The fields of a reply phone that can be sent."""
 
     number: Required[Annotated[str, MaxLength(100)]]
     phone_type: Required[Literal["Fax", "Home", "Mobile", "Other", "Work"]]
 
 
 class PatientFormAnswerFields(Fields, total=False):
-    """What may be sent of an answer."""
+    """The fields of an answer that can be sent."""
 
     selected: bool | None
     value: Annotated[str, MaxLength(255)] | None
 
 
 class PatientFormOptionsFields(Fields, total=False):
-    """What may be sent of the options."""
+    """The fields of the options that can be sent."""
 
     preferred_first_name_enabled: bool
     title_enabled: bool
 
 
 class PatientFormOtherFields(Fields, total=False):
-    """What may be sent of the other answer."""
+    """The fields of the other answer that can be sent."""
 
     enabled: bool
     label: Annotated[str, MaxLength(50)]
@@ -184,7 +184,7 @@ class PatientFormOtherFields(Fields, total=False):
 
 
 class PatientFormQuestionFields(Fields, total=False):
-    """What may be sent of a question."""
+    """The fields of a question that can be sent."""
 
     answer: (
         Date
@@ -219,7 +219,7 @@ class PatientFormQuestionFields(Fields, total=False):
 
 
 class PatientFormSectionFields(Fields, total=False):
-    """What may be sent of a section."""
+    """The fields of a section that can be sent."""
 
     description: str | None
     name: Annotated[str, MaxLength(255)] | None
@@ -227,13 +227,13 @@ class PatientFormSectionFields(Fields, total=False):
 
 
 class PatientFormContentFields(Fields, total=False):
-    """What may be sent of the content."""
+    """The fields of the content that can be sent."""
 
     sections: Sequence[PatientFormSectionFields | AsRead[PatientFormSection]]
 
 
 class PatientFormFields(Fields, total=False):
-    """What may be sent of a patient form."""
+    """The fields of a patient form that can be sent."""
 
     attendee_id: Id
     business_id: Id
@@ -247,7 +247,7 @@ class PatientFormFields(Fields, total=False):
 
 
 class PatientFormFilters(Filters):
-    """What patient forms can be searched by."""
+    """The columns that patient forms can be filtered and sorted by."""
 
     archived_at = DateTimeField()
     attendee_id = IntField()
@@ -268,11 +268,11 @@ class PatientForms(
     record = PatientForm
     where = PatientFormFilters()
 
-    @deprecated("the API gives this path up: use list with a filter on attendee_id")
+    @deprecated("the API has deprecated this path; use list with a filter on attendee_id")
     def list_for_attendee(
         self, attendee_id: Id, /, *filters: Filterable, **options: Unpack[ArchivedListOptions]
     ) -> Paginator[PatientForm]:
-        """Stream the patient forms of an attendee; `list` with a filter on `attendee_id` replaced it."""
+        """Return a paginator over the patient forms of an attendee."""
         return self._list(f"/attendees/{self._id(attendee_id, 'attendee_id')}/patient_forms", filters, options)
 
     async def create(self, **fields: Unpack[PatientFormFields]) -> PatientForm:
@@ -280,5 +280,5 @@ class PatientForms(
         return await self._create(fields)
 
     async def update(self, id: Id, /, **fields: Unpack[PatientFormFields]) -> PatientForm:
-        """Change a patient form: a field left out stays as it is, None clears one."""
+        """Update a patient form: a field left out is unchanged, None clears it."""
         return await self._update(id, fields)

@@ -1,4 +1,4 @@
-"""Patient form templates: the forms from which those for patients are made."""
+"""Patient form templates: the templates from which patient forms are made."""
 
 from collections.abc import Sequence
 from typing import Annotated, Literal, Required, Unpack
@@ -8,20 +8,20 @@ from .._records.record import Part, Record, record
 from ..fields import AsRead, Fields, Id, MaxLength
 from ..filters import Column, DateTimeField, Filters, IntField
 from ..links import SelfLink
-from ._base import ArchivedGetMixin, ArchivedListMixin, ArchiveMixin
 from ._changes import ChangesMixin
+from ._mixins import ArchivedGetMixin, ArchivedListMixin, ArchiveMixin
 
 
 @record
 class PatientFormTemplateAnswer(Part):
-    """One of the answers to choose from."""
+    """One of the answers that can be chosen."""
 
     value: str | None = None
 
 
 @record
 class PatientFormTemplateOptions(Part):
-    """Which parts of a name are asked for."""
+    """Which parts of a name the question asks for."""
 
     preferred_first_name_enabled: bool | None = None
     title_enabled: bool | None = None
@@ -29,14 +29,14 @@ class PatientFormTemplateOptions(Part):
 
 @record
 class PatientFormTemplateOther(Part):
-    """The answer that is none of those to choose from."""
+    """The answer that is not among those that can be chosen."""
 
     enabled: bool | None = None
 
 
 @record
 class PatientFormTemplateQuestion(Part):
-    """A question of any kind, and its answer; each kind fills in some of the fields."""
+    """A question and its answer. Its type decides which of these fields are set."""
 
     answer: str | None = None
     answers: tuple[PatientFormTemplateAnswer, ...] | None = None
@@ -50,7 +50,7 @@ class PatientFormTemplateQuestion(Part):
 
 @record
 class PatientFormTemplateSection(Part):
-    """Questions that belong together, under one heading."""
+    """A group of questions under one heading."""
 
     description: str | None = None
     name: str | None = None
@@ -59,14 +59,14 @@ class PatientFormTemplateSection(Part):
 
 @record
 class PatientFormTemplateContent(Part):
-    """What is asked, and what was answered."""
+    """The questions and their answers."""
 
     sections: tuple[PatientFormTemplateSection, ...] | None = None
 
 
 @record
 class PatientFormTemplate(Record):
-    """A form from which those for patients are made."""
+    """A template from which patient forms are made."""
 
     id: str
     links: SelfLink
@@ -80,26 +80,26 @@ class PatientFormTemplate(Record):
 
 
 class PatientFormTemplateAnswerFields(Fields, total=False):
-    """What may be sent of an answer."""
+    """The fields of an answer that can be sent."""
 
     value: Annotated[str, MaxLength(255)] | None
 
 
 class PatientFormTemplateOptionsFields(Fields, total=False):
-    """What may be sent of the options."""
+    """The fields of the options that can be sent."""
 
     preferred_first_name_enabled: bool
     title_enabled: bool
 
 
 class PatientFormTemplateOtherFields(Fields, total=False):
-    """What may be sent of the other answer."""
+    """The fields of the other answer that can be sent."""
 
     enabled: bool
 
 
 class PatientFormTemplateQuestionFields(Fields, total=False):
-    """What may be sent of a question."""
+    """The fields of a question that can be sent."""
 
     answer: str
     answers: Sequence[PatientFormTemplateAnswerFields | AsRead[PatientFormTemplateAnswer]]
@@ -127,7 +127,7 @@ class PatientFormTemplateQuestionFields(Fields, total=False):
 
 
 class PatientFormTemplateSectionFields(Fields, total=False):
-    """What may be sent of a section."""
+    """The fields of a section that can be sent."""
 
     description: str | None
     name: Annotated[str, MaxLength(255)] | None
@@ -135,13 +135,13 @@ class PatientFormTemplateSectionFields(Fields, total=False):
 
 
 class PatientFormTemplateContentFields(Fields, total=False):
-    """What may be sent of the content."""
+    """The fields of the content that can be sent."""
 
     sections: Sequence[PatientFormTemplateSectionFields | AsRead[PatientFormTemplateSection]]
 
 
 class PatientFormTemplateFields(Fields, total=False):
-    """What may be sent of a patient form template."""
+    """The fields of a patient form template that can be sent."""
 
     content: PatientFormTemplateContentFields | AsRead[PatientFormTemplateContent] | None
     email_to_patient_on_completion: bool | None
@@ -150,7 +150,7 @@ class PatientFormTemplateFields(Fields, total=False):
 
 
 class PatientFormTemplateFilters(Filters):
-    """What patient form templates can be searched by."""
+    """The columns that patient form templates can be filtered and sorted by."""
 
     archived_at = DateTimeField()
     created_at = DateTimeField()
@@ -176,5 +176,5 @@ class PatientFormTemplates(
         return await self._create(fields)
 
     async def update(self, id: Id, /, **fields: Unpack[PatientFormTemplateFields]) -> PatientFormTemplate:
-        """Change a patient form template: a field left out stays as it is, None clears one."""
+        """Update a patient form template: a field left out is unchanged, None clears it."""
         return await self._update(id, fields)

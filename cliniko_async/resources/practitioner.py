@@ -1,4 +1,4 @@
-"""Practitioners: those who treat patients."""
+"""Practitioners: the users who treat patients."""
 
 from typing import TYPE_CHECKING, Never, Unpack
 
@@ -8,9 +8,9 @@ from ..fields import Id
 from ..filters import BooleanField, DateTimeField, Filterable, Filters, IntField
 from ..links import Link, ListLink, SelfLink
 from ..pagination import Paginator
-from ._base import GetMixin, ListMixin
 from ._changes import ChangesMixin
 from ._list_options import ListOptions
+from ._mixins import GetMixin, ListMixin
 
 if TYPE_CHECKING:
     from .appointment_type import AppointmentType
@@ -45,7 +45,7 @@ class Practitioner(Record):
 
 
 class PractitionerFilters(Filters):
-    """What practitioners can be searched by."""
+    """The columns that practitioners can be filtered and sorted by."""
 
     active = BooleanField()
     created_at = DateTimeField()
@@ -63,13 +63,13 @@ class Practitioners(ChangesMixin[Practitioner], ListMixin[Practitioner], GetMixi
     where = PractitionerFilters()
 
     def list_inactive(self, *filters: Filterable, **options: Unpack[ListOptions]) -> Paginator[Practitioner]:
-        """Stream the practitioners who no longer work here."""
+        """Return a paginator over the practitioners who no longer work here."""
         return self._list("/practitioners/inactive", filters, options)
 
     def list_for_appointment_type(
         self, appointment_type_id: Id, /, *filters: Filterable, **options: Unpack[ListOptions]
     ) -> Paginator[Practitioner]:
-        """Stream the practitioners who take an appointment type."""
+        """Return a paginator over the practitioners who offer an appointment type."""
         return self._list(
             f"/appointment_types/{self._id(appointment_type_id, 'appointment_type_id')}/practitioners", filters, options
         )
@@ -77,13 +77,13 @@ class Practitioners(ChangesMixin[Practitioner], ListMixin[Practitioner], GetMixi
     def list_for_business(
         self, business_id: Id, /, *filters: Filterable, **options: Unpack[ListOptions]
     ) -> Paginator[Practitioner]:
-        """Stream the practitioners who work at a business."""
+        """Return a paginator over the practitioners who work at a business."""
         return self._list(f"/businesses/{self._id(business_id, 'business_id')}/practitioners", filters, options)
 
     def list_inactive_for_appointment_type(
         self, appointment_type_id: Id, /, *filters: Filterable, **options: Unpack[ListOptions]
     ) -> Paginator[Practitioner]:
-        """Stream the inactive practitioners who took an appointment type."""
+        """Return a paginator over the inactive practitioners who offered an appointment type."""
         return self._list(
             f"/appointment_types/{self._id(appointment_type_id, 'appointment_type_id')}/practitioners/inactive",
             filters,
@@ -93,7 +93,7 @@ class Practitioners(ChangesMixin[Practitioner], ListMixin[Practitioner], GetMixi
     def list_inactive_for_business(
         self, business_id: Id, /, *filters: Filterable, **options: Unpack[ListOptions]
     ) -> Paginator[Practitioner]:
-        """Stream the inactive practitioners who worked at a business."""
+        """Return a paginator over the inactive practitioners who worked at a business."""
         return self._list(
             f"/businesses/{self._id(business_id, 'business_id')}/practitioners/inactive", filters, options
         )

@@ -9,9 +9,9 @@ from ..fields import Fields, Id
 from ..filters import Column, DateTimeField, Filterable, Filters, IntField, StringField
 from ..links import Link, SelfLink
 from ..pagination import Paginator
-from ._base import DeleteMixin, GetMixin, ListMixin
 from ._changes import ChangesMixin
 from ._list_options import ListOptions
+from ._mixins import DeleteMixin, GetMixin, ListMixin
 
 if TYPE_CHECKING:
     from .business import Business
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 @record
 class PractitionerReferenceNumber(Record):
-    """A number by which somebody outside the clinic knows a practitioner."""
+    """A number that an insurer or authority has given to a practitioner."""
 
     id: str
     links: SelfLink
@@ -33,7 +33,7 @@ class PractitionerReferenceNumber(Record):
 
 
 class PractitionerReferenceNumberFields(Fields, total=False):
-    """What may be sent of a practitioner reference number."""
+    """The fields of a practitioner reference number that can be sent."""
 
     business_id: Id
     name: str | None
@@ -42,7 +42,7 @@ class PractitionerReferenceNumberFields(Fields, total=False):
 
 
 class PractitionerReferenceNumberFilters(Filters):
-    """What practitioner reference numbers can be searched by."""
+    """The columns that practitioner reference numbers can be filtered and sorted by."""
 
     business_id = IntField()
     created_at = DateTimeField()
@@ -65,11 +65,11 @@ class PractitionerReferenceNumbers(
     record = PractitionerReferenceNumber
     where = PractitionerReferenceNumberFilters()
 
-    @deprecated("the API gives this path up: use list with a filter on practitioner_id")
+    @deprecated("the API has deprecated this path; use list with a filter on practitioner_id")
     def list_for_practitioner(
         self, practitioner_id: Id, /, *filters: Filterable, **options: Unpack[ListOptions]
     ) -> Paginator[PractitionerReferenceNumber]:
-        """Stream the reference numbers of a practitioner; `list` with a filter on `practitioner_id` replaced it."""
+        """Return a paginator over the reference numbers of a practitioner."""
         return self._list(
             f"/practitioners/{self._id(practitioner_id, 'practitioner_id')}/practitioner_reference_numbers",
             filters,
@@ -83,5 +83,5 @@ class PractitionerReferenceNumbers(
     async def update(
         self, id: Id, /, **fields: Unpack[PractitionerReferenceNumberFields]
     ) -> PractitionerReferenceNumber:
-        """Change a practitioner reference number: a field left out stays as it is, None clears one."""
+        """Update a practitioner reference number: a field left out is unchanged, None clears it."""
         return await self._update(id, fields)

@@ -10,8 +10,8 @@ from .._records.record import DEPRECATED, Record, record
 from ..fields import DecimalNumber, Deprecated, Fields, Id, MaxLength, Money, Range
 from ..filters import DateTimeField, Filters, IntField, StringField
 from ..links import Link, ListLink, SelfLink
-from ._base import ArchivedGetMixin, ArchivedListMixin, ArchiveMixin, DeprecatedDeleteMixin
 from ._changes import ChangesMixin
+from ._mixins import ArchivedGetMixin, ArchivedListMixin, ArchiveMixin, DeprecatedDeleteMixin
 
 if TYPE_CHECKING:
     from .product_supplier import ProductSupplier
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 @record
 class Product(Record):
-    """Goods that a clinic sells.
+    """A product that a clinic sells.
 
     The API has deprecated `product_supplier_name`.
     """
@@ -47,7 +47,7 @@ class Product(Record):
 
 
 class ProductFields(Fields, total=False):
-    """What may be sent of a product.
+    """The fields of a product that can be sent.
 
     The API has deprecated `product_supplier_name`.
     """
@@ -66,7 +66,7 @@ class ProductFields(Fields, total=False):
 
 
 class ProductFilters(Filters):
-    """What products can be searched by."""
+    """The columns that products can be filtered and sorted by."""
 
     archived_at = DateTimeField()
     created_at = DateTimeField()
@@ -94,5 +94,5 @@ class Products(
         return await self._create(fields)
 
     async def update(self, id: Id, /, **fields: Unpack[ProductFields]) -> Product:
-        """Change a product: a field left out stays as it is, None clears one."""
+        """Update a product: a field left out is unchanged, None clears it."""
         return await self._update(id, fields)

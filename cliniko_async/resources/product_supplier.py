@@ -7,8 +7,8 @@ from .._records.record import Record, record
 from ..fields import Fields, Id
 from ..filters import DateTimeField, Filters, IntField, StringField
 from ..links import SelfLink
-from ._base import ArchiveMixin, DeprecatedDeleteMixin, GetMixin, ListMixin
 from ._changes import ChangesMixin
+from ._mixins import ArchiveMixin, DeprecatedDeleteMixin, GetMixin, ListMixin
 
 
 @record
@@ -23,13 +23,13 @@ class ProductSupplier(Record):
 
 
 class ProductSupplierFields(Fields, total=False):
-    """What may be sent of a product supplier."""
+    """The fields of a product supplier that can be sent."""
 
     name: str
 
 
 class ProductSupplierFilters(Filters):
-    """What product suppliers can be searched by."""
+    """The columns that product suppliers can be filtered and sorted by."""
 
     created_at = DateTimeField()
     id = IntField()
@@ -55,5 +55,5 @@ class ProductSuppliers(
         return await self._create(fields)
 
     async def update(self, id: Id, /, **fields: Unpack[ProductSupplierFields]) -> ProductSupplier:
-        """Change a product supplier: a field left out stays as it is, None clears one."""
+        """Update a product supplier: a field left out is unchanged, None clears it."""
         return await self._update(id, fields)

@@ -1,4 +1,4 @@
-"""Public settings: what every user may know of an account's settings."""
+"""Public settings: the settings of an account that every user may read."""
 
 from .._records.record import Value, record
 from ..filters import Filters
@@ -21,7 +21,7 @@ from ._settings import (
 
 @record
 class PublicSettings(Value):
-    """The part of an account's settings that is open to every user."""
+    """The settings of an account that every user may read."""
 
     account: PublicSettingsAccount | None = None
     calendar: SettingsCalendar | None = None
@@ -45,5 +45,16 @@ class PublicAccountSettings(Resource[PublicSettings]):
     where = Filters()
 
     async def get(self) -> PublicSettings:
-        """Give the settings that every user may read."""
+        """Return the settings that every user may read.
+
+        Returns:
+            The settings.
+
+        Raises:
+            UnauthorizedError: The API key was rejected.
+            ResponseError: The API refused the request for another reason.
+            TransportError: No usable response arrived within `timeout`, `deadline` and the retries. It is safe to try
+                again.
+            DecodingError: The response is not what the API describes.
+        """
         return await self._get("/settings/public")

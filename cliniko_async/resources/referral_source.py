@@ -7,9 +7,9 @@ from .._records.record import Record, record
 from ..fields import Fields, Id
 from ..filters import DateTimeField, Filters, IntField
 from ..links import Link, SelfLink
-from ._base import ArchivedListMixin
 from ._changes import ChangesMixin
 from ._list_options import Archived
+from ._mixins import ArchivedListMixin
 
 if TYPE_CHECKING:
     from .contact import Contact
@@ -35,7 +35,7 @@ class ReferralSource(Record):
 
 
 class ReferralSourceFields(Fields, total=False):
-    """What may be sent of a referral source."""
+    """The fields of a referral source that can be sent."""
 
     notes: str | None
     referral_source_type_id: Id
@@ -44,7 +44,7 @@ class ReferralSourceFields(Fields, total=False):
 
 
 class ReferralSourceFilters(Filters):
-    """What referral sources can be searched by."""
+    """The columns that referral sources can be filtered and sorted by."""
 
     archived_at = DateTimeField()
     created_at = DateTimeField()
@@ -62,15 +62,11 @@ class ReferralSources(ChangesMixin[ReferralSource], ArchivedListMixin[ReferralSo
     where = ReferralSourceFilters()
 
     async def get(self, patient_id: Id, /, **visibility: Unpack[Archived]) -> ReferralSource:
-        """Give the referral source of a patient.
-
-        Raises:
-            NotFoundError: the patient has none.
-        """
+        """Return the referral source of a patient; `NotFoundError` says that the patient has none."""
         return await self._get(self._of(patient_id), visibility)
 
     async def update(self, patient_id: Id, /, **fields: Unpack[ReferralSourceFields]) -> ReferralSource:
-        """Change the referral source of a patient: a field left out stays as it is, None clears one."""
+        """Update the referral source of a patient: a field left out is unchanged, None clears it."""
         return await self._record_for(self._write("update", fields, "PATCH", lambda: self._of(patient_id)))
 
     def _of(self, patient_id: Id) -> str:

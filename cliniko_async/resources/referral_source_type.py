@@ -6,8 +6,8 @@ from .._dates import DateTime
 from .._records.record import Record, record
 from ..filters import Column, DateTimeField, Filters, IntField
 from ..links import ListLink, SelfLink
-from ._base import ArchivedGetMixin, ArchivedListMixin
 from ._changes import ChangesMixin
+from ._mixins import ArchivedGetMixin, ArchivedListMixin
 
 if TYPE_CHECKING:
     from .contact import Contact
@@ -30,7 +30,7 @@ class ReferralSourceType(Record):
 
 
 class ReferralSourceTypeFilters(Filters):
-    """What referral source types can be searched by."""
+    """The columns that referral source types can be filtered and sorted by."""
 
     archived_at = DateTimeField()
     created_at = DateTimeField()

@@ -1,4 +1,4 @@
-"""Relationships: which patients belong to one another."""
+"""Relationships: how patients are related to one another."""
 
 from typing import TYPE_CHECKING, Literal, Unpack
 
@@ -7,8 +7,8 @@ from .._records.record import Record, record
 from ..fields import Fields, Id
 from ..filters import DateTimeField, Filters, IntField
 from ..links import Link, SelfLink
-from ._base import ArchivedGetMixin, ArchivedListMixin, ArchiveMixin
 from ._changes import ChangesMixin
+from ._mixins import ArchivedGetMixin, ArchivedListMixin, ArchiveMixin
 
 if TYPE_CHECKING:
     from .patient import Patient
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 @record
 class Relationship(Record):
-    """What one patient is to another."""
+    """The relation of one patient to another."""
 
     id: str
     links: SelfLink
@@ -30,7 +30,7 @@ class Relationship(Record):
 
 
 class RelationshipFields(Fields, total=False):
-    """What may be sent of a relationship."""
+    """The fields of a relationship that can be sent."""
 
     patient_id: Id
     related_patient_id: Id
@@ -38,7 +38,7 @@ class RelationshipFields(Fields, total=False):
 
 
 class RelationshipFilters(Filters):
-    """What relationships can be searched by."""
+    """The columns that relationships can be filtered and sorted by."""
 
     archived_at = DateTimeField()
     created_at = DateTimeField()
@@ -64,5 +64,5 @@ class Relationships(
         return await self._create(fields)
 
     async def update(self, id: Id, /, **fields: Unpack[RelationshipFields]) -> Relationship:
-        """Change a relationship: a field left out stays as it is, None clears one."""
+        """Update a relationship: a field left out is unchanged, None clears it."""
         return await self._update(id, fields)

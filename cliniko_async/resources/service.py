@@ -7,8 +7,8 @@ from ..fields import Id
 from ..filters import Filterable, Filters
 from ..links import Link
 from ..pagination import Paginator
-from ._base import ListMixin
 from ._list_options import ListOptions
+from ._mixins import ListMixin
 
 if TYPE_CHECKING:
     from .appointment_type import AppointmentType
@@ -35,5 +35,5 @@ class Services(ListMixin[Service]):
     def list_for_business(
         self, business_id: Id, /, *filters: Filterable, **options: Unpack[ListOptions]
     ) -> Paginator[Service]:
-        """Stream the services offered at a business."""
+        """Return a paginator over the services offered at a business."""
         return self._list(f"/businesses/{self._id(business_id, 'business_id')}/services", filters, options)

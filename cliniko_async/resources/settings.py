@@ -23,7 +23,7 @@ from ._settings import (
 
 @record
 class SettingsCompliance(Value):
-    """What stands in the way of a legal requirement."""
+    """Legal requirements that the account does not yet meet."""
 
     has_hipaa_compliance_conflicts: bool | None = None
     hipaa_compliance_conflict_messages: tuple[str, ...] | None = attrs.field(
@@ -50,14 +50,14 @@ class SettingsMedipass(Value):
 
 @record
 class SettingsIntegrations(PublicSettingsIntegrations):
-    """The programs that the account is connected to."""
+    """The programs that are connected to the account."""
 
     medipass: SettingsMedipass | None = None
 
 
 @record
 class SettingsAdroll(Value):
-    """The account's names at AdRoll."""
+    """The account's identifiers at AdRoll."""
 
     advertiser_id: str | None = None
     pixel_id: str | None = None
@@ -65,14 +65,14 @@ class SettingsAdroll(Value):
 
 @record
 class SettingsGoogleAnalytics(Value):
-    """The account's name at Google Analytics."""
+    """The account's identifier at Google Analytics."""
 
     tracking_id: str | None = None
 
 
 @record
 class SettingsGoogleTagManager(Value):
-    """The account's name at Google Tag Manager."""
+    """The account's identifier at Google Tag Manager."""
 
     container_id: str | None = None
 
@@ -88,7 +88,7 @@ class SettingsOnlineBookings(PublicSettingsOnlineBookings):
 
 @record
 class SettingsPatientPrivacy(PublicSettingsPatientPrivacy):
-    """How patients' names and data are guarded."""
+    """How patients' names and data are protected."""
 
     anonymise_appointments_on_deletion: bool | None = None
     anonymise_booking_notifications: bool | None = None
@@ -122,9 +122,16 @@ class AccountSettings(Resource[Settings]):
     where = Filters()
 
     async def get(self) -> Settings:
-        """Give the settings; only roles that may see them get an answer.
+        """Return the settings of the account.
+
+        Returns:
+            The settings.
 
         Raises:
-            ForbiddenError: the role of the key's user is no such role.
+            ForbiddenError: The role of the key's user does not allow it.
+            ResponseError: The API refused the request for another reason.
+            TransportError: No usable response arrived within `timeout`, `deadline` and the retries. It is safe to try
+                again.
+            DecodingError: The response is not what the API describes.
         """
         return await self._get("/settings")

@@ -1,4 +1,4 @@
-"""Signatures: what was drawn below a patient form."""
+"""Signatures: the signatures on patient forms."""
 
 from typing import TYPE_CHECKING
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 @record
 class Signature(Record):
-    """A signature below a patient form."""
+    """A signature on a patient form."""
 
     id: str
     links: SelfLink
@@ -33,7 +33,7 @@ class Signatures(Resource[Signature]):
     where = Filters()
 
     async def get(self, patient_form_id: Id, id: Id, /) -> Signature:
-        """Give a signature, which is read below its patient form."""
+        """Return a signature of a patient form."""
         return await self._get(
             f"/patient_forms/{self._id(patient_form_id, 'patient_form_id')}/signatures/{self._id(id)}"
         )

@@ -1,4 +1,4 @@
-"""Stock adjustments: how many of a product came or went, and why."""
+"""Stock adjustments: changes of the stock of a product, and their reasons."""
 
 from decimal import Decimal
 from typing import TYPE_CHECKING, Annotated, Literal, Unpack
@@ -8,8 +8,8 @@ from .._records.record import Record, record
 from ..fields import Deprecated, Fields, Id, Money
 from ..filters import DateTimeField, Filters, IntField
 from ..links import Link, SelfLink
-from ._base import ArchivedGetMixin, ArchivedListMixin
 from ._changes import ChangesMixin
+from ._mixins import ArchivedGetMixin, ArchivedListMixin
 
 if TYPE_CHECKING:
     from .product import Product
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @record
 class StockAdjustment(Record):
-    """A change of how many of a product are in stock."""
+    """A change of the stock of a product."""
 
     id: str
     links: SelfLink
@@ -34,7 +34,7 @@ class StockAdjustment(Record):
 
 
 class StockAdjustmentFields(Fields, total=False):
-    """What may be sent of a stock adjustment.
+    """The fields of a stock adjustment that can be sent.
 
     The API has deprecated `comment`.
     """
@@ -47,7 +47,7 @@ class StockAdjustmentFields(Fields, total=False):
 
 
 class StockAdjustmentFilters(Filters):
-    """What stock adjustments can be searched by."""
+    """The columns that stock adjustments can be filtered and sorted by."""
 
     archived_at = DateTimeField()
     created_at = DateTimeField()

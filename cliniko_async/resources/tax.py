@@ -10,8 +10,8 @@ from .._records.record import DEPRECATED, Record, record
 from ..fields import Fields, Id, Money, Range
 from ..filters import Column, DateTimeField, Filters, IntField
 from ..links import SelfLink
-from ._base import DeleteMixin, GetMixin, ListMixin
 from ._changes import ChangesMixin
+from ._mixins import DeleteMixin, GetMixin, ListMixin
 
 
 @record
@@ -31,7 +31,7 @@ class Tax(Record):
 
 
 class TaxFields(Fields, total=False):
-    """What may be sent of a tax."""
+    """The fields of a tax that can be sent."""
 
     amount: Annotated[Money, Range(0, 4_000_000_000, high_excluded=True)]
     name: str
@@ -39,7 +39,7 @@ class TaxFields(Fields, total=False):
 
 
 class TaxFilters(Filters):
-    """What taxes can be searched by."""
+    """The columns that taxes can be filtered and sorted by."""
 
     created_at = DateTimeField()
     id = IntField()
@@ -59,5 +59,5 @@ class Taxes(ChangesMixin[Tax], ListMixin[Tax], GetMixin[Tax], DeleteMixin[Tax]):
         return await self._create(fields)
 
     async def update(self, id: Id, /, **fields: Unpack[TaxFields]) -> Tax:
-        """Change a tax: a field left out stays as it is, None clears one."""
+        """Update a tax: a field left out is unchanged, None clears it."""
         return await self._update(id, fields)

@@ -1,4 +1,4 @@
-"""Treatment notes: what practitioners wrote down about a treatment."""
+"""Treatment notes: the notes of practitioners about a treatment."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated, Literal, Required, Unpack
@@ -9,15 +9,15 @@ from ..fields import AsRead, Fields, Id, MaxLength
 from ..filters import BooleanField, DateTimeField, Filterable, Filters, IntField
 from ..links import Link, SelfLink
 from ..pagination import Paginator
-from ._base import (
+from ._changes import ChangesMixin
+from ._list_options import ArchivedDeletedListOptions
+from ._mixins import (
     ArchivedDeletedGetMixin,
     ArchivedDeletedListMixin,
     ArchiveMixin,
     DeprecatedDeleteMixin,
     UnarchiveMixin,
 )
-from ._changes import ChangesMixin
-from ._list_options import ArchivedDeletedListOptions
 
 if TYPE_CHECKING:
     from ._bookings import Booking
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 @record
 class TreatmentNoteAnswer(Part):
-    """One of the answers to choose from."""
+    """One of the answers that can be chosen."""
 
     selected: bool | None = None
     value: str | None = None
@@ -37,7 +37,7 @@ class TreatmentNoteAnswer(Part):
 
 @record
 class TreatmentNoteOther(Part):
-    """The answer that is none of those to choose from."""
+    """The answer that is not among those that can be chosen."""
 
     enabled: bool | None = None
     selected: bool | None = None
@@ -46,7 +46,7 @@ class TreatmentNoteOther(Part):
 
 @record
 class TreatmentNoteQuestion(Part):
-    """A question of any kind, and its answer; each kind fills in some of the fields."""
+    """A question and its answer. Its type decides which of these fields are set."""
 
     answer: str | None = None
     answers: tuple[TreatmentNoteAnswer, ...] | None = None
@@ -58,7 +58,7 @@ class TreatmentNoteQuestion(Part):
 
 @record
 class TreatmentNoteSection(Part):
-    """Questions that belong together, under one heading."""
+    """A group of questions under one heading."""
 
     description: str | None = None
     name: str | None = None
@@ -67,7 +67,7 @@ class TreatmentNoteSection(Part):
 
 @record
 class TreatmentNoteContent(Part):
-    """What is asked, and what was answered."""
+    """The questions and their answers."""
 
     sections: tuple[TreatmentNoteSection, ...] | None = None
 
@@ -96,14 +96,14 @@ class TreatmentNote(Record):
 
 
 class TreatmentNoteAnswerFields(Fields, total=False):
-    """What may be sent of an answer."""
+    """The fields of an answer that can be sent."""
 
     selected: bool | None
     value: Annotated[str, MaxLength(255)] | None
 
 
 class TreatmentNoteOtherFields(Fields, total=False):
-    """What may be sent of the other answer."""
+    """The fields of the other answer that can be sent."""
 
     enabled: bool
     selected: bool
@@ -111,7 +111,7 @@ class TreatmentNoteOtherFields(Fields, total=False):
 
 
 class TreatmentNoteQuestionFields(Fields, total=False):
-    """What may be sent of a question."""
+    """The fields of a question that can be sent."""
 
     answer: Date | str
     answers: Sequence[TreatmentNoteAnswerFields | AsRead[TreatmentNoteAnswer]]
@@ -122,7 +122,7 @@ class TreatmentNoteQuestionFields(Fields, total=False):
 
 
 class TreatmentNoteSectionFields(Fields, total=False):
-    """What may be sent of a section."""
+    """The fields of a section that can be sent."""
 
     description: str | None
     name: Annotated[str, MaxLength(255)] | None
@@ -130,13 +130,13 @@ class TreatmentNoteSectionFields(Fields, total=False):
 
 
 class TreatmentNoteContentFields(Fields, total=False):
-    """What may be sent of the content."""
+    """The fields of the content that can be sent."""
 
     sections: Sequence[TreatmentNoteSectionFields | AsRead[TreatmentNoteSection]]
 
 
 class TreatmentNoteFields(Fields, total=False):
-    """What may be sent of a treatment note."""
+    """The fields of a treatment note that can be sent."""
 
     attendee_id: Id
     booking_id: Id
@@ -148,7 +148,7 @@ class TreatmentNoteFields(Fields, total=False):
 
 
 class TreatmentNoteFilters(Filters):
-    """What treatment notes can be searched by."""
+    """The columns that treatment notes can be filtered and sorted by."""
 
     archived_at = DateTimeField()
     attendee_id = IntField()
@@ -180,7 +180,7 @@ class TreatmentNotes(
     def list_for_patient(
         self, patient_id: Id, /, *filters: Filterable, **options: Unpack[ArchivedDeletedListOptions]
     ) -> Paginator[TreatmentNote]:
-        """Stream the treatment notes of a patient."""
+        """Return a paginator over the treatment notes of a patient."""
         return self._list(f"/patients/{self._id(patient_id, 'patient_id')}/treatment_notes", filters, options)
 
     async def create(self, **fields: Unpack[TreatmentNoteFields]) -> TreatmentNote:
@@ -188,5 +188,5 @@ class TreatmentNotes(
         return await self._create(fields)
 
     async def update(self, id: Id, /, **fields: Unpack[TreatmentNoteFields]) -> TreatmentNote:
-        """Change a treatment note: a field left out stays as it is, None clears one."""
+        """Update a treatment note: a field left out is unchanged, None clears it."""
         return await self._update(id, fields)

@@ -8,27 +8,27 @@ from .._records.record import Part, Record, record
 from ..fields import AsRead, Fields, Id, MaxLength
 from ..filters import Column, DateTimeField, Filters, IntField
 from ..links import SelfLink
-from ._base import ArchivedDeletedGetMixin, ArchivedDeletedListMixin, ArchiveMixin, DeprecatedDeleteMixin
 from ._changes import ChangesMixin
+from ._mixins import ArchivedDeletedGetMixin, ArchivedDeletedListMixin, ArchiveMixin, DeprecatedDeleteMixin
 
 
 @record
 class TreatmentNoteTemplateAnswer(Part):
-    """One of the answers to choose from."""
+    """One of the answers that can be chosen."""
 
     value: str | None = None
 
 
 @record
 class TreatmentNoteTemplateOther(Part):
-    """The answer that is none of those to choose from."""
+    """The answer that is not among those that can be chosen."""
 
     enabled: bool | None = None
 
 
 @record
 class TreatmentNoteTemplateQuestion(Part):
-    """A question of any kind, and its answer; each kind fills in some of the fields."""
+    """A question and its answer. Its type decides which of these fields are set."""
 
     answer: str | None = None
     answers: tuple[TreatmentNoteTemplateAnswer, ...] | None = None
@@ -39,7 +39,7 @@ class TreatmentNoteTemplateQuestion(Part):
 
 @record
 class TreatmentNoteTemplateSection(Part):
-    """Questions that belong together, under one heading."""
+    """A group of questions under one heading."""
 
     description: str | None = None
     name: str | None = None
@@ -48,14 +48,14 @@ class TreatmentNoteTemplateSection(Part):
 
 @record
 class TreatmentNoteTemplateContent(Part):
-    """What is asked, and what was answered."""
+    """The questions and their answers."""
 
     sections: tuple[TreatmentNoteTemplateSection, ...] | None = None
 
 
 @record
 class TreatmentNoteTemplatePrintSettings(Part):
-    """What is printed along with a note."""
+    """What is printed with a treatment note."""
 
     include_patient_address: bool | None = None
     include_patient_dob: bool | None = None
@@ -67,7 +67,7 @@ class TreatmentNoteTemplatePrintSettings(Part):
 
 @record
 class TreatmentNoteTemplate(Record):
-    """Questions from which treatment notes are made."""
+    """The questions from which treatment notes are made."""
 
     id: str
     links: SelfLink
@@ -81,19 +81,19 @@ class TreatmentNoteTemplate(Record):
 
 
 class TreatmentNoteTemplateAnswerFields(Fields, total=False):
-    """What may be sent of an answer."""
+    """The fields of an answer that can be sent."""
 
     value: Annotated[str, MaxLength(255)] | None
 
 
 class TreatmentNoteTemplateOtherFields(Fields, total=False):
-    """What may be sent of the other answer."""
+    """The fields of the other answer that can be sent."""
 
     enabled: bool
 
 
 class TreatmentNoteTemplateQuestionFields(Fields, total=False):
-    """What may be sent of a question."""
+    """The fields of a question that can be sent."""
 
     answer: str
     answers: Sequence[TreatmentNoteTemplateAnswerFields | AsRead[TreatmentNoteTemplateAnswer]]
@@ -103,7 +103,7 @@ class TreatmentNoteTemplateQuestionFields(Fields, total=False):
 
 
 class TreatmentNoteTemplateSectionFields(Fields, total=False):
-    """What may be sent of a section."""
+    """The fields of a section that can be sent."""
 
     description: str | None
     name: Annotated[str, MaxLength(255)] | None
@@ -111,13 +111,13 @@ class TreatmentNoteTemplateSectionFields(Fields, total=False):
 
 
 class TreatmentNoteTemplateContentFields(Fields, total=False):
-    """What may be sent of the content."""
+    """The fields of the content that can be sent."""
 
     sections: Sequence[TreatmentNoteTemplateSectionFields | AsRead[TreatmentNoteTemplateSection]]
 
 
 class TreatmentNoteTemplatePrintSettingsFields(Fields, total=False):
-    """What may be sent of the print settings."""
+    """The fields of the print settings that can be sent."""
 
     include_patient_address: bool
     include_patient_dob: bool
@@ -128,7 +128,7 @@ class TreatmentNoteTemplatePrintSettingsFields(Fields, total=False):
 
 
 class TreatmentNoteTemplateFields(Fields, total=False):
-    """What may be sent of a treatment note template."""
+    """The fields of a treatment note template that can be sent."""
 
     content: TreatmentNoteTemplateContentFields | AsRead[TreatmentNoteTemplateContent]
     name: Annotated[str, MaxLength(255)]
@@ -136,7 +136,7 @@ class TreatmentNoteTemplateFields(Fields, total=False):
 
 
 class TreatmentNoteTemplateFilters(Filters):
-    """What treatment note templates can be searched by."""
+    """The columns that treatment note templates can be filtered and sorted by."""
 
     archived_at = DateTimeField()
     created_at = DateTimeField()
@@ -164,5 +164,5 @@ class TreatmentNoteTemplates(
         return await self._create(fields)
 
     async def update(self, id: Id, /, **fields: Unpack[TreatmentNoteTemplateFields]) -> TreatmentNoteTemplate:
-        """Change a treatment note template: a field left out stays as it is, None clears one."""
+        """Update a treatment note template: a field left out is unchanged, None clears it."""
         return await self._update(id, fields)

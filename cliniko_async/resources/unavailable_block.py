@@ -4,13 +4,13 @@ from typing import Annotated, Literal, Unpack
 
 from ..fields import AsRead, Fields, Id, Moment, Range
 from ..filters import DateTimeField, Filters, IntField
-from ._base import ArchivedDeletedGetMixin, ArchivedDeletedListMixin, ArchiveMixin, DeprecatedDeleteMixin
 from ._bookings import BookingRepeatRule, Conflicts, UnavailableBlock
 from ._changes import ChangesMixin
+from ._mixins import ArchivedDeletedGetMixin, ArchivedDeletedListMixin, ArchiveMixin, DeprecatedDeleteMixin
 
 
 class UnavailableBlockRepeatRuleFields(Fields, total=False):
-    """What may be sent of a repeat rule."""
+    """The fields of a repeat rule that can be sent."""
 
     number_of_repeats: Annotated[int, Range(0, 51, low_excluded=True)] | None
     repeat_type: Literal["Daily", "Monthly", "Weekly"] | None
@@ -18,7 +18,7 @@ class UnavailableBlockRepeatRuleFields(Fields, total=False):
 
 
 class UnavailableBlockFields(Fields, total=False):
-    """What may be sent of an unavailable block."""
+    """The fields of an unavailable block that can be sent."""
 
     business_id: Id
     ends_at: Moment
@@ -30,7 +30,7 @@ class UnavailableBlockFields(Fields, total=False):
 
 
 class UnavailableBlockFilters(Filters):
-    """What unavailable blocks can be searched by."""
+    """The columns that unavailable blocks can be filtered and sorted by."""
 
     archived_at = DateTimeField()
     business_id = IntField()
@@ -63,9 +63,24 @@ class UnavailableBlocks(
         return await self._create(fields)
 
     async def update(self, id: Id, /, **fields: Unpack[UnavailableBlockFields]) -> UnavailableBlock:
-        """Change an unavailable block: a field left out stays as it is, None clears one."""
+        """Update an unavailable block: a field left out is unchanged, None clears it."""
         return await self._update(id, fields)
 
     async def conflicts(self, id: Id, /) -> Conflicts:
-        """Tell whether an unavailable block overlaps with others."""
+        """Return whether an unavailable block overlaps another booking of its practitioner.
+
+        Args:
+            id: The id of the unavailable block.
+
+        Returns:
+            A `Conflicts`, whose `conflicts.exist` says so.
+
+        Raises:
+            InvalidRequestError: The id is invalid; nothing was sent.
+            NotFoundError: The record does not exist, or is archived or deleted.
+            ResponseError: The API refused the request for another reason.
+            TransportError: No usable response arrived within `timeout`, `deadline` and the retries. It is safe to try
+                again.
+            DecodingError: The response is not what the API describes.
+        """
         return await self._read(Conflicts, self._member(id, "/conflicts"))

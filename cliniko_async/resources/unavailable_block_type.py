@@ -7,8 +7,8 @@ from .._records.record import Record, record
 from ..fields import Fields, Id, MaxLength, Pattern, Range
 from ..filters import Column, DateTimeField, Filters, IntField
 from ..links import SelfLink
-from ._base import ArchivedGetMixin, ArchivedListMixin, ArchiveMixin
 from ._changes import ChangesMixin
+from ._mixins import ArchivedGetMixin, ArchivedListMixin, ArchiveMixin
 
 
 @record
@@ -27,7 +27,7 @@ class UnavailableBlockType(Record):
 
 
 class UnavailableBlockTypeFields(Fields, total=False):
-    """What may be sent of an unavailable block type."""
+    """The fields of an unavailable block type that can be sent."""
 
     color: Annotated[str, Pattern(r"^#([A-Fa-f0-9]{6}|[A-Fa-f0-9]{3})$")]
     duration_in_minutes: Annotated[int, Range(0, 1440, low_excluded=True, high_excluded=True)]
@@ -35,7 +35,7 @@ class UnavailableBlockTypeFields(Fields, total=False):
 
 
 class UnavailableBlockTypeFilters(Filters):
-    """What unavailable block types can be searched by."""
+    """The columns that unavailable block types can be filtered and sorted by."""
 
     archived_at = DateTimeField()
     created_at = DateTimeField()
@@ -61,5 +61,5 @@ class UnavailableBlockTypes(
         return await self._create(fields)
 
     async def update(self, id: Id, /, **fields: Unpack[UnavailableBlockTypeFields]) -> UnavailableBlockType:
-        """Change an unavailable block type: a field left out stays as it is, None clears one."""
+        """Update an unavailable block type: a field left out is unchanged, None clears it."""
         return await self._update(id, fields)

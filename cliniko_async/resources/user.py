@@ -1,4 +1,4 @@
-"""Users: those who can log in to an account."""
+"""Users: the people who can log in to an account."""
 
 from zoneinfo import ZoneInfo
 
@@ -6,14 +6,14 @@ from .._dates import DateTime
 from .._records.record import Part, Record, record
 from ..filters import DateTimeField, Filters, IntField
 from ..links import SelfLink
-from ._base import GetMixin, ListMixin
 from ._changes import ChangesMixin
+from ._mixins import GetMixin, ListMixin
 from ._zones import zone_of
 
 
 @record
 class UserPhoneNumber(Part):
-    """A phone number and what kind it is."""
+    """A phone number and its type."""
 
     normalized_number: str | None = None
     number: str | None = None
@@ -22,7 +22,7 @@ class UserPhoneNumber(Part):
 
 @record
 class User(Record):
-    """Somebody who can log in to an account."""
+    """A person who can log in to an account."""
 
     id: str
     links: SelfLink
@@ -41,16 +41,16 @@ class User(Record):
 
     @property
     def zone(self) -> ZoneInfo | None:
-        """The time zone, by its IANA name.
+        """The time zone that the IANA name stands for, or None if the record has no name.
 
         Raises:
-            zoneinfo.ZoneInfoNotFoundError: the time zone data of this Python do not have it.
+            zoneinfo.ZoneInfoNotFoundError: The time zone data of this Python does not contain it.
         """
         return zone_of(self.time_zone_identifier)
 
 
 class UserFilters(Filters):
-    """What users can be searched by."""
+    """The columns that users can be filtered and sorted by."""
 
     created_at = DateTimeField()
     id = IntField()
@@ -65,5 +65,16 @@ class Users(ChangesMixin[User], ListMixin[User], GetMixin[User]):
     where = UserFilters()
 
     async def get_authenticated(self) -> User:
-        """Give the user whom the key belongs to."""
+        """Return the user to whom the API key belongs.
+
+        Returns:
+            The user.
+
+        Raises:
+            UnauthorizedError: The API key was rejected.
+            ResponseError: The API refused the request for another reason.
+            TransportError: No usable response arrived within `timeout`, `deadline` and the retries. It is safe to try
+                again.
+            DecodingError: The response is not what the API describes.
+        """
         return await self._get("/user")

@@ -1,0 +1,61 @@
+"""Everything public that can be called."""
+
+import importlib
+import inspect
+from collections.abc import Iterator
+from typing import Any
+
+import attrs
+
+import cliniko_async
+from cliniko_async.resources._registry import RESOURCES, resource_class
+
+MODULES = ("changes", "cursors", "errors", "fields", "filters", "limits", "links", "pagination", "pool", "sandbox")
+
+
+def public_objects() -> dict[str, Any]:
+    """Every public class and function, by its name; and every class that is reached by an attribute of one."""
+    modules = [importlib.import_module(f"cliniko_async.{name}") for name in (*MODULES, "integrations.dask")]
+    found = {name: getattr(cliniko_async, name) for name in cliniko_async.__all__}
+    for module in modules:
+        listed = getattr(module, "__all__", None)
+        own = {name: each for name, each in vars(module).items() if listed is None or name in listed}
+        found |= {name: each for name, each in own.items() if is_ours(each) and (listed or is_defined_in(module, each))}
+    found = {name: each for name, each in found.items() if callable(each) and not name.startswith("_")}
+    resources = [resource_class(name) for name in RESOURCES]
+    return found | {type(each.where).__name__: type(each.where) for each in resources}  # type: ignore[attr-defined]
+
+
+def is_defined_in(module: Any, found: Any) -> bool:
+    return bool(found.__module__ == module.__name__)
+
+
+def is_ours(found: Any) -> bool:
+    return str(getattr(found, "__module__", "")).startswith(cliniko_async.__name__)
+
+
+def public_callables() -> dict[str, Any]:
+    """Every function, method and constructor that a user may call, by its name; properties by their getters."""
+    return dict(_callables())
+
+
+def _callables() -> Iterator[tuple[str, Any]]:
+    for name, found in public_objects().items():
+        if inspect.isfunction(found):
+            yield name, found
+        elif isinstance(found, type):
+            yield from ((f"{name}.{method}", function) for method, function in _methods(found))
+
+
+def _methods(cls: type) -> Iterator[tuple[str, Any]]:
+    for name in dir(cls):
+        method = inspect.getattr_static(cls, name)
+        method = method.fget if isinstance(method, property) else getattr(method, "__func__", method)
+        if inspect.isfunction(method) and is_ours(method) and not (name == "__init__" and attrs.has(cls)):
+            yield name, method
+
+
+def is_property(name: str) -> bool:
+    """Whether a name of a callable is that of a property."""
+    cls, _, method = name.partition(".")
+    return isinstance(inspect.getattr_static(public_objects()[cls], method, None), property) if method else False
