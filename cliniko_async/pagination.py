@@ -86,9 +86,9 @@ class Paginator(Generic[T]):
         """
         query = msgspec.structs.replace(self._spec.query, per_page=1)
         prefetcher = msgspec.structs.replace(self._spec, prefetch=0).prefetcher()
-        urls = [query.url(source) for source in range(len(query.sources))]
-        with HiddenLocals():
-            totals = [(await prefetcher.get(url)).page.total_entries for url in urls]
+        sources = range(len(query.sources))
+        with HiddenLocals():  # No URL is a local variable here: it may name a patient.
+            totals = [(await prefetcher.get(query.url(source))).page.total_entries for source in sources]
         if None in totals:
             error = PaginationError("the list does not say how many entries it has")
             error.request = self._spec.request()

@@ -11,7 +11,7 @@ from .._compat import deprecated
 from .._dates import DateTime
 from .._files.download import Download
 from .._files.source import FileSource, Form, Upload, name_of, open_source
-from .._frames import HiddenLocals
+from .._frames import HiddenLocals, hides_locals
 from .._messages import Request
 from .._records.record import Record, Value, record
 from ..errors import (
@@ -221,6 +221,7 @@ class PatientAttachments(
                 )
         return await self._processed(await self._create(upload.fields), timeout)
 
+    @hides_locals
     def _checked_upload(
         self, patient_id: Id, file: FileSource, filename: str | None, description: str | None, size: int | None
     ) -> Upload:
