@@ -389,10 +389,12 @@ def _absolute(server: Server, path_or_url: str) -> str:
 
 
 def _with_params(url: str, params: Mapping[str, Scalar | Sequence[Scalar]] | None) -> str:
-    pairs: list[str] = []
-    if not isinstance(params, Mapping | None):
+    if params is None:
+        return url
+    if not isinstance(params, Mapping):
         raise InvalidRequestError("params must be a mapping", argument="params")
-    for name, value in (params or {}).items():
+    pairs: list[str] = []
+    for name, value in params.items():
         pairs += [f"{_quoted(name)}={_quoted(one)}" for one in _values(value)]
     return f"{url}{'&' if '?' in url else '?'}{'&'.join(pairs)}" if pairs else url
 

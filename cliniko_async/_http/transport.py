@@ -1,6 +1,5 @@
 """Sends one attempt by aiohttp, and says in plain words why it had no answer."""
 
-import asyncio
 import time
 from collections.abc import Callable
 
@@ -10,6 +9,7 @@ from yarl import URL
 
 from .._frames import HiddenLocals
 from .._messages import Credentials, Request, Response
+from .._timeouts import Timeouts
 from ..errors import DecodingError, TransportError, TransportTimeoutError
 from .aiohttp_internals import NoReplay, middlewares_of
 from .attempt import Attempt, Outcome
@@ -42,7 +42,7 @@ class AiohttpTransport:
         """
         self._session = session
         self._headers = credentials.headers()
-        self._seconds = timeout
+        self._timeouts = Timeouts(timeout)
         # aiohttp's own timer for the total swallows a cancellation that comes at the same moment.
         self._timeout = aiohttp.ClientTimeout(total=None, connect=timeout * CONNECT_SHARE)
 
@@ -52,10 +52,10 @@ class AiohttpTransport:
         try:
             # Frames of aiohttp, and of the user's middlewares, resolver and trace hooks, hold the key.
             with HiddenLocals(aiohttp.ClientError):
-                async with asyncio.timeout(self._seconds):
+                async with self._timeouts.scope():
                     return await self._exchange(attempt)
         except FAILURES as error:
-            return failure_of(attempt, error, self._seconds)
+            return failure_of(attempt, error, self._timeouts.seconds)
 
     async def _exchange(self, attempt: Attempt) -> Response:
         request, session, started = attempt.request, self._session(), time.monotonic()
