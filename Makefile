@@ -53,7 +53,7 @@ bench: $(VENV)/.ready-bench
 	@$(PY) -m benchmarks
 
 soak: $(VENV)/.ready-dev
-	@$(PY) -m benchmarks.soak
+	@$(PY) -m benchmarks.soak $(if $(HISTORIES),--histories $(HISTORIES))
 
 build: $(VENV)/.ready-dev
 	@$(PY) -m build --outdir dist

@@ -78,7 +78,7 @@ class Changes(Generic[T]):
     if not TYPE_CHECKING:
 
         def __iter__(self) -> NoReturn:
-            raise TypeError("changes are walked with `async for`, not with `for`")
+            raise TypeError("iterate over changes with `async for`, not with `for`")
 
 
 class ChangeIterator(Generic[T]):

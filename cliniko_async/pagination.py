@@ -59,7 +59,7 @@ class Paginator(Generic[T]):
     if not TYPE_CHECKING:
 
         def __iter__(self) -> NoReturn:
-            raise TypeError("a list is walked with `async for`, not with `for`")
+            raise TypeError("iterate over a list with `async for`, not with `for`")
 
     def pages(self) -> "PageIterator[T]":
         """Return an iterator over the pages."""

@@ -64,12 +64,12 @@ class ByLink(Discreet, msgspec.Struct, frozen=True):
     def next_url(self) -> str:
         """Return the link to follow, if it may be followed."""
         if self.ended:
-            raise PaginationDriftError("the list moved while it was walked: records may be missing")
+            raise PaginationDriftError("the list changed while it was read: records may be missing")
         if self.link is None:
-            raise PaginationError("a link of the list leads away from the server it came from")
+            raise PaginationError("a link of the list leads to another server or path")
         if self.detector.pages_without_progress > _MAX_WITHOUT_PROGRESS:
             error = PaginationDriftError if self.detector.drifted else PaginationError
-            raise error("the list goes on and on without anything new")
+            raise error("the list continues without anything new")
         key = hash(self.link)
         if key == self.previous or key in self.visited:
             raise PaginationError("a link of the list came twice")
@@ -96,7 +96,7 @@ class ByLink(Discreet, msgspec.Struct, frozen=True):
             return ConsumedPage((), self._restarted(detector, received.requested_at))
         if found.changed and self.resumed_at:
             # What was yielded before the cursor is not known any more, and might come again.
-            raise PaginationDriftError("the list moved while it was walked, and only its start is safe")
+            raise PaginationDriftError("the list changed while it was read: continue from its start")
         detector = msgspec.structs.replace(detector, drifted=detector.drifted or found.changed)
         now = msgspec.structs.replace(self, detector=detector)
         following = now._following(page, now._state(page, found.fresh, found.stamps, received.received_at))
@@ -148,7 +148,7 @@ class ByLink(Discreet, msgspec.Struct, frozen=True):
         last = getattr(before[-1], "id", None) if len(before) == index else ""
         stamps = stamps_of(before)
         if page.total_entries != position.total or last != position.last or _check(stamps) != position.check:
-            raise PaginationDriftError("the list moved since the cursor was taken, and only its start is safe")
+            raise PaginationDriftError("the list changed since the cursor was taken: continue from its start")
         self.detector.seen.ids.update(dict.fromkeys(stamps, 0))
         return page.rows[index:]
 

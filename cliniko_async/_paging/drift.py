@@ -99,12 +99,12 @@ class DriftDetector(Discreet, msgspec.Struct, frozen=True):
 
     def after(self, page: PageData[Any], state: PageState, *, keep: int) -> "DriftDetector":
         """Return the detector for the next page, which keeps so many recent states."""
-        barren = self.is_exhausted or state.yielded == self.yielded
+        stalled = self.is_exhausted or state.yielded == self.yielded
         return msgspec.structs.replace(
             self,
             yielded=state.yielded,
             repeats=self.repeats + page.repeats,
-            pages_without_progress=self.pages_without_progress + 1 if barren else 0,
+            pages_without_progress=self.pages_without_progress + 1 if stalled else 0,
             recent=(*self.recent, state)[-keep:],
         )
 

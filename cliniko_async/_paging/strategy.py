@@ -86,5 +86,5 @@ def next_try(tries: int) -> int:
         PaginationError: it was requested often enough.
     """
     if tries == MAX_TRIES:
-        raise PaginationError("the list has entries left and shows none of them")
+        raise PaginationError("the server counts records that it does not show")
     return tries + 1

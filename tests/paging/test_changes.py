@@ -200,6 +200,17 @@ async def test_a_server_that_refuses_this_sort_is_asked_by_windows_of_time():
 
 
 @virtually
+async def test_a_sort_of_changes_that_is_refused_is_sent_once_a_client_and_the_list_can_still_be_sorted_by_id():
+    async with scene(unsortable=["updated_at"]) as it:
+        it.put("a", -10)
+        for _ in range(3):
+            assert (await it.read())[0] == "a"
+        assert len(await it.cliniko.appointment_types.list(stable=True).collect()) == 1
+        sorts = [request.query.get("sort") for request in it.sandbox.requests]
+        assert sorts == [["updated_at"], None, None, None, ["id"]]
+
+
+@virtually
 async def test_a_record_touched_in_mid_run_comes_at_its_new_place_and_a_run_ends_at_the_time_of_its_first_answer():
     async with scene() as it:
         keys = [it.put(f"{number},", -500 + number) for number in range(101)]

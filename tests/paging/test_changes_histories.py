@@ -292,7 +292,7 @@ def test_an_answer_that_hides_what_it_counts_is_asked_for_again_three_times(per_
 
     server.answer = hiding  # type: ignore[method-assign]
     reader = Reader(server, per_page=per_page, full_page=4)
-    with pytest.raises(PaginationError, match="shows none of them"):
+    with pytest.raises(PaginationError, match="counts records that it does not show"):
         reader.run()
     assert reader.requests == (4 if not shown else 5)
 
