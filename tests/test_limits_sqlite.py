@@ -385,6 +385,17 @@ def test_closing_what_was_never_used_opens_nothing(path):
     assert not path.exists()
 
 
+def test_closing_again_does_nothing(path):
+    async def main() -> int:
+        async with limiter_at(path, 2) as limiter:
+            (await limiter.acquire("interactive")).complete()
+            await asyncio.gather(limiter.aclose(), limiter.aclose())
+        async with limiter_at(path, 2) as other:
+            return (await other.limits()).used
+
+    assert virtual.run(main()) == 1
+
+
 # The server.
 
 

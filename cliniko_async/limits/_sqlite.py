@@ -66,6 +66,7 @@ class SqliteStore:
         self._clock = clock
         self._thread = ThreadPoolExecutor(1, "cliniko-limiter")
         self._file: _File | None = None
+        self._ended = False
 
     async def step(self, step: Step) -> Answer:
         """Take what is told and give what is free, in one transaction.
@@ -76,8 +77,11 @@ class SqliteStore:
         return await asyncio.get_running_loop().run_in_executor(self._thread, self._step, step)
 
     async def close(self) -> None:
-        """Close the file and end the thread."""
+        """Close the file and end the thread, unless that was done before."""
+        if self._ended:
+            return
         await asyncio.get_running_loop().run_in_executor(self._thread, self._close)
+        self._ended = True
         self._thread.shutdown(wait=True)
 
     def _step(self, step: Step) -> Answer:
