@@ -38,7 +38,8 @@ class IdWalk(Discreet, msgspec.Struct, frozen=True):
         """Hand out a page in the order of ids, or fall back when the server did not keep to it."""
         page = answer.page
         ids = _numbers(page.rows)
-        if len(ids) < len(page.items) or any(after <= before for before, after in pairwise([self.last or -1, *ids])):
+        before_all = -1 if self.last is None else self.last
+        if len(ids) < len(page.items) or any(after <= before for before, after in pairwise([before_all, *ids])):
             return self._disobeyed()
         rows = unpassed(page.rows, _has_id, self.passed)
         total = None if page.total_entries is None else page.total_entries + self.handed
