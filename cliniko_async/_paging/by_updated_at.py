@@ -121,16 +121,17 @@ class ChangedWalk:
             PaginationError: the answer cannot be one to the question.
         """
         window = self.windows[-1] if self.windows else Window(self.second)
-        _check(page.rows, window, in_order=self.sorts and not self.windows)
+        rows = _grouped(page.rows)
+        _check(rows, window, in_order=self.sorts and not self.windows)
         whole = is_whole(page, self.full_page if self.windows else self.query.per_page)
-        whole = whole or (window.is_one_id and bool(page.rows))
-        now = self._adopt(page.rows, moment, whole=whole)
+        whole = whole or (window.is_one_id and bool(rows))
+        now = self._adopt(rows, moment, whole=whole)
         # One row alone cannot be divided by.
-        if not whole and len(page.rows) < (2 if self.windows else 1):
+        if not whole and len(rows) < (2 if self.windows else 1):
             return now._again()
         if self.windows or not self.sorts:
-            return now._divide(page.rows, window, whole=whole)
-        return now._in_order(page.rows, whole=whole)
+            return now._divide(rows, window, whole=whole)
+        return now._in_order(rows, whole=whole)
 
     def mark(self, handed: Sequence[Version] = ()) -> ChangesMark:
         """Give the place behind some of the new versions of the answer that this walk took."""
@@ -241,6 +242,14 @@ def version_digest(row: Any, content: bytes) -> int:
     """Give a number for a version of a row by its id, its stamp and its content."""
     text = f"{row.id} {row.updated_at.isoformat()} ".encode() + content
     return int.from_bytes(hashlib.blake2b(text, digest_size=8).digest())
+
+
+def _grouped(rows: Sequence[Any]) -> Sequence[Any]:
+    """Return the rows of a page with those that repeat a version behind the first of it, wherever they stood."""
+    first: dict[tuple[Any, Any], int] = {}
+    for index, row in enumerate(rows):
+        first.setdefault((row.id, row.updated_at), index)
+    return rows if len(first) == len(rows) else sorted(rows, key=lambda row: first[row.id, row.updated_at])
 
 
 def _check(rows: Sequence[Any], window: Window, *, in_order: bool) -> None:
