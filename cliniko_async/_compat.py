@@ -46,7 +46,10 @@ else:
             @functools.wraps(function)
             def warning(*args: Any, **kwargs: Any) -> Any:
                 warnings.warn(message, DeprecationWarning, stacklevel=2)
-                return function(*args, **kwargs)
+                try:
+                    return function(*args, **kwargs)
+                finally:
+                    del args, kwargs  # From the traceback of an error.
 
             warning.__deprecated__ = message
             return _mark_coroutine(warning) if inspect.iscoroutinefunction(function) else warning
