@@ -18,7 +18,7 @@ import pytest
 from fastapi import BackgroundTasks
 
 import cliniko_async
-from cliniko_async import AccountPool, Cliniko
+from cliniko_async import AccountPool, Cliniko, ConfigurationError
 from cliniko_async.resources._registry import NAMES, RESOURCES, resource_class
 from cliniko_async.sandbox import Sandbox
 from tests.support.clients import WHO
@@ -248,11 +248,18 @@ def test_a_session_that_is_none_is_a_type_error(session: Any):
         client(session=session)
 
 
+@pytest.mark.parametrize("limiter", [object(), 200, Mock(spec=["acquire", "pause"])])
+def test_a_limiter_that_is_none_is_refused(limiter: Any):
+    with pytest.raises(ConfigurationError, match="rate_limiter must have the methods acquire, pause, limits"):
+        client(rate_limiter=limiter)
+
+
 def public_callables() -> dict[str, Any]:
-    """Every function and method that a user may call, by its name; what the extras need is left out."""
+    """Every function and method that a user may call, by its name."""
     modules = [importlib.import_module(f"cliniko_async.{name}") for name in ("filters", "links", "pagination")]
     own = [each for one in modules for each in vars(one).values() if getattr(each, "__module__", "") == one.__name__]
-    listed = [getattr(one, name) for one in (cliniko_async, cliniko_async.limits) for name in one.__all__]
+    packages = (cliniko_async, cliniko_async.cursors, cliniko_async.limits)
+    listed = [getattr(one, name) for one in packages for name in one.__all__]
     tables = [resource_class(name) for name in RESOURCES]
     found: dict[str, Any] = {}
     for each in [*listed, *own, *tables, *(type(table.where) for table in tables)]:  # type: ignore[attr-defined]
@@ -263,7 +270,7 @@ def public_callables() -> dict[str, Any]:
             method = method.fget if isinstance(method, property) else getattr(method, "__func__", method)
             if inspect.isfunction(method) and method.__module__.startswith(cliniko_async.__name__):
                 found[f"{each.__name__}.{name}"] = method
-    return {name: each for name, each in found.items() if name != "RedisLimiter.__init__"}
+    return found
 
 
 CALLABLES = public_callables()
@@ -284,6 +291,8 @@ def test_the_type_hints_of_every_method_can_be_read():
         "Cliniko.follow",
         "Paginator.first",
         "AccountPool.run",
+        "RedisLimiter.__init__",
+        "RedisCursors.__init__",
     } <= CALLABLES.keys()
 
 
@@ -301,6 +310,8 @@ def test_an_unknown_resource_is_an_attribute_error():
         _ = client.apointments  # type: ignore[attr-defined]
     with pytest.raises(KeyError):
         resource_class("apointments")
+    with pytest.raises(KeyError, match=r"no resource 'patient'; did you mean 'patients'\?"):
+        _ = client.resources["patient"]
 
 
 @pytest.mark.parametrize("name", RESOURCES)

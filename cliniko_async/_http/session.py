@@ -16,6 +16,9 @@ from .transport import open_session
 
 T = TypeVar("T")
 
+_LIMITER = ("acquire", "pause", "limits")
+"""The methods of a limiter; its `period` may be known only once it is used."""
+
 
 class OnePerProcess:
     """The base of what has connections, which neither another process nor a copy could share."""
@@ -66,6 +69,8 @@ class SessionManager(OnePerProcess):
         """Take what a client was made of; a session that was given stays the giver's."""
         if session is not None:
             _check_session(session)
+        if not all(callable(getattr(limiter, name, None)) for name in _LIMITER):
+            raise ConfigurationError(f"rate_limiter must have the methods {', '.join(_LIMITER)}")
         self.server = server
         self.credentials = credentials
         self.limiter = limiter

@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     from redis.asyncio import Redis, RedisCluster
 
     from ._interface import Priority
+else:
+    # For whoever reads the annotations at run time: redis may not be installed.
+    Redis = RedisCluster = Any
 
 _SHA = hashlib.sha1(SCRIPT.encode(), usedforsecurity=False).hexdigest()
 _MICRO = 1_000_000
