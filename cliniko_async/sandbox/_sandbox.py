@@ -113,6 +113,7 @@ class Sandbox:
         server = Server(self.api_key, routes, self.budget, self.faults, clock, wall, self._travel, self._pause, strict)
         self._server, self._listener = server, Listener(FORM, server.handle, keep_alive)
         self._thread: LoopThread | None = None
+        self._running = False
 
     @property
     def base_url(self) -> str:
@@ -129,7 +130,10 @@ class Sandbox:
 
         Raises:
             OSError: the port is taken.
+            RuntimeError: it runs already.
         """
+        self._check_stopped()
+        self._running = True
         self._store.open()
         self.attachments.invented = plant(self._store, self._seed, self._appointment_types)
         try:
@@ -142,6 +146,7 @@ class Sandbox:
 
     async def close(self) -> None:
         """Close every connection and forget the rows; what was received stays in `requests`."""
+        self._running = False
         await self._listener.close()
         await self.files.close()
         self._store.close()
@@ -156,6 +161,7 @@ class Sandbox:
         await self.close()
 
     def __enter__(self) -> Self:
+        self._check_stopped()
         self._thread = LoopThread()
         try:
             self._thread.run(self.start())
@@ -172,6 +178,11 @@ class Sandbox:
                 self._thread.run(self.close())
         finally:
             self._stop_thread()
+
+    def _check_stopped(self) -> None:
+        # A second start would serve anew elsewhere, and leave who entered first with a server that is gone.
+        if self._running:
+            raise RuntimeError("the sandbox runs already: leave its block first, or make another one")
 
     def _stop_thread(self) -> None:
         thread, self._thread = self._thread, None
