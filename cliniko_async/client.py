@@ -195,11 +195,10 @@ class Cliniko(ResourceAttributes, OnePerProcess):
         Raises:
             ConfigurationError: An option does not exist or is invalid.
         """
-        known = ViewOptions.__annotations__
-        for name in options.keys() - known.keys():
-            near = did_you_mean(name, known, f"; it can have another {', '.join(known)}")
-            raise ConfigurationError(f"a view has no option {name!r}{near}")
-        changed = attrs.evolve(self._view.options, **options)
+        try:
+            changed = _changed(self._view.options, options)
+        finally:
+            cast("dict[str, object]", options).clear()  # They may hold a key by mistake, which no traceback may show.
         view = object.__new__(type(self))
         _copy_state(self, view)
         view._view = _View(self._manager, changed)
@@ -353,6 +352,15 @@ def _copy_state(client: Cliniko, view: Cliniko) -> None:
         for name, value in part.items():
             if not (name in RESOURCES and isinstance(value, Resource)):
                 object.__setattr__(view, name, value)
+
+
+@hides_locals
+def _changed(options: _Options, others: ViewOptions) -> _Options:
+    known = ViewOptions.__annotations__
+    for name in others.keys() - known.keys():
+        near = did_you_mean(name, known, f"; it can have another {', '.join(known)}")
+        raise ConfigurationError(f"a view has no option {name!r}{near}")
+    return attrs.evolve(options, **others)
 
 
 def _from_env(variable: str) -> str:

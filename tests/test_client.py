@@ -135,6 +135,8 @@ class TestTheBaseUrl:
             "https://proxy.example/v1?x=1",
             "https://proxy.example/v1#x",
             "https://proxy.example:99999/v1",
+            "https://proxy..example/v1",
+            f"https://{'a' * 70}.example/v1",
             "https://[::1/v1",
             5,
         ],

@@ -18,7 +18,7 @@ import pytest
 from fastapi import BackgroundTasks
 
 import cliniko_async
-from cliniko_async import AccountPool, Cliniko
+from cliniko_async import AccountPool, Cliniko, ConfigurationError
 from cliniko_async.resources._names import NAMES
 from cliniko_async.resources._registry import RESOURCES, resource_class
 from cliniko_async.sandbox import Sandbox
@@ -247,8 +247,13 @@ def test_a_session_that_is_none_is_a_type_error(session: Any):
         client(session=session)
 
 
-CALLABLES = {name: each for name, each in public_callables().items() if "Redis" not in name}
-"""What a user may call, without what needs an extra."""
+@pytest.mark.parametrize("limiter", [object(), 200, Mock(spec=["acquire", "pause"])])
+def test_what_is_not_a_limiter_is_refused(limiter: Any):
+    with pytest.raises(ConfigurationError, match="rate_limiter must have the methods acquire, pause, limits"):
+        client(rate_limiter=limiter)
+
+
+CALLABLES = public_callables()
 
 
 def test_the_type_hints_of_every_method_can_be_read():
@@ -266,6 +271,8 @@ def test_the_type_hints_of_every_method_can_be_read():
         "Cliniko.follow",
         "Paginator.first",
         "AccountPool.run",
+        "RedisLimiter.__init__",
+        "RedisCursors.__init__",
     } <= CALLABLES.keys()
 
 
@@ -283,6 +290,8 @@ def test_an_unknown_resource_is_an_attribute_error():
         _ = client.apointments  # type: ignore[attr-defined]
     with pytest.raises(KeyError):
         resource_class("apointments")
+    with pytest.raises(KeyError, match=r"no resource 'patient'; did you mean 'patients'\?"):
+        _ = client.resources["patient"]
 
 
 @pytest.mark.parametrize("name", RESOURCES)

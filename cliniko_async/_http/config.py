@@ -58,6 +58,7 @@ def _checked_base_url(base_url: str) -> str:
     try:
         url = URL(base_url)
         host = url.host or ""
+        host.encode("idna")  # As it is looked up; there, an empty label or a long one is an error of its own.
     except (ValueError, TypeError):
         raise ConfigurationError("base_url is not a valid URL") from None
     if url.scheme != "https" and not (url.scheme == "http" and is_loopback(host)):

@@ -17,6 +17,8 @@ from .deadline import BudgetWatch, Deadline
 T = TypeVar("T")
 
 _CONNECTIONS = 100
+_LIMITER = ("acquire", "pause", "limits")
+"""The methods of a limiter; its `period` may be known only once it is used."""
 
 
 class OnePerProcess:
@@ -77,6 +79,8 @@ class SessionManager(OnePerProcess):
         """
         if session is not None:
             _check_session(session)
+        if not all(callable(getattr(limiter, name, None)) for name in _LIMITER):
+            raise ConfigurationError(f"rate_limiter must have the methods {', '.join(_LIMITER)}")
         self.server = server
         self.credentials = credentials
         self.limiter = limiter

@@ -135,7 +135,7 @@ class ByUpdatedAt(Discreet, msgspec.Struct, frozen=True):
     def consume(self, received: DecodedPage) -> ConsumedPage:
         """Yield the new versions of a page, or divide what does not fit one."""
         page = received.page
-        rows = page.rows
+        rows = _grouped(page.rows)
         self._check(rows)
         complete = self.key_range.is_complete_on(page, rows, self.per_page)
         now = self._observed(rows, ServerTime.of(page.response), complete=complete)
@@ -280,3 +280,11 @@ def version_digest(row: Any, content: bytes) -> int:
     """Return a number for a version of a row, made of its id, stamp and content."""
     text = f"{row.id} {row.updated_at.isoformat()} ".encode() + content
     return int.from_bytes(hashlib.blake2b(text, digest_size=8).digest())
+
+
+def _grouped(rows: Sequence[Any]) -> Sequence[Any]:
+    """Return the rows of a page with those that repeat a version right after the first of it, wherever they were."""
+    first: dict[tuple[Any, Any], int] = {}
+    for index, row in enumerate(rows):
+        first.setdefault((row.id, row.updated_at), index)
+    return rows if len(first) == len(rows) else sorted(rows, key=lambda row: first[row.id, row.updated_at])

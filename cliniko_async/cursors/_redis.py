@@ -14,6 +14,9 @@ from ._base import Change, Cursors, Entry, checked_seconds
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis, RedisCluster
+else:
+    # For whoever reads the annotations at run time: redis may not be installed.
+    Redis = RedisCluster = Any
 
 _log = logging.getLogger("cliniko_async")
 

@@ -13,6 +13,9 @@ from .store import Change, StepReply, StoreLostError, digest
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis, RedisCluster
+else:
+    # For whoever reads the annotations at run time: redis may not be installed.
+    Redis = RedisCluster = Any
 
 # Both touch one key, a hash of the value and a version that no two writes share, so that they run on a cluster too.
 _READ = """

@@ -6,6 +6,7 @@ from functools import cache
 from typing import Any, Generic, Protocol, TypeVar, overload
 
 from .._paging.api import Api
+from .._spelling import did_you_mean
 from ._base import AnyResource, Resource
 from ._names import RESOURCES
 
@@ -82,7 +83,7 @@ class Resources(Mapping[str, AnyResource]):
             KeyError: There is no such resource.
         """
         if name not in RESOURCES:
-            raise KeyError(name)
+            raise KeyError(f"no resource {name!r}{did_you_mean(name, RESOURCES)}")
         found: AnyResource = getattr(self._client, name)
         return found
 

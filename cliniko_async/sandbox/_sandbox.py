@@ -114,6 +114,7 @@ class Sandbox:
         server = Server(self.api_key, routes, self.budget, self.faults, clock, wall, self._travel, self._pause, strict)
         self._server, self._listener = server, Listener(FORM, server.handle, keep_alive)
         self._thread: LoopThread | None = None
+        self._running = False
 
     @property
     def base_url(self) -> str:
@@ -130,7 +131,10 @@ class Sandbox:
 
         Raises:
             OSError: the port is taken.
+            RuntimeError: it runs already.
         """
+        self._check_stopped()
+        self._running = True
         self._store.open()
         self.attachments.invented = plant(self._store, self._seed, self._appointment_types)
         try:
@@ -143,6 +147,7 @@ class Sandbox:
 
     async def close(self) -> None:
         """Close every connection and forget the rows; what was received stays in `requests`."""
+        self._running = False
         await self._listener.close()
         await self.files.close()
         self._store.close()
@@ -157,6 +162,7 @@ class Sandbox:
         await self.close()
 
     def __enter__(self) -> Self:
+        self._check_stopped()
         thread = LoopThread()
         with contextlib.ExitStack() as stack:
             stack.callback(thread.stop)
@@ -174,6 +180,11 @@ class Sandbox:
     def _leave_thread(self, thread: LoopThread) -> None:
         thread.run(self.close())
         self._thread = None
+
+    def _check_stopped(self) -> None:
+        # A second start would serve elsewhere, and leave whoever entered first with a server that is gone.
+        if self._running:
+            raise RuntimeError("the sandbox is running already: leave its block first, or create another one")
 
     async def _travel(self) -> None:
         if self.jitter > 0:

@@ -306,6 +306,9 @@ REFUSED = {
     "an option of a nested list": lambda client: client.patient_attachments.list_for_patient_case(
         "1", PERSON, per_page=0
     ),
+    "an option of a deprecated list": lambda client: client.patient_attachments.list_for_patient(
+        "1", PERSON, per_page=0
+    ),
     "a filter of changes": lambda client: client.patients.changes(None, f"{PERSON}\ud800"),
     "a number": lambda client: client.patients.where.id == PERSON,
     "numbers": lambda client: client.patients.where.id.is_in([PERSON]),
@@ -322,6 +325,7 @@ REFUSED = {
 }
 
 
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
 @pytest.mark.parametrize("call", REFUSED)
 @virtually
 async def test_what_is_refused_before_it_is_sent_is_in_no_frame(call):
@@ -420,6 +424,14 @@ def test_an_option_that_is_refused_does_not_bring_the_key_into_the_text(options)
     with pytest.raises(ConfigurationError) as raised:
         Cliniko(KEY, **WHO | options)
     assert_frames_hidden(raised.value)
+
+
+@pytest.mark.parametrize("options", [{"api_key": KEY}, {"timeout": KEY}, {"priority": KEY}])
+def test_nor_does_one_of_a_view_that_holds_it(options):
+    client = Cliniko(KEY, **WHO)
+    with pytest.raises(ConfigurationError) as raised:
+        client.with_options(**options)
+    assert_own_frames_hidden(raised.value)
 
 
 @pytest.mark.parametrize("form", ["{} ", "{}\n", "{}:", "\u00e9{}"])

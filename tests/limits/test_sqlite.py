@@ -41,3 +41,14 @@ def test_a_process_killed_with_all_permits_costs_no_more_than_its_lease(path):
     workers.run_and_kill(job)
     counted = workers.hammer(job._replace(requests=5))
     assert len(counted) == 5
+
+
+def test_closing_again_does_nothing(path):
+    async def main() -> int:
+        async with SqliteLimiter(path, 2) as limiter:
+            (await limiter.acquire("interactive")).complete()
+            await asyncio.gather(limiter.aclose(), limiter.aclose())
+        async with SqliteLimiter(path, 2) as other:
+            return (await other.limits()).used
+
+    assert asyncio.run(main()) == 1

@@ -57,6 +57,26 @@ async def scene(**options: Any) -> AsyncIterator[Scene]:
         yield Scene(sandbox, cliniko, clock)
 
 
+@pytest.mark.parametrize("counted", [0, 1])
+@pytest.mark.parametrize("place", [0, 1, 2, 3])
+@virtually
+async def test_a_version_that_a_page_repeats_comes_once_wherever_the_repetition_stands(place, counted):
+    """Also behind versions that are newer, where it would look as if the server did not keep to the order."""
+
+    def twice(page):
+        if page[TYPES]:
+            page[TYPES].insert(place, page[TYPES][0])
+            page["total_entries"] += counted
+
+    async with scene() as s:
+        for seconds, name in enumerate("abc", -100):
+            s.put(name, seconds)
+        s.sandbox.faults.edit(twice, times=None)
+        got, cursor = await s.read()
+        assert got == "abc"
+        assert (await s.read(cursor))[0] == ""
+
+
 @virtually
 async def test_changes_come_in_their_order_and_only_what_is_new_comes_again():
     async with scene() as it:

@@ -15,6 +15,7 @@ import attrs
 import pandas as pd
 import pytest
 from freezegun.api import FakeDate, FakeDatetime
+from pydantic import TypeAdapter
 
 from cliniko_async import (
     AppointmentType,
@@ -38,6 +39,7 @@ from tests.support.records import EXAMPLES, example
 PROGRAM = """
 import asyncio, contextlib, datetime as dt, json, pathlib, sys, warnings
 from freezegun import freeze_time
+from pydantic import TypeAdapter
 warnings.simplefilter("ignore")
 when, folder = sys.argv[1:]
 frozen = freeze_time("2025-03-04T05:06:07Z", real_asyncio=True)
@@ -72,7 +74,7 @@ async def work():
             return sums, (patients.where.updated_at >= moment).text
 
 def everything():
-    return convert(), asyncio.run(work())
+    return convert(), asyncio.run(work()), TypeAdapter(cliniko_async.Patient).json_schema()
 
 with frozen if when != "never frozen" else never:
     first = everything()
@@ -90,10 +92,12 @@ def outcome(when: str) -> Any:
 
 @pytest.mark.parametrize("when", ["never frozen", "frozen before the import", "frozen after the import"])
 def test_frozen_time_changes_nothing(when: str):
-    """Reading, converting, filters, bodies and changes, while time is frozen and afterwards."""
-    for converted, worked in outcome(when):
+    """Reading, converting, filters, bodies, changes and schemas, while time is frozen and afterwards."""
+    described = TypeAdapter(Patient).json_schema()
+    for converted, worked, schema in outcome(when):
         assert converted == {name: example(name) for name in EXAMPLES}
         assert worked == [[1, True, True, "1990-01-02", "2025-01-02"], "updated_at:>=2020-01-01T00:00:00Z"]
+        assert schema == described
 
 
 def test_records_hold_the_real_classes_and_are_written_from_any():

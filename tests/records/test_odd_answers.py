@@ -220,6 +220,16 @@ async def test_a_total_that_is_no_number_of_records_is_refused_at_once(total):
                 await use()
 
 
+@pytest.mark.parametrize("key", ["0", "00", "7"])
+@virtually
+async def test_a_server_that_gives_the_same_id_again_and_again_does_not_hold_a_stable_list_for_ever(key):
+    page = answer(200, page_of("appointment_types", [KIND | {"id": key}], total_entries=3))
+    async with RawServer(page) as server, client(server) as cliniko:
+        with pytest.raises(PaginationError, match="the server did not keep to the order of ids"):
+            await cliniko.appointment_types.list(stable=True).collect()
+        assert len(server.requests) == 2
+
+
 @virtually
 async def test_the_largest_total_goes_into_a_cursor_and_out_again():
     body = page_of("appointment_types", [KIND], total_entries=2**63 - 1, links={"next": "@"})

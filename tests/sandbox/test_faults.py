@@ -393,3 +393,30 @@ async def test_a_fault_that_cannot_be_scripted_is_refused(when):
     async with running() as wire:
         with pytest.raises(ValueError, match="after and delay must be at least 0, times at least 1"):
             wire.sandbox.faults.status(500, **when)
+
+
+NEVER = {
+    "status must be from 200 to 599": [
+        lambda to: to.status(99),
+        lambda to: to.status("503"),
+        lambda to: to.status(True),
+    ],
+    "reset must be a number": [lambda to: to.throttle("1"), lambda to: to.throttle(float("nan"))],
+    "at must be one of request, answer, headers, body": [lambda to: to.drop("response")],
+    "keep must be a share from 0 to 1": [lambda to: to.cut(2), lambda to: to.drop("body", keep=-0.5)],
+    "data must be bytes": [lambda to: to.raw("HTTP/1.1 200 OK")],
+    "seconds must be at least 0": [lambda to: to.slow(-1), lambda to: to.slow("1"), lambda to: to.slow(float("inf"))],
+    "change must be a function": [lambda to: to.edit({"total_entries": 7}), lambda to: to.between(None)],
+    "method must be a text": [lambda to: to.status(503, method=5)],
+    "path must be a text or a compiled pattern": [lambda to: to.status(503, path=None)],
+    "after and delay must be at least 0": [lambda to: to.status(503, after=0.5), lambda to: to.status(503, times="1")],
+}
+
+
+@pytest.mark.parametrize(("expected", "script"), [(text, one) for text, each in NEVER.items() for one in each])
+async def test_what_would_strike_nothing_or_fail_only_then_is_refused_when_it_is_scripted(expected, script):
+    async with running() as wire:
+        with pytest.raises(ValueError, match=expected):
+            script(wire.sandbox.faults)
+        assert wire.sandbox.faults.pending == ()
+        assert await statuses(wire, USERS) == [200]

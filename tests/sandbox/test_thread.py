@@ -60,3 +60,23 @@ def test_a_fault_that_changes_rows_runs_where_they_are_served():
     with Sandbox(appointment_types=1) as sandbox:
         sandbox.faults.between(lambda: sandbox.add("taxes", name="Late"), before=True)
         assert asyncio.run(first(sandbox)).name == "Late"
+
+
+async def test_one_that_runs_is_not_started_again_and_one_that_was_left_can_be():
+    """In a block of either kind inside of one of either kind; who entered first keeps a server that answers."""
+
+    async def count(sandbox):
+        async with client_of(sandbox) as client:
+            return await client.taxes.list().count()
+
+    sandbox = Sandbox(appointment_types=1)
+    with sandbox:
+        with pytest.raises(RuntimeError, match="the sandbox runs already"), sandbox:
+            pass
+        with pytest.raises(RuntimeError, match="the sandbox runs already"):
+            await sandbox.start()
+        assert await count(sandbox)
+    async with sandbox:
+        with pytest.raises(RuntimeError, match="the sandbox runs already"), sandbox:
+            pass
+        assert await count(sandbox)

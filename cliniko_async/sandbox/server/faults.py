@@ -13,7 +13,7 @@ import re
 from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
 from http import HTTPStatus
-from typing import Any, Literal, TypeAlias, TypedDict, Unpack
+from typing import Any, Literal, TypeAlias, TypedDict, Unpack, get_args
 
 import attrs
 
@@ -171,6 +171,7 @@ class Faults:
         **when: Unpack[When],
     ) -> Fault:
         """Answer with a status; with `acted=True` only after the work was done, as a failing proxy would."""
+        _demand(_is_whole(status) and 200 <= status <= 599, "status must be from 200 to 599")
         payload = body.encode() if isinstance(body, str) else body
         reply = Reply(status, payload, {"Content-Type": content_type, **(headers or {})})
 
@@ -183,6 +184,7 @@ class Faults:
 
     def throttle(self, reset: float | None = 1.0, **when: Unpack[When]) -> Fault:
         """Answer 429 that resets in `reset` seconds; None sends no X-RateLimit-Reset."""
+        _demand(reset is None or _is_number(reset), "reset must be a number of seconds, or None")
 
         async def act(exchange: Exchange) -> Reply:
             await asyncio.sleep(0)
@@ -196,6 +198,8 @@ class Faults:
         At `"request"` before the body was read and anything was done; at `"answer"` after the work was done, before the
         first byte of the answer; at `"headers"` and `"body"` amid them, after the share `keep` of their bytes.
         """
+        _demand(at in get_args(Moment), f"at must be one of {', '.join(get_args(Moment))}")
+        _demand(_is_number(keep) and 0 <= keep <= 1, "keep must be a share from 0 to 1")
 
         async def act(exchange: Exchange) -> None:
             reply = None if at == "request" else await exchange.proceed()
@@ -212,6 +216,7 @@ class Faults:
 
     def raw(self, data: bytes, **when: Unpack[When]) -> Fault:
         """Send these bytes in place of an answer, and close."""
+        _demand(isinstance(data, bytes), "data must be bytes")
 
         async def act(exchange: Exchange) -> None:
             await asyncio.sleep(0)
@@ -222,6 +227,7 @@ class Faults:
 
     def slow(self, seconds: float, *, acted: bool = True, **when: Unpack[When]) -> Fault:
         """Answer `seconds` late, having done the work at once, or with `acted=False` doing it only then."""
+        _demand(_is_number(seconds) and seconds >= 0, "seconds must be at least 0")
 
         async def act(exchange: Exchange) -> Reply:
             if not acted:
@@ -235,6 +241,7 @@ class Faults:
 
     def between(self, change: Callable[[], object], *, before: bool = False, **when: Unpack[When]) -> Fault:
         """Call `change` between the work and the sending of its answer, or with `before=True` before the work."""
+        _demand(callable(change), "change must be a function")
 
         async def act(exchange: Exchange) -> Reply:
             if before:
@@ -252,6 +259,7 @@ class Faults:
         It may return another value, or bytes that are sent as they are, or change what it was given and return None.
         An answer that is not JSON is given as bytes.
         """
+        _demand(callable(change), "change must be a function")
 
         async def act(exchange: Exchange) -> Reply:
             return _edited(await exchange.proceed(), change)
@@ -280,8 +288,25 @@ class Faults:
 
 
 def _check(fault: Fault) -> None:
-    if fault.after < 0 or fault.delay < 0 or (fault.times is not None and fault.times < 1):
-        raise ValueError(f"{fault.name}: after and delay must be at least 0, times at least 1")
+    """Refuse what no request could meet, or what would fail only once one does."""
+    _demand(fault.method is None or isinstance(fault.method, str), f"{fault.name}: method must be a text such as POST")
+    _demand(isinstance(fault.path, str | re.Pattern), f"{fault.name}: path must be a text or a compiled pattern")
+    counted = _is_whole(fault.after) and (fault.times is None or _is_whole(fault.times)) and _is_number(fault.delay)
+    least = counted and fault.after >= 0 and fault.delay >= 0 and (fault.times is None or fault.times >= 1)
+    _demand(least, f"{fault.name}: after and delay must be at least 0, times at least 1")
+
+
+def _demand(fine: bool, expected: str) -> None:  # noqa: FBT001
+    if not fine:
+        raise ValueError(expected)
+
+
+def _is_whole(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
 
 
 def _check_reachable(end: _End, other: Fault, rivals: bool) -> None:  # noqa: FBT001
