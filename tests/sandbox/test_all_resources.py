@@ -6,12 +6,13 @@ import pytest
 
 from cliniko_async import from_dict
 from cliniko_async.resources._registry import resource_class
+from cliniko_async.sandbox.db.annotations import FieldAnnotation
 from cliniko_async.sandbox.db.columns import DECIMAL, ID, IDS, OBJECT, TEXT
-from cliniko_async.sandbox.db.relations import plural, snake
-from cliniko_async.sandbox.db.schema import Hint, load
+from cliniko_async.sandbox.db.relations import plural, snake_case
+from cliniko_async.sandbox.db.schema import load_tables
 from tests.sandbox.wire import running
 
-TABLES = load()
+TABLES = load_tables()
 STARTS = "2031-02-02T22:00:00Z"
 
 
@@ -89,8 +90,8 @@ async def test_open_cases_have_a_list_of_their_own():
     ],
 )
 def test_an_annotation_says_how_its_values_are_kept(annotation, kind, nullable):
-    hint = Hint.of(annotation)
-    assert (hint.kind, hint.nullable) == (kind, nullable)
+    hint = FieldAnnotation.of(annotation)
+    assert (hint.column_type, hint.nullable) == (kind, nullable)
 
 
 def test_decimals_are_told_from_ids_by_their_types():
@@ -99,7 +100,7 @@ def test_decimals_are_told_from_ids_by_their_types():
 
 
 def test_every_name_of_a_record_leads_to_its_resource():
-    names = {name: snake(resource_class(name).record.__name__) for name in TABLES}
+    names = {name: snake_case(resource_class(name).record.__name__) for name in TABLES}
     assert {name: plural(one) for name, one in names.items()} == {name: name for name in TABLES}
 
 

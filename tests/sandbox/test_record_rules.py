@@ -2,11 +2,11 @@
 
 import pytest
 
-from cliniko_async.sandbox.db.relations import REQUIRED
-from cliniko_async.sandbox.db.schema import load
+from cliniko_async.sandbox.db.defaults import REQUIRED_FIELDS
+from cliniko_async.sandbox.db.schema import load_tables
 from tests.sandbox.wire import running
 
-TABLES = load()
+TABLES = load_tables()
 CREATED = sorted(name for name, table in TABLES.items() if "create" in table.operations)
 BLANK = "can\u2019t be blank"
 STARTS = "2031-02-02T22:00:00Z"
@@ -33,7 +33,7 @@ def least(wire, name):
     def value(field):
         return wire.sandbox.all(targets[field])[0]["id"] if field in targets else VALUES.get(field, "Sample")
 
-    body = {field: value(field) for field in REQUIRED[name]}
+    body = {field: value(field) for field in REQUIRED_FIELDS[name]}
     return body | ({"content": "Sample"} if name == "communications" else {})
 
 
@@ -46,7 +46,7 @@ async def errors(answer):
 @pytest.mark.parametrize("name", CREATED)
 async def test_a_create_without_a_body_names_each_field_that_it_needs(name):
     async with running() as wire:
-        needed = {UNDER_ANOTHER_NAME.get(field, field.removesuffix("_id")): BLANK for field in REQUIRED[name]}
+        needed = {UNDER_ANOTHER_NAME.get(field, field.removesuffix("_id")): BLANK for field in REQUIRED_FIELDS[name]}
         needed |= {"content": None} if name == "patient_forms" else {}
         for options in ({}, {"json": {}}):
             assert await errors(await wire.ask("POST", f"/{name}", **options)) == needed
@@ -56,7 +56,9 @@ async def test_a_create_without_a_body_names_each_field_that_it_needs(name):
 async def test_null_and_white_space_are_blank(name):
     async with running() as wire:
         body = least(wire, name)
-        for field in [field for field in REQUIRED[name] if isinstance(body[field], str) and "content" not in field]:
+        for field in [
+            field for field in REQUIRED_FIELDS[name] if isinstance(body[field], str) and "content" not in field
+        ]:
             under = UNDER_ANOTHER_NAME.get(field, field.removesuffix("_id"))
             for value in (None, "", " ", "\u00a0\n"):
                 told = await errors(await wire.post(f"/{name}", body | {field: value}))
@@ -71,7 +73,7 @@ async def test_what_a_new_record_has_by_itself_may_be_sent_back(name):
         assert made.status == 201, made.body
         if "update" not in TABLES[name].operations:
             return
-        sent = TABLES[name].sent["update"]
+        sent = TABLES[name].body_fields["update"]
         body = {field: value for field, value in made.json.items() if field in sent and value is not None}
         answer = await wire.patch(f"/{name}/{made.json['id']}", body)
         assert answer.status == 200, answer.body
