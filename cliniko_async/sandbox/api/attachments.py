@@ -16,7 +16,7 @@ _NAME = "patient_attachments"
 
 
 @attrs.frozen
-class _Upload:
+class _PendingUpload:
     """A file that is being processed."""
 
     file: StoredFile
@@ -37,7 +37,7 @@ class Attachments:
     """Whether the content is a redirect to the file store, or the file itself."""
     seeded: Mapping[int, int] = attrs.field(factory=dict[int, int])
     """The number of the file of each attachment that was there from the start."""
-    _uploads: dict[int, _Upload] = attrs.field(factory=dict[int, _Upload])
+    _uploads: dict[int, _PendingUpload] = attrs.field(factory=dict[int, _PendingUpload])
     _content: dict[int, StoredFile] = attrs.field(factory=dict[int, StoredFile])
 
     def routes(self, others: Mapping[RouteKey, Operation]) -> Iterator[tuple[RouteKey, Operation]]:
@@ -66,7 +66,7 @@ class Attachments:
             return operations.create(call, table)
         without_name = {name: value for name, value in body.items() if name != "filename"}
         record_id = int(operations.create(attrs.evolve(call, body=without_name), table).json()["id"])
-        self._uploads[record_id] = _Upload(file, body.get("filename"), operations.store.now() + self.processing)
+        self._uploads[record_id] = _PendingUpload(file, body.get("filename"), operations.store.now() + self.processing)
         operations.store.change(_NAME, record_id, {"processing_completed": False})
         return operations.record_reply(201, _NAME, record_id)
 

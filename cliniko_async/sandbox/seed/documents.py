@@ -181,9 +181,9 @@ def _attachment(drafts: Drafts, patient: Draft) -> Draft:
 
 def _messages(drafts: Drafts) -> None:
     for attendee in drafts.of("attendees"):
-        for kind, sent in ((_EMAIL, "email_reminder_sent"), (_SMS, "sms_reminder_sent")):
+        for message_type, sent in ((_EMAIL, "email_reminder_sent"), (_SMS, "sms_reminder_sent")):
             if attendee[sent]:
-                _remind(drafts, attendee, kind)
+                _remind(drafts, attendee, message_type)
     for invoice in drafts.sample(drafts.of("invoices"), 0.3):
         text = {"content": f"Your invoice {invoice['number']} is attached.", "content_subject": "Invoice"}
         about = {"invoice_id": invoice, "attendee_id": invoice["attendee_id"]}
@@ -194,27 +194,29 @@ def _messages(drafts: Drafts) -> None:
         _message(drafts, patient, moment, _CALL, _MEMO, **memo, received=True)
 
 
-def _remind(drafts: Drafts, attendee: Draft, kind: int) -> None:
+def _remind(drafts: Drafts, attendee: Draft, message_type: int) -> None:
     booking, patient = attendee["booking_id"], attendee["patient_id"]
     moment = booking["starts_at"] - DAY
     about = {"attendee_id": attendee, "booking_id": booking}
-    subject = {"content_subject": "Appointment reminder"} if kind == _EMAIL else {}
-    _message(drafts, patient, moment, kind, _REMINDER, content="See you tomorrow at Bluegum.", **about, **subject)
-    if kind == _SMS and drafts.rng.random() < 0.2:
+    subject = {"content_subject": "Appointment reminder"} if message_type == _EMAIL else {}
+    _message(
+        drafts, patient, moment, message_type, _REMINDER, content="See you tomorrow at Bluegum.", **about, **subject
+    )
+    if message_type == _SMS and drafts.rng.random() < 0.2:
         later = moment + dt.timedelta(minutes=20)
-        _message(drafts, patient, later, kind, _REPLY, content="Thanks, see you then", **about, received=True)
+        _message(drafts, patient, later, message_type, _REPLY, content="Thanks, see you then", **about, received=True)
 
 
 def _message(
     drafts: Drafts,
     patient: Draft,
     moment: dt.datetime,
-    kind: int,
+    message_type: int,
     category: int,
     **fields: Any,
 ) -> None:
     received = fields.pop("received", False)
-    theirs = patient["email"] if kind == _EMAIL else patient["patient_phone_numbers"][0]["number"]
+    theirs = patient["email"] if message_type == _EMAIL else patient["patient_phone_numbers"][0]["number"]
     ends = {"from": theirs, "to": _CLINIC_ADDRESS} if received else {"from": _CLINIC_ADDRESS, "to": theirs}
-    codes = {"type_code": kind, "category_code": category, "direction_code": _RECEIVED if received else _SENT}
+    codes = {"type_code": message_type, "category_code": category, "direction_code": _RECEIVED if received else _SENT}
     drafts.add("communications", moment, patient_id=patient, **codes, **ends, **fields)

@@ -217,16 +217,18 @@ def _referrals(drafts: Drafts, doctors: list[Draft]) -> None:
     types[-1]["archived_at"] = types[-1]["updated_at"]
     patients = drafts.of("patients")
     for before, patient in itertools.pairwise(patients):
-        kind = drafts.rng.choice([None, *types])
-        if kind is None:
+        source_type = drafts.rng.choice([None, *types])
+        if source_type is None:
             continue
         drafts.add(
             "referral_sources",
             patient["created_at"],
             patient_id=patient,
-            referral_source_type_id=kind,
-            referrer_type=kind["referrer_type"],
-            referrer_id={"Patient": before, "Contact": drafts.rng.choice(doctors)}.get(kind["referrer_type"] or ""),
-            subcategory=drafts.rng.choice([None, *kind["subcategories"]]),
+            referral_source_type_id=source_type,
+            referrer_type=source_type["referrer_type"],
+            referrer_id={"Patient": before, "Contact": drafts.rng.choice(doctors)}.get(
+                source_type["referrer_type"] or ""
+            ),
+            subcategory=drafts.rng.choice([None, *source_type["subcategories"]]),
             notes=drafts.rng.choice((None, "Said so at the desk")),
         )
