@@ -75,26 +75,25 @@ async def test_open_cases_have_a_list_of_their_own():
         assert "False" in await wire.names("/patient_cases/active")
 
 
-@pytest.mark.parametrize(
-    ("annotation", "kind", "nullable"),
-    [
-        (Literal["a", "b"], TEXT, False),
-        (Literal["a"] | None, TEXT, True),
-        (Required[Annotated[str, "rule"]], TEXT, False),
-        (Annotated[str | int, "rule"], ID, False),
-        (tuple[str, ...], IDS, False),
-        (tuple[dict[str, str], ...], OBJECT, False),
-        (Annotated[str | None, "rule"], TEXT, True),
-        (dict[str, str] | None, OBJECT, True),
-        (list[str] | dict[str, str], OBJECT, False),
-    ],
-)
-def test_an_annotation_says_how_its_values_are_kept(annotation, kind, nullable):
-    hint = FieldAnnotation.of(annotation)
-    assert (hint.column_type, hint.nullable) == (kind, nullable)
+ANNOTATIONS = [
+    (Literal["a", "b"], TEXT, False),
+    (Literal["a"] | None, TEXT, True),
+    (Required[Annotated[str, "rule"]], TEXT, False),
+    (Annotated[str | int, "rule"], ID, False),
+    (tuple[str, ...], IDS, False),
+    (tuple[dict[str, str], ...], OBJECT, False),
+    (Annotated[str | None, "rule"], TEXT, True),
+    (dict[str, str] | None, OBJECT, True),
+    (list[str] | dict[str, str], OBJECT, False),
+]
 
 
-def test_decimals_are_told_from_ids_by_their_types():
+def test_an_annotation_determines_how_its_values_are_stored():
+    parsed = [FieldAnnotation.of(annotation) for annotation, _, _ in ANNOTATIONS]
+    assert [(each.column_type, each.nullable) for each in parsed] == [expected[1:] for expected in ANNOTATIONS]
+
+
+def test_decimals_and_ids_are_recognised_by_their_types():
     assert TABLES["products"].columns["price"] is DECIMAL
     assert TABLES["products"].columns["tax_id"] is ID
 
