@@ -14,7 +14,7 @@ from statistics import median
 
 import msgspec
 
-from cliniko_async.sandbox.server.rate_limit import Window
+from cliniko_async.sandbox.server.rate_limit import WindowType
 
 from .hammer import Kind
 from .hammering import Case, Load, Outcome, Scale, hammered
@@ -36,7 +36,7 @@ _DOCUMENT = _ROOT / "docs" / "budget.md"
 _PICTURE = _DOCUMENT.with_suffix(".svg")
 _LAST = _ROOT / ".cache" / "budget"
 _BEGIN, _END = "<!-- budget:start -->", "<!-- budget:end -->"
-_COUNTING: dict[Window, str] = {
+_COUNTING: dict[WindowType, str] = {
     "fixed": "a fixed window",
     "sliding": "a sliding window",
     "bucket": "a bucket of tokens",

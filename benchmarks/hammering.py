@@ -14,7 +14,7 @@ import attrs
 import msgspec
 
 from cliniko_async.limits import Priority
-from cliniko_async.sandbox.server.rate_limit import Window
+from cliniko_async.sandbox.server.rate_limit import WindowType
 from tests.support.redis_server import RedisServer
 
 from .hammer import Job, Kind, Wait
@@ -41,7 +41,7 @@ class Case:
 
     processes: int
     kind: Kind
-    window: Window
+    window: WindowType
     load: Load
 
 

@@ -10,13 +10,13 @@ import sys
 import msgspec
 
 from cliniko_async.sandbox import Sandbox
-from cliniko_async.sandbox.server.rate_limit import Window
+from cliniko_async.sandbox.server.rate_limit import WindowType
 
 
 class Options(msgspec.Struct, frozen=True):
     """One sandbox; times in seconds."""
 
-    window: Window
+    window: WindowType
     limit: int
     period: float
     latency: float

@@ -1,4 +1,4 @@
-"""A whole Cliniko on loopback, for demos and for tests: it keeps state, and behaves as badly as it is told to.
+"""A complete Cliniko API on loopback, for demos and tests: it keeps state, and fails on demand.
 
 ```python
 who = {"app_name": "Tests", "contact_email": "it@example.com"}
@@ -7,26 +7,32 @@ async with Sandbox(seed=1) as sandbox, Cliniko(sandbox.api_key, base_url=sandbox
     first = await cliniko.appointment_types.list().first()
 ```
 
-`python -m cliniko_async.sandbox` runs one by itself; `pytest_plugin` has the fixtures. What the sandbox does where
-nobody knows what Cliniko does stands in `docs/sandbox.md`.
+`python -m cliniko_async.sandbox` runs one as a program, and `pytest_plugin` has the fixtures. `docs/sandbox.md` lists
+what the sandbox does where the behaviour of Cliniko is unknown.
 """
 
 import importlib
 from typing import TYPE_CHECKING, Any
 
-_ROOMS = {"Fault": ".server.faults", "Faults": ".server.faults", "Sandbox": "._sandbox", "SandboxRequest": ".protocol"}
+_MODULES = {
+    "Fault": ".server.faults",
+    "Faults": ".server.scripting",
+    "Sandbox": "._sandbox",
+    "SandboxRequest": ".protocol",
+}
 
 if TYPE_CHECKING:
     from ._sandbox import Sandbox
     from .protocol import SandboxRequest
-    from .server.faults import Fault, Faults
+    from .server.faults import Fault
+    from .server.scripting import Faults
 else:
 
     def __getattr__(name: str) -> Any:
-        # The pytest plugin lies in this package and is imported by every run of pytest: the server can wait.
-        if name not in _ROOMS:
+        # Every run of pytest imports the plugin, which is in this package, so the server is imported only when needed.
+        if name not in _MODULES:
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-        return getattr(importlib.import_module(_ROOMS[name], __name__), name)
+        return getattr(importlib.import_module(_MODULES[name], __name__), name)
 
 
 __all__ = ["Fault", "Faults", "Sandbox", "SandboxRequest"]

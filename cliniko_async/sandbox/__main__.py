@@ -5,45 +5,44 @@ import asyncio
 import contextlib
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from .. import ConfigurationError
 from ._sandbox import Sandbox
 
+_NUMBERS: tuple[tuple[str, Callable[[str], float], float, str, str], ...] = (
+    ("--port", int, 8321, "PORT", "the port to listen on; 0 means any free port"),
+    ("--seed", int, 1, "SEED", "determines the invented records"),
+    ("--appointment-types", int, 24, "N", "the number of appointment types at the start"),
+    ("--limit", int, 200, "N", "requests in a period"),
+    ("--period", float, 60.0, "S", "the period of the limit, in seconds"),
+    ("--latency", float, 0.0, "S", "seconds that every answer takes"),
+)
 
-def parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
-    """Read the command line."""
-    parser = argparse.ArgumentParser(prog="python -m cliniko_async.sandbox", description="A whole Cliniko on loopback.")
-    parser.add_argument("--host", default="127.0.0.1", help="where to listen (default: %(default)s)")
-    parser.add_argument(
-        "--port", type=int, default=8321, help="where to listen; 0 is any that is free (default: %(default)s)"
+
+def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
+    """Parse the command line."""
+    parser = argparse.ArgumentParser(
+        prog="python -m cliniko_async.sandbox", description="A complete Cliniko API on loopback."
     )
-    parser.add_argument("--seed", type=int, default=1, help="of all that is invented (default: %(default)s)")
-    parser.add_argument(
-        "--appointment-types", type=int, default=24, metavar="N", help="how many there are (default: %(default)s)"
-    )
-    parser.add_argument(
-        "--limit", type=int, default=200, metavar="N", help="requests in a period (default: %(default)s)"
-    )
-    parser.add_argument("--period", type=float, default=60.0, metavar="S", help="in seconds (default: %(default)s)")
-    parser.add_argument(
-        "--latency", type=float, default=0.0, metavar="S", help="seconds an answer takes (default: %(default)s)"
-    )
-    parser.add_argument("--api-key", metavar="KEY", help="the key that is right (default: a new one)")
-    parser.add_argument("--strict", action="store_true", help="refuse what the API takes beyond its documentation")
+    parser.add_argument("--host", default="127.0.0.1", help="the address to listen on (default: %(default)s)")
+    for name, kind, default, metavar, text in _NUMBERS:
+        parser.add_argument(name, type=kind, default=default, metavar=metavar, help=f"{text} (default: %(default)s)")
+    parser.add_argument("--api-key", metavar="KEY", help="the valid API key (default: a new one)")
+    parser.add_argument("--strict", action="store_true", help="refuse what the API accepts beyond its documentation")
     return parser.parse_args(arguments)
 
 
 async def serve(options: argparse.Namespace) -> None:
-    """Run a sandbox until the process is asked to stop."""
+    """Run a sandbox until the process receives a signal to stop."""
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
-        # Where the loop cannot take signals, Ctrl-C ends the run as a KeyboardInterrupt.
+        # Where the loop cannot handle signals, Ctrl-C raises a KeyboardInterrupt.
         with contextlib.suppress(NotImplementedError):
             loop.add_signal_handler(number, stop.set)
     async with Sandbox(**vars(options)) as sandbox:
-        _say(
+        _print(
             f"base URL  {sandbox.base_url}",
             f"API key   {sandbox.api_key}",
             "",
@@ -55,14 +54,14 @@ async def serve(options: argparse.Namespace) -> None:
         await stop.wait()
 
 
-def _say(*lines: str) -> None:
+def _print(*lines: str) -> None:
     sys.stdout.write("\n".join([*lines, ""]))
     sys.stdout.flush()
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run it and give the exit status."""
-    options = parsed(arguments)
+    """Run the program and return its exit status."""
+    options = parse_arguments(arguments)
     try:
         with contextlib.suppress(KeyboardInterrupt):
             asyncio.run(serve(options))

@@ -1,72 +1,73 @@
-"""The sandbox: a server, its rows, and the methods by which a test reads and changes them."""
+"""The sandbox: its servers, and the methods by which a test reads and changes its records."""
 
-import asyncio
 import base64
 import contextlib
 import json
 import random
 import secrets
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from functools import cache
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
 from .api.attachments import Attachments
-from .api.operations import Api
-from .db.rows import Ids, Store
-from .db.schema import Table, load
+from .api.operations import Operations
+from .db.row_store import IdOrder, RowStore
+from .db.schema import load_tables
 from .options import check_options
 from .protocol import SandboxRequest
-from .seed.clinic import plant
-from .server.app import BASE_PATH, FORM, Server
-from .server.faults import Faults
+from .seed.clinic import seed_clinic
+from .server.delays import Delays
 from .server.file_store import FileStore
 from .server.listener import Listener
-from .server.rate_limit import Budget, Window
+from .server.rate_limit import RateLimit, WindowType
+from .server.request_handler import API_STYLE, BASE_PATH, RequestHandler
 from .server.routes import Routes
-from .server.thread import LoopThread
+from .server.scripting import Faults
+from .server.server_thread import ServerThread
 
 T = TypeVar("T")
 
-_tables = cache(load)
+_tables = cache(load_tables)
 
 
 class Sandbox:
-    """A whole Cliniko on loopback, with the rows of an invented clinic.
+    """A complete Cliniko API on loopback, with the records of an invented clinic.
 
-    `async with Sandbox() as sandbox:` serves from the running event loop; `with Sandbox() as sandbox:` from a thread of
-    its own, for synchronous code and for tests whose event loop does not matter; then its methods may be called from
-    any thread.
+    `async with Sandbox() as sandbox:` serves from the running event loop. `with Sandbox() as sandbox:` serves from a
+    thread of its own, for synchronous code and for tests in any event loop; its methods may then be called from any
+    thread.
 
     Args:
-        seed: of all that is invented; the same seed gives the same rows.
-        appointment_types: how many are there at the start.
-        limit: requests in a period.
-        period: in seconds.
-        window: how the limit is counted.
+        seed: determines the invented records; the same seed invents the same ones.
+        appointment_types: the number of appointment types at the start.
+        limit: requests allowed in a period.
+        period: the period of the limit, in seconds.
+        window: how requests are counted against the limit.
         latency: seconds that every answer takes.
-        jitter: seconds at the most that a request takes to arrive, before it counts, and as many that its answer takes
-            on top; drawn from the seed for each.
-        host: where to listen.
-        port: where to listen; 0 is any that is free.
-        api_key: the key that is right; one of its own by default.
-        ids: whether new records have larger ids than older ones.
+        jitter: the maximum random delay, in seconds, before each request is counted, and again before each answer in
+            addition to the latency; the seed determines the delays.
+        host: the address to listen on.
+        port: the port to listen on; 0 means any free port.
+        api_key: the valid API key; by default a new one for each sandbox.
+        ids: whether ids rise with creation or are random.
         unsortable: columns that `sort` refuses.
-        shuffle_ties: give records of one second in another order with each request.
-        archiving_touches: whether archiving moves `updated_at`.
-        clock: seconds, from anywhere.
-        wall: seconds since 1970.
+        shuffle_ties: whether records of one second come in another order with each request.
+        archiving_touches: whether archiving changes `updated_at`.
+        clock: returns seconds from any origin; the limit is counted by it.
+        wall: returns seconds since 1970; used for stamps, `Date` and `X-RateLimit-Reset`.
         keep_alive: whether a connection stays open after its answer.
-        strict: refuse what the API is known to take although its documentation asks for something else.
+        strict: refuse what the API is known to accept beyond its documentation.
 
     Raises:
-        ConfigurationError: an option cannot work.
+        ConfigurationError: an option is not valid.
 
     Attributes:
-        faults: what is to go wrong.
-        files: the store beside it, where files are posted to; it has requests and faults of its own.
-        attachments: how long a file is being processed, and whether its link redirects to the store.
+        faults: the scripted faults.
+        budget: the limit, and how many requests were counted and refused.
+        files: the file store beside the API, with requests and faults of its own.
+        attachments: how long a file is processed, in seconds, and whether its content redirects to the file store.
     """
 
     def __init__(
@@ -76,13 +77,13 @@ class Sandbox:
         appointment_types: int = 24,
         limit: int = 200,
         period: float = 60.0,
-        window: Window = "fixed",
+        window: WindowType = "fixed",
         latency: float = 0.0,
         jitter: float = 0.0,
         host: str = "127.0.0.1",
         port: int = 0,
         api_key: str | None = None,
-        ids: Ids = "rising",
+        ids: IdOrder = "rising",
         unsortable: Iterable[str] = (),
         shuffle_ties: bool = False,
         archiving_touches: bool = True,
@@ -99,44 +100,41 @@ class Sandbox:
         check_options(clock=clock, wall=wall, keep_alive=keep_alive)
         self.api_key = api_key or _new_key()
         self.faults = Faults()
-        self.budget = Budget(limit, period, window, clock)
-        self.latency, self.jitter = latency, jitter
-        # One of its own, so that what is invented does not depend on how many requests came before.
-        self._jitter = random.Random(f"jitter {seed}")
+        self.budget = RateLimit(limit, period, window, clock)
         self._seed, self._appointment_types = seed, appointment_types
         self._host, self._port = host, port
         rng = random.Random(f"sandbox {seed}")
-        self._store = Store(_tables(), wall, rng, ids)
-        api = Api(self._store, rng, columns, shuffle_ties, archiving_touches, strict)
-        self.files = FileStore(wall, clock, keep_alive)
-        self.attachments = Attachments(api, self.files)
-        routes = Routes(api, self.attachments)
-        server = Server(self.api_key, routes, self.budget, self.faults, clock, wall, self._travel, self._pause, strict)
-        self._server, self._listener = server, Listener(FORM, server.handle, keep_alive)
-        self._thread: LoopThread | None = None
+        self._store = RowStore(_tables(), wall, rng, ids)
+        operations = Operations(self._store, rng, columns, shuffle_ties, archiving_touches, strict)
+        self.files = FileStore(wall=wall, clock=clock, keep_alive=keep_alive)
+        self.attachments = Attachments(operations, self.files)
+        delays, routes = Delays(latency, jitter, random.Random(f"jitter {seed}")), Routes(operations, self.attachments)
+        self._handler = RequestHandler(self.api_key, routes, self.budget, self.faults, delays, clock, wall, strict)
+        self._listener = Listener(API_STYLE, self._handler.handle, keep_alive)
+        self._thread: ServerThread | None = None
         self._running = False
 
     @property
     def base_url(self) -> str:
-        """Where it listens, such as `http://127.0.0.1:8321/v1`; known once it has started."""
+        """The base URL of the API, such as `http://127.0.0.1:8321/v1`; known once the sandbox has started."""
         return self._store.base_url
 
     @property
     def requests(self) -> list[SandboxRequest]:
-        """What was received, in order; may be cleared."""
-        return self._server.requests
+        """The received requests in order of arrival; the list may be cleared."""
+        return self._handler.requests
 
     async def start(self) -> None:
-        """Invent the clinic, and listen.
+        """Invent the clinic and start to listen.
 
         Raises:
-            OSError: the port is taken.
-            RuntimeError: it runs already.
+            OSError: the port is in use.
+            RuntimeError: it is running already.
         """
         self._check_stopped()
         self._running = True
         self._store.open()
-        self.attachments.invented = plant(self._store, self._seed, self._appointment_types)
+        self.attachments.seeded = seed_clinic(self._store, self._seed, self._appointment_types)
         try:
             origin = await self._listener.start(self._host, self._port)
             await self.files.start(self._host)
@@ -146,7 +144,7 @@ class Sandbox:
         self._store.base_url = origin + BASE_PATH
 
     async def close(self) -> None:
-        """Close every connection and forget the rows; what was received stays in `requests`."""
+        """Close every connection and delete the records; `requests` stays."""
         self._running = False
         await self._listener.close()
         await self.files.close()
@@ -163,7 +161,7 @@ class Sandbox:
 
     def __enter__(self) -> Self:
         self._check_stopped()
-        thread = LoopThread()
+        thread = ServerThread()
         with contextlib.ExitStack() as stack:
             stack.callback(thread.stop)
             thread.run(self.start())
@@ -177,7 +175,7 @@ class Sandbox:
     ) -> None:
         self._until_exit.close()
 
-    def _leave_thread(self, thread: LoopThread) -> None:
+    def _leave_thread(self, thread: ServerThread) -> None:
         thread.run(self.close())
         self._thread = None
 
@@ -186,38 +184,36 @@ class Sandbox:
         if self._running:
             raise RuntimeError("the sandbox is running already: leave its block first, or create another one")
 
-    async def _travel(self) -> None:
-        if self.jitter > 0:
-            await asyncio.sleep(self._jitter.uniform(0, self.jitter))
-
-    async def _pause(self) -> None:
-        if self.latency > 0:
-            await asyncio.sleep(self.latency)
-        await self._travel()
-
     def add(self, resource: str, **fields: Any) -> str:
-        """Add a record and give its id.
+        """Add a record.
 
-        Any field may be given, stamps and `id` too; a link to one record is given as `practitioner_id`. What is not
-        given is as after a create; nothing is validated.
+        Nothing is validated, and fields that are left out are as after a create.
+
+        Args:
+            resource: such as `"appointment_types"`.
+            **fields: any fields, even stamps and `id`; a link to one record is given as `practitioner_id`.
+
+        Returns:
+            The id of the record.
 
         Raises:
             LookupError: there is no such resource.
-            TypeError: it has no such field.
+            TypeError: the resource has no such field.
         """
-        return str(self._call(self._store.insert, self._table(resource), fields))
+        return str(self._call(self._store.insert, self._known(resource), fields))
 
     def update(self, resource: str, record_id: str | int, **fields: Any) -> None:
-        """Change fields of a record, which moves `updated_at` unless it is given.
+        """Change fields of a record, and `updated_at` unless it is given.
 
         Raises:
             LookupError: there is no such record.
+            TypeError: the resource has no such field.
         """
-        if not self._call(self._store.change, self._table(resource), int(record_id), fields):
-            raise LookupError(f"{resource} has no {record_id}")
+        if not self._call(self._store.change, self._known(resource), int(record_id), fields):
+            raise _no_record(resource, record_id)
 
     def archive(self, resource: str, record_id: str | int) -> None:
-        """Archive a record as a user of Cliniko would.
+        """Archive a record, as a user of Cliniko would.
 
         Raises:
             LookupError: there is no such record.
@@ -225,47 +221,57 @@ class Sandbox:
         self.update(resource, record_id, archived_at=self._store.now())
 
     def remove(self, resource: str, record_id: str | int) -> None:
-        """Remove a record, so that nothing is left of it.
+        """Remove a record completely.
 
         Raises:
             LookupError: there is no such record.
         """
-        if not self._call(self._store.rows.remove, self._table(resource), int(record_id)):
-            raise LookupError(f"{resource} has no {record_id}")
+        table = self._store.tables[self._known(resource)]
+        if not self._call(self._store.database.remove, table, int(record_id)):
+            raise _no_record(resource, record_id)
 
     def get(self, resource: str, record_id: str | int) -> dict[str, Any]:
-        """A record as it would be sent, archived or not.
+        """Return a record as the API would send it, archived or not.
 
         Raises:
             LookupError: there is no such record.
         """
-        table = self._table(resource)
-        records = self._call(self._records, table, [int(record_id)])
+        records = self._call(self._records, self._known(resource), int(record_id))
         if not records:
-            raise LookupError(f"{resource} has no {record_id}")
+            raise _no_record(resource, record_id)
         return records[0]
 
     def all(self, resource: str) -> list[dict[str, Any]]:
-        """Every record as it would be sent, archived or not, by id."""
-        return self._call(self._records, self._table(resource))
+        """Return every record as the API would send it, archived or not, in the order of their ids.
+
+        Raises:
+            LookupError: there is no such resource.
+        """
+        return self._call(self._records, self._known(resource))
 
     def _call(self, function: Callable[..., T], *args: Any) -> T:
-        """Call what reads or writes rows in the thread that serves them."""
+        """Call a function that reads or writes records in the thread that serves them."""
         return function(*args) if self._thread is None else self._thread.call(function, *args)
 
-    def _records(self, table: Table, ids: Sequence[int] | None = None) -> list[dict[str, Any]]:
-        """Return the records with these ids, or all of them."""
-        rows = self._store.rows
-        found = list(rows.column(table, "id")) if ids is None else [each for each in ids if rows.has(table.name, each)]
-        return [json.loads(text) for text in self._store.texts(table, found)]
+    def _records(self, resource: str, record_id: int | None = None) -> list[dict[str, Any]]:
+        """Return the record with an id, if there is one, or every record."""
+        if record_id is None:
+            ids = list(self._store.column(resource, "id"))
+        else:
+            ids = [] if self._store.row(resource, record_id) is None else [record_id]
+        return [json.loads(text) for text in self._store.json_texts(resource, ids)]
 
-    def _table(self, resource: str) -> Table:
+    def _known(self, resource: str) -> str:
         if resource not in self._store.tables:
             raise LookupError(f"there is no resource {resource}")
-        return self._store.tables[resource]
+        return resource
+
+
+def _no_record(resource: str, record_id: str | int) -> LookupError:
+    return LookupError(f"{resource} has no record {record_id}")
 
 
 def _new_key() -> str:
-    """A key in the form that keys have."""
+    """Return a key in the form of a real one."""
     inner = f"1-{secrets.randbelow(90_000) + 10_000}-{secrets.token_hex(12)}"
     return f"{base64.b64encode(inner.encode()).decode().rstrip('=')}-au1"

@@ -18,13 +18,13 @@ from cliniko_async.resources._base import sent_fields, visibilities
 from cliniko_async.resources._names import RESOURCES as TABLE_OF
 from cliniko_async.sandbox import Sandbox
 from cliniko_async.sandbox.db.relations import parent_of
-from cliniko_async.sandbox.db.schema import load
+from cliniko_async.sandbox.db.schema import load_tables
 from tests.support.bodies import body_of
 from tests.support.facts import FACTS, RESOURCES, TABLES
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
 
-SERVED = load()
+SERVED = load_tables()
 LIST = re.compile(r"list(?:_(?:active|inactive))?(?:_for_(\w+))?")
 ARCHIVED_UNSEEN = {"product_suppliers"}
 """Resources that can be archived and have nothing that shows it."""

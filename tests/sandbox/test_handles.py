@@ -41,7 +41,7 @@ async def test_lists_and_links_are_added_by_their_ids():
 
 async def test_what_no_table_has_is_refused():
     async with running() as wire:
-        with pytest.raises(TypeError, match="taxes has no colour, size"):
+        with pytest.raises(TypeError, match="taxes has no field colour, size"):
             wire.sandbox.add("taxes", size=1, colour="red")
         with pytest.raises(LookupError, match="no resource tax"):
             wire.sandbox.add("tax")
@@ -50,7 +50,7 @@ async def test_what_no_table_has_is_refused():
 async def test_what_is_not_there_cannot_be_handled():
     async with running() as wire:
         for handle in (wire.sandbox.get, wire.sandbox.update, wire.sandbox.archive, wire.sandbox.remove):
-            with pytest.raises(LookupError, match="users has no 1"):
+            with pytest.raises(LookupError, match="users has no record 1"):
                 handle("users", 1)
 
 
@@ -85,12 +85,12 @@ async def test_requests_may_be_cleared_and_outlive_the_sandbox():
 
 async def test_a_sandbox_that_does_not_run_says_so():
     sandbox = Sandbox()
-    with pytest.raises(RuntimeError, match="does not run"):
+    with pytest.raises(RuntimeError, match="is not running"):
         sandbox.all("users")
     await sandbox.close()
     async with sandbox:
         assert sandbox.all("users")
-    with pytest.raises(RuntimeError, match="does not run"):
+    with pytest.raises(RuntimeError, match="is not running"):
         sandbox.all("users")
 
 

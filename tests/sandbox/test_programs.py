@@ -11,7 +11,7 @@ import urllib.request
 
 import pytest
 
-from cliniko_async.sandbox.__main__ import main, parsed
+from cliniko_async.sandbox.__main__ import main, parse_arguments
 
 RUN = [sys.executable, "-m", "cliniko_async.sandbox"]
 
@@ -66,7 +66,7 @@ def test_a_port_that_is_taken_ends_the_program_with_a_line(capsys):
 
 
 def test_the_program_has_a_port_of_its_own():
-    assert parsed([]).port == 8321
+    assert parse_arguments([]).port == 8321
 
 
 def test_the_program_takes_a_key_and_may_be_strict():

@@ -1,4 +1,4 @@
-"""The attachments of the sandbox: made of files in its store, blank until they were processed."""
+"""Patient attachments: they are created from files in the file store, and blank until the files are processed."""
 
 import mimetypes
 from collections.abc import Iterator, Mapping
@@ -6,97 +6,105 @@ from typing import Any, cast
 
 import attrs
 
-from ..protocol import NOT_FOUND, Refused, Reply, invalid, json_reply, text_reply
-from ..seed.documents import file_of
-from ..server.file_store import FileStore, StoredFile
-from .operations import Api, Call
-from .special_operations import Key, Operation
+from ..db.files import FileBucket, StoredFile
+from ..protocol import NOT_FOUND, RefusedRequest, Reply, json_reply, validation_reply
+from ..seed.documents import attachment_file
+from .operations import OperationCall, Operations
+from .special_operations import Operation, RouteKey
 
 _NAME = "patient_attachments"
 
 
+@attrs.frozen
+class _PendingUpload:
+    """A file that is being processed."""
+
+    file: StoredFile
+    filename: str | None
+    done_at: float
+    """In seconds since 1970."""
+
+
 @attrs.define
 class Attachments:
-    """The steps of an upload, and the way back to the file."""
+    """The operations of an upload, and the content of each attachment."""
 
-    api: Api
-    files: FileStore
+    operations: Operations
+    files: FileBucket
     processing: float = 0.2
-    """How many seconds a file is being processed."""
+    """Seconds that a file takes to be processed."""
     redirects: bool = True
-    """Whether the link to the content answers a redirect to the store, or the file itself."""
-    invented: Mapping[int, int] = attrs.field(factory=dict[int, int])
+    """Whether the content is a redirect to the file store, or the file itself."""
+    seeded: Mapping[int, int] = attrs.field(factory=dict[int, int])
     """The number of the file of each attachment that was there from the start."""
-    _pending: dict[int, tuple[StoredFile, str | None, float]] = attrs.field(
-        factory=dict[int, tuple[StoredFile, str | None, float]]
-    )
-    _kept: dict[int, StoredFile] = attrs.field(factory=dict[int, StoredFile])
+    _uploads: dict[int, _PendingUpload] = attrs.field(factory=dict[int, _PendingUpload])
+    _content: dict[int, StoredFile] = attrs.field(factory=dict[int, StoredFile])
 
-    def operations(self, others: Mapping[Key, Operation]) -> Iterator[tuple[Key, Operation]]:
-        """Give the operations of its own, and those of the table that it stands before."""
+    def routes(self, others: Mapping[RouteKey, Operation]) -> Iterator[tuple[RouteKey, Operation]]:
+        """Return the operations of attachments; those of `others` that read attachments process the files first."""
         yield ("GET", "patients", "{id}", "attachment_presigned_post"), self.presigned_post
         yield ("POST", _NAME), self.create
         yield ("GET", _NAME, "{id}", "content"), self.content
         for key, operation in others.items():
             if key[0] == "GET" and _NAME in key:
-                yield key, self._behind(operation)
+                yield key, self._after_processing(operation)
 
-    def presigned_post(self, call: Call) -> Reply:
-        """Give a form for one file."""
-        if not self.api.store.rows.has("patients", call.ids[0]):
-            raise Refused(NOT_FOUND)
+    def presigned_post(self, call: OperationCall) -> Reply:
+        """Return a form for one upload."""
+        self.operations.required_row("patients", call.ids[0])
         return json_reply(200, self.files.new_form())
 
-    def create(self, call: Call) -> Reply:
-        """Make a record of a file in the store; its name, size and kind come when it was processed."""
+    def create(self, call: OperationCall) -> Reply:
+        """Create a record for a file in the store; its name, size and type follow when the file is processed."""
+        operations, table = self.operations, self.operations.store.tables[_NAME]
         given: Any = call.body
-        body: dict[str, Any] = cast("dict[str, Any]", given) if isinstance(given, dict) else {}
-        table = self.api.store.tables[_NAME]
-        file = self.files.found(body.get("upload_url"))
+        body = cast("dict[str, Any]", given) if isinstance(given, dict) else {}
+        file = self.files.find(body.get("upload_url"))
         if file is None and "upload_url" in body:
-            return invalid({"temp_attachment_url": "is invalid"})
+            return validation_reply({"temp_attachment_url": "is invalid"})
         if file is None:
-            return self.api.create(call, table)
-        bare = {name: value for name, value in body.items() if name != "filename"}
-        record_id = int(self.api.create(attrs.evolve(call, body=bare), table).json()["id"])
-        self._pending[record_id] = (file, body.get("filename"), self.api.store.now() + self.processing)
-        self.api.store.change(table, record_id, {"processing_completed": False})
-        return text_reply(201, self.api.store.texts(table, [record_id])[0])
+            return operations.create(call, table)
+        without_name = {name: value for name, value in body.items() if name != "filename"}
+        record_id = int(operations.create(attrs.evolve(call, body=without_name), table).json()["id"])
+        self._uploads[record_id] = _PendingUpload(file, body.get("filename"), operations.store.now() + self.processing)
+        operations.store.change(_NAME, record_id, {"processing_completed": False})
+        return operations.record_reply(201, _NAME, record_id)
 
-    def content(self, call: Call) -> Reply:
-        """Give the file, or the way to it."""
-        self._process()
-        if call.ids[0] in self.invented and call.ids[0] not in self._kept:
-            name, _, text = file_of(self.invented[call.ids[0]])
-            self._kept[call.ids[0]] = self.files.keep(f"invented/{call.ids[0]}/{name}", name, text)
-        file = self._kept.get(call.ids[0])
-        if file is None:
-            raise Refused(NOT_FOUND)
+    def content(self, call: OperationCall) -> Reply:
+        """Return the file, or a redirect to it."""
+        self._process_uploads()
+        file = self._file_of(call.ids[0])
         if self.redirects:
             return Reply(302, b"", {"Location": self.files.url_of(file)})
         file.content.seek(0)
         return Reply(200, file.content.read(), {"Content-Type": "application/octet-stream"})
 
-    def _behind(self, operation: Operation) -> Operation:
-        def processed(call: Call) -> Reply:
-            self._process()
+    def _file_of(self, record_id: int) -> StoredFile:
+        if record_id in self.seeded and record_id not in self._content:
+            name, _, text = attachment_file(self.seeded[record_id])
+            self._content[record_id] = self.files.keep(f"invented/{record_id}/{name}", name, text)
+        if record_id not in self._content:
+            raise RefusedRequest(NOT_FOUND)
+        return self._content[record_id]
+
+    def _after_processing(self, operation: Operation) -> Operation:
+        def process_and_operate(call: OperationCall) -> Reply:
+            self._process_uploads()
             return operation(call)
 
-        return processed
+        return process_and_operate
 
-    def _process(self) -> None:
-        now = self.api.store.now()
-        for record_id, (file, name, due) in tuple(self._pending.items()):
-            if due > now:
-                continue
-            del self._pending[record_id]
-            self._kept[record_id] = file
-            filename = name or file.name
+    def _process_uploads(self) -> None:
+        now = self.operations.store.now()
+        for record_id in [each for each, upload in self._uploads.items() if upload.done_at <= now]:
+            upload = self._uploads.pop(record_id)
+            self._content[record_id] = upload.file
+            filename = upload.filename or upload.file.name
             processed = {
                 "filename": filename,
-                "size": file.size,
+                "size": upload.file.size,
                 "content_type": mimetypes.guess_type(filename)[0] or "application/octet-stream",
                 "processed_at": now,
                 "processing_completed": True,
             }
-            self.api.store.change(self.api.store.tables[_NAME], record_id, processed)
+            self.operations.store.change(_NAME, record_id, processed)

@@ -1,52 +1,53 @@
-"""The services of the sandbox: which appointment type is offered at which business, and by whom."""
+"""Services: which appointment type is offered at which business, and by which practitioners."""
 
 import json
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, TypeAlias
 
 from ..db.columns import Row
-from ..db.paging import Page
-from ..protocol import NOT_FOUND, Refused, Reply, json_reply
-from .operations import Api, Call
+from ..protocol import Reply
+from .operations import OperationCall, Operations
+
+Offer: TypeAlias = tuple[Row, int, list[int]]
+"""A business, an appointment type, and the practitioners who offer it there."""
 
 
-def services(api: Api, call: Call) -> Reply:
-    """A page of the services, of all businesses or of one."""
-    if call.ids and not api.store.rows.has("businesses", call.ids[0]):
-        raise Refused(NOT_FOUND)
-    found = [one for one in _services(api) if not call.ids or one[0]["id"] == call.ids[0]]
-    page = Page.of(call.pairs)
-    links = page.links(api.store.base_url + call.path, call.pairs, len(found))
-    shown = [_shown(api, *one) for one in found[page.offset : page.offset + page.per_page]]
-    return json_reply(200, {"services": shown, "total_entries": len(found), "links": links})
+def services(operations: Operations, call: OperationCall) -> Reply:
+    """Return a page of the services of all businesses or of one."""
+    if call.ids:
+        operations.required_row("businesses", call.ids[0])
+    offers = [offer for offer in _offers(operations) if not call.ids or offer[0]["id"] == call.ids[0]]
+    return operations.page_of(call, "services", [_service(operations, offer) for offer in offers])
 
 
-def _services(api: Api) -> Iterator[tuple[Row, int, list[int]]]:
-    """Each business with what at least one of its practitioners offers."""
-    archived = api.store.rows.column(api.store.tables["appointment_types"], "archived_at")
-    offering = api.store.rows.column(api.store.tables["appointment_types"], "practitioner_ids")
-    active = api.store.rows.column(api.store.tables["practitioners"], "active")
-    businesses = api.store.tables["businesses"]
-    for business in (api.store.rows.row(businesses, one) or {} for one in api.store.rows.column(businesses, "id")):
+def _offers(operations: Operations) -> Iterator[Offer]:
+    store = operations.store
+    archived_at = store.column("appointment_types", "archived_at")
+    offering = store.column("appointment_types", "practitioner_ids")
+    active = store.column("practitioners", "active")
+    for business in (operations.required_row("businesses", each) for each in store.column("businesses", "id")):
         if business["archived_at"] is not None:
             continue
-        here = set(_ids(business["practitioner_ids"]))
-        for kind in _ids(business["appointment_type_ids"]):
-            who = [one for one in _ids(offering.get(kind)) if one in here and active.get(one)]
-            if who and archived.get(kind) is None:
-                yield business, kind, who
+        staff = set(_ids(business["practitioner_ids"]))
+        for appointment_type in _ids(business["appointment_type_ids"]):
+            practitioners = [
+                each for each in _ids(offering.get(appointment_type)) if each in staff and active.get(each)
+            ]
+            if practitioners and archived_at.get(appointment_type) is None:
+                yield business, appointment_type, practitioners
 
 
 def _ids(stored: Any) -> list[int]:
-    return [int(one) for one in json.loads(stored or "[]")]
+    return [int(each) for each in json.loads(stored or "[]")]
 
 
-def _shown(api: Api, business: Row, kind: int, who: list[int]) -> dict[str, Any]:
+def _service(operations: Operations, offer: Offer) -> dict[str, Any]:
     def link(path: str) -> dict[str, Any]:
-        return {"links": {"self": f"{api.store.base_url}/{path}"}}
+        return {"links": {"self": f"{operations.store.base_url}/{path}"}}
 
+    business, appointment_type, practitioners = offer
     return {
-        "appointment_type": link(f"appointment_types/{kind}"),
+        "appointment_type": link(f"appointment_types/{appointment_type}"),
         "business": link(f"businesses/{business['id']}"),
-        "practitioners": [link(f"practitioners/{one}") for one in who],
+        "practitioners": [link(f"practitioners/{each}") for each in practitioners],
     }

@@ -125,16 +125,16 @@ _PRIVATE: dict[str, tuple[str, ...]] = {
         "baa_requested",
     ),
 }
-"""What the public settings leave out of each group."""
+"""The settings of each group that are not public."""
 
 
 def settings() -> dict[str, Any]:
-    """Give all of them."""
+    """Return all settings."""
     return copy.deepcopy(_SETTINGS)
 
 
 def public_settings() -> dict[str, Any]:
-    """Give those that every user may see."""
+    """Return the settings that every user may see."""
     return {
         group: {name: value for name, value in values.items() if name not in _PRIVATE.get(group, ())}
         for group, values in settings().items()

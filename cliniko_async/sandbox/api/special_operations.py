@@ -1,101 +1,92 @@
-"""The operations of the sandbox that are no list, and no record of a table under its own path."""
+"""The operations that are not those of a table: settings, conflicts, the current user, and records below a parent."""
 
 import json
 from collections.abc import Callable
 from functools import partial
-from typing import Any
+from typing import Any, TypeAlias
 
-from ..db.filtering import Conditions, hide
-from ..protocol import NOT_FOUND, Refused, Reply, json_reply, text_reply
+import attrs
+
+from ..db.filtering import Conditions, hide_records
+from ..protocol import NOT_FOUND, RefusedRequest, Reply, json_reply
 from .available_times import available_times, next_available_time
-from .operations import Api, Call
+from .operations import OperationCall, Operations
 from .services import services
 from .settings import public_settings, settings
 
-Key = tuple[str, ...]
-Operation = Callable[[Call], Reply]
+RouteKey: TypeAlias = tuple[str, ...]
+"""A method, and the parts of a path in which `{id}` is any id."""
+Operation: TypeAlias = Callable[[OperationCall], Reply]
 
 _ID = "{id}"
-_BOOKED = ("group_appointments", "individual_appointments", "unavailable_blocks")
-_TIMES = ("GET", "businesses", _ID, "practitioners", _ID, "appointment_types", _ID)
+_WITH_CONFLICTS = ("group_appointments", "individual_appointments", "unavailable_blocks")
+_TIMES_OF = ("GET", "businesses", _ID, "practitioners", _ID, "appointment_types", _ID)
 
 
-def odd_operations(api: Api) -> dict[Key, Operation]:
-    """Give each under its method and path."""
-    conflicting: dict[Key, Operation] = {
-        ("GET", name, _ID, "conflicts"): partial(_conflicts, api, name) for name in _BOOKED
+def special_operations(operations: Operations) -> dict[RouteKey, Operation]:
+    """Return these operations by method and path."""
+    conflicts: dict[RouteKey, Operation] = {
+        ("GET", name, _ID, "conflicts"): partial(_conflicts, operations, name) for name in _WITH_CONFLICTS
     }
-    others: dict[Key, Operation] = {
-        ("GET", "services"): partial(services, api),
-        ("GET", "businesses", _ID, "services"): partial(services, api),
-        ("GET", "settings"): _settings,
-        ("GET", "settings", "public"): _public_settings,
-        ("GET", "user"): partial(_user, api),
-        ("GET", "patients", _ID, "referral_source"): partial(_referral_source, api),
-        ("PATCH", "patients", _ID, "referral_source"): partial(_refer, api),
-        ("GET", "patient_forms", _ID, "signatures", _ID): partial(_signature, api),
-        (*_TIMES, "available_times"): partial(available_times, api),
-        (*_TIMES, "next_available_time"): partial(next_available_time, api),
+    others: dict[RouteKey, Operation] = {
+        ("GET", "services"): partial(services, operations),
+        ("GET", "businesses", _ID, "services"): partial(services, operations),
+        ("GET", "settings"): lambda _: json_reply(200, settings()),
+        ("GET", "settings", "public"): lambda _: json_reply(200, public_settings()),
+        ("GET", "user"): partial(_user, operations),
+        ("GET", "patients", _ID, "referral_source"): partial(_get_referral_source, operations),
+        ("PATCH", "patients", _ID, "referral_source"): partial(_update_referral_source, operations),
+        ("GET", "patient_forms", _ID, "signatures", _ID): partial(_signature, operations),
+        (*_TIMES_OF, "available_times"): partial(available_times, operations),
+        (*_TIMES_OF, "next_available_time"): partial(next_available_time, operations),
     }
-    return {**conflicting, **others}
+    return {**conflicts, **others}
 
 
-def _settings(_: Call) -> Reply:
-    return json_reply(200, settings())
-
-
-def _public_settings(_: Call) -> Reply:
-    return json_reply(200, public_settings())
-
-
-def _conflicts(api: Api, name: str, call: Call) -> Reply:
-    """Whether another booking of the practitioner begins before this one ends, and ends after it begins."""
-    row = api.store.rows.row(api.store.tables[name], call.ids[0])
-    if row is None:
-        raise Refused(NOT_FOUND)
-    bookings, others = api.store.tables["bookings"], Conditions()
+def _conflicts(operations: Operations, resource: str, call: OperationCall) -> Reply:
+    """Return whether the booking overlaps with another one of its practitioner."""
+    row = operations.required_row(resource, call.ids[0])
+    bookings, others = operations.store.tables["bookings"], Conditions()
     others.add(f"practitioner_id = {others.bind(row['practitioner_id'])} AND id != {others.bind(call.ids[0])}")
     others.add(f"starts_at < {others.bind(row['ends_at'])} AND ends_at > {others.bind(row['starts_at'])}")
-    hide(others, bookings, set())
-    return json_reply(200, {"conflicts": {"exist": api.store.rows.count(bookings, others) > 0}})
+    hide_records(others, bookings, set())
+    return json_reply(200, {"conflicts": {"exist": operations.store.database.count(bookings, others) > 0}})
 
 
-def _user(api: Api, _: Call) -> Reply:
-    """The key belongs to the first user."""
-    users = api.store.tables["users"]
-    first = min(api.store.rows.column(users, "id"), default=None)
+def _user(operations: Operations, _: OperationCall) -> Reply:
+    """Return the user of the API key, who is the first user."""
+    first = min(operations.store.column("users", "id"), default=None)
     if first is None:
-        raise Refused(NOT_FOUND)
-    return text_reply(200, api.store.texts(users, [first])[0])
+        raise RefusedRequest(NOT_FOUND)
+    return operations.record_reply(200, "users", first)
 
 
-def _referral_source(api: Api, call: Call) -> Reply:
-    return api.get(_of_patient(api, call), api.store.tables["referral_sources"])
+def _get_referral_source(operations: Operations, call: OperationCall) -> Reply:
+    return operations.get(_of_referral_source(operations, call), operations.store.tables["referral_sources"])
 
 
-def _refer(api: Api, call: Call) -> Reply:
-    return api.update(_of_patient(api, call), api.store.tables["referral_sources"])
+def _update_referral_source(operations: Operations, call: OperationCall) -> Reply:
+    return operations.update(_of_referral_source(operations, call), operations.store.tables["referral_sources"])
 
 
-def _of_patient(api: Api, call: Call) -> Call:
-    """The same call with the id of the patient's referral source."""
-    patients = api.store.rows.column(api.store.tables["referral_sources"], "patient_id")
-    found = next((one for one, patient in patients.items() if patient == call.ids[0]), None)
+def _of_referral_source(operations: Operations, call: OperationCall) -> OperationCall:
+    """Return the call with the id of the patient's referral source in place of the patient's."""
+    patients = operations.store.column("referral_sources", "patient_id")
+    found = next((source for source, patient in patients.items() if patient == call.ids[0]), None)
     if found is None:
-        raise Refused(NOT_FOUND)
-    return Call(call.path, call.pairs, call.body, (found,))
+        raise RefusedRequest(NOT_FOUND)
+    return attrs.evolve(call, ids=(found,))
 
 
-def _signature(api: Api, call: Call) -> Reply:
-    """Any signature of a form that is there: two strokes, as old as the form."""
-    form: dict[str, Any] = json.loads(
-        api.get(Call(call.path, (), None, call.ids[:1]), api.store.tables["patient_forms"]).body
-    )
+def _signature(operations: Operations, call: OperationCall) -> Reply:
+    """Return the same picture for every signature of an existing form, with the stamps of the form."""
+    form_call = OperationCall(call.path, (), None, call.ids[:1])
+    form: dict[str, Any] = json.loads(operations.get(form_call, operations.store.tables["patient_forms"]).body)
     body = {
         "id": str(call.ids[1]),
         "image": "data:image/svg+xml;base64,PHN2ZyB4bWxucz0iaHR0cDovL3d3dy53My5vcmcvMjAwMC9zdmciLz4=",
         "created_at": form["created_at"],
         "updated_at": form["updated_at"],
-        "links": {"self": f"{api.store.base_url}/signatures/{call.ids[1]}"},
+        "links": {"self": f"{operations.store.base_url}/signatures/{call.ids[1]}"},
     }
     return json_reply(200, body)

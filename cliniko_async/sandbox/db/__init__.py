@@ -1,1 +1,1 @@
-"""The rows of the sandbox: tables, columns, filters and pages."""
+"""The records of the sandbox: the tables, the rows in a database in memory, filters and pages."""

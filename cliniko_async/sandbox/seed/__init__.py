@@ -1,1 +1,1 @@
-"""The invented clinic that the sandbox starts with."""
+"""The invented clinic with which a sandbox starts."""

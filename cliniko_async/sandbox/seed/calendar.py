@@ -1,4 +1,4 @@
-"""Drafts the calendar of the clinic: who works when and where, and what stands in it over past and coming weeks."""
+"""Drafts the calendar of the clinic: working hours, blocks, classes and appointments of past and coming weeks."""
 
 import datetime as dt
 import itertools
@@ -8,115 +8,114 @@ from typing import Any
 import attrs
 
 from ..db.columns import Row
-from .drafts import DAY, Draft, Drafts, local
-from .people import BLOCK_TYPES, REASONS
+from ..db.labels import CURRENT_CANCELLATION_REASONS
+from .drafts import DAY, Draft, Drafts, local_time
+from .patient_data import BLOCK_TYPES
 
 WEEK = 7 * DAY
-_PAST, _COMING = 8, 4
-"""Weeks."""
+_PAST_WEEKS, _COMING_WEEKS = 8, 4
 _WORKDAYS = 5
-_HOURS = tuple(60 * hour for hour in (9, 10, 11, 12, 14, 15, 16))
-_LUNCH, _CLASS, _LONGEST = 13 * 60, 17 * 60, 60
-_FINAL = 90
+_SLOTS = tuple(60 * hour for hour in (9, 10, 11, 12, 14, 15, 16))
+_LUNCH, _CLASS_START, _MAX_DURATION = 13 * 60, 17 * 60, 60
 
 
 @attrs.define
-class Diary:
-    """The hours that are still free."""
+class Calendar:
+    """The slots of the practitioners that are still free."""
 
     drafts: Drafts
-    places: list[Row]
+    businesses: list[Row]
     practitioners: list[Row]
-    types: list[Row]
+    appointment_types: list[Row]
     taken: set[tuple[int, dt.date, int]] = attrs.field(factory=set[tuple[int, dt.date, int]])
-    """Practitioners, days, and minutes into the day."""
+    """A practitioner, a day, and the minutes after midnight."""
 
     @classmethod
-    def of(cls, drafts: Drafts) -> "Diary":
-        """Open it for the practitioners who work there."""
-        working = [row for row in drafts.known("practitioners") if row["active"]]
-        return cls(drafts, drafts.known("businesses"), working, drafts.known("appointment_types")[:40])
+    def of(cls, drafts: Drafts) -> "Calendar":
+        """Return an empty calendar for the active practitioners."""
+        working = [row for row in drafts.inserted("practitioners") if row["active"]]
+        return cls(drafts, drafts.inserted("businesses"), working, drafts.inserted("appointment_types")[:40])
 
-    def place(self, practitioner: Row, day: dt.date) -> Row:
-        """Where a practitioner works on a day: on each weekday at one of the places that have them."""
-        own = [one for one in self.places if str(practitioner["id"]) in json.loads(str(one["practitioner_ids"]))]
+    def business(self, practitioner: Row, day: dt.date) -> Row:
+        """Return the business where a practitioner works on a day, which depends on the weekday."""
+        own = [each for each in self.businesses if str(practitioner["id"]) in json.loads(str(each["practitioner_ids"]))]
         return own[day.weekday() % len(own)]
 
     def offered(self, practitioner: Row, *, group: bool) -> list[Row]:
-        """What a practitioner does, alone with a patient or with several."""
+        """Return what a practitioner offers, to single patients or to groups."""
         return [
             one
-            for one in self.types
+            for one in self.appointment_types
             if str(practitioner["id"]) in json.loads(str(one["practitioner_ids"]))
             and (int(one["max_attendees"] or 0) > 1) is group
-            and int(one["duration_in_minutes"] or 0) <= _LONGEST
+            and int(one["duration_in_minutes"] or 0) <= _MAX_DURATION
         ]
 
     def take(self, practitioner: Row, day: dt.date, minutes: int) -> bool:
-        """Take an hour and say whether it was free."""
+        """Take a slot, and return whether it was free."""
         slot = (int(practitioner["id"] or 0), day, minutes)
         free = slot not in self.taken
         self.taken.add(slot)
         return free
 
-    def span(self, practitioner: Row, day: dt.date, minutes: int, length: int) -> dict[str, Any]:
-        """The fields of whatever takes so many minutes."""
-        place = self.place(practitioner, day)
-        starts = local(day, minutes, str(place["time_zone_identifier"]))
+    def entry(self, practitioner: Row, day: dt.date, minutes: int, duration: int) -> dict[str, Any]:
+        """Return the fields of an entry that starts some minutes after midnight and takes some minutes."""
+        business = self.business(practitioner, day)
+        starts = local_time(day, minutes, str(business["time_zone_identifier"]))
         return {
             "starts_at": starts,
-            "ends_at": starts + dt.timedelta(minutes=length),
+            "ends_at": starts + dt.timedelta(minutes=duration),
             "practitioner_id": practitioner["id"],
-            "business_id": place["id"],
+            "business_id": business["id"],
         }
 
 
-def draft_diary(drafts: Drafts) -> None:
-    """Draft the hours of work, what is in the way of them, and what is booked."""
-    diary = Diary.of(drafts)
-    _hours(diary)
-    _blocks(diary)
-    _classes(diary)
+def draft_calendar(drafts: Drafts) -> None:
+    """Draft the working hours, the blocks, and everything that is booked."""
+    calendar = Calendar.of(drafts)
+    _working_hours(calendar)
+    _blocks(calendar)
+    _classes(calendar)
     for patient in drafts.of("patients"):
         if patient.get("archived_at") is None:
-            _visits(diary, patient)
+            _visits(calendar, patient)
     for patient in drafts.of("patients"):
         own = [one for one in drafts.of("individual_appointments") if one["patient_id"] is patient]
         patient["latest_booking_id"] = max(own, key=lambda one: one["starts_at"], default=None)
 
 
-def _hours(diary: Diary) -> None:
-    drafts = diary.drafts
-    for practitioner, weekday in itertools.product(diary.practitioners, range(_WORKDAYS)):
-        place = diary.place(practitioner, drafts.today.date() + weekday * DAY)
+def _working_hours(calendar: Calendar) -> None:
+    drafts = calendar.drafts
+    for practitioner, weekday in itertools.product(calendar.practitioners, range(_WORKDAYS)):
+        business = calendar.business(practitioner, drafts.today.date() + weekday * DAY)
         drafts.add(
             "daily_availabilities",
-            drafts.moment(900, 2000),
+            drafts.past_moment(900, 2000),
             practitioner_id=practitioner["id"],
-            business_id=place["id"],
+            business_id=business["id"],
             day_of_week=weekday + 1,
             availabilities=[{"starts_at": "09:00", "ends_at": "13:00"}, {"starts_at": "14:00", "ends_at": "18:00"}],
-            time_zone=place["time_zone"],
-            time_zone_identifier=place["time_zone_identifier"],
+            time_zone=business["time_zone"],
+            time_zone_identifier=business["time_zone_identifier"],
         )
-    for practitioner in diary.practitioners:
-        place = diary.place(practitioner, drafts.today.date())
+    for practitioner in calendar.practitioners:
+        business = calendar.business(practitioner, drafts.today.date())
         drafts.add(
             "practitioner_reference_numbers",
-            drafts.moment(900, 2000),
+            drafts.past_moment(900, 2000),
             practitioner_id=practitioner["id"],
-            business_id=place["id"],
+            business_id=business["id"],
             name="Provider number",
             reference_number=f"{drafts.rng.randrange(10**6):06}AA",
         )
 
 
-def _blocks(diary: Diary) -> None:
-    drafts = diary.drafts
+def _blocks(calendar: Calendar) -> None:
+    drafts = calendar.drafts
     types = [
         drafts.add(
             "unavailable_block_types",
-            drafts.moment(900, 2000),
+            drafts.past_moment(900, 2000),
             name=name,
             color=color,
             duration_in_minutes=length,
@@ -124,98 +123,106 @@ def _blocks(diary: Diary) -> None:
         )
         for name, color, length in BLOCK_TYPES
     ]
-    for practitioner in diary.practitioners[:3]:
-        _meetings(diary, practitioner, types[0])
-        _extra_day(diary, practitioner)
-    for practitioner in diary.practitioners[3:6]:
+    for practitioner in calendar.practitioners[:3]:
+        _meetings(calendar, practitioner, types[0])
+        _extra_day(calendar, practitioner)
+    for practitioner in calendar.practitioners[3:6]:
         day = drafts.today.date() + drafts.rng.randrange(0, 26) // _WORKDAYS * WEEK + drafts.rng.randrange(5) * DAY
-        diary.taken.update((int(practitioner["id"] or 0), day, minutes) for minutes in (*_HOURS, _CLASS))
-        fields = diary.span(practitioner, day, _HOURS[0], 8 * 60)
+        calendar.taken.update((int(practitioner["id"] or 0), day, minutes) for minutes in (*_SLOTS, _CLASS_START))
+        fields = calendar.entry(practitioner, day, _SLOTS[0], 8 * 60)
         fields |= {"unavailable_block_type_id": types[1], "notes": None, "repeat_rule": {}}
-        drafts.add("unavailable_blocks", drafts.moment(5, 60), **fields)
+        drafts.add("unavailable_blocks", drafts.past_moment(5, 60), **fields)
 
 
-def _meetings(diary: Diary, practitioner: Row, kind: Draft) -> None:
-    """One at midday, every other week."""
+def _meetings(calendar: Calendar, practitioner: Row, block_type: Draft) -> None:
+    """Draft a staff meeting at midday every other week."""
     first: Draft | None = None
-    for week in range(-4, _COMING, 2):
-        fields = diary.span(practitioner, diary.drafts.today.date() + week * WEEK + 2 * DAY, _LUNCH, 60)
+    for week in range(-4, _COMING_WEEKS, 2):
+        fields = calendar.entry(practitioner, calendar.drafts.today.date() + week * WEEK + 2 * DAY, _LUNCH, 60)
         rule = {} if first else {"number_of_repeats": 3, "repeat_type": "Weekly", "repeating_interval": 2}
-        fields |= {"unavailable_block_type_id": kind, "notes": "Staff meeting", "repeat_rule": rule}
-        block = diary.drafts.add("unavailable_blocks", diary.drafts.moment(40, 41), **fields, repeated_from_id=first)
+        fields |= {"unavailable_block_type_id": block_type, "notes": "Staff meeting", "repeat_rule": rule}
+        block = calendar.drafts.add(
+            "unavailable_blocks", calendar.drafts.past_moment(40, 41), **fields, repeated_from_id=first
+        )
         first = first or block
 
 
-def _extra_day(diary: Diary, practitioner: Row) -> None:
-    """A Saturday morning."""
-    day = diary.drafts.today.date() + diary.drafts.rng.randrange(_COMING) * WEEK + _WORKDAYS * DAY
+def _extra_day(calendar: Calendar, practitioner: Row) -> None:
+    """Draft an additional Saturday morning."""
+    day = calendar.drafts.today.date() + calendar.drafts.rng.randrange(_COMING_WEEKS) * WEEK + _WORKDAYS * DAY
     rule = {"number_of_repeats": 2, "repeat_type": "Weekly", "repeating_interval": 4}
-    fields = diary.span(practitioner, day, _HOURS[0], 4 * 60)
-    diary.drafts.add("availability_blocks", diary.drafts.moment(5, 60), **fields, repeat_rule=rule)
+    fields = calendar.entry(practitioner, day, _SLOTS[0], 4 * 60)
+    calendar.drafts.add("availability_blocks", calendar.drafts.past_moment(5, 60), **fields, repeat_rule=rule)
 
 
-def _classes(diary: Diary) -> None:
-    """One each week for some kinds of class, with some of the patients."""
-    patients = [one for one in diary.drafts.of("patients") if one.get("archived_at") is None]
-    offers = [(who, kind) for who in diary.practitioners for kind in diary.offered(who, group=True)]
-    for weekday, (practitioner, kind) in enumerate(offers[:3]):
-        group = diary.drafts.rng.sample(patients, min(5, int(kind["max_attendees"] or 0)))
+def _classes(calendar: Calendar) -> None:
+    """Draft weekly classes of some appointment types, with some of the patients."""
+    patients = [one for one in calendar.drafts.of("patients") if one.get("archived_at") is None]
+    offers = [(who, offer) for who in calendar.practitioners for offer in calendar.offered(who, group=True)]
+    for weekday, (practitioner, appointment_type) in enumerate(offers[:3]):
+        group = calendar.drafts.rng.sample(patients, min(5, int(appointment_type["max_attendees"] or 0)))
         first: Draft | None = None
-        start = diary.drafts.today.date() + (weekday + 1) * DAY
-        days = [start + week * WEEK for week in range(-_PAST // 2, _COMING - 1)]
-        for day in [day for day in days if diary.take(practitioner, day, _CLASS)]:
-            booked = _class(diary, practitioner, kind, day, group, first=first)
+        start = calendar.drafts.today.date() + (weekday + 1) * DAY
+        days = [start + week * WEEK for week in range(-_PAST_WEEKS // 2, _COMING_WEEKS - 1)]
+        for day in [day for day in days if calendar.take(practitioner, day, _CLASS_START)]:
+            booked = _class(calendar, practitioner, appointment_type, day, group, first=first)
             first = first or booked
 
 
 def _class(
-    diary: Diary, practitioner: Row, kind: Row, day: dt.date, group: list[Draft], *, first: Draft | None
+    calendar: Calendar,
+    practitioner: Row,
+    appointment_type: Row,
+    day: dt.date,
+    group: list[Draft],
+    *,
+    first: Draft | None,
 ) -> Draft:
-    drafts = diary.drafts
+    drafts = calendar.drafts
     present = [one for one in group if drafts.rng.random() < 0.8 and one["created_at"] < drafts.today - 60 * DAY]
     booked = drafts.add(
         "group_appointments",
-        drafts.moment(60, 61),
-        **diary.span(practitioner, day, _CLASS, int(kind["duration_in_minutes"] or 0)),
-        appointment_type_id=kind["id"],
-        max_attendees=kind["max_attendees"],
+        drafts.past_moment(60, 61),
+        **calendar.entry(practitioner, day, _CLASS_START, int(appointment_type["duration_in_minutes"] or 0)),
+        appointment_type_id=appointment_type["id"],
+        max_attendees=appointment_type["max_attendees"],
         patient_ids=present,
         notes=None,
         repeat_rule={} if first else {"number_of_repeats": 6, "repeat_type": "Weekly", "repeating_interval": 1},
         repeated_from_id=first,
     )
     for patient in present:
-        _attend(diary, booked, patient, None)
+        _attend(calendar, booked, patient, None)
     return booked
 
 
-def _visits(diary: Diary, patient: Draft) -> None:
-    """Come every week or two for a while, mostly to the same practitioner at the same hour."""
-    drafts, rng = diary.drafts, diary.drafts.rng
-    offers = [(who, diary.offered(who, group=False)) for who in diary.practitioners]
+def _visits(calendar: Calendar, patient: Draft) -> None:
+    """Draft a patient's appointments: every week or two for a while, with one practitioner in one slot."""
+    drafts, rng = calendar.drafts, calendar.drafts.rng
+    offers = [(who, calendar.offered(who, group=False)) for who in calendar.practitioners]
     offers = [offer for offer in offers if offer[1]]
     if not offers:
         return
-    practitioner, kinds = rng.choice(offers)
-    weekday, minutes, every = rng.randrange(_WORKDAYS), rng.choice(_HOURS), rng.choice((1, 2, 2, 3))
+    practitioner, offered = rng.choice(offers)
+    weekday, minutes, every = rng.randrange(_WORKDAYS), rng.choice(_SLOTS), rng.choice((1, 2, 2, 3))
     case = next((one for one in drafts.of("patient_cases") if one["patient_id"] is patient), None)
-    start, repeated = rng.randrange(-_PAST, _COMING - 1), rng.random() < 0.2
+    start, repeated = rng.randrange(-_PAST_WEEKS, _COMING_WEEKS - 1), rng.random() < 0.2
     first: Draft | None = None
     for visit in range(rng.randrange(2, 8)):
         week = start + visit * every
         day = drafts.today.date() + week * WEEK + weekday * DAY
-        if week >= _COMING or not diary.take(practitioner, day, minutes):
+        if week >= _COMING_WEEKS or not calendar.take(practitioner, day, minutes):
             continue
-        fields = diary.span(
-            practitioner, day, minutes, int(kinds[min(visit, 1) % len(kinds)]["duration_in_minutes"] or 0)
-        )
-        fields |= {"appointment_type_id": kinds[min(visit, 1) % len(kinds)]["id"], "patient_case_id": case}
-        booked = _visit(diary, patient, fields, first if repeated else None, repeats=repeated and not first)
+        # The first visit is of another type than those that follow.
+        appointment_type = offered[min(visit, 1) % len(offered)]
+        fields = calendar.entry(practitioner, day, minutes, int(appointment_type["duration_in_minutes"] or 0))
+        fields |= {"appointment_type_id": appointment_type["id"], "patient_case_id": case}
+        booked = _visit(calendar, patient, fields, first if repeated else None, repeats=repeated and not first)
         first = first or booked
 
 
-def _visit(diary: Diary, patient: Draft, fields: dict[str, Any], first: Draft | None, *, repeats: bool) -> Draft:
-    drafts = diary.drafts
+def _visit(calendar: Calendar, patient: Draft, fields: dict[str, Any], first: Draft | None, *, repeats: bool) -> Draft:
+    drafts = calendar.drafts
     lead = dt.timedelta(minutes=drafts.rng.randrange(24 * 60, 21 * 24 * 60))
     booked = drafts.add(
         "individual_appointments",
@@ -228,16 +235,16 @@ def _visit(diary: Diary, patient: Draft, fields: dict[str, Any], first: Draft | 
         repeated_from_id=first,
         has_patient_appointment_notes=False,
     )
-    shared = _attend(diary, booked, patient, fields["patient_case_id"])
+    shared = _attend(calendar, booked, patient, fields["patient_case_id"])
     booked |= {name: shared[name] for name in ("cancelled_at", "cancellation_reason", "cancellation_note")}
     booked |= {name: shared[name] for name in ("email_reminder_sent", "sms_reminder_sent", "telehealth_url")}
     booked |= {"did_not_arrive": shared["arrived"] is False, "patient_arrived": shared["arrived"] is True}
     return booked
 
 
-def _attend(diary: Diary, booked: Draft, patient: Draft, case: Draft | None) -> Draft:
-    """What became of a visit: come, stayed away, cancelled, or still to come."""
-    drafts = diary.drafts
+def _attend(calendar: Calendar, booked: Draft, patient: Draft, case: Draft | None) -> Draft:
+    """Draft the attendee of an appointment: arrived, absent, cancelled, or still to come."""
+    drafts = calendar.drafts
     past, luck = booked["starts_at"] < drafts.today, drafts.rng.random()
     cancelled = luck < 0.12
     arrived = luck > 0.18 if past and not cancelled else None
@@ -252,7 +259,7 @@ def _attend(diary: Diary, booked: Draft, patient: Draft, case: Draft | None) -> 
         patient_case_id=case,
         arrived=arrived,
         cancelled_at=max(booked["created_at"], min(booked["starts_at"], drafts.today) - hours) if cancelled else None,
-        cancellation_reason=drafts.rng.choice(tuple(REASONS)) if cancelled else None,
+        cancellation_reason=drafts.rng.choice(tuple(CURRENT_CANCELLATION_REASONS)) if cancelled else None,
         cancellation_note="Rang in the morning" if cancelled and luck < 0.04 else None,
         cancellation_url=f"https://bluegum.example/bookings/cancel/{token}",
         telehealth_url=f"https://bluegum.example/c/{token}",

@@ -1,4 +1,4 @@
-"""Drafts what is written about the patients and to them: notes, forms, attachments and messages."""
+"""Drafts treatment notes, patient forms, attachments and messages."""
 
 import copy
 import datetime as dt
@@ -6,13 +6,13 @@ import json
 from typing import Any
 
 from .drafts import DAY, Draft, Drafts
-from .people import ANSWERS, ATTACHMENTS, MEMOS
+from .patient_data import ANSWERS, ATTACHMENTS, MEMOS
 
-_DRAFT, _FINAL = 10, 90
+_NOTE_DRAFT, _NOTE_FINAL = 10, 90
 _SMS, _EMAIL, _CALL = 1, 2, 3
 _SENT, _RECEIVED = 1, 2
 _REMINDER, _INVOICE, _REPLY, _MEMO = 1, 3, 8, 12
-_DESK = "desk@bluegum.example"
+_CLINIC_ADDRESS = "desk@bluegum.example"
 _INTAKE: dict[str, Any] = {
     "sections": [
         {
@@ -53,31 +53,31 @@ _FEEDBACK: dict[str, Any] = {
 }
 
 
-def draft_papers(drafts: Drafts) -> dict[int, Draft]:
-    """Draft them, and give the attachments by the number of their file."""
+def draft_documents(drafts: Drafts) -> dict[int, Draft]:
+    """Draft the documents, and return the attachments by the numbers of their files."""
     for attendee in drafts.of("attendees"):
         if attendee["arrived"] and drafts.rng.random() < 0.8:
             _note(drafts, attendee)
     _forms(drafts)
-    attachments = dict(enumerate(_attachment(drafts, one) for one in drafts.some(drafts.of("patients"), 0.3)))
+    attachments = dict(enumerate(_attachment(drafts, one) for one in drafts.sample(drafts.of("patients"), 0.3)))
     _messages(drafts)
     return attachments
 
 
-def file_of(number: int) -> tuple[str, str, bytes]:
-    """The name, the description and the content of an attachment."""
+def attachment_file(number: int) -> tuple[str, str, bytes]:
+    """Return the name, the description and the content of a file."""
     name, description, text = ATTACHMENTS[number % len(ATTACHMENTS)]
     return name, description, text.encode()
 
 
 def _note(drafts: Drafts, attendee: Draft) -> None:
     booking = attendee["booking_id"]
-    kind = drafts.plot.row("appointment_types", booking["appointment_type_id"])
-    template = drafts.plot.row(
+    appointment_type = drafts.timeline.row("appointment_types", booking["appointment_type_id"])
+    template = drafts.timeline.row(
         "treatment_note_templates",
-        int(kind["treatment_note_template_id"] or drafts.plot.planted["treatment_note_templates"][-1]),
+        int(appointment_type["treatment_note_template_id"] or drafts.timeline.inserted["treatment_note_templates"][-1]),
     )
-    practitioner = drafts.plot.row("practitioners", booking["practitioner_id"])
+    practitioner = drafts.timeline.row("practitioners", booking["practitioner_id"])
     written = booking["ends_at"] + dt.timedelta(minutes=drafts.rng.randrange(2, 90))
     unfinished = written > drafts.today - 7 * DAY and drafts.rng.random() < 0.4
     drafts.add(
@@ -94,20 +94,20 @@ def _note(drafts: Drafts, attendee: Draft) -> None:
         practitioner_id=practitioner["id"],
         treatment_note_template_id=template["id"],
     )
-    attendee["treatment_note_status"] = _DRAFT if unfinished else _FINAL
+    attendee["treatment_note_status"] = _NOTE_DRAFT if unfinished else _NOTE_FINAL
     if "patient_id" in booking:
         booking["treatment_note_status"] = attendee["treatment_note_status"]
 
 
 def _answered(drafts: Drafts, content: dict[str, Any], signature: int | None) -> dict[str, Any]:
-    """The same questions with an answer to each, in the form that its kind has."""
+    """Return the same questions with an answer to each, in the form of its type."""
     answered = copy.deepcopy(content)
     for question in [one for section in answered["sections"] for one in section["questions"]]:
         text = drafts.rng.choice(ANSWERS)
         if "answers" in question:
             drafts.rng.choice(question["answers"])["selected"] = True
         elif question["type"] == "bodycharts":
-            question["body_chart_ids"] = [str(drafts.plot.foreign_id())]
+            question["body_chart_ids"] = [str(drafts.timeline.unserved_id())]
         elif question["type"] == "signature":
             question["signature_id"] = str(signature)
         elif question["type"] == "date":
@@ -121,7 +121,7 @@ def _forms(drafts: Drafts) -> None:
     templates = [
         drafts.add(
             "patient_form_templates",
-            drafts.moment(900, 2000),
+            drafts.past_moment(900, 2000),
             name=name,
             content=content,
             email_to_patient_on_completion=False,
@@ -138,7 +138,7 @@ def _forms(drafts: Drafts) -> None:
 def _form(drafts: Drafts, patient: Draft, attendee: Draft, template: Draft) -> None:
     created = attendee["created_at"] + dt.timedelta(minutes=3)
     done = attendee["booking_id"]["starts_at"] < drafts.today or drafts.rng.random() < 0.4
-    signature = drafts.plot.foreign_id() if done and template["name"] != "Feedback" else None
+    signature = drafts.timeline.unserved_id() if done and template["name"] != "Feedback" else None
     drafts.add(
         "patient_forms",
         created,
@@ -159,7 +159,7 @@ def _form(drafts: Drafts, patient: Draft, attendee: Draft, template: Draft) -> N
 
 def _attachment(drafts: Drafts, patient: Draft) -> Draft:
     number = len(drafts.of("patient_attachments"))
-    name, description, content = file_of(number)
+    name, description, content = attachment_file(number)
     case = next((one for one in drafts.of("patient_cases") if one["patient_id"] is patient), None)
     attachment = drafts.add(
         "patient_attachments",
@@ -171,7 +171,7 @@ def _attachment(drafts: Drafts, patient: Draft) -> Draft:
         processing_completed=True,
         patient_id=patient,
         patient_case_id=case,
-        user_id=drafts.rng.choice(drafts.plot.planted["users"]),
+        user_id=drafts.rng.choice(drafts.timeline.inserted["users"]),
     )
     attachment["processed_at"] = attachment["created_at"] + dt.timedelta(seconds=4)
     if case is not None:
@@ -181,40 +181,42 @@ def _attachment(drafts: Drafts, patient: Draft) -> Draft:
 
 def _messages(drafts: Drafts) -> None:
     for attendee in drafts.of("attendees"):
-        for kind, sent in ((_EMAIL, "email_reminder_sent"), (_SMS, "sms_reminder_sent")):
+        for message_type, sent in ((_EMAIL, "email_reminder_sent"), (_SMS, "sms_reminder_sent")):
             if attendee[sent]:
-                _remind(drafts, attendee, kind)
-    for invoice in drafts.some(drafts.of("invoices"), 0.3):
+                _remind(drafts, attendee, message_type)
+    for invoice in drafts.sample(drafts.of("invoices"), 0.3):
         text = {"content": f"Your invoice {invoice['number']} is attached.", "content_subject": "Invoice"}
         about = {"invoice_id": invoice, "attendee_id": invoice["attendee_id"]}
         _message(drafts, invoice["patient_id"], invoice["created_at"], _EMAIL, _INVOICE, **text, **about)
-    for patient in drafts.some(drafts.of("patients"), 0.3):
+    for patient in drafts.sample(drafts.of("patients"), 0.3):
         moment = patient["created_at"] + drafts.rng.randrange(1, 40) * DAY
         memo = {"content": drafts.rng.choice(MEMOS), "confidential": drafts.rng.random() < 0.2}
         _message(drafts, patient, moment, _CALL, _MEMO, **memo, received=True)
 
 
-def _remind(drafts: Drafts, attendee: Draft, kind: int) -> None:
+def _remind(drafts: Drafts, attendee: Draft, message_type: int) -> None:
     booking, patient = attendee["booking_id"], attendee["patient_id"]
     moment = booking["starts_at"] - DAY
     about = {"attendee_id": attendee, "booking_id": booking}
-    subject = {"content_subject": "Appointment reminder"} if kind == _EMAIL else {}
-    _message(drafts, patient, moment, kind, _REMINDER, content="See you tomorrow at Bluegum.", **about, **subject)
-    if kind == _SMS and drafts.rng.random() < 0.2:
+    subject = {"content_subject": "Appointment reminder"} if message_type == _EMAIL else {}
+    _message(
+        drafts, patient, moment, message_type, _REMINDER, content="See you tomorrow at Bluegum.", **about, **subject
+    )
+    if message_type == _SMS and drafts.rng.random() < 0.2:
         later = moment + dt.timedelta(minutes=20)
-        _message(drafts, patient, later, kind, _REPLY, content="Thanks, see you then", **about, received=True)
+        _message(drafts, patient, later, message_type, _REPLY, content="Thanks, see you then", **about, received=True)
 
 
 def _message(
     drafts: Drafts,
     patient: Draft,
     moment: dt.datetime,
-    kind: int,
+    message_type: int,
     category: int,
     **fields: Any,
 ) -> None:
     received = fields.pop("received", False)
-    theirs = patient["email"] if kind == _EMAIL else patient["patient_phone_numbers"][0]["number"]
-    ends = {"from": theirs, "to": _DESK} if received else {"from": _DESK, "to": theirs}
-    codes = {"type_code": kind, "category_code": category, "direction_code": _RECEIVED if received else _SENT}
+    theirs = patient["email"] if message_type == _EMAIL else patient["patient_phone_numbers"][0]["number"]
+    ends = {"from": theirs, "to": _CLINIC_ADDRESS} if received else {"from": _CLINIC_ADDRESS, "to": theirs}
+    codes = {"type_code": message_type, "category_code": category, "direction_code": _RECEIVED if received else _SENT}
     drafts.add("communications", moment, patient_id=patient, **codes, **ends, **fields)

@@ -1,19 +1,19 @@
-"""Drafts the patients of the clinic, and what is kept about them whether they come or not."""
+"""Drafts the patients of the clinic, with their contacts, concessions, cases and referrals."""
 
 import datetime as dt
 import itertools
 from typing import Any
 
 from ..db.columns import decimal_text
-from ..db.derived import ZONES
-from .catalogue import PLACES
+from ..db.labels import TIME_ZONES
+from .configuration_data import LOCATIONS
 from .drafts import DAY, Draft, Drafts
-from .people import (
+from .patient_data import (
     ALERTS,
     CASES,
     CONCESSIONS,
     CONTACTS,
-    GIVEN,
+    FIRST_NAMES,
     MOBILES,
     OCCUPATIONS,
     PRONOUN_CASES,
@@ -30,12 +30,12 @@ _MEDICARE_SESSIONS = 5
 
 
 def draft_patients(drafts: Drafts) -> None:
-    """Draft them, with those who send them and what they pay less."""
+    """Draft the patients and everything about them that does not depend on their appointments."""
     concessions = _concessions(drafts)
     contacts = [_contact(drafts, each) for each in CONTACTS]
     doctors = [one for one in contacts if one["type_code"] == 1]
     names = _names(drafts)
-    moments = sorted(drafts.moment() for _ in names)
+    moments = sorted(drafts.past_moment() for _ in names)
     for (given, sex, surname), created in zip(names, moments, strict=True):
         concession = drafts.rng.choice([None, None, None, *concessions])
         doctor = drafts.rng.choice([None, *doctors])
@@ -46,21 +46,21 @@ def draft_patients(drafts: Drafts) -> None:
             concession_type_id=concession,
             referring_doctor_id=doctor,
         )
-    _leave(drafts)
-    _notes(drafts)
+    _archive_some(drafts)
+    _alerts_cases_and_relationships(drafts)
     _referrals(drafts, doctors)
 
 
 def _names(drafts: Drafts) -> list[tuple[str, str, str]]:
     surnames = itertools.cycle(drafts.rng.sample(SURNAMES, len(SURNAMES)))
-    people = [(given, sex, next(surnames)) for given, sex in GIVEN * (_COUNT // len(GIVEN))]
+    people = [(given, sex, next(surnames)) for given, sex in FIRST_NAMES * (_COUNT // len(FIRST_NAMES))]
     return drafts.rng.sample(people, len(people))
 
 
 def _concessions(drafts: Drafts) -> list[Draft]:
-    types = [drafts.add("concession_types", drafts.moment(900, 2000), name=name) for name, _ in CONCESSIONS]
+    types = [drafts.add("concession_types", drafts.past_moment(900, 2000), name=name) for name, _ in CONCESSIONS]
     for concession, (_, percent) in zip(types, CONCESSIONS, strict=True):
-        for item in drafts.known("billable_items")[:12]:
+        for item in drafts.inserted("billable_items")[:12]:
             price = decimal_text(float(str(item["price"])) * (100 - percent) / 100)
             fields = {"billable_item_id": item["id"], "concession_type_id": concession, "price": price}
             drafts.add("concession_prices", concession["created_at"], **fields)
@@ -68,18 +68,18 @@ def _concessions(drafts: Drafts) -> list[Draft]:
 
 
 def _contact(drafts: Drafts, contact: tuple[str, str, str, str, int, str | None]) -> Draft:
-    title, first, last, company, code, kind = contact
+    title, first, last, company, code, doctor_type = contact
     number = {"number": "03 5550 0161", "normalized_number": "61355500161", "phone_type": "Work"}
     return drafts.add(
         "contacts",
-        drafts.moment(900, 2000),
+        drafts.past_moment(900, 2000),
         **_address(drafts),
         title=title,
         first_name=first,
         last_name=last,
         preferred_name="",
         company_name=company,
-        doctor_type=kind,
+        doctor_type=doctor_type,
         email=f"{last.lower()}@example.org",
         notes="",
         occupation="",
@@ -90,14 +90,14 @@ def _contact(drafts: Drafts, contact: tuple[str, str, str, str, int, str | None]
 
 
 def _address(drafts: Drafts) -> dict[str, Any]:
-    place = drafts.rng.choice(PLACES)
+    location = drafts.rng.choice(LOCATIONS)
     return {
         "address_1": f"{drafts.rng.randrange(1, 140)} {drafts.rng.choice(STREETS)}",
         "address_2": "",
         "address_3": "",
-        "city": place.city,
-        "state": place.state,
-        "post_code": place.post_code,
+        "city": location.city,
+        "state": location.state,
+        "post_code": location.post_code,
         "country": "Australia",
         "country_code": "AU",
     }
@@ -107,7 +107,7 @@ def _person(drafts: Drafts, given: str, sex: str, surname: str) -> dict[str, Any
     rng = drafts.rng
     mobile = rng.choice(MOBILES)
     address = _address(drafts)
-    zone = next(place.zone for place in PLACES if place.city == address["city"])
+    zone = next(location.zone for location in LOCATIONS if location.city == address["city"])
     return {
         **address,
         "title": rng.choice(TITLES[sex]),
@@ -131,7 +131,7 @@ def _person(drafts: Drafts, given: str, sex: str, surname: str) -> dict[str, Any
         "accepted_sms_marketing": rng.random() < 0.4,
         "receives_cancellation_emails": True,
         "receives_confirmation_emails": True,
-        "time_zone": ZONES[zone],
+        "time_zone": TIME_ZONES[zone],
         **dict.fromkeys(("notes", "appointment_notes", "invoice_default_to", "invoice_email", "medicare"), ""),
         **dict.fromkeys(("invoice_extra_information", "medicare_reference_number", "dva_card_number"), ""),
         "referral_source": "",
@@ -144,7 +144,7 @@ def _ascii(name: str) -> str:
 
 
 def _custom_fields(number: int) -> dict[str, Any]:
-    """Answers to the questions that the settings of the clinic define."""
+    """Return answers to the questions that the settings of the clinic define."""
     member = {
         "name": "Member number",
         "type": "text",
@@ -156,8 +156,8 @@ def _custom_fields(number: int) -> dict[str, Any]:
     }
 
 
-def _leave(drafts: Drafts) -> None:
-    """Archive some, one of them because there was another record of the same person."""
+def _archive_some(drafts: Drafts) -> None:
+    """Archive two patients, one of them because it duplicates another."""
     patients = drafts.of("patients")
     for patient in patients[3:9:5]:
         patient["archived_at"] = patient["updated_at"]
@@ -166,11 +166,11 @@ def _leave(drafts: Drafts) -> None:
     twin |= {"merged_at": twin["archived_at"], "merged_with_patient_id": kept}
 
 
-def _notes(drafts: Drafts) -> None:
+def _alerts_cases_and_relationships(drafts: Drafts) -> None:
     patients = drafts.of("patients")
-    for patient in drafts.some(patients, 0.3):
+    for patient in drafts.sample(patients, 0.3):
         drafts.add("medical_alerts", patient["created_at"], patient_id=patient, name=drafts.rng.choice(ALERTS))
-    for patient in drafts.some(patients, 0.4):
+    for patient in drafts.sample(patients, 0.4):
         _case(drafts, patient)
     for one, other, relation, back in (
         (patients[0], patients[1], _PARENT, _CHILD),
@@ -209,22 +209,26 @@ def _case(drafts: Drafts, patient: Draft) -> None:
 
 def _referrals(drafts: Drafts, doctors: list[Draft]) -> None:
     types = [
-        drafts.add("referral_source_types", drafts.moment(900, 2000), name=name, referrer_type=by, subcategories=parts)
+        drafts.add(
+            "referral_source_types", drafts.past_moment(900, 2000), name=name, referrer_type=by, subcategories=parts
+        )
         for name, by, parts in REFERRALS
     ]
     types[-1]["archived_at"] = types[-1]["updated_at"]
     patients = drafts.of("patients")
     for before, patient in itertools.pairwise(patients):
-        kind = drafts.rng.choice([None, *types])
-        if kind is None:
+        source_type = drafts.rng.choice([None, *types])
+        if source_type is None:
             continue
         drafts.add(
             "referral_sources",
             patient["created_at"],
             patient_id=patient,
-            referral_source_type_id=kind,
-            referrer_type=kind["referrer_type"],
-            referrer_id={"Patient": before, "Contact": drafts.rng.choice(doctors)}.get(kind["referrer_type"] or ""),
-            subcategory=drafts.rng.choice([None, *kind["subcategories"]]),
+            referral_source_type_id=source_type,
+            referrer_type=source_type["referrer_type"],
+            referrer_id={"Patient": before, "Contact": drafts.rng.choice(doctors)}.get(
+                source_type["referrer_type"] or ""
+            ),
+            subcategory=drafts.rng.choice([None, *source_type["subcategories"]]),
             notes=drafts.rng.choice((None, "Said so at the desk")),
         )

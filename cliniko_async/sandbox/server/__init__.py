@@ -1,1 +1,1 @@
-"""The server of the sandbox: connections, requests, faults, the rate limit and the file store."""
+"""The HTTP servers of the sandbox: the API with its request budget and scripted faults, and the file store."""

@@ -1,9 +1,9 @@
-"""Listens for requests and sends replies; whatever goes wrong is answered in the form of the server, not aiohttp's."""
+"""Accepts connections on a port; every error, even to a message that is not HTTP, has the server's own form."""
 
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
-from typing import Any, cast
+from typing import Any, TypeAlias, cast
 
 import attrs
 from aiohttp import web
@@ -11,50 +11,51 @@ from aiohttp.http import HttpProcessingError
 
 from ..protocol import Reply
 
-Handler = Callable[[web.BaseRequest], Awaitable[Reply | None]]
-"""Makes the reply to a request, or None when it closed the connection instead."""
+Handler: TypeAlias = Callable[[web.BaseRequest], Awaitable[Reply | None]]
+"""Returns the reply to a request, or None if it closed the connection instead."""
 
 UNREADABLE = (web.RequestPayloadError, HttpProcessingError)
-"""What reading a body raises that is not of the encoding that its headers name."""
+"""What aiohttp raises while it reads a body that is not encoded as its headers say."""
 
 _log = logging.getLogger("cliniko_async.sandbox")
-# Seconds that requests under way have to end when the listener closes; aiohttp takes 0 for no end.
-_LAST_MOMENT = 0.01
+# Seconds that running requests have to end when the listener closes. To aiohttp, 0 means no limit.
+_GRACE_PERIOD = 0.01
 
 
 @attrs.frozen
-class Form:
+class ReplyStyle:
     """What all replies of one server have in common."""
 
-    name: str
+    server_name: str
     """The value of the Server header."""
-    failure: Callable[[int], Reply]
-    """Makes the reply with an error status."""
+    error_reply: Callable[[int], Reply]
+    """Returns the reply for an error status."""
 
     def response(self, reply: Reply) -> web.Response:
-        """Return a reply as aiohttp sends it."""
-        headers = {"Server": self.name, **reply.headers}
+        """Convert a reply to the response that aiohttp sends."""
+        headers = {"Server": self.server_name, **reply.headers}
         return web.Response(status=reply.status, body=reply.body or None, headers=headers)
 
 
 @attrs.define(eq=False)
 class Listener:
-    """Takes requests on one port to a handler, until it is closed."""
+    """Passes the requests that arrive on one port to a handler, until it is closed."""
 
-    form: Form
+    style: ReplyStyle
     handler: Handler
     keep_alive: bool = True
-    """Whether a connection stays open after its answer."""
+    """Whether a connection stays open after its reply."""
     _runner: web.ServerRunner | None = None
-    _under_way: set[asyncio.Task[Any]] = attrs.field(factory=set[asyncio.Task[Any]])
+    _running: set[asyncio.Task[Any]] = attrs.field(factory=set[asyncio.Task[Any]])
 
     async def start(self, host: str, port: int = 0) -> str:
         """Listen, and return the origin, such as `http://127.0.0.1:8321`.
 
         Raises:
-            OSError: the port is taken.
+            OSError: the port is in use.
         """
-        self._runner = web.ServerRunner(_Server(self._handle, self.form, self._finish), shutdown_timeout=_LAST_MOMENT)
+        server = _HttpServer(self._handle, self.style, self._finish)
+        self._runner = web.ServerRunner(server, shutdown_timeout=_GRACE_PERIOD)
         await self._runner.setup()
         await web.TCPSite(self._runner, host, port).start()
         address, number = self._runner.addresses[0][:2]
@@ -66,57 +67,58 @@ class Listener:
             await self._runner.cleanup()
 
     async def _finish(self) -> None:
-        """Let requests under way end, then cancel them."""
-        if self._under_way:
-            await asyncio.wait(self._under_way, timeout=_LAST_MOMENT)
-        for task in self._under_way:
+        """Let running requests end, then cancel those that have not."""
+        if self._running:
+            await asyncio.wait(self._running, timeout=_GRACE_PERIOD)
+        for task in self._running:
             task.cancel()
-        await asyncio.gather(*self._under_way, return_exceptions=True)
+        await asyncio.gather(*self._running, return_exceptions=True)
 
     async def _handle(self, request: web.BaseRequest) -> web.Response:
         task = cast("asyncio.Task[Any]", asyncio.current_task())
-        self._under_way.add(task)
-        task.add_done_callback(self._under_way.discard)
+        self._running.add(task)
+        task.add_done_callback(self._running.discard)
         try:
             reply = await self.handler(request)
         except ConnectionError:
             # The client left before it had sent its body.
             reply = None
-        # Nothing of an empty response is sent, as the connection is closed.
-        response = web.Response() if reply is None else self.form.response(reply)
+        # The connection is closed when there is no reply, so nothing of the empty response is sent.
+        response = web.Response() if reply is None else self.style.response(reply)
         if not self.keep_alive:
             response.force_close()
         return response
 
 
-class _Server(web.Server):
-    """Makes a protocol of our own for each connection."""
+class _HttpServer(web.Server):
+    """An aiohttp server whose connections are of the class below."""
 
-    def __init__(self, handle: Callable[..., Any], form: Form, finish: Callable[[], Awaitable[None]]) -> None:
+    def __init__(self, handle: Callable[..., Any], style: ReplyStyle, finish: Callable[[], Awaitable[None]]) -> None:
         super().__init__(handle)
-        self._form = form
+        self._style = style
         self._finish = finish
 
-    def __call__(self) -> "_Protocol":
-        return _Protocol(self, form=self._form, loop=asyncio.get_running_loop(), access_log=None, logger=_log)
+    def __call__(self) -> "_HttpConnection":
+        loop = asyncio.get_running_loop()
+        return _HttpConnection(self, style=self._style, loop=loop, access_log=None, logger=_log)
 
     async def shutdown(self, timeout: float | None = None) -> None:  # noqa: ASYNC109  (aiohttp's own)
-        # First, as aiohttp logs an InvalidStateError when a request ends just as it stops waiting for it.
+        # First, because aiohttp logs an InvalidStateError if a request ends just as aiohttp stops waiting for it.
         await self._finish()
         await super().shutdown(timeout)
 
 
-class _Protocol(web.RequestHandler):
-    """One connection; what aiohttp refuses by itself is answered in the form of the server."""
+class _HttpConnection(web.RequestHandler):
+    """One connection; what aiohttp refuses by itself is answered in the style of the server."""
+
+    def __init__(self, manager: web.Server, *, style: ReplyStyle, **options: Any) -> None:
+        super().__init__(manager, **options)
+        self._style = style
 
     def log_exception(self, *args: Any, **options: Any) -> None:
-        """Log what nobody expected; aiohttp reads the rest of an unreadable body after it was answered."""
+        """Log unexpected exceptions; aiohttp goes on reading an unreadable body after the reply to it."""
         if not isinstance(options.get("exc_info"), (*UNREADABLE, ConnectionError)):
             super().log_exception(*args, **options)
-
-    def __init__(self, manager: web.Server, *, form: Form, **options: Any) -> None:
-        super().__init__(manager, **options)
-        self._form = form
 
     def handle_error(
         self,
@@ -125,26 +127,26 @@ class _Protocol(web.RequestHandler):
         exc: BaseException | None = None,
         message: str | None = None,
     ) -> web.StreamResponse:
-        """Answer a message that is not HTTP, or a fault of the sandbox itself, which is logged."""
+        """Answer a message that is not HTTP, or a failure of the sandbox itself, which is logged."""
         del message
         if status >= 500:
             _log.error("The sandbox failed at %s %s", request.method, request.path, exc_info=exc)
-        response = self._form.response(self._form.failure(status))
+        response = self._style.response(self._style.error_reply(status))
         response.force_close()
         return response
 
 
 @attrs.frozen
-class Outlet:
-    """The way to write to a connection and to close it, past the response."""
+class ConnectionHandle:
+    """Writes to a connection or closes it, bypassing the response."""
 
     write: Callable[[bytes], None]
     close: Callable[[], None]
     """Both do nothing once the client has left."""
 
     @classmethod
-    def of(cls, request: web.BaseRequest) -> "Outlet":
-        """Hold the connection of a request, which the request lets go of when the client closes it."""
+    def of(cls, request: web.BaseRequest) -> "ConnectionHandle":
+        """Return the handle of a request's connection, which the request itself forgets when the client leaves."""
         transport = request.transport
         return cls(_ignore, _ignore) if transport is None else cls(transport.write, transport.close)
 

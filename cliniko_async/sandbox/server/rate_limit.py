@@ -1,69 +1,109 @@
-"""The request budget of a key, counted in one of the three ways a server may count."""
+"""Counts the requests of an API key against a limit, in one of the three ways a server may count."""
 
 from collections import deque
 from collections.abc import Callable
-from typing import Literal
+from typing import Literal, Protocol, TypeAlias
 
-Window = Literal["fixed", "sliding", "bucket"]
+WindowType: TypeAlias = Literal["fixed", "sliding", "bucket"]
 
 
-class Budget:
-    """So many requests a period; says of each arrival whether it was one too many."""
+class _Policy(Protocol):
+    def admit(self, now: float) -> float | None:
+        """Return the seconds until the limit resets if a request now is one too many, otherwise None."""
+        ...
 
-    def __init__(self, limit: int, period: float, window: Window, clock: Callable[[], float]) -> None:
+
+class RateLimit:
+    """Counts requests, and says of each whether it exceeds the limit.
+
+    Args:
+        limit: requests allowed in a period.
+        period: in seconds.
+        window: how the requests are counted.
+        clock: the current time in seconds, from any origin.
+    """
+
+    def __init__(self, limit: int, period: float, window: WindowType, clock: Callable[[], float]) -> None:
         self.limit = limit
         self.period = period
-        self.window: Window = window
+        self.window: WindowType = window
         self.most = 0
-        """The most requests that arrived within any one period, whatever the kind of window."""
+        """The largest number of requests that arrived within any one period, whatever the window."""
         self.refused = 0
-        """How many requests were answered 429 because there were too many."""
+        """How many requests were answered 429 because they exceeded the limit."""
         self._clock = clock
         self._arrivals: deque[float] = deque()
-        self._admit = {"fixed": self._fixed, "sliding": self._sliding, "bucket": self._bucket}[window]
-        self._accepted: deque[float] = deque()
+        self._policy = _POLICIES[window](limit, period, clock())
+
+    def count(self) -> float | None:
+        """Count a request that arrives now.
+
+        Returns:
+            The seconds until the limit resets if the request exceeds it, otherwise None.
+        """
+        now = self._clock()
+        self._arrivals.append(now)
+        _drop_until(self._arrivals, now - self.period)
+        self.most = max(self.most, len(self._arrivals))
+        reset_in = self._policy.admit(now)
+        self.refused += reset_in is not None
+        return reset_in
+
+
+class _FixedWindow:
+    """Counts every request of a period; periods begin at multiples of their length."""
+
+    def __init__(self, limit: int, period: float, _: float) -> None:
+        self._limit, self._period = limit, period
         self._window_number = -1.0
         self._count = 0
-        self._tokens = float(limit)
-        self._filled_at = clock()
 
-    def arrive(self) -> float | None:
-        """Count a request that arrived now; give the seconds until the limit resets if it is one too many."""
-        now = self._clock()
-        self._note(now)
-        wait = self._admit(now)
-        self.refused += wait is not None
-        return wait
-
-    def _note(self, now: float) -> None:
-        self._arrivals.append(now)
-        _forget(self._arrivals, now - self.period)
-        self.most = max(self.most, len(self._arrivals))
-
-    def _fixed(self, now: float) -> float | None:
-        number = now // self.period
+    def admit(self, now: float) -> float | None:
+        number = now // self._period
         if number != self._window_number:
             self._window_number, self._count = number, 0
         self._count += 1
-        return None if self._count <= self.limit else (number + 1) * self.period - now
+        return None if self._count <= self._limit else (number + 1) * self._period - now
 
-    def _sliding(self, now: float) -> float | None:
-        _forget(self._accepted, now - self.period)
-        if len(self._accepted) >= self.limit:
-            return self._accepted[0] + self.period - now
+
+class _SlidingWindow:
+    """Counts the accepted requests of the last period."""
+
+    def __init__(self, limit: int, period: float, _: float) -> None:
+        self._limit, self._period = limit, period
+        self._accepted: deque[float] = deque()
+
+    def admit(self, now: float) -> float | None:
+        _drop_until(self._accepted, now - self._period)
+        if len(self._accepted) >= self._limit:
+            return self._accepted[0] + self._period - now
         self._accepted.append(now)
         return None
 
-    def _bucket(self, now: float) -> float | None:
-        rate = self.limit / self.period
-        self._tokens = min(float(self.limit), self._tokens + (now - self._filled_at) * rate)
+
+class _TokenBucket:
+    """Spends one token on each request; tokens return evenly, `limit` of them in a period."""
+
+    def __init__(self, limit: int, period: float, now: float) -> None:
+        self._capacity, self._rate = float(limit), limit / period
+        self._tokens, self._filled_at = self._capacity, now
+
+    def admit(self, now: float) -> float | None:
+        self._tokens = min(self._capacity, self._tokens + (now - self._filled_at) * self._rate)
         self._filled_at = now
         if self._tokens < 1:
-            return (1 - self._tokens) / rate
+            return (1 - self._tokens) / self._rate
         self._tokens -= 1
         return None
 
 
-def _forget(times: deque[float], until: float) -> None:
+def _drop_until(times: deque[float], until: float) -> None:
     while times and times[0] <= until:
         times.popleft()
+
+
+_POLICIES: dict[WindowType, Callable[[int, float, float], _Policy]] = {
+    "fixed": _FixedWindow,
+    "sliding": _SlidingWindow,
+    "bucket": _TokenBucket,
+}

@@ -1,89 +1,81 @@
-"""Which operation a method and a path stand for."""
+"""Finds the operation that a method and a path name."""
 
-import re
 from collections.abc import Callable, Iterator
 
 import attrs
 
 from ..api.attachments import Attachments
-from ..api.operations import Api, Call
-from ..api.special_operations import Key, Operation, odd_operations
-from ..db.relations import BELOW_PARENTS, OLDER_LISTS, plural
-from ..db.schema import ParentList, Table
+from ..api.operations import OperationCall, Operations
+from ..api.special_operations import Operation, RouteKey, special_operations
+from ..db.columns import parsed_id
+from ..db.relations import LEGACY_LISTS, plural
+from ..db.schema import ListRoute, Table
 from ..protocol import Reply
 
-_ID = re.compile(r"\d{1,19}", re.ASCII)
-_LARGEST_ID = 2**63 - 1
-_ANY = "{id}"
+_ID = "{id}"
 
 
 class Routes:
-    """The operations of every table, found by method and path."""
+    """The operations of every table, by method and path."""
 
-    def __init__(self, api: Api, attachments: Attachments) -> None:
-        self._operations: dict[Key, Operation] = {}
-        for table in api.store.tables.values():
-            self._operations |= dict(_lists(api, table))
-            self._operations |= dict(_records(api, table))
-            self._operations |= {} if api.strict else dict(_older_lists(api, table))
-        self._operations |= odd_operations(api)
-        self._operations |= dict(attachments.operations(self._operations))
+    def __init__(self, operations: Operations, attachments: Attachments) -> None:
+        self._operations: dict[RouteKey, Operation] = {}
+        for table in operations.store.tables.values():
+            self._operations |= dict(_list_routes(operations, table))
+            self._operations |= dict(_record_routes(operations, table))
+            self._operations |= {} if operations.strict else dict(_legacy_list_routes(operations, table))
+        self._operations |= special_operations(operations)
+        self._operations |= dict(attachments.routes(self._operations))
 
     def find(self, method: str, path: str) -> tuple[Operation, tuple[int, ...]] | None:
-        """The operation behind a path below the base URL, with the ids in it."""
-        parts = path.removeprefix("/").split("/")
-        ids = tuple(int(part) for part in parts if _ID.fullmatch(part))
-        key = (method, *(_ANY if _ID.fullmatch(part) else part for part in parts))
-        operation = self._operations.get(key)
-        # An id that the database cannot hold belongs to nothing.
-        return None if operation is None or any(one > _LARGEST_ID for one in ids) else (operation, ids)
+        """Return the operation of a path below the base URL, and the ids in the path; None if there is none."""
+        parts = [(part, parsed_id(part)) for part in path.removeprefix("/").split("/")]
+        operation = self._operations.get((method, *(part if number is None else _ID for part, number in parts)))
+        return None if operation is None else (operation, tuple(number for _, number in parts if number is not None))
 
 
-def _lists(api: Api, table: Table) -> Iterator[tuple[Key, Operation]]:
-    for asked in table.lists:
-        yield ("GET", *_path_of(table, asked)), _listing(api, table, asked)
+def _list_routes(operations: Operations, table: Table) -> Iterator[tuple[RouteKey, Operation]]:
+    for route in table.lists:
+        yield ("GET", *_path_of(table, route)), _list_operation(operations, table, route)
 
 
-def _older_lists(api: Api, table: Table) -> Iterator[tuple[Key, Operation]]:
-    for word in [word for word, names in OLDER_LISTS.items() if table.name in names]:
-        hidden, everything = ("q[]", f"{word}_at:?"), _listing(api, table, ParentList(None, None))
-        yield ("GET", table.name, word), _with(everything, hidden)
-
-
-def _with(operation: Operation, pair: tuple[str, str]) -> Operation:
-    """The same operation with a parameter more."""
-    return lambda call: operation(attrs.evolve(call, pairs=[*call.pairs, pair]))
-
-
-def _path_of(table: Table, asked: ParentList) -> Iterator[str]:
-    if asked.parent is not None:
-        yield from (plural(asked.parent), _ANY)
+def _path_of(table: Table, route: ListRoute) -> Iterator[str]:
+    if route.parent is not None:
+        yield from (plural(route.parent), _ID)
     yield table.name
-    if asked.variant is not None:
-        yield asked.variant
+    if route.variant is not None:
+        yield route.variant
 
 
-def _records(api: Api, table: Table) -> Iterator[tuple[Key, Operation]]:
-    if table.name in BELOW_PARENTS:
-        return
-    one = (table.name, _ANY)
-    shapes: dict[str, tuple[Key, Callable[[Call, Table], Reply]]] = {
-        "create": (("POST", table.name), api.create),
-        "get": (("GET", *one), api.get),
-        "update": (("PATCH", *one), api.update),
-        "delete": (("DELETE", *one), api.delete),
-        "archive": (("POST", *one, "archive"), api.archive),
-        "unarchive": (("POST", *one, "unarchive"), api.unarchive),
-        "cancel": (("PATCH", *one, "cancel"), api.cancel),
+def _list_operation(operations: Operations, table: Table, route: ListRoute) -> Operation:
+    return lambda call: operations.list(call, table, route)
+
+
+def _legacy_list_routes(operations: Operations, table: Table) -> Iterator[tuple[RouteKey, Operation]]:
+    for word in [word for word, names in LEGACY_LISTS.items() if table.name in names]:
+        everything = _list_operation(operations, table, ListRoute(None, None))
+        yield ("GET", table.name, word), _with_filter(everything, f"{word}_at:?")
+
+
+def _with_filter(operation: Operation, text: str) -> Operation:
+    return lambda call: operation(attrs.evolve(call, pairs=[*call.pairs, ("q[]", text)]))
+
+
+def _record_routes(operations: Operations, table: Table) -> Iterator[tuple[RouteKey, Operation]]:
+    record = (table.name, _ID)
+    routes: dict[str, tuple[RouteKey, Callable[[OperationCall, Table], Reply]]] = {
+        "create": (("POST", table.name), operations.create),
+        "get": (("GET", *record), operations.get),
+        "update": (("PATCH", *record), operations.update),
+        "delete": (("DELETE", *record), operations.delete),
+        "archive": (("POST", *record, "archive"), operations.archive),
+        "unarchive": (("POST", *record, "unarchive"), operations.unarchive),
+        "cancel": (("PATCH", *record, "cancel"), operations.cancel),
     }
     for name in table.operations:
-        key, operation = shapes[name]
-        yield key, _of_table(operation, table)
+        key, operation = routes[name]
+        yield key, _bound_to(operation, table)
 
 
-def _listing(api: Api, table: Table, asked: ParentList) -> Operation:
-    return lambda call: api.listing(call, table, asked)
-
-
-def _of_table(operation: Callable[[Call, Table], Reply], table: Table) -> Operation:
+def _bound_to(operation: Callable[[OperationCall, Table], Reply], table: Table) -> Operation:
     return lambda call: operation(call, table)

@@ -20,7 +20,7 @@ def test_synchronous_code_uses_it_with_a_plain_with():
         assert tax in {each["id"] for each in sandbox.all("taxes")}
         sandbox.archive("appointment_types", sandbox.all("appointment_types")[0]["id"])
         sandbox.remove("taxes", tax)
-        with pytest.raises(LookupError, match=f"taxes has no {tax}"):
+        with pytest.raises(LookupError, match=f"taxes has no record {tax}"):
             sandbox.get("taxes", tax)
         with pytest.raises(TypeError, match="colour"):
             sandbox.add("taxes", colour="red")

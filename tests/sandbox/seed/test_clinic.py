@@ -12,7 +12,7 @@ import pytest
 
 from cliniko_async.resources._names import RESOURCES
 from cliniko_async.sandbox import Sandbox
-from cliniko_async.sandbox.db.schema import load
+from cliniko_async.sandbox.db.schema import load_tables
 from tests.sandbox.wire import running
 
 MONDAY = dt.datetime(2026, 5, 4, tzinfo=dt.UTC)
@@ -28,7 +28,7 @@ async def clinic(**options: Any):
 
 
 def everything(sandbox: Sandbox) -> dict[str, list[dict[str, Any]]]:
-    return {name: sandbox.all(name) for name in load()}
+    return {name: sandbox.all(name) for name in load_tables()}
 
 
 def without_urls(sandbox: Sandbox) -> str:
@@ -47,7 +47,7 @@ async def test_every_resource_has_records_from_the_start():
     async with clinic() as sandbox:
         empty = [name for name, records in everything(sandbox).items() if not records]
         assert empty == []
-        assert set(RESOURCES) - set(load()) == UNLISTED
+        assert set(RESOURCES) - set(load_tables()) == UNLISTED
         assert len(sandbox.all("appointment_types")) == 24
 
 

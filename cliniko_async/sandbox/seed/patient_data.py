@@ -1,6 +1,6 @@
-"""The invented people of the clinic: who comes to it, who refers them, and what there is to say about them."""
+"""The data of the invented patients: names, contacts, conditions, and the texts of notes and messages."""
 
-GIVEN = (
+FIRST_NAMES = (
     ("Amelia", "Female"),
     ("Marcus", "Male"),
     ("Chloe", "Female"),
@@ -53,10 +53,10 @@ PRONOUN_CASES = ("nominative", "accusative", "pronominal_possessive", "predicati
 OCCUPATIONS = ("Teacher", "Electrician", "Nurse", "Retired", "Student", "Accountant", "Chef", "Bus driver", "")
 STREETS = ("Wattle Street", "Station Road", "Kookaburra Court", "Elm Avenue", "Harbour View", "Mill Lane")
 MOBILES = ("0491 570 006", "0491 570 156", "0491 570 157", "0491 570 158", "0491 570 159", "0491 570 110")
-"""Numbers that are set aside for use in fiction."""
+"""Numbers that are reserved for use in fiction."""
 
 CONCESSIONS = (("Pensioner", 20), ("Student", 10), ("Veteran", 25))
-"""Each with the part of the price that it takes off, in percent."""
+"""The names of concessions and their discounts in percent."""
 
 CONTACTS = (
     ("Dr", "Helen", "Strand", "Lygon Street Medical Centre", 1, "general_practitioner"),
@@ -98,6 +98,4 @@ ATTACHMENTS = (
     ("mri-report.txt", "MRI report", "No tear. Mild effusion.\n"),
     ("care-plan.txt", "Care plan", "Five sessions within the calendar year.\n"),
 )
-REASONS = {10: "Feeling Better", 20: "Condition Worse", 30: "Sick", 40: "Away", 50: "Other", 60: "Work"}
-"""Why appointments are cancelled, by code."""
 BLOCK_TYPES = (("Meeting", "#BDBDBD", 60), ("Annual leave", "#828282", 480), ("Training", "#4F4F4F", 120))

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 T = TypeVar("T")
 
 
-class LoopThread:
+class ServerThread:
     """Runs an event loop in a daemon thread until it is stopped."""
 
     def __init__(self) -> None:
@@ -17,20 +17,20 @@ class LoopThread:
         self._thread = threading.Thread(target=self._run, name="cliniko-sandbox", daemon=True)
         self._thread.start()
 
-    def run(self, work: Coroutine[Any, Any, T]) -> T:
+    def run(self, coroutine: Coroutine[Any, Any, T]) -> T:
         """Run a coroutine on the loop and return its result."""
-        return asyncio.run_coroutine_threadsafe(work, self._loop).result()
+        return asyncio.run_coroutine_threadsafe(coroutine, self._loop).result()
 
-    def call(self, function: Callable[..., T], *args: Any, **kwargs: Any) -> T:
+    def call(self, function: Callable[..., T], *args: Any) -> T:
         """Call a function on the loop, from any thread, and return its result."""
         if threading.current_thread() is self._thread:
-            return function(*args, **kwargs)
-        done: Future[T] = Future()
-        self._loop.call_soon_threadsafe(_settle, done, lambda: function(*args, **kwargs))
-        return done.result()
+            return function(*args)
+        future: Future[T] = Future()
+        self._loop.call_soon_threadsafe(_settle, future, lambda: function(*args))
+        return future.result()
 
     def stop(self) -> None:
-        """Stop the loop, and wait until the thread has ended."""
+        """Stop the loop and wait until the thread has ended."""
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
 
@@ -39,8 +39,8 @@ class LoopThread:
             runner.get_loop().run_forever()
 
 
-def _settle(done: "Future[T]", function: Callable[[], T]) -> None:
+def _settle(future: "Future[T]", function: Callable[[], T]) -> None:
     try:
-        done.set_result(function())
-    except Exception as error:  # noqa: BLE001  (it belongs to the caller, in another thread)
-        done.set_exception(error)
+        future.set_result(function())
+    except Exception as error:  # noqa: BLE001  (it is raised to the caller, in another thread)
+        future.set_exception(error)

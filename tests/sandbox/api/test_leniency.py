@@ -1,4 +1,4 @@
-"""What the API takes although its documentation asks for something else, and what a strict sandbox refuses."""
+"""What the API accepts beyond its documentation, and what a strict sandbox refuses."""
 
 import pytest
 
@@ -9,10 +9,10 @@ NOT_FOUND = {"status": "404", "error": "Not Found"}
 WHO = {"practitioner": "practitioners", "business": "businesses"}
 
 
-@pytest.mark.parametrize("agent", ["Clinic app 2.1", "curl/8.5.0", "it@example.com"])
-async def test_any_user_agent_is_taken(agent):
+async def test_any_user_agent_is_accepted():
     async with running() as wire:
-        assert (await wire.ask("GET", "/users", headers={"User-Agent": agent})).status == 200
+        for agent in ("Clinic app 2.1", "curl/8.5.0", "it@example.com"):
+            assert (await wire.ask("GET", "/users", headers={"User-Agent": agent})).status == 200
 
 
 @pytest.mark.parametrize("strict", [False, True])
@@ -44,14 +44,14 @@ async def test_put_creates_nothing(strict):
         assert (await wire.ask("PUT", "/taxes/1", json={"name": "VAT"})).json == NOT_FOUND
 
 
-@pytest.mark.parametrize("path", ["/users", "/users?per_page=1", "/users/1", "/nothing"])
-async def test_head_is_get_without_a_body(path):
+async def test_head_is_get_without_a_body():
     async with running() as wire:
-        got, headed = await wire.ask("GET", path), await wire.ask("HEAD", path)
-        assert (headed.status, headed.body) == (got.status, b"")
-        for name in ("Content-Length", "Content-Type"):
-            assert headed.headers[name] == got.headers[name]
-        assert wire.sandbox.requests[-1].method == "HEAD"
+        for path in ("/users", "/users?per_page=1", "/users/1", "/nothing"):
+            got, headed = await wire.ask("GET", path), await wire.ask("HEAD", path)
+            assert (headed.status, headed.body) == (got.status, b"")
+            for name in ("Content-Length", "Content-Type"):
+                assert headed.headers[name] == got.headers[name]
+            assert wire.sandbox.requests[-1].method == "HEAD"
 
 
 async def test_a_strict_sandbox_knows_no_head_but_for_files():
@@ -63,7 +63,7 @@ async def test_a_strict_sandbox_knows_no_head_but_for_files():
 
 
 @pytest.mark.parametrize(("strict", "status"), [(False, 200), (True, 404)])
-async def test_a_trailing_slash_is_passed_over(strict, status):
+async def test_a_trailing_slash_is_ignored(strict, status):
     async with running(strict=strict) as wire:
         user = wire.sandbox.all("users")[0]["id"]
         for path in ("/users/", f"/users/{user}/", "/users/?per_page=1"):
@@ -76,12 +76,12 @@ async def test_links_of_a_page_have_no_trailing_slash():
         assert page["links"]["next"].startswith(f"{wire.sandbox.base_url}/users?")
 
 
-@pytest.mark.parametrize("fraction", [".0", ".000", ".123456"])
 @pytest.mark.parametrize(("strict", "status"), [(False, 200), (True, 400)])
-async def test_moments_in_filters_may_have_fractions(fraction, strict, status):
+async def test_moments_in_filters_may_have_fractions(strict, status):
     async with running(strict=strict) as wire:
-        for text in (f"updated_at:>2025-01-01T00:00:00{fraction}Z", f"archived_at:<2025-01-01T00:00:00{fraction}Z"):
-            assert (await wire.get("/patients", text)).status == status
+        for fraction in (".0", ".000", ".123456"):
+            for comparison in ("updated_at:>", "archived_at:<"):
+                assert (await wire.get("/patients", f"{comparison}2025-01-01T00:00:00{fraction}Z")).status == status
         assert (await wire.get("/patients", "updated_at:>2025-01-01T00:00:00Z")).status == 200
 
 
@@ -92,21 +92,22 @@ async def test_fractions_in_a_filter_count():
             assert await wire.names("/appointment_types", f"created_at:>2023-11-14T22:13:25{fraction}Z") == found
 
 
-@pytest.mark.parametrize("text", ["2031-02-02T22:00:00", "2031-02-02T22:00", "2031-02-02 22:00:00.000"])
 @pytest.mark.parametrize("strict", [False, True])
-async def test_a_stamp_without_a_zone_is_utc(text, strict):
+async def test_a_stamp_without_a_zone_is_utc(strict):
     async with running(strict=strict) as wire:
         ids = {f"{name}_id": wire.sandbox.add(plural) for name, plural in WHO.items()}
-        answer = await wire.post("/unavailable_blocks", {**ids, "starts_at": text, "ends_at": "2031-02-02T23:00:00Z"})
-        if strict:
-            assert (answer.status, answer.json["errors"]) == (422, {"starts_at": "is invalid"})
-        else:
-            assert (answer.status, answer.json["starts_at"]) == (201, STARTS)
+        body = {**ids, "ends_at": "2031-02-02T23:00:00Z"}
+        for text in ("2031-02-02T22:00:00", "2031-02-02T22:00", "2031-02-02 22:00:00.000"):
+            answer = await wire.post("/unavailable_blocks", body | {"starts_at": text})
+            if strict:
+                assert (answer.status, answer.json["errors"]) == (422, {"starts_at": "is invalid"})
+            else:
+                assert (answer.status, answer.json["starts_at"]) == (201, STARTS)
 
 
 @pytest.mark.parametrize("resource", ["attendees", "individual_appointments"])
 @pytest.mark.parametrize(("strict", "status"), [(False, 204), (True, 422)])
-async def test_the_older_reason_of_a_cancellation_is_taken(resource, strict, status):
+async def test_the_older_reason_of_a_cancellation_is_accepted(resource, strict, status):
     async with running(strict=strict) as wire:
         added = wire.sandbox.add(resource)
         answer = await wire.patch(f"/{resource}/{added}/cancel", {"cancellation_reason": 31})
@@ -116,12 +117,12 @@ async def test_the_older_reason_of_a_cancellation_is_taken(resource, strict, sta
         assert record["cancellation_reason"] == (None if strict else 31)
 
 
-@pytest.mark.parametrize("reason", [32, "31", True, [31]])
-async def test_no_other_reason_is_taken(reason):
+async def test_no_other_reason_is_accepted():
     async with running() as wire:
         path = f"/attendees/{wire.sandbox.add('attendees')}/cancel"
-        errors = (await wire.patch(path, {"cancellation_reason": reason})).json["errors"]
-        assert errors == {"cancellation_reason": "is not included in the list"}
+        for reason in (32, "31", True, [31]):
+            errors = (await wire.patch(path, {"cancellation_reason": reason})).json["errors"]
+            assert errors == {"cancellation_reason": "is not included in the list"}
 
 
 @pytest.mark.parametrize(

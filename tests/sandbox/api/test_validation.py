@@ -18,46 +18,48 @@ async def errors(wire, path, body):
     return answer.json["errors"]
 
 
-@pytest.mark.parametrize(
-    ("field", "value", "text"),
-    [
-        ("name", "", BLANK),
-        ("name", None, BLANK),
-        ("name", 5, INVALID),
-        ("name", "a\0b", INVALID),
-        ("name", "\ud800", INVALID),
-        ("name", "n" * 256, "is too long (maximum is 255 characters)"),
-        ("name", " \t\n", BLANK),
-        ("color", "blue", INVALID),
-        ("color", "#2F80ED\n", INVALID),
-        ("color", None, BLANK),
-        ("duration_in_minutes", "half an hour", NO_NUMBER),
-        ("duration_in_minutes", True, NO_NUMBER),
-        ("duration_in_minutes", [30], NO_NUMBER),
-        ("duration_in_minutes", 30.5, "must be an integer"),
-        ("duration_in_minutes", 0, "must be greater than 0"),
-        ("duration_in_minutes", 1440, "must be less than 1440"),
-        ("duration_in_minutes", 10**30, "must be less than 1000000000000000"),
-        ("deposit_price", "-0.5", "must be greater than or equal to 0"),
-        ("deposit_price", 4_000_000_000, "must be less than 4000000000"),
-        ("deposit_price", "1e999999999", "must be less than 1000000000000000"),
-        ("deposit_price", "Infinity", NO_NUMBER),
-        ("online_payments_mode", "never", NOT_LISTED),
-        ("online_bookings_lead_time_hours", 3, NOT_LISTED),
-        ("online_bookings_lead_time_hours", True, NOT_LISTED),
-        ("show_in_online_bookings", "yes", NOT_LISTED),
-        ("practitioner_ids", "1", INVALID),
-        ("practitioner_ids", ["x"], INVALID),
-        ("practitioner_ids", None, BLANK),
-        ("practitioner_ids", [1], "must exist"),
-        ("business_ids", ["1"], "must exist"),
-        ("appointment_reminder_template_ids", [1.5], INVALID),
-        ("appointment_reminder_template_ids", [9_999_999_999_999_999_999], INVALID),
-    ],
-)
-async def test_a_field_that_does_not_fit_is_named_with_its_text(field, value, text):
+INVALID_FIELDS = [
+    ("name", "", BLANK),
+    ("name", None, BLANK),
+    ("name", 5, INVALID),
+    ("name", "a\0b", INVALID),
+    ("name", "\ud800", INVALID),
+    ("name", "n" * 256, "is too long (maximum is 255 characters)"),
+    ("name", " \t\n", BLANK),
+    ("color", "blue", INVALID),
+    ("color", "#2F80ED\n", INVALID),
+    ("color", None, BLANK),
+    ("duration_in_minutes", "half an hour", NO_NUMBER),
+    ("duration_in_minutes", True, NO_NUMBER),
+    ("duration_in_minutes", [30], NO_NUMBER),
+    ("duration_in_minutes", 30.5, "must be an integer"),
+    ("duration_in_minutes", 0, "must be greater than 0"),
+    ("duration_in_minutes", 1440, "must be less than 1440"),
+    ("duration_in_minutes", 10**30, "must be less than 1000000000000000"),
+    ("deposit_price", "-0.5", "must be greater than or equal to 0"),
+    ("deposit_price", 4_000_000_000, "must be less than 4000000000"),
+    ("deposit_price", "1e999999999", "must be less than 1000000000000000"),
+    ("deposit_price", "Infinity", NO_NUMBER),
+    ("online_payments_mode", "never", NOT_LISTED),
+    ("online_bookings_lead_time_hours", 3, NOT_LISTED),
+    ("online_bookings_lead_time_hours", True, NOT_LISTED),
+    ("show_in_online_bookings", "yes", NOT_LISTED),
+    ("practitioner_ids", "1", INVALID),
+    ("practitioner_ids", ["x"], INVALID),
+    ("practitioner_ids", None, BLANK),
+    ("practitioner_ids", [1], "must exist"),
+    ("business_ids", ["1"], "must exist"),
+    ("appointment_reminder_template_ids", [1.5], INVALID),
+    ("appointment_reminder_template_ids", [9_999_999_999_999_999_999], INVALID),
+]
+"""A field, an invalid value, and the text of its error."""
+
+
+async def test_an_invalid_field_is_named_with_the_text_of_its_error():
     async with running() as wire:
-        assert await errors(wire, "/appointment_types", {"name": "New", field: value}) == {field: text}
+        bodies = [{"name": "New", field: value} for field, value, _ in INVALID_FIELDS]
+        told = [await errors(wire, "/appointment_types", body) for body in bodies]
+        assert told == [{field: text} for field, _, text in INVALID_FIELDS]
 
 
 async def test_every_fault_is_told_at_once():
@@ -95,14 +97,12 @@ async def test_each_resource_has_its_needs(path, body, told):
         assert await errors(wire, path, body) == told
 
 
-@pytest.mark.parametrize(
-    "section",
-    [5, {"name": 5}, {"questions": {}}, {"questions": [{"type": "riddle"}]}, {"questions": [5]}],
-)
-async def test_a_part_is_checked_to_its_depth_and_refused_as_a_whole(section):
+async def test_a_part_is_checked_to_its_depth_and_refused_as_a_whole():
+    sections = (5, {"name": 5}, {"questions": {}}, {"questions": [{"type": "riddle"}]}, {"questions": [5]})
     async with running() as wire:
-        body = {"name": "New", "content": {"sections": [section]}}
-        assert await errors(wire, "/treatment_note_templates", body) == {"content": INVALID}
+        for section in sections:
+            body = {"name": "New", "content": {"sections": [section]}}
+            assert await errors(wire, "/treatment_note_templates", body) == {"content": INVALID}, section
 
 
 async def test_a_part_may_have_keys_that_nobody_knows():
@@ -127,27 +127,27 @@ async def test_a_refused_body_changes_nothing():
         assert wire.sandbox.all("appointment_types") == before
 
 
-@pytest.mark.parametrize(
-    ("value", "shown"),
-    [
-        ("2026-01-05T10:00:00+11:00", "2026-01-04T23:00:00Z"),
-        ("2026-01-04T23:00:00.9Z", "2026-01-04T23:00:00Z"),
-        ("0001-01-01T00:00:00+14:00", None),
-        ("9999-12-31T23:59:59-12:00", None),
-        ("2026-01-04", None),
-        ("soon", None),
-        (5, None),
-    ],
-)
-async def test_a_moment_is_shown_in_utc_and_lies_within_the_calendar(value, shown):
+MOMENTS = {
+    "2026-01-05T10:00:00+11:00": "2026-01-04T23:00:00Z",
+    "2026-01-04T23:00:00.9Z": "2026-01-04T23:00:00Z",
+    "0001-01-01T00:00:00+14:00": None,
+    "9999-12-31T23:59:59-12:00": None,
+    "2026-01-04": None,
+    "soon": None,
+    5: None,
+}
+"""What is sent, and how it is shown if it is valid."""
+
+
+async def test_a_moment_is_shown_in_utc_and_lies_within_the_calendar():
     async with running() as wire:
         practitioner = (await wire.list("/practitioners"))[0]["id"]
         business = (await wire.list("/businesses"))[0]["id"]
-        end = "2026-01-05T03:00:00Z"
-        body = {"practitioner_id": practitioner, "business_id": business, "starts_at": value, "ends_at": end}
-        answer = await wire.post("/unavailable_blocks", body)
-        assert answer.json.get("starts_at") == shown
-        assert answer.json.get("errors", {}) == ({} if shown else {"starts_at": INVALID})
+        body = {"practitioner_id": practitioner, "business_id": business, "ends_at": "2026-01-05T03:00:00Z"}
+        answers = {value: await wire.post("/unavailable_blocks", body | {"starts_at": value}) for value in MOMENTS}
+        assert {value: answer.json.get("starts_at") for value, answer in answers.items()} == MOMENTS
+        refused = [answer.json["errors"] for value, answer in answers.items() if MOMENTS[value] is None]
+        assert refused == [{"starts_at": INVALID}] * 5
 
 
 async def test_a_day_is_a_day():

@@ -1,15 +1,12 @@
-"""The client of the pytest fixture, which can be closed after its event loop has gone."""
+"""The client of the pytest fixture, which can be closed even after its event loop has been closed."""
 
-from cliniko_async import Cliniko, SlidingWindowLimiter
-
+from .. import Cliniko, SlidingWindowLimiter
 from ._sandbox import Sandbox
-from .server.thread import LoopThread
+from .server.server_thread import ServerThread
 
 
-class TestClient(Cliniko):
-    """A client of a sandbox with a budget of the sandbox's size."""
-
-    __test__ = False
+class FixtureClient(Cliniko):
+    """A client of a sandbox that knows the request budget of the sandbox."""
 
     def __init__(self, sandbox: Sandbox) -> None:
         super().__init__(
@@ -21,12 +18,12 @@ class TestClient(Cliniko):
         )
 
     def finish(self) -> None:
-        """Close the client from outside of an event loop: on its own loop, or on another if that is closed."""
+        """Close the client from synchronous code: on its own event loop, or on another one if that is closed."""
         loop = self._manager.loop
         if loop is not None and not loop.is_closed():
             loop.run_until_complete(self.aclose())
             return
-        thread = LoopThread()
+        thread = ServerThread()
         try:
             thread.run(self.aclose())
         finally:

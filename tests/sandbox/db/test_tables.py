@@ -6,12 +6,13 @@ import pytest
 
 from cliniko_async import from_dict
 from cliniko_async.resources._registry import resource_class
+from cliniko_async.sandbox.db.annotations import FieldAnnotation
 from cliniko_async.sandbox.db.columns import DECIMAL, ID, IDS, OBJECT, TEXT
-from cliniko_async.sandbox.db.relations import plural, snake
-from cliniko_async.sandbox.db.schema import Hint, load
+from cliniko_async.sandbox.db.relations import plural, snake_case
+from cliniko_async.sandbox.db.schema import load_tables
 from tests.sandbox.wire import running
 
-TABLES = load()
+TABLES = load_tables()
 STARTS = "2031-02-02T22:00:00Z"
 
 
@@ -74,32 +75,31 @@ async def test_open_cases_have_a_list_of_their_own():
         assert "False" in await wire.names("/patient_cases/active")
 
 
-@pytest.mark.parametrize(
-    ("annotation", "kind", "nullable"),
-    [
-        (Literal["a", "b"], TEXT, False),
-        (Literal["a"] | None, TEXT, True),
-        (Required[Annotated[str, "rule"]], TEXT, False),
-        (Annotated[str | int, "rule"], ID, False),
-        (tuple[str, ...], IDS, False),
-        (tuple[dict[str, str], ...], OBJECT, False),
-        (Annotated[str | None, "rule"], TEXT, True),
-        (dict[str, str] | None, OBJECT, True),
-        (list[str] | dict[str, str], OBJECT, False),
-    ],
-)
-def test_an_annotation_says_how_its_values_are_kept(annotation, kind, nullable):
-    hint = Hint.of(annotation)
-    assert (hint.kind, hint.nullable) == (kind, nullable)
+ANNOTATIONS = [
+    (Literal["a", "b"], TEXT, False),
+    (Literal["a"] | None, TEXT, True),
+    (Required[Annotated[str, "rule"]], TEXT, False),
+    (Annotated[str | int, "rule"], ID, False),
+    (tuple[str, ...], IDS, False),
+    (tuple[dict[str, str], ...], OBJECT, False),
+    (Annotated[str | None, "rule"], TEXT, True),
+    (dict[str, str] | None, OBJECT, True),
+    (list[str] | dict[str, str], OBJECT, False),
+]
 
 
-def test_decimals_are_told_from_ids_by_their_types():
+def test_an_annotation_determines_how_its_values_are_stored():
+    parsed = [FieldAnnotation.of(annotation) for annotation, _, _ in ANNOTATIONS]
+    assert [(each.column_type, each.nullable) for each in parsed] == [expected[1:] for expected in ANNOTATIONS]
+
+
+def test_decimals_and_ids_are_recognised_by_their_types():
     assert TABLES["products"].columns["price"] is DECIMAL
     assert TABLES["products"].columns["tax_id"] is ID
 
 
 def test_every_name_of_a_record_leads_to_its_resource():
-    names = {name: snake(resource_class(name).record.__name__) for name in TABLES}
+    names = {name: snake_case(resource_class(name).record.__name__) for name in TABLES}
     assert {name: plural(one) for name, one in names.items()} == {name: name for name in TABLES}
 
 

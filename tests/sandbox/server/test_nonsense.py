@@ -14,12 +14,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from cliniko_async.sandbox import Sandbox
-from cliniko_async.sandbox.db.schema import load
+from cliniko_async.sandbox.db.schema import load_tables
 from tests.sandbox.wire import Wire
 
-TABLES = load()
+TABLES = load_tables()
 FIELDS = sorted({name for table in TABLES.values() for name in (*table.columns, *table.filters)})
-WRITTEN = sorted(name for name, table in TABLES.items() if any(table.sent.values()))
+WRITTEN = sorted(name for name, table in TABLES.items() if any(table.body_fields.values()))
 Pairs = Sequence[tuple[str, str]]
 LIBRARY = ("aiohttp", "python", "traceback")
 """Words that would give the HTTP library away."""
@@ -144,7 +144,7 @@ class Target:
         table = TABLES[resource]
         record = self.sandbox.get(resource, self.ids[resource])
         ids = {f"{name}_id": _id_of(value) for name, value in record.items() if isinstance(value, dict)}
-        return {name: value for name, value in (record | ids).items() if name in table.sent["create"]}
+        return {name: value for name, value in (record | ids).items() if name in table.body_fields["create"]}
 
     def send(self, method: str, path: str, query: str = "", extra: Pairs = (), body: bytes = b"") -> Raw:
         resource = path.partition("/")[0]
@@ -191,7 +191,7 @@ def test_any_request_is_answered_in_the_form_of_the_api(target, caplog, asked):
 @given(name=st.sampled_from(WRITTEN), data=st.data())
 def test_any_object_is_taken_or_refused_and_leaves_lists_that_can_be_read(target, caplog, name, data):
     """Whether it is all nonsense, or a record that is there with some nonsense in it."""
-    sent = sorted({field for fields in TABLES[name].sent.values() for field in fields})
+    sent = sorted({field for fields in TABLES[name].body_fields.values() for field in fields})
     nonsense = data.draw(st.dictionaries(st.sampled_from(sent), trees, max_size=4))
     body = (target.known_body(name) if data.draw(st.booleans()) else {}) | nonsense
     raw = json.dumps(body).replace("{id}", target.ids[name]).encode()

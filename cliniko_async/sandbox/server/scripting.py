@@ -1,0 +1,208 @@
+"""Scripted faults: what a server, a proxy or a network may do to a request, on demand.
+
+A fault either ends a request (`status`, `throttle`, `drop`, `cut`, `raw`) or changes how it is answered (`edit`,
+`slow`, `between`). Every pending change that matches a request acts on it, in the order they were added, and then the
+first pending end. A change that could have no effect besides that end, such as an `edit` of an answer that is not
+sent, does not strike: it stays pending for the next request.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
+from typing import Any, Unpack
+
+import attrs
+
+from ..protocol import Reply
+from .faults import (
+    ChangingFault,
+    DropPoint,
+    EndingFault,
+    Exchange,
+    Fault,
+    Stage,
+    When,
+    edited,
+    is_number,
+    is_whole,
+    require,
+    too_many_requests,
+    truncated,
+)
+
+_NONE: frozenset[Stage] = frozenset()
+_WORK: frozenset[Stage] = frozenset({"work"})
+_WORK_AND_ANSWER: frozenset[Stage] = frozenset({"work", "answer"})
+_STAGES_BEFORE_DROP: dict[DropPoint, frozenset[Stage]] = {
+    "request": _NONE,
+    "answer": _WORK,
+    "headers": _WORK_AND_ANSWER,
+    "body": _WORK_AND_ANSWER,
+}
+
+
+class Faults:
+    """The faults to come, in the order they were added.
+
+    Every method that adds one takes the options of `When` and returns the `Fault`.
+
+    Raises:
+        ValueError: an option is out of range, or a fault could never strike because an earlier one ends all of its
+            requests.
+    """
+
+    def __init__(self) -> None:
+        self._ends: list[EndingFault] = []
+        self._changes: list[ChangingFault] = []
+
+    def clear(self) -> None:
+        """Cancel every fault."""
+        self._ends.clear()
+        self._changes.clear()
+
+    @property
+    def pending(self) -> tuple[Fault, ...]:
+        """The faults that will still strike: first the changes, then the ends."""
+        return tuple(fault for fault in (*self._changes, *self._ends) if not fault.spent)
+
+    async def act(self, exchange: Exchange) -> Reply | None:
+        """Return the reply to a request after every fault that matches it, or None if its connection was closed."""
+        end = next((fault for fault in self._ends if fault.strikes(exchange.request)), None)
+        for change in self._changes:
+            if (end is None or not end.shadows(change)) and change.strikes(exchange.request):
+                exchange = attrs.evolve(exchange, proceed=partial(change.strike, exchange))
+        return await exchange.proceed() if end is None else await end.strike(exchange)
+
+    def status(
+        self,
+        status: int,
+        *,
+        body: bytes | str = b"",
+        headers: Mapping[str, str] | None = None,
+        content_type: str = "text/html; charset=utf-8",
+        acted: bool = False,
+        **when: Unpack[When],
+    ) -> Fault:
+        """Answer with a status; with `acted=True` only after the work was done, as a failing proxy would."""
+        require(is_whole(status) and 200 <= status <= 599, "status must be from 200 to 599")
+        payload = body.encode() if isinstance(body, str) else body
+        reply = Reply(status, payload, {"Content-Type": content_type, **(headers or {})})
+
+        async def act(exchange: Exchange) -> Reply:
+            if acted:
+                await exchange.proceed()
+            return reply
+
+        return self._end(f"status {status}", act, _WORK if acted else _NONE, when)
+
+    def throttle(self, reset: float | None = 1.0, **when: Unpack[When]) -> Fault:
+        """Answer 429 with a reset in `reset` seconds; None sends no X-RateLimit-Reset."""
+        require(reset is None or is_number(reset), "reset must be a number of seconds, or None")
+
+        async def act(exchange: Exchange) -> Reply:
+            await asyncio.sleep(0)
+            return too_many_requests(exchange.wall(), reset)
+
+        return self._end("throttle", act, _NONE, when)
+
+    def drop(self, at: DropPoint = "request", *, keep: float = 0.5, **when: Unpack[When]) -> Fault:
+        """Close the connection.
+
+        Args:
+            at: `"request"` is before the body is read and anything is done; `"answer"` after the work, before the first
+                byte of the answer; `"headers"` and `"body"` in the middle of these.
+            keep: the share of the headers or of the body that is sent first, from 0 to 1.
+            **when: which requests.
+        """
+        require(at in _STAGES_BEFORE_DROP, f"at must be one of {', '.join(_STAGES_BEFORE_DROP)}")
+        require(is_number(keep) and 0 <= keep <= 1, "keep must be a share from 0 to 1")
+
+        async def act(exchange: Exchange) -> None:
+            reply = None if at == "request" else await exchange.proceed()
+            if reply is not None:
+                exchange.write(truncated(reply, at, keep))
+            exchange.close()
+
+        return self._end(f"drop at {at}", act, _STAGES_BEFORE_DROP[at], when)
+
+    def cut(self, keep: float = 0.5, **when: Unpack[When]) -> Fault:
+        """Send only the share `keep` of the body that Content-Length promises, then close."""
+        return self.drop("body", keep=keep, **when)
+
+    def raw(self, data: bytes, **when: Unpack[When]) -> Fault:
+        """Send these bytes in place of an answer, then close."""
+        require(isinstance(data, bytes), "data must be bytes")
+
+        async def act(exchange: Exchange) -> None:
+            await asyncio.sleep(0)
+            exchange.write(data)
+            exchange.close()
+
+        return self._end("raw", act, _NONE, when)
+
+    def slow(self, seconds: float, *, acted: bool = True, **when: Unpack[When]) -> Fault:
+        """Answer `seconds` late, with the work done at once, or with `acted=False` done late too."""
+        require(is_number(seconds) and seconds >= 0, "seconds must be at least 0")
+
+        async def act(exchange: Exchange) -> Reply:
+            if not acted:
+                await asyncio.sleep(seconds)
+                return await exchange.proceed()
+            reply = await exchange.proceed()
+            await asyncio.sleep(seconds)
+            return reply
+
+        return self._change("slow", act, "work", when)
+
+    def between(self, change: Callable[[], object], *, before: bool = False, **when: Unpack[When]) -> Fault:
+        """Call `change` after the work and before its answer is sent, or with `before=True` before the work."""
+        require(callable(change), "change must be a function")
+
+        async def act(exchange: Exchange) -> Reply:
+            if before:
+                change()
+            reply = await exchange.proceed()
+            if not before:
+                change()
+            return reply
+
+        return self._change("between", act, "work", when)
+
+    def edit(self, change: Callable[[Any], Any], **when: Unpack[When]) -> Fault:
+        """Send what `change` makes of the JSON that would have been sent.
+
+        It may return another value, or bytes that are sent as they are, or change its argument and return None. It
+        receives an answer that is not JSON as bytes.
+        """
+        require(callable(change), "change must be a function")
+
+        async def act(exchange: Exchange) -> Reply:
+            return edited(await exchange.proceed(), change)
+
+        return self._change("edit", act, "answer", when)
+
+    def _end(
+        self, name: str, action: Callable[[Exchange], Awaitable[Reply | None]], stages: frozenset[Stage], when: When
+    ) -> Fault:
+        added = EndingFault(name=name, action=action, stages=stages, **when)
+        for end in self._ends:
+            _check_reachable(end, added)
+        for change in self._changes:
+            if added.shadows(change) and not change.spent:
+                _check_reachable(added, change)
+        self._ends.append(added)
+        return added
+
+    def _change(self, name: str, action: Callable[[Exchange], Awaitable[Reply]], needs: Stage, when: When) -> Fault:
+        added = ChangingFault(name=name, action=action, needs=needs, **when)
+        for end in self._ends:
+            if end.shadows(added):
+                _check_reachable(end, added)
+        self._changes.append(added)
+        return added
+
+
+def _check_reachable(end: EndingFault, other: Fault) -> None:
+    """Refuse a fault that could never strike because another one ends every request that it matches."""
+    if not end.spent and end.covers(other):
+        raise ValueError(f"{other.name} would never strike: {end.name} ends every request that it is for")
