@@ -19,7 +19,7 @@ from .options import check_options
 from .protocol import SandboxRequest
 from .seed.clinic import seed_clinic
 from .server.delays import Delays
-from .server.file_store import FileStore
+from .server.file_store import FileServer
 from .server.listener import Listener
 from .server.rate_limit import RateLimit, WindowType
 from .server.request_handler import API_STYLE, BASE_PATH, RequestHandler
@@ -106,7 +106,7 @@ class Sandbox:
         rng = random.Random(f"sandbox {seed}")
         self._store = RowStore(_tables(), wall, rng, ids)
         operations = Operations(self._store, rng, columns, shuffle_ties, archiving_touches, strict)
-        self.files = FileStore(wall=wall, clock=clock, keep_alive=keep_alive)
+        self.files = FileServer(wall=wall, clock=clock, keep_alive=keep_alive)
         self.attachments = Attachments(operations, self.files)
         delays, routes = Delays(latency, jitter, random.Random(f"jitter {seed}")), Routes(operations, self.attachments)
         self._handler = RequestHandler(self.api_key, routes, self.budget, self.faults, delays, clock, wall, strict)

@@ -27,7 +27,7 @@ _MALFORMED = (*UNREADABLE, web.HTTPException, LookupError, RuntimeError, ValueEr
 
 
 @attrs.define(repr=False)
-class FileStore(FileBucket):
+class FileServer(FileBucket):
     """A file bucket that is served over HTTP.
 
     `authorized` of its requests says whether a request brought credentials, which none should.

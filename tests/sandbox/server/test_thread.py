@@ -71,12 +71,12 @@ async def test_one_that_runs_is_not_started_again_and_one_that_was_left_can_be()
 
     sandbox = Sandbox(appointment_types=1)
     with sandbox:
-        with pytest.raises(RuntimeError, match="the sandbox runs already"), sandbox:
+        with pytest.raises(RuntimeError, match="the sandbox is running already"), sandbox:
             pass
-        with pytest.raises(RuntimeError, match="the sandbox runs already"):
+        with pytest.raises(RuntimeError, match="the sandbox is running already"):
             await sandbox.start()
         assert await count(sandbox)
     async with sandbox:
-        with pytest.raises(RuntimeError, match="the sandbox runs already"), sandbox:
+        with pytest.raises(RuntimeError, match="the sandbox is running already"), sandbox:
             pass
         assert await count(sandbox)
