@@ -21,7 +21,7 @@ _PLAIN = re.compile(r"(/[A-Za-z0-9_]+)+(\?[A-Za-z0-9_%&=:,.~*+!<>-]*)?")
 _REPEATABLE = {"GET", "HEAD", "OPTIONS", "PUT", "PATCH", "DELETE"}
 
 
-class Discreet:
+class RedactedRepr:
     """Shows its name alone, to `repr` and to rich: what it holds may be secret, or about a patient."""
 
     __slots__ = ()
@@ -35,7 +35,7 @@ class Discreet:
         return []
 
 
-class Request(Discreet, msgspec.Struct, frozen=True):
+class Request(RedactedRepr, msgspec.Struct, frozen=True):
     """One request. The same value is sent again when it is repeated.
 
     Attributes:
@@ -96,7 +96,7 @@ class FileRequest(Request, frozen=True):
         return f"{self.method} {self.host}"
 
 
-class Response(Discreet, msgspec.Struct, frozen=True):
+class Response(RedactedRepr, msgspec.Struct, frozen=True):
     """A response that was read to its end.
 
     Attributes:
@@ -141,7 +141,7 @@ def date_of(response: Response, header: str = "Date") -> float | None:
         return None
 
 
-class Credentials(Discreet, msgspec.Struct, frozen=True):
+class Credentials(RedactedRepr, msgspec.Struct, frozen=True):
     """Who asks: the headers that the API requires of every request."""
 
     api_key: str

@@ -4,7 +4,7 @@ from typing import Protocol, TypeAlias
 
 import msgspec
 
-from .._messages import Discreet, Request, Response
+from .._messages import RedactedRepr, Request, Response
 from ..errors import TransportError
 from .deadline import Deadline
 
@@ -12,7 +12,7 @@ Outcome: TypeAlias = Response | TransportError
 """How an attempt ended: with an answer, whatever its status, or without a complete one."""
 
 
-class Attempt(Discreet, msgspec.Struct):
+class Attempt(RedactedRepr, msgspec.Struct):
     """An attempt and its progress, which is recorded here so that it is known if the call is cut short."""
 
     request: Request

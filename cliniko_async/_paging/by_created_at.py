@@ -5,7 +5,7 @@ from typing import Any
 
 import msgspec
 
-from .._messages import Discreet
+from .._messages import RedactedRepr
 from .._records.page import PageData
 from ..errors import PaginationDriftError, PaginationError
 from .cursor import CreatedAtPosition, ListPosition, Start
@@ -15,7 +15,7 @@ from .rows import created_second, is_ascending, is_keyed, unskipped, without_rep
 from .strategy import ConsumedPage, DecodedPage, next_try
 
 
-class ByCreatedAt(Discreet, msgspec.Struct, frozen=True):
+class ByCreatedAt(RedactedRepr, msgspec.Struct, frozen=True):
     """Requests the first page from a second on: a record that stays in the list cannot move to before it.
 
     Rows are yielded only from a page that is complete, or whose last second is later than its first.

@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from .._messages import Discreet
+from .._messages import RedactedRepr
 from ..errors import PaginationError
 from .by_created_at import ByCreatedAt
 from .cursor import IdPosition, ListPosition, Start
@@ -15,7 +15,7 @@ from .rows import id_number, is_complete, unskipped, without_repeats
 from .strategy import ConsumedPage, DecodedPage, next_try
 
 
-class ById(Discreet, msgspec.Struct, frozen=True):
+class ById(RedactedRepr, msgspec.Struct, frozen=True):
     """Requests the first page after the last id: a record that stays in the list cannot move to before it."""
 
     query: ListQuery

@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from .._messages import Discreet
+from .._messages import RedactedRepr
 from .._records.page import PageData
 from ..errors import PaginationDriftError, PaginationError
 from .by_created_at import ByCreatedAt
@@ -25,7 +25,7 @@ _MAX_IDS = 100
 _MAX_WITHOUT_PROGRESS = 100
 
 
-class ByLink(Discreet, msgspec.Struct, frozen=True):
+class ByLink(RedactedRepr, msgspec.Struct, frozen=True):
     """Follows the links of a list."""
 
     query: ListQuery
@@ -207,7 +207,7 @@ class ByLink(Discreet, msgspec.Struct, frozen=True):
         )
 
 
-class _LinkedPage(Discreet, msgspec.Struct, frozen=True):
+class _LinkedPage(RedactedRepr, msgspec.Struct, frozen=True):
     """Gives the positions on a page."""
 
     strategy: ByLink

@@ -13,7 +13,7 @@ from typing import Any
 
 import msgspec
 
-from .._messages import Discreet, Response, date_of, is_id
+from .._messages import RedactedRepr, Response, date_of, is_id
 from ..errors import InvalidRequestError, PaginationError
 from .cursor import UpdatedAtPosition
 from .key_range import KeyRange
@@ -27,7 +27,7 @@ _LONGEST_STEP = 0xFFFF
 """Seconds between two versions in a cursor; where it was longer, the older one is remembered for longer."""
 
 
-class RunOptions(Discreet, msgspec.Struct, frozen=True):
+class RunOptions(RedactedRepr, msgspec.Struct, frozen=True):
     """What stays the same over any number of runs."""
 
     overlap: float
@@ -54,7 +54,7 @@ class ServerTime(msgspec.Struct, frozen=True):
         return cls(date if date is not None and is_calendar(math.floor(date)) else None, response.elapsed)
 
 
-class Version(Discreet, msgspec.Struct, frozen=True):
+class Version(RedactedRepr, msgspec.Struct, frozen=True):
     """A row, its second, and a number that tells it from the row's other versions."""
 
     row: Any
@@ -62,7 +62,7 @@ class Version(Discreet, msgspec.Struct, frozen=True):
     digest: int
 
 
-class ByUpdatedAt(Discreet, msgspec.Struct, frozen=True):
+class ByUpdatedAt(RedactedRepr, msgspec.Struct, frozen=True):
     """A run over what changed."""
 
     query: ListQuery
@@ -263,7 +263,7 @@ class ByUpdatedAt(Discreet, msgspec.Struct, frozen=True):
         return {key: at for key, at in seen.items() if key in kept}
 
 
-class _NewVersions(Discreet, msgspec.Struct, frozen=True):
+class _NewVersions(RedactedRepr, msgspec.Struct, frozen=True):
     """Gives the positions on a page: among its new versions, and after all of them."""
 
     strategy: ByUpdatedAt

@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from .._messages import Discreet
+from .._messages import RedactedRepr
 from .._records.page import PageData
 from .cursor import OffsetPosition
 from .rows import all_stamps, id_number, second_of
@@ -16,7 +16,7 @@ Stamps = dict[int, dt.datetime | None]
 """Ids in the order of their rows, each with its `created_at`."""
 
 
-class PageState(Discreet, msgspec.Struct, frozen=True):
+class PageState(RedactedRepr, msgspec.Struct, frozen=True):
     """Where an iteration stands after a page: what is needed to recognise its rows, and to restart after it."""
 
     stamps: Stamps
@@ -53,7 +53,7 @@ class SeenIds(msgspec.Struct, frozen=True):
         return {key: at for key, at in self.ids.items() if second is None or at >= second}
 
 
-class Inspection(Discreet, msgspec.Struct, frozen=True):
+class Inspection(RedactedRepr, msgspec.Struct, frozen=True):
     """What a page shows: the rows that are new, and whether the list changed."""
 
     fresh: Sequence[Any]
@@ -64,7 +64,7 @@ class Inspection(Discreet, msgspec.Struct, frozen=True):
     """Whether a record is out of order, or has no place in it."""
 
 
-class DriftDetector(Discreet, msgspec.Struct, frozen=True):
+class DriftDetector(RedactedRepr, msgspec.Struct, frozen=True):
     """Compares each page with those before it."""
 
     total: int | None = None

@@ -5,7 +5,7 @@ from typing import Any, Generic, TypeVar
 
 import attrs
 
-from .._messages import Discreet
+from .._messages import RedactedRepr
 from .._records.record import Holder
 from ..errors import DecodingError
 
@@ -13,7 +13,7 @@ T = TypeVar("T")
 
 
 @attrs.frozen(repr=False)
-class Page(Discreet, Holder, Generic[T]):
+class Page(RedactedRepr, Holder, Generic[T]):
     """One page of a list.
 
     Attributes:

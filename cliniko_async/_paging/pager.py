@@ -7,7 +7,7 @@ from typing import Any, Generic, TypeVar
 import msgspec
 
 from .._frames import HiddenLocals
-from .._messages import Discreet, Request
+from .._messages import RedactedRepr, Request
 from .._records.page import PageData, Row
 from ..errors import BadRequestError, ClinikoError, DecodingError, PaginationDriftError, PaginationError
 from .api import Api
@@ -22,7 +22,7 @@ Begin = Callable[[Any], PagingStrategy]
 """Returns the strategy that continues after a position; of lists and of changes, each knows its own positions."""
 
 
-class ListSpec(Discreet, msgspec.Struct, Generic[T], frozen=True):
+class ListSpec(RedactedRepr, msgspec.Struct, Generic[T], frozen=True):
     """A list: the query, whom to ask, what its pages consist of, and how much of it to read."""
 
     api: Api

@@ -12,13 +12,13 @@ from typing import Any
 import msgspec
 
 from .._loops import runs_here
-from .._messages import Discreet, Request, Response
+from .._messages import RedactedRepr, Request, Response
 from .._records.page import decode_page
 from .api import Api
 from .strategy import DecodedPage
 
 
-class FetchedPage(Discreet, msgspec.Struct, frozen=True):
+class FetchedPage(RedactedRepr, msgspec.Struct, frozen=True):
     """A response, and when it was requested and received, as ordinals of the events of one iteration."""
 
     request: Request

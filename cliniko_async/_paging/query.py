@@ -5,13 +5,13 @@ from urllib.parse import parse_qsl, quote
 
 import msgspec
 
-from .._messages import Discreet, Server
+from .._messages import RedactedRepr, Server
 
 FULL_PAGE = 100
 """The largest page that the API sends."""
 
 
-class ListQuery(Discreet, msgspec.Struct, frozen=True):
+class ListQuery(RedactedRepr, msgspec.Struct, frozen=True):
     """Which records to list and in which order; the same on every page of an iteration."""
 
     server: Server

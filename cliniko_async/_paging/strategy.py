@@ -5,7 +5,7 @@ from typing import Any, Protocol
 
 import msgspec
 
-from .._messages import Discreet
+from .._messages import RedactedRepr
 from .._records.page import PageData
 from ..errors import PaginationError
 from .cursor import Position
@@ -14,7 +14,7 @@ MAX_TRIES = 3
 """How often a page is requested again that shows none of the records it counts."""
 
 
-class DecodedPage(Discreet, msgspec.Struct, frozen=True):
+class DecodedPage(RedactedRepr, msgspec.Struct, frozen=True):
     """A page, and when it was requested and received, as ordinals of the events of one iteration."""
 
     page: PageData[Any]
@@ -30,7 +30,7 @@ class CursorSource(Protocol):
         ...
 
 
-class ConsumedPage(Discreet, msgspec.Struct, frozen=True):
+class ConsumedPage(RedactedRepr, msgspec.Struct, frozen=True):
     """What a page led to: the rows to yield, and the strategy to continue with, or None at the end."""
 
     rows: Sequence[Any]
