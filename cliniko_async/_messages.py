@@ -19,7 +19,7 @@ _PLAIN = re.compile(r"(/[A-Za-z0-9_]+)+(\?[A-Za-z0-9_%&=:,.~*+!<>-]*)?")
 _REPEATABLE = {"GET", "HEAD", "OPTIONS", "PUT", "PATCH", "DELETE"}
 
 
-class Discreet:
+class RedactedRepr:
     """Shows its name alone, to `repr` and to rich: what it holds may be secret, or about a patient."""
 
     __slots__ = ()
@@ -33,7 +33,7 @@ class Discreet:
         return []
 
 
-class Request(Discreet, msgspec.Struct, frozen=True):
+class Request(RedactedRepr, msgspec.Struct, frozen=True):
     """One request, whole: the same value is sent again when it is repeated."""
 
     method: str
@@ -83,7 +83,7 @@ class FileRequest(Request, frozen=True):
         return f"{self.method} {self.host}"
 
 
-class Response(Discreet, msgspec.Struct, frozen=True):
+class Response(RedactedRepr, msgspec.Struct, frozen=True):
     """An answer, read to its end."""
 
     status: int
@@ -108,7 +108,7 @@ class Response(Discreet, msgspec.Struct, frozen=True):
         return f"Response({self.status}, {len(self.body)} bytes)"
 
 
-class Credentials(Discreet, msgspec.Struct, frozen=True):
+class Credentials(RedactedRepr, msgspec.Struct, frozen=True):
     """Who asks: the headers that the API requires of every request."""
 
     api_key: str

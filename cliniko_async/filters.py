@@ -11,7 +11,7 @@ import msgspec
 
 from ._dates import is_date, is_datetime, is_fractional, plain_date, plain_datetime
 from ._frames import hides_locals
-from ._messages import Discreet, is_id
+from ._messages import RedactedRepr, is_id
 from ._spelling import did_you_mean
 from .errors import InvalidRequestError
 
@@ -22,7 +22,7 @@ _LARGEST = 10**19
 Visibility = Literal["exclude", "include", "only"]
 
 
-class Filter(Discreet, msgspec.Struct, frozen=True):
+class Filter(RedactedRepr, msgspec.Struct, frozen=True):
     """One condition on a list; several are all to hold."""
 
     text: str

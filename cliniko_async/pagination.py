@@ -12,7 +12,7 @@ import attrs
 import msgspec
 
 from ._frames import HiddenLocals
-from ._messages import Discreet, Request
+from ._messages import RedactedRepr, Request
 from ._paging import Answer, Query, Step, Walk, resume, unrepeated
 from ._paging.api import Api
 from ._paging.cursor import Mark, StartMark, fingerprint, list_marks, read_cursor, write_cursor
@@ -25,7 +25,7 @@ T = TypeVar("T")
 
 
 @attrs.frozen(repr=False)
-class Page(Discreet, Holder, Generic[T]):
+class Page(RedactedRepr, Holder, Generic[T]):
     """A page: its `items`, the `total_entries` of the list, the link to the `next` page, and a `cursor` behind it."""
 
     items: tuple[T, ...]
@@ -52,7 +52,7 @@ class Page(Discreet, Holder, Generic[T]):
         return f"Page({len(self.items)} of {self.total_entries})"
 
 
-class Listing(Discreet, msgspec.Struct, Generic[T], frozen=True):
+class Listing(RedactedRepr, msgspec.Struct, Generic[T], frozen=True):
     """What a list is asked for, by whom, and what it is made of."""
 
     api: Api

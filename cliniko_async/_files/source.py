@@ -11,7 +11,7 @@ from typing import IO, Any, BinaryIO, Protocol, Self, TypeAlias, cast, runtime_c
 
 import attrs
 
-from .._messages import Discreet
+from .._messages import RedactedRepr
 from ..errors import InvalidRequestError
 
 CHUNK = 256 * 1024
@@ -32,7 +32,7 @@ FileSource: TypeAlias = str | os.PathLike[str] | bytes | bytearray | memoryview 
 
 
 @attrs.frozen(repr=False)
-class Upload(Discreet):
+class Upload(RedactedRepr):
     """A file to be sent, and what is to be said of it: its size where the caller knows it, its name, its fields."""
 
     file: FileSource
@@ -42,7 +42,7 @@ class Upload(Discreet):
 
 
 @attrs.frozen(repr=False)
-class Form(Discreet):
+class Form(RedactedRepr):
     """Where to post a file to, and the fields that go with it: whoever has both may write there."""
 
     url: str

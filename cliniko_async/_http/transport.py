@@ -16,7 +16,7 @@ from aiohttp.client_proto import ResponseHandler
 from yarl import URL
 
 from .._frames import HiddenLocals
-from .._messages import Credentials, Discreet, Request, Response
+from .._messages import Credentials, RedactedRepr, Request, Response
 from .._timeouts import Timeouts
 from ..errors import DecodingError, TransportError, TransportTimeoutError
 from .deadline import Deadline
@@ -45,7 +45,7 @@ _REASONS: tuple[tuple[type[Exception], str], ...] = (
 )
 
 
-class Call(Discreet, msgspec.Struct):
+class Call(RedactedRepr, msgspec.Struct):
     """A request on its way: what happens to it is written here, so that it is known when the call is cut short."""
 
     request: Request

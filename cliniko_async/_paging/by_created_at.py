@@ -5,7 +5,7 @@ from typing import Any
 
 import msgspec
 
-from .._messages import Discreet
+from .._messages import RedactedRepr
 from .._records.page import PageData
 from ..errors import PaginationDriftError, PaginationError
 from .cursor import AnchorMark, Mark, StartMark
@@ -27,7 +27,7 @@ from .query import (
 Range = tuple[int | None, int | None]
 
 
-class AnchorWalk(Discreet, msgspec.Struct, frozen=True):
+class AnchorWalk(RedactedRepr, msgspec.Struct, frozen=True):
     """Asks for page 1 from a second on, where a row that stays cannot move to before it."""
 
     query: Query

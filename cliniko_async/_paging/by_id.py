@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from .._messages import Discreet
+from .._messages import RedactedRepr
 from .._records.page import PageData
 from ..errors import PaginationError
 from .by_created_at import AnchorWalk
@@ -14,7 +14,7 @@ from .cursor import IdMark, Mark, StartMark
 from .query import TRIES, Answer, Query, Step, Walk, is_whole, number, unpassed
 
 
-class IdWalk(Discreet, msgspec.Struct, frozen=True):
+class IdWalk(RedactedRepr, msgspec.Struct, frozen=True):
     """Asks for page 1 behind the last id; no row that stays can move to before it."""
 
     query: Query

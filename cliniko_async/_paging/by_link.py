@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from .._messages import Discreet
+from .._messages import RedactedRepr
 from .._records.page import PageData
 from ..errors import PaginationDriftError, PaginationError
 from .by_created_at import AnchorWalk
@@ -22,7 +22,7 @@ _MARKED_IDS = 100
 _BARREN = 100
 
 
-class Taken(Discreet, msgspec.Struct, frozen=True):
+class Taken(RedactedRepr, msgspec.Struct, frozen=True):
     """A page that was taken: what is needed to know its rows again, and to go back behind it."""
 
     link: int
@@ -55,7 +55,7 @@ class Memory(msgspec.Struct, frozen=True):
         self.ids.update(_since(bound, recent[-1].stamps))
 
 
-class PageWalk(Discreet, msgspec.Struct, frozen=True):
+class PageWalk(RedactedRepr, msgspec.Struct, frozen=True):
     """Follows the links; goes on anchored at the first sign of drift where it can, else says so at the end."""
 
     query: Query

@@ -9,13 +9,13 @@ from typing import Any
 import msgspec
 
 from .._loops import runs_here
-from .._messages import Discreet, Request, Response
+from .._messages import RedactedRepr, Request, Response
 from .._records.page import decode_page
 from . import Answer
 from .api import Api
 
 
-class Arrival(Discreet, msgspec.Struct, frozen=True):
+class Arrival(RedactedRepr, msgspec.Struct, frozen=True):
     """An answer as it came, and at which turns of the walk it was asked for and had arrived."""
 
     request: Request

@@ -12,7 +12,7 @@ from urllib.parse import parse_qsl, quote
 import msgspec
 
 from .._dates import Real
-from .._messages import Discreet, Server
+from .._messages import RedactedRepr, Server
 from .._records.page import PageData, Row
 from ..errors import PaginationError
 from ..filters import format_utc
@@ -28,7 +28,7 @@ _LAST_SECOND = 253_402_300_799
 """In UTC, filters can name no moment before the year 1 or after the year 9999; a stamp with an offset can lie there."""
 
 
-class Query(Discreet, msgspec.Struct, frozen=True):
+class Query(RedactedRepr, msgspec.Struct, frozen=True):
     """What a list is asked for, the same on every page of a walk."""
 
     server: Server
@@ -71,7 +71,7 @@ class Query(Discreet, msgspec.Struct, frozen=True):
         return f"{url}{'&' if '?' in url else '?'}{missing}" if missing else url
 
 
-class Answer(Discreet, msgspec.Struct, frozen=True):
+class Answer(RedactedRepr, msgspec.Struct, frozen=True):
     """A page, and at which turns of the walk it was asked for and had arrived."""
 
     page: PageData[Any]
@@ -79,7 +79,7 @@ class Answer(Discreet, msgspec.Struct, frozen=True):
     arrived: int = 0
 
 
-class Step(Discreet, msgspec.Struct, frozen=True):
+class Step(RedactedRepr, msgspec.Struct, frozen=True):
     """What an answer led to: the rows to hand out, and the walk behind them, or None at the end."""
 
     rows: Sequence[Any]

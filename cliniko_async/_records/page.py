@@ -15,7 +15,7 @@ import msgspec
 
 from .._dates import DateTime
 from .._frames import HiddenLocals
-from .._messages import Discreet, Request, Response, as_object
+from .._messages import RedactedRepr, Request, Response, as_object
 from ..errors import DecodingError
 from ..fields import id_text
 from .record import has_variants, is_renamed, variant_of
@@ -38,7 +38,7 @@ _COST_OF_FAULTS = 10
 _TOO_MANY = "holds too many values to be read"
 
 
-class Row(Discreet, msgspec.Struct, frozen=True):
+class Row(RedactedRepr, msgspec.Struct, frozen=True):
     """What a walk has to know of a record that does not fit."""
 
     id: str | None
@@ -51,7 +51,7 @@ class Row(Discreet, msgspec.Struct, frozen=True):
         return f"Row(id={self.id!r})"
 
 
-class PageData(Discreet, msgspec.Struct, Generic[T], frozen=True):
+class PageData(RedactedRepr, msgspec.Struct, Generic[T], frozen=True):
     """A page as it came: the records that fit, and a row for each that was there."""
 
     items: tuple[T, ...]

@@ -15,7 +15,7 @@ from typing import (
 
 import attrs
 
-from .._messages import Discreet
+from .._messages import RedactedRepr
 from ..links import Link, SelfLink
 
 C = TypeVar("C", bound=type)
@@ -30,7 +30,7 @@ def record(cls: C) -> C:
     return attrs.frozen(kw_only=True, repr=False)(cls)
 
 
-class Value(Discreet):
+class Value(RedactedRepr):
     """The base of what the API gives; without an id of its own, and with a null for each field that is None."""
 
     __slots__ = ()
