@@ -13,7 +13,7 @@ import importlib
 from typing import TYPE_CHECKING
 
 from ._spelling import did_you_mean as _did_you_mean
-from .resources._registry import NAMES as _NAMES
+from .resources._names import NAMES as _NAMES
 
 if TYPE_CHECKING:
     from ._files.download import Download

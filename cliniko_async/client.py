@@ -24,7 +24,8 @@ from .links import Link, ListLink
 from .pagination import Paginator
 from .resources._base import AnyResource, Resource
 from .resources._follow import follow_link, follow_list, resolve_links
-from .resources._registry import RESOURCES, ResourceAttribute, Resources
+from .resources._names import RESOURCES
+from .resources._registry import ResourceAttribute, Resources
 
 if TYPE_CHECKING:
     from ._files.storage import Store

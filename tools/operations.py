@@ -21,7 +21,8 @@ from cliniko_async.errors import InvalidRequestError
 from cliniko_async.fields import Id
 from cliniko_async.resources._base import Resource
 from cliniko_async.resources._list_options import VISIBILITIES, ListOptions
-from cliniko_async.resources._registry import RESOURCES, resource_class
+from cliniko_async.resources._names import RESOURCES
+from cliniko_async.resources._registry import resource_class
 
 T = TypeVar("T")
 Method = Callable[..., Any]

@@ -12,7 +12,8 @@ from cliniko_async._compat import is_typeddict
 from cliniko_async._records.record import has_variants
 from cliniko_async.fields import wire_name
 from cliniko_async.resources._list_options import ListOptions
-from cliniko_async.resources._registry import RESOURCES, resource_class
+from cliniko_async.resources._names import RESOURCES
+from cliniko_async.resources._registry import resource_class
 
 from .operations import Operation, Table, record_of
 from .wording import code, in_words, is_deprecated, may_be_none, parts_of, table

@@ -12,7 +12,8 @@ from ..errors import InvalidRequestError, NotFoundError
 from ..links import Link, ListLink
 from ..pagination import Paginator
 from ._base import Resource, visibilities
-from ._registry import RESOURCES, resource_class
+from ._names import RESOURCES
+from ._registry import resource_class
 
 T = TypeVar("T")
 

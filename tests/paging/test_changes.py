@@ -13,7 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cliniko_async import BadRequestError, Cliniko, DecodingError, InvalidRequestError, PaginationError, ServerError
-from cliniko_async.resources._registry import RESOURCES, resource_class
+from cliniko_async.resources._names import RESOURCES
+from cliniko_async.resources._registry import resource_class
 from cliniko_async.sandbox import Sandbox
 
 from ..support.clients import ONCE, client_of, virtually

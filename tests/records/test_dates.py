@@ -19,9 +19,9 @@ from freezegun.api import FakeDate, FakeDatetime
 from cliniko_async import (
     AppointmentType,
     Cliniko,
-    ConfigurationError,
     IndividualAppointmentFields,
     InvalidFieldsError,
+    InvalidRequestError,
     Patient,
     PatientCase,
     PatientCaseFields,
@@ -185,7 +185,7 @@ def test_what_is_no_moment_is_refused_in_the_words_of_the_library(value: Any):
     """The NaT of pandas, which is a datetime to Python, like any other wrong value."""
     patients = Cliniko("key-au1", **WHO).patients
     for compare in (operator.ge, operator.lt):
-        with pytest.raises(ConfigurationError, match="takes a datetime"):
+        with pytest.raises(InvalidRequestError, match="takes a datetime"):
             compare(patients.where.created_at, value)
     if value is not None:
         with pytest.raises(InvalidFieldsError) as refused:
@@ -195,9 +195,9 @@ def test_what_is_no_moment_is_refused_in_the_words_of_the_library(value: Any):
 
 def test_nat_is_refused_as_a_beginning_of_changes_and_as_a_day():
     patients = Cliniko("key-au1", **WHO).patients
-    with pytest.raises(ConfigurationError, match="a datetime with a zone"):
+    with pytest.raises(InvalidRequestError, match="a datetime with a time zone"):
         patients.changes(pd.NaT)
-    with pytest.raises(ConfigurationError, match="takes a date"):
+    with pytest.raises(InvalidRequestError, match="takes a date"):
         _ = where.day == pd.NaT
     with pytest.raises(InvalidFieldsError, match="issue_date"):
         check_fields(PatientCaseFields, {"issue_date": pd.NaT})

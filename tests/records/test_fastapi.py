@@ -194,7 +194,7 @@ async def test_what_may_be_sent_is_a_request_body(http: httpx.AsyncClient):
         ("/type", {"name": "x" * 256}, "Value error, is longer than 255 characters"),
         ("/type", {"deposit_price": "-1"}, "Value error, must be at least 0 and less than 4000000000"),
         ("/type", {"color": "red"}, "Value error, does not match ^#([A-Fa-f0-9]{6}|[A-Fa-f0-9]{3})$"),
-        ("/type", {"product_id": "x"}, "Value error, is no id"),
+        ("/type", {"product_id": "x"}, "Value error, must be an id of 1 to 19 digits"),
         ("/appointment", {"starts_at": "2025-01-02T10:00:00"}, "Value error, must have a time zone"),
         ("/appointment", {"repeat_rule": {"repeat": "Daily"}}, "Extra inputs are not permitted"),
     ],

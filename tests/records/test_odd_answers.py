@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from cliniko_async import Cliniko, ClinikoError, DecodingError, Link, ListLink, PaginationError
 from cliniko_async.limits import SlidingWindowLimiter
 from cliniko_async.links import SelfLink
-from cliniko_async.resources._registry import RESOURCES
+from cliniko_async.resources._names import RESOURCES
 from tests.support.clients import ONCE, client_of, virtually
 from tests.support.raw_server import RawServer, answer
 from tests.support.records import RECORD_OF, example, objects, page_of

@@ -15,7 +15,7 @@ from cliniko_async import Cliniko, NotFoundError, from_dict, to_dict
 from cliniko_async.limits import SlidingWindowLimiter
 from cliniko_async.links import Link, ListLink
 from cliniko_async.resources._base import sent_fields, visibilities
-from cliniko_async.resources._registry import RESOURCES as TABLE_OF
+from cliniko_async.resources._names import RESOURCES as TABLE_OF
 from cliniko_async.sandbox import Sandbox
 from cliniko_async.sandbox.db.relations import parent_of
 from cliniko_async.sandbox.db.schema import load

@@ -29,7 +29,7 @@ from cliniko_async._messages import Request, Response, Server
 from cliniko_async._records.page import decode_record
 from cliniko_async.links import SelfLink
 from cliniko_async.resources._follow import follow_link, follow_list, resolve_links
-from cliniko_async.resources._registry import RESOURCES
+from cliniko_async.resources._names import RESOURCES
 from cliniko_async.sandbox import Sandbox
 from tests.support.paths import FACTS as FOLDER
 from tests.support.records import EXAMPLES, RECORD_OF, example, request, response

@@ -20,7 +20,8 @@ from cliniko_async import (
 )
 from cliniko_async.resources._base import encode_body, sent_fields, visibilities
 from cliniko_async.resources._list_options import VISIBILITIES
-from cliniko_async.resources._registry import RESOURCES, resource_class
+from cliniko_async.resources._names import RESOURCES
+from cliniko_async.resources._registry import resource_class
 from cliniko_async.sandbox import Sandbox
 
 BAD_IDS: list[Any] = ["1/../2", "", "abc", "1 ", " 1", "1?x", "1%2F2", "-1", "1" * 20, "\N{ARABIC-INDIC DIGIT ONE}"]

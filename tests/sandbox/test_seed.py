@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from cliniko_async.resources._registry import RESOURCES
+from cliniko_async.resources._names import RESOURCES
 from cliniko_async.sandbox import Sandbox
 from cliniko_async.sandbox.db.schema import load
 from tests.sandbox.wire import running

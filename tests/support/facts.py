@@ -7,7 +7,7 @@ from typing import Any, Union, get_args, get_origin
 
 import yaml
 
-from cliniko_async.resources._registry import RESOURCES as TABLE_OF
+from cliniko_async.resources._names import RESOURCES as TABLE_OF
 from cliniko_async.resources._registry import resource_class
 
 from .paths import FACTS as FOLDER

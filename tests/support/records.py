@@ -13,7 +13,8 @@ import cliniko_async
 from cliniko_async._messages import Request, Response
 from cliniko_async._records.record import Part, Record, Value, has_variants
 from cliniko_async.links import Link, ListLink, SelfLink
-from cliniko_async.resources._registry import RESOURCES, resource_class
+from cliniko_async.resources._names import RESOURCES
+from cliniko_async.resources._registry import resource_class
 
 from .paths import EXAMPLES as FOLDER
 

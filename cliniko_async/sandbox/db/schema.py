@@ -9,7 +9,8 @@ from typing import Annotated, Any, Literal, Required, Union, get_args, get_origi
 
 import attrs
 
-from ...resources._registry import RESOURCES, resource_class
+from ...resources._names import RESOURCES
+from ...resources._registry import resource_class
 from .columns import DECIMAL, ID, IDS, MOMENT, NUMBER, OBJECT, OF_FILTER, OF_TYPE, Kind
 from .relations import (
     ALSO_SEARCHED,
