@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from ._http.retry import RetryPolicy
     from ._messages import Request, Response
     from ._pool.runner import Outcome
-    from ._records.converter import from_dict, to_dict, to_json
+    from ._records.converter import configure_converter, from_dict, to_dict, to_json
     from .changes import Change, Changes
     from .client import Cliniko
     from .errors import (
@@ -335,11 +335,11 @@ __all__ = [
     "TreatmentNoteTemplateSection", "TreatmentNoteTemplateSectionFields", "TreatmentNoteTemplates", "TreatmentNotes",
     "UnauthorizedError", "UnavailableBlock", "UnavailableBlockFields", "UnavailableBlockRepeatRuleFields",
     "UnavailableBlockType", "UnavailableBlockTypeFields", "UnavailableBlockTypes", "UnavailableBlocks",
-    "UnprocessableError", "UploadedPatientAttachment", "UsageError", "User", "UserPhoneNumber", "Users", "from_dict",
-    "to_dict", "to_json"]
+    "UnprocessableError", "UploadedPatientAttachment", "UsageError", "User", "UserPhoneNumber", "Users",
+    "configure_converter", "from_dict", "to_dict", "to_json"]
 
 _PLACES = {
-    "_records.converter": ("from_dict", "to_dict", "to_json"),
+    "_records.converter": ("configure_converter", "from_dict", "to_dict", "to_json"),
     "_files.download": ("Download",),
     "_files.source": ("FileSource",),
     "_messages": ("Request", "Response"),

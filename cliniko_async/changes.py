@@ -12,7 +12,8 @@ from ._paging.by_updated_at import ChangedStep, ChangedWalk, Moment, Version, ve
 from ._paging.cursor import ChangesMark, changes_marks, fingerprint, read_cursor, write_cursor
 from ._paging.prefetch import Ahead
 from ._paging.query import is_calendar
-from ._records.page import PageData, Row
+from ._records.converter import version_content
+from ._records.page import InvalidRow, PageData, valid_records
 from ._records.record import Holder
 from .errors import BadRequestError, ClinikoError, DecodingError, InvalidRequestError, PaginationError
 from .filters import epoch_of
@@ -153,14 +154,14 @@ class ChangeIterator(Generic[T]):
                 raise self._misfit(page, (), self.cursor) from None
             raise
         rows = [version.row for version in step.versions]
-        if any(isinstance(row, Row) for row in rows):
+        if any(isinstance(row, InvalidRow) for row in rows):
             raise self._misfit(page, rows, self._write(step.walk.mark()))
         return step
 
     def _misfit(self, page: PageData[T], rows: Sequence[Any], cursor: str) -> DecodingError:
         error = DecodingError(page.faults, request=page.request, status=page.response.status)
         error.cursor = cursor
-        items = tuple(row for row in rows if not isinstance(row, Row))
+        items = valid_records(rows)
         error.page = Page(items, page.total_entries, page.next, cursor, page.response.body)
         return error
 
@@ -176,6 +177,4 @@ def _kind(record: object) -> ChangeKind:
 
 
 def _digest(row: object) -> int:
-    from ._records.converter import version_content  # noqa: PLC0415  (cattrs takes a tenth of the whole import)
-
-    return version_digest(row, row.content if isinstance(row, Row) else version_content(row))
+    return version_digest(row, row.content if isinstance(row, InvalidRow) else version_content(row))

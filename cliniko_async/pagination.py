@@ -17,7 +17,7 @@ from ._paging import Answer, Query, Step, Walk, resume, unrepeated
 from ._paging.api import Api
 from ._paging.cursor import Mark, StartMark, fingerprint, list_marks, read_cursor, write_cursor
 from ._paging.prefetch import Ahead
-from ._records.page import PageData, Row
+from ._records.page import InvalidRow, PageData, valid_records
 from ._records.record import Holder
 from .errors import BadRequestError, ClinikoError, DecodingError, PaginationDriftError, PaginationError
 
@@ -239,14 +239,14 @@ class _Turns(Generic[T]):
             if page.faults:
                 raise self._misfit(page, (), None) from None
             raise
-        if page.faults and any(isinstance(row, Row) for row in step.rows):
+        if page.faults and any(isinstance(row, InvalidRow) for row in step.rows):
             behind = write_cursor(self._listing.belongs_to(), (step.taker or walk).mark(page, step.rows))
             raise self._misfit(page, step.rows, behind)
         return step
 
     def _misfit(self, page: PageData[T], rows: Sequence[Any], cursor: str | None) -> DecodingError:
         error = DecodingError(page.faults, request=page.request, status=page.response.status)
-        items = tuple(row for row in rows if not isinstance(row, Row))
+        items = valid_records(rows)
         error.cursor = cursor
         error.page = Page(
             items, page.total_entries, page.next, cursor or self.cursor(len(self._rows)), page.response.body

@@ -13,7 +13,7 @@ from .._messages import as_object
 from ..errors import DecodingError
 from ..fields import Deprecated, Digits, MaxLength, MinLength, Pattern, Range, Rule
 from .converter import from_dict, to_dict
-from .record import attrs_classes, has_variants
+from .record import attrs_classes, is_union
 
 T = TypeVar("T")
 
@@ -116,7 +116,7 @@ def _bounds(rule: Range) -> dict[str, Any]:
 
 def json_schema_of(cls: type) -> dict[str, Any]:
     """Give the JSON schema of a record, with its links and parts in it; of a union, that of each of its kinds."""
-    if has_variants(cls):
+    if is_union(cls):
         variants: list[type] = cls.__subclasses__()
         kinds = [json_schema_of(kind) for kind in variants]
         return {"title": cls.__name__, "description": inspect.getdoc(cls), "anyOf": kinds}

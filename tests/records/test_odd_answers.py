@@ -346,7 +346,7 @@ async def test_a_single_record_of_very_many_values_is_refused_as_well():
 
 @pytest.mark.parametrize("options", [{}, {"sort": "name"}, {"stable": True}])
 @virtually
-async def test_up_to_a_hundred_misfits_are_told_with_the_others_and_with_more_the_page_is_asked_for_again(options):
+async def test_up_to_a_hundred_invalid_records_are_reported_and_with_more_the_page_is_requested_again(options):
     def rows(bad: int) -> list[dict[str, Any]]:
         return [KIND | {"id": str(key), "name": "a" if key > bad else None} for key in range(1, 103)]
 

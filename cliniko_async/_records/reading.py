@@ -1,0 +1,288 @@
+"""Structure hooks: JSON, or what was parsed of it, to records.
+
+Bytes go to a msgspec decoder of the class, which fills frozen classes without calling `__init__` but says little about
+what does not fit. If it refuses them, and for parsed JSON, cattrs reads field by field and names each field that does
+not fit.
+"""
+
+import json
+import types
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from decimal import Decimal
+from functools import cache, partial
+from typing import Any, NoReturn, Union, cast, get_args, get_origin
+
+import attrs
+import cattrs
+import msgspec
+from cattrs.gen import make_dict_structure_fn, override
+
+from .._dates import DateTime, Real
+from .._messages import as_object
+from ..fields import id_text
+from ..links import Link, ListLink, SelfLink
+from .record import is_record, is_renamed, is_union, variant_of, wire_names
+from .writing import encode, plain
+
+Hook = Callable[[Any, Any], Any]
+
+MOST_VALUES = 100_000
+"""How many values are read one by one, which takes a few microseconds each and blocks the event loop."""
+_MOST_SIGNS = 1_000_000
+"""How many commas and opening brackets a body may hold to be parsed at all: there are about as many values, and reading
+so many at once takes about half a second, which nothing interrupts."""
+_MOST_FAULTS = 20
+"""How many faults are named of one record, and looked for in one list: each takes some 20 microseconds."""
+TOO_MANY = "holds too many values to be read"
+
+_REFUSED = (msgspec.MsgspecError, ValueError, RecursionError)
+"""What a decoder raises for bytes that it cannot read."""
+
+_SCALARS: dict[Any, tuple[Any, str]] = {
+    str: (str, "a text"),
+    int: (int, "an integer"),
+    bool: (bool, "true or false"),
+    Decimal: (Decimal, "a decimal"),
+    Real.datetime: (DateTime, "a time with its zone"),
+    Real.date: (Real.date, "a date"),
+    Link: (Link, "a link"),
+    ListLink: (ListLink, "a link"),
+    SelfLink: (SelfLink, "a link"),
+}
+_SHAPES = {str: "a text", list: "a list", dict: "an object"}
+
+
+class InvalidValueError(ValueError):
+    """Says what was expected, and not what was found, which may be about a patient."""
+
+    def __init__(self, expected: str) -> None:
+        super().__init__(f"expected {expected}")
+
+
+class RefusedError(ValueError):
+    """JSON that is refused as a whole, and why."""
+
+    def __init__(self, *faults: str) -> None:
+        super().__init__("; ".join(faults))
+        self.faults = faults
+
+
+class RecordNote(str):
+    """A note on an error that names the record which does not fit."""
+
+    __slots__ = ()
+
+
+def fault_text(error: Exception, place: str) -> str:
+    """Return a text that names a record, by its id or else its place, and each field of it that does not fit."""
+    texts = cattrs.transform_error(error, path="", format_exception=_explain)[:_MOST_FAULTS]
+    faults = (text.rpartition(" @ ") for text in texts)
+    named = next((note for note in getattr(error, "__notes__", ()) if isinstance(note, RecordNote)), place)
+    return f"{named}: " + ", ".join(f"{path.lstrip('.')} {fault}".strip() for fault, _, path in faults)
+
+
+def _explain(error: BaseException, _: type | None) -> str:
+    # Never the text of another error than our own: it might show the value.
+    return str(error) if isinstance(error, InvalidValueError) else "is missing"
+
+
+# JSON
+
+
+def bytes_first(decode: Callable[[bytes], Any], exact: Callable[[Any], Any]) -> Hook:
+    """Return a hook that hands bytes to a decoder, and what the decoder refuses, or was parsed before, to `exact`."""
+
+    def structure(value: Any, _: Any) -> Any:
+        if isinstance(value, (bytes, msgspec.Raw)):
+            body = bytes(value)
+            _check_size(body)
+            with suppress(*_REFUSED):  # `exact` is called outside of a handler, so that no traceback shows a value.
+                return decode(body)
+            value = parse(body)
+        return exact(value)
+
+    return structure
+
+
+@cache
+def decoder_of(cls: Any) -> Callable[[Any], Any]:
+    """Return the function that decodes the JSON of a record."""
+    if is_renamed(cls):
+        return refuse
+    if not is_union(cls):
+        return msgspec.json.Decoder(cls).decode
+    keys = msgspec.json.Decoder(dict[str, Any])
+    return lambda body: decoder_of(variant_of(cls, keys.decode(body)))(body)
+
+
+def refuse(_: Any) -> NoReturn:
+    """Refuse what is not JSON, or the JSON of a class with renamed fields, which msgspec would read without them."""
+    raise msgspec.DecodeError
+
+
+def parse(body: bytes) -> Any:
+    """Parse JSON that is to be read value by value.
+
+    Raises:
+        RefusedError: It is not JSON, or holds so many values that the event loop would be blocked.
+    """
+    data = _loads(body)
+    if count_values(data) > MOST_VALUES:
+        raise RefusedError(TOO_MANY)
+    return data
+
+
+def _loads(body: bytes) -> Any:
+    with suppress(*_REFUSED, ArithmeticError):
+        # As floats, decimals would lose digits and be reported beside the real fault.
+        return json.loads(body, parse_float=Decimal, parse_constant=refuse)
+    raise RefusedError("is not JSON")
+
+
+def _check_size(body: bytes) -> None:
+    if len(body) > _MOST_SIGNS and sum(map(body.count, (b",", b"[", b"{"))) > _MOST_SIGNS:
+        raise RefusedError(TOO_MANY)
+
+
+def count_values(data: Any) -> int:
+    """Count the values in parsed JSON, at any depth."""
+    count, left = 0, [data]
+    while left:
+        value = left.pop()
+        count += 1
+        if isinstance(value, dict):
+            left += value.values()
+        elif isinstance(value, list):
+            left += value
+    return count
+
+
+# Field by field
+
+
+def register_structure_hooks(converter: cattrs.Converter) -> None:
+    """Let a converter read records, and the values that records have, exactly: nothing is coerced."""
+    for kind, (accepted, name) in _SCALARS.items():
+        converter.register_structure_hook(kind, _scalar_hook(accepted, name))
+    for is_kind, hook in (
+        (is_record, _record_hook),
+        (_is_tuple, _tuple_hook),
+        (_is_map, _map_hook),
+        (_is_mixed, _mixed_hook),
+    ):
+        converter.register_structure_hook_factory(is_kind, partial(hook, converter))
+
+
+def _scalar_hook(kind: Any, name: str) -> Hook:
+    def structure(value: Any, _: Any) -> Any:
+        with suppress(msgspec.ValidationError, ValueError):
+            # msgspec reads a scalar in the same way here as in JSON.
+            found = value if isinstance(value, Decimal) and kind is Decimal else msgspec.convert(plain(value), kind)
+            encode(found)  # Half of a surrogate pair can be read here, and could not be written again.
+            return found
+        raise InvalidValueError(name)
+
+    return structure
+
+
+def _record_hook(converter: cattrs.Converter, cls: Any) -> Hook:
+    read = _variant_reader(converter, cls) if is_union(cls) else _field_reader(converter, cls)
+
+    def exact(value: Any) -> Any:
+        found = as_object(value)
+        if found is None:
+            raise InvalidValueError("an object")
+        return read(found)
+
+    return bytes_first(decoder_of(cls), exact)
+
+
+def _variant_reader(converter: cattrs.Converter, cls: Any) -> Callable[[dict[str, Any]], Any]:
+    def read(found: dict[str, Any]) -> Any:
+        variant: Any = variant_of(cls, found)
+        return converter.structure(found, variant)
+
+    return read
+
+
+def _field_reader(converter: cattrs.Converter, cls: Any) -> Callable[[dict[str, Any]], Any]:
+    renames: dict[str, Any] = {name: override(rename=wire) for name, wire in wire_names(cls).items()}
+    read_fields = make_dict_structure_fn(cls, converter, **renames)
+
+    def read(found: dict[str, Any]) -> Any:
+        try:
+            return read_fields(found, cls)
+        except cattrs.ClassValidationError as error:
+            if key := id_text(found.get("id")):
+                error.add_note(RecordNote(f"record {key}"))
+            raise
+
+    return read
+
+
+def _is_tuple(kind: Any) -> bool:
+    return get_origin(kind) is tuple
+
+
+def _tuple_hook(converter: cattrs.Converter, kind: Any) -> Hook:
+    item_type = get_args(kind)[0]
+
+    def structure(value: Any, _: Any) -> Any:
+        # Otherwise a text would be read as the list of its characters.
+        if not isinstance(value, list | tuple):
+            raise InvalidValueError("a list")
+        items: list[Any] = []
+        faults: list[Exception] = []
+        for index, item in enumerate(cast("Sequence[Any]", value)):
+            try:
+                items.append(converter.structure(item, item_type))
+            except (cattrs.BaseValidationError, InvalidValueError) as error:
+                error.add_note(cattrs.IterableValidationNote("", index, item_type))
+                faults.append(error.with_traceback(None))  # Its frames would keep it, and the record, in a cycle.
+                if len(faults) == _MOST_FAULTS:
+                    break
+        if faults:
+            raise cattrs.IterableValidationError("", faults, kind)  # pyright: ignore[reportCallIssue]
+        return tuple(items)
+
+    return structure
+
+
+def _is_map(kind: Any) -> bool:
+    return get_origin(kind) is dict
+
+
+def _map_hook(converter: cattrs.Converter, kind: Any) -> Hook:
+    _, of = get_args(kind)
+
+    def structure(value: Any, _: Any) -> Any:
+        found = as_object(value)
+        if found is None:
+            raise InvalidValueError("an object")
+        return {converter.structure(name, str): converter.structure(item, of) for name, item in found.items()}
+
+    return structure
+
+
+def _is_mixed(kind: Any) -> bool:
+    """Whether a type takes JSON of several shapes, such as a text or an object."""
+    return get_origin(kind) in (Union, types.UnionType) and len(set(get_args(kind)) - {types.NoneType}) > 1
+
+
+def _mixed_hook(converter: cattrs.Converter, kind: Any) -> Hook:
+    shapes = {_shape(member): member for member in get_args(kind)}
+    expected = " or ".join(_SHAPES[shape] for shape in shapes if shape in _SHAPES)
+
+    def structure(value: Any, _: Any) -> Any:
+        if type(value) not in shapes:
+            raise InvalidValueError(expected)
+        return converter.structure(value, shapes[type(value)]) if value is not None else None
+
+    return structure
+
+
+def _shape(member: Any) -> type:
+    if get_origin(member) is tuple:
+        return list
+    return dict if attrs.has(member) else member
