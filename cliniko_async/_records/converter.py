@@ -118,6 +118,6 @@ def try_structure(cls: type[T], value: Any, place: str = "the record") -> tuple[
     try:
         return CONVERTER.structure(value, cls), ()
     except RefusedError as error:
-        return None, error.faults
+        return None, error.args
     except (cattrs.BaseValidationError, InvalidValueError) as error:
         return None, (fault_text(error, place),)

@@ -1,4 +1,4 @@
-"""Answers to records: a page as a type of the converter, and what is known of a page beside its records."""
+"""Decoding responses: one record, or a page, which is a type of the converter as well."""
 
 import datetime as dt
 import json
@@ -23,13 +23,13 @@ _LARGEST_TOTAL = 2**63 - 1
 """Larger integers fit neither a cursor nor a number of records."""
 _Total: Any = Annotated[int, msgspec.Meta(ge=0, le=_LARGEST_TOTAL)]
 _MOST_FAULTS = 100
-"""How many invalid records are reported: as many as fit the largest page."""
+"""Maximum number of invalid records reported: as many as the largest page has."""
 _COST_OF_FAULTS = 10
-"""How many times longer it takes to name the faults of a record than to read one that fits."""
+"""How many times as long it takes to name the faults of a record as to read a valid one."""
 
 
 class InvalidRow(RedactedRepr, msgspec.Struct, frozen=True):
-    """What paging has to know of a record that does not fit."""
+    """What paging has to know about a record that does not fit."""
 
     id: str | None
     created_at: dt.datetime | None
@@ -42,7 +42,7 @@ class InvalidRow(RedactedRepr, msgspec.Struct, frozen=True):
 
 
 class PageContent(RedactedRepr, msgspec.Struct, Generic[T], frozen=True):
-    """What the JSON of a page says; `page_type` makes the types that the converter knows."""
+    """What the JSON of a page says; the converter takes the subclasses that `page_type` makes."""
 
     record: ClassVar[type[Any]]
     envelope: ClassVar[str]
@@ -55,7 +55,7 @@ class PageContent(RedactedRepr, msgspec.Struct, Generic[T], frozen=True):
 
 
 class PageData(RedactedRepr, msgspec.Struct, Generic[T], frozen=True):
-    """A page as it came: the records that fit, and a row for each that was there."""
+    """A page as it was received: the valid records, and one row for every record, valid or not."""
 
     items: tuple[T, ...]
     rows: Sequence[Any]
@@ -65,15 +65,15 @@ class PageData(RedactedRepr, msgspec.Struct, Generic[T], frozen=True):
     response: Response
     faults: tuple[str, ...] = ()
     repeats: int = 0
-    """How many rows more the server sent, each a record that is among the rows already."""
+    """Number of further rows that the server sent, each a record that is among the rows already."""
 
     def __repr__(self) -> str:
-        """Sizes; a link may name what was searched for."""
+        """Sizes; the link may contain what was searched for."""
         return f"PageData({len(self.items)} of {self.total_entries})"
 
 
 class _PageLinks(msgspec.Struct, frozen=True, gc=False):
-    """The link of a page that is of use."""
+    """The one link of a page that is used."""
 
     next: str | None = None
 
@@ -90,7 +90,7 @@ def decode_record(cls: type[T], request: Request, response: Response) -> T:
 def decode_page(cls: type[T], envelope: str, request: Request, response: Response) -> PageData[T]:
     """Return the page that a response holds.
 
-    Up to 100 records that do not fit are among the page's faults. With more of them, or with more values than can be
+    Up to 100 invalid records are reported as the page's faults. With more of them, or with more values than can be
     read one by one without blocking the event loop, the page as a whole is refused.
 
     Raises:
@@ -160,7 +160,7 @@ def _page_decoder(page: type[PageContent[Any]]) -> Callable[[bytes], Any]:
 
 
 def _read_rows(page: type[PageContent[T]], data: dict[str, Any]) -> PageContent[T]:
-    """Read a page record by record, and give those that do not fit a row and a fault each."""
+    """Read a page record by record; each one that does not fit becomes a row and a fault."""
     if problems := _page_faults(data, page.envelope):
         raise RefusedError(*problems)
     rows: list[Any] = []
@@ -197,7 +197,7 @@ def _page_faults(data: dict[str, Any], envelope: str) -> list[str]:
 
 
 def _invalid_row(raw: Any) -> InvalidRow:
-    """Return what can be read of the place in a list of a record that does not fit."""
+    """Return the values of an invalid record that tell its place in a list, as far as they can be read."""
     found = as_object(raw) or {}
     return InvalidRow(
         id=id_text(found.get("id")),

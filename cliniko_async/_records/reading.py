@@ -1,8 +1,8 @@
-"""Structure hooks: JSON, or what was parsed of it, to records.
+"""Structure hooks: read records from JSON or from parsed JSON.
 
-Bytes go to a msgspec decoder of the class, which fills frozen classes without calling `__init__` but says little about
-what does not fit. If it refuses them, and for parsed JSON, cattrs reads field by field and names each field that does
-not fit.
+A hook hands bytes to a msgspec decoder of the class, which fills frozen classes without calling `__init__` but says
+little about a value that does not fit. If msgspec refuses the bytes, and for parsed JSON, cattrs reads field by field
+and names each field that does not fit.
 """
 
 import json
@@ -28,44 +28,43 @@ from .writing import encode, plain
 Hook = Callable[[Any, Any], Any]
 
 MOST_VALUES = 100_000
-"""How many values are read one by one, which takes a few microseconds each and blocks the event loop."""
+"""Maximum number of values that are read field by field: each takes a few microseconds and blocks the event loop."""
 _MOST_SIGNS = 1_000_000
-"""How many commas and opening brackets a body may hold to be parsed at all: there are about as many values, and reading
-so many at once takes about half a second, which nothing interrupts."""
+"""Maximum number of commas and opening brackets in a body that is parsed at all. There are about as many values, and
+parsing so many takes about half a second, which nothing can interrupt."""
 _MOST_FAULTS = 20
-"""How many faults are named of one record, and looked for in one list: each takes some 20 microseconds."""
+"""Maximum number of faults reported of one record, and looked for in one list: each takes some 20 microseconds."""
 TOO_MANY = "holds too many values to be read"
 
 _REFUSED = (msgspec.MsgspecError, ValueError, RecursionError)
 """What a decoder raises for bytes that it cannot read."""
 
 _SCALARS: dict[Any, tuple[Any, str]] = {
-    str: (str, "a text"),
+    str: (str, "a string"),
     int: (int, "an integer"),
     bool: (bool, "true or false"),
     Decimal: (Decimal, "a decimal"),
-    Real.datetime: (DateTime, "a time with its zone"),
+    Real.datetime: (DateTime, "a datetime with a time zone"),
     Real.date: (Real.date, "a date"),
     Link: (Link, "a link"),
     ListLink: (ListLink, "a link"),
     SelfLink: (SelfLink, "a link"),
 }
-_SHAPES = {str: "a text", list: "a list", dict: "an object"}
+_SHAPES = {str: "a string", list: "a list", dict: "an object"}
 
 
 class InvalidValueError(ValueError):
     """Says what was expected, and not what was found, which may be about a patient."""
 
-    def __init__(self, expected: str) -> None:
-        super().__init__(f"expected {expected}")
-
 
 class RefusedError(ValueError):
-    """JSON that is refused as a whole, and why."""
+    """JSON that is refused as a whole; its arguments say why."""
 
-    def __init__(self, *faults: str) -> None:
-        super().__init__("; ".join(faults))
-        self.faults = faults
+    args: tuple[str, ...]
+
+    def __str__(self) -> str:
+        """The reasons."""
+        return "; ".join(self.args)
 
 
 class RecordNote(str):
@@ -75,7 +74,7 @@ class RecordNote(str):
 
 
 def fault_text(error: Exception, place: str) -> str:
-    """Return a text that names a record, by its id or else its place, and each field of it that does not fit."""
+    """Return a line that names a record, by its id or else its place, and each of its fields that does not fit."""
     texts = cattrs.transform_error(error, path="", format_exception=_explain)[:_MOST_FAULTS]
     faults = (text.rpartition(" @ ") for text in texts)
     named = next((note for note in getattr(error, "__notes__", ()) if isinstance(note, RecordNote)), place)
@@ -83,7 +82,7 @@ def fault_text(error: Exception, place: str) -> str:
 
 
 def _explain(error: BaseException, _: type | None) -> str:
-    # Never the text of another error than our own: it might show the value.
+    # The message of any error but our own might show the value.
     return str(error) if isinstance(error, InvalidValueError) else "is missing"
 
 
@@ -91,13 +90,14 @@ def _explain(error: BaseException, _: type | None) -> str:
 
 
 def bytes_first(decode: Callable[[bytes], Any], exact: Callable[[Any], Any]) -> Hook:
-    """Return a hook that hands bytes to a decoder, and what the decoder refuses, or was parsed before, to `exact`."""
+    """Return a hook that gives bytes to `decode`, and parsed JSON, or what `decode` refuses, to `exact`."""
 
     def structure(value: Any, _: Any) -> Any:
         if isinstance(value, (bytes, msgspec.Raw)):
             body = bytes(value)
             _check_size(body)
-            with suppress(*_REFUSED):  # `exact` is called outside of a handler, so that no traceback shows a value.
+            # What follows runs after the handler, so that its errors are not chained to those of msgspec.
+            with suppress(*_REFUSED):
                 return decode(body)
             value = parse(body)
         return exact(value)
@@ -117,12 +117,12 @@ def decoder_of(cls: Any) -> Callable[[Any], Any]:
 
 
 def refuse(_: Any) -> NoReturn:
-    """Refuse what is not JSON, or the JSON of a class with renamed fields, which msgspec would read without them."""
+    """Refuse constants such as NaN, and JSON of a class with renamed fields, which msgspec would read without them."""
     raise msgspec.DecodeError
 
 
 def parse(body: bytes) -> Any:
-    """Parse JSON that is to be read value by value.
+    """Return the value of JSON that is to be read field by field.
 
     Raises:
         RefusedError: It is not JSON, or holds so many values that the event loop would be blocked.
@@ -162,9 +162,9 @@ def count_values(data: Any) -> int:
 
 
 def register_structure_hooks(converter: cattrs.Converter) -> None:
-    """Let a converter read records, and the values that records have, exactly: nothing is coerced."""
+    """Register hooks that read records and the values in them exactly: nothing is coerced."""
     for kind, (accepted, name) in _SCALARS.items():
-        converter.register_structure_hook(kind, _scalar_hook(accepted, name))
+        converter.register_structure_hook(kind, _scalar_hook(accepted, f"expected {name}"))
     for is_kind, hook in (
         (is_record, _record_hook),
         (_is_tuple, _tuple_hook),
@@ -174,14 +174,14 @@ def register_structure_hooks(converter: cattrs.Converter) -> None:
         converter.register_structure_hook_factory(is_kind, partial(hook, converter))
 
 
-def _scalar_hook(kind: Any, name: str) -> Hook:
+def _scalar_hook(kind: Any, expected: str) -> Hook:
     def structure(value: Any, _: Any) -> Any:
         with suppress(msgspec.ValidationError, ValueError):
             # msgspec reads a scalar in the same way here as in JSON.
             found = value if isinstance(value, Decimal) and kind is Decimal else msgspec.convert(plain(value), kind)
             encode(found)  # Half of a surrogate pair can be read here, and could not be written again.
             return found
-        raise InvalidValueError(name)
+        raise InvalidValueError(expected)
 
     return structure
 
@@ -192,7 +192,7 @@ def _record_hook(converter: cattrs.Converter, cls: Any) -> Hook:
     def exact(value: Any) -> Any:
         found = as_object(value)
         if found is None:
-            raise InvalidValueError("an object")
+            raise InvalidValueError("expected an object")
         return read(found)
 
     return bytes_first(decoder_of(cls), exact)
@@ -229,9 +229,9 @@ def _tuple_hook(converter: cattrs.Converter, kind: Any) -> Hook:
     item_type = get_args(kind)[0]
 
     def structure(value: Any, _: Any) -> Any:
-        # Otherwise a text would be read as the list of its characters.
+        # Otherwise a string would be read as the list of its characters.
         if not isinstance(value, list | tuple):
-            raise InvalidValueError("a list")
+            raise InvalidValueError("expected a list")
         items: list[Any] = []
         faults: list[Exception] = []
         for index, item in enumerate(cast("Sequence[Any]", value)):
@@ -259,20 +259,20 @@ def _map_hook(converter: cattrs.Converter, kind: Any) -> Hook:
     def structure(value: Any, _: Any) -> Any:
         found = as_object(value)
         if found is None:
-            raise InvalidValueError("an object")
+            raise InvalidValueError("expected an object")
         return {converter.structure(name, str): converter.structure(item, of) for name, item in found.items()}
 
     return structure
 
 
 def _is_mixed(kind: Any) -> bool:
-    """Whether a type takes JSON of several shapes, such as a text or an object."""
+    """Whether a type takes JSON of several shapes, such as a string or an object."""
     return get_origin(kind) in (Union, types.UnionType) and len(set(get_args(kind)) - {types.NoneType}) > 1
 
 
 def _mixed_hook(converter: cattrs.Converter, kind: Any) -> Hook:
     shapes = {_shape(member): member for member in get_args(kind)}
-    expected = " or ".join(_SHAPES[shape] for shape in shapes if shape in _SHAPES)
+    expected = "expected " + " or ".join(_SHAPES[shape] for shape in shapes if shape in _SHAPES)
 
     def structure(value: Any, _: Any) -> Any:
         if type(value) not in shapes:

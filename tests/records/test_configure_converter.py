@@ -2,6 +2,7 @@
 
 import datetime as dt
 import json
+import pickle
 import traceback
 from collections.abc import Callable
 from decimal import Decimal
@@ -124,7 +125,7 @@ def test_every_record_is_read_from_a_dict_or_json_and_written_key_for_key(name: 
 
 
 def test_the_users_own_values_are_read_and_written_as_before():
-    """Cattrs makes a number of a text; only in a record nothing is coerced."""
+    """Cattrs makes an int of a str there; only within a record nothing is coerced."""
 
     @attrs.define
     class Own:
@@ -200,6 +201,16 @@ def test_what_does_not_fit_raises_the_error_of_cattrs_which_shows_no_value(bad: 
     assert len(texts) == 1
     assert SECRET not in f"{texts} {''.join(traceback.format_exception(caught.value))}"
     assert_frames_hidden(caught.value, SECRET)
+
+
+def test_an_error_says_the_same_after_it_was_pickled():
+    """As when it comes from another process."""
+    converter = cattrs.Converter(detailed_validation=False)
+    configure_converter(converter)
+    for bad, text in ((b"{", "is not JSON"), ("x", "expected an object")):
+        with pytest.raises(ValueError, match=text) as caught:
+            converter.structure(bad, Patient)
+        assert str(pickle.loads(pickle.dumps(caught.value))) == text
 
 
 def test_the_error_names_the_path_through_the_users_class():

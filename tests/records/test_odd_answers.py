@@ -376,4 +376,4 @@ async def test_of_one_record_twenty_faults_are_told():
     async with RawServer(answer(200, body)) as server, client(server) as cliniko:
         with pytest.raises(DecodingError) as caught:
             await cliniko.appointment_types.get(1)
-        assert caught.value.faults[0].count("expected a text") == 20
+        assert caught.value.faults[0].count("expected a string") == 20
