@@ -9,9 +9,10 @@ import msgspec
 from .._frames import hides_locals
 from ..errors import DecodingError
 from ..links import Link, ListLink, SelfLink
-from .reading import InvalidValueError, RefusedError, fault_text, register_structure_hooks
+from .from_json import RefusedError
 from .record import is_record
-from .writing import encode, encode_sorted, register_unstructure_hooks
+from .structure import InvalidValueError, fault_text, register_structure_hooks
+from .unstructure import encode, encode_sorted, register_unstructure_hooks
 
 T = TypeVar("T")
 

@@ -14,7 +14,17 @@ from .._messages import RedactedRepr, Request, Response, as_object
 from ..errors import DecodingError
 from ..fields import id_text
 from .converter import CONVERTER, try_structure
-from .reading import MOST_VALUES, TOO_MANY, Hook, RefusedError, bytes_first, count_values, decoder_of, refuse
+from .from_json import (
+    MOST_VALUES,
+    TOO_MANY,
+    Hook,
+    RefusedError,
+    bytes_first,
+    count_values,
+    decoder_of,
+    json_decoder,
+    refuse,
+)
 from .record import is_renamed, is_union
 
 T = TypeVar("T")
@@ -148,7 +158,7 @@ def _page_decoder(page: type[PageContent[Any]]) -> Callable[[bytes], Any]:
         ("total_entries", _Total | None, None),
         ("links", _PageLinks | None, None),
     ]
-    decode = msgspec.json.Decoder(msgspec.defstruct(page.__name__, fields)).decode
+    decode = json_decoder(msgspec.defstruct(page.__name__, fields))
     decode_item = decoder_of(cls) if item is msgspec.Raw else None
 
     def decode_whole(body: bytes) -> Any:

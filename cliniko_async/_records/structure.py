@@ -1,17 +1,14 @@
-"""Structure hooks: read records from JSON or from parsed JSON.
+"""Structure hooks: cattrs reads records field by field, exactly, and names each field that does not fit.
 
-A hook hands bytes to a msgspec decoder of the class, which fills frozen classes without calling `__init__` but says
-little about a value that does not fit. If msgspec refuses the bytes, and for parsed JSON, cattrs reads field by field
-and names each field that does not fit.
+The hook of a record takes JSON as bytes as well, and hands it to msgspec first.
 """
 
-import json
 import types
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from decimal import Decimal
-from functools import cache, partial
-from typing import Any, NoReturn, Union, cast, get_args, get_origin
+from functools import partial
+from typing import Any, Union, cast, get_args, get_origin
 
 import attrs
 import cattrs
@@ -22,23 +19,12 @@ from .._dates import DateTime, Real
 from .._messages import as_object
 from ..fields import id_text
 from ..links import Link, ListLink, SelfLink
-from .record import is_record, is_renamed, is_union, variant_of, wire_names
-from .writing import encode, plain
+from .from_json import Hook, bytes_first, decoder_of, json_decoder
+from .record import is_record, is_union, variant_of, wire_names
+from .unstructure import encode, plain
 
-Hook = Callable[[Any, Any], Any]
-
-MOST_VALUES = 100_000
-"""Maximum number of values that are read field by field: each takes a few microseconds and blocks the event loop."""
-_MOST_SIGNS = 1_000_000
-"""Maximum number of commas and opening brackets in a body that is parsed at all. There are about as many values, and
-parsing so many takes about half a second, which nothing can interrupt."""
 _MOST_FAULTS = 20
 """Maximum number of faults reported of one record, and looked for in one list: each takes some 20 microseconds."""
-TOO_MANY = "holds too many values to be read"
-
-_REFUSED = (msgspec.MsgspecError, ValueError, RecursionError)
-"""What a decoder raises for bytes that it cannot read."""
-
 _SCALARS: dict[Any, tuple[Any, str]] = {
     str: (str, "a string"),
     int: (int, "an integer"),
@@ -55,16 +41,6 @@ _SHAPES = {str: "a string", list: "a list", dict: "an object"}
 
 class InvalidValueError(ValueError):
     """Says what was expected, and not what was found, which may be about a patient."""
-
-
-class RefusedError(ValueError):
-    """JSON that is refused as a whole; its arguments say why."""
-
-    args: tuple[str, ...]
-
-    def __str__(self) -> str:
-        """The reasons."""
-        return "; ".join(self.args)
 
 
 class RecordNote(str):
@@ -86,81 +62,6 @@ def _explain(error: BaseException, _: type | None) -> str:
     return str(error) if isinstance(error, InvalidValueError) else "is missing"
 
 
-# JSON
-
-
-def bytes_first(decode: Callable[[bytes], Any], exact: Callable[[Any], Any]) -> Hook:
-    """Return a hook that gives bytes to `decode`, and parsed JSON, or what `decode` refuses, to `exact`."""
-
-    def structure(value: Any, _: Any) -> Any:
-        if isinstance(value, (bytes, msgspec.Raw)):
-            body = bytes(value)
-            _check_size(body)
-            # What follows runs after the handler, so that its errors are not chained to those of msgspec.
-            with suppress(*_REFUSED):
-                return decode(body)
-            value = parse(body)
-        return exact(value)
-
-    return structure
-
-
-@cache
-def decoder_of(cls: Any) -> Callable[[Any], Any]:
-    """Return the function that decodes the JSON of a record."""
-    if is_renamed(cls):
-        return refuse
-    if not is_union(cls):
-        return msgspec.json.Decoder(cls).decode
-    keys = msgspec.json.Decoder(dict[str, Any])
-    return lambda body: decoder_of(variant_of(cls, keys.decode(body)))(body)
-
-
-def refuse(_: Any) -> NoReturn:
-    """Refuse constants such as NaN, and JSON of a class with renamed fields, which msgspec would read without them."""
-    raise msgspec.DecodeError
-
-
-def parse(body: bytes) -> Any:
-    """Return the value of JSON that is to be read field by field.
-
-    Raises:
-        RefusedError: It is not JSON, or holds so many values that the event loop would be blocked.
-    """
-    data = _loads(body)
-    if count_values(data) > MOST_VALUES:
-        raise RefusedError(TOO_MANY)
-    return data
-
-
-def _loads(body: bytes) -> Any:
-    with suppress(*_REFUSED, ArithmeticError):
-        # As floats, decimals would lose digits and be reported beside the real fault.
-        return json.loads(body, parse_float=Decimal, parse_constant=refuse)
-    raise RefusedError("is not JSON")
-
-
-def _check_size(body: bytes) -> None:
-    if len(body) > _MOST_SIGNS and sum(map(body.count, (b",", b"[", b"{"))) > _MOST_SIGNS:
-        raise RefusedError(TOO_MANY)
-
-
-def count_values(data: Any) -> int:
-    """Count the values in parsed JSON, at any depth."""
-    count, left = 0, [data]
-    while left:
-        value = left.pop()
-        count += 1
-        if isinstance(value, dict):
-            left += value.values()
-        elif isinstance(value, list):
-            left += value
-    return count
-
-
-# Field by field
-
-
 def register_structure_hooks(converter: cattrs.Converter) -> None:
     """Register hooks that read records and the values in them exactly: nothing is coerced."""
     for kind, (accepted, name) in _SCALARS.items():
@@ -175,6 +76,8 @@ def register_structure_hooks(converter: cattrs.Converter) -> None:
 
 
 def _scalar_hook(kind: Any, expected: str) -> Hook:
+    json_decoder(kind)  # So that msgspec knows the class before threads convert values to it.
+
     def structure(value: Any, _: Any) -> Any:
         with suppress(msgspec.ValidationError, ValueError):
             # msgspec reads a scalar in the same way here as in JSON.
