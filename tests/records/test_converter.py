@@ -69,9 +69,9 @@ def test_python_values_are_taken_as_they_are():
         "deposit_price": Decimal("10.50"),
         "appointment_reminder_template_ids": ("1", "2"),
     }
-    kind = from_dict(AppointmentType, data)
-    assert (kind.created_at, kind.deposit_price) == (data["created_at"], data["deposit_price"])
-    assert kind.appointment_reminder_template_ids == ("1", "2")
+    appointment_type = from_dict(AppointmentType, data)
+    assert (appointment_type.created_at, appointment_type.deposit_price) == (data["created_at"], data["deposit_price"])
+    assert appointment_type.appointment_reminder_template_ids == ("1", "2")
 
 
 @pytest.mark.parametrize("value", [dt.datetime(2025, 1, 1), dt.date(2025, 1, 1), 5])  # noqa: DTZ001  (that is the point)

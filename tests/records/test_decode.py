@@ -1,4 +1,4 @@
-"""Answers are read the fast way or the exact way, which never give different records, and faults name no values."""
+"""JSON is read by msgspec or field by field, with the same result, and faults name no values."""
 
 import datetime as dt
 import json
@@ -85,7 +85,7 @@ def texts(error: BaseException) -> str:
     return f"{error} {error!r} {error.args} {vars(error)} {chain}"
 
 
-# Two ways, one result
+# By msgspec, and field by field
 
 
 @pytest.mark.parametrize("name", sorted(EXAMPLES))
@@ -245,11 +245,11 @@ VARIANTS = [
 ]
 
 
-@pytest.mark.parametrize(("base", "telling", "variant"), VARIANTS)
-def test_a_record_of_a_union_is_one_of_its_kinds(base: Any, telling: dict[str, Any], variant: Any):
+@pytest.mark.parametrize(("base", "keys", "variant"), VARIANTS)
+def test_a_record_of_a_union_is_one_of_its_variants(base: Any, keys: dict[str, Any], variant: Any):
     """Alone, in a page, both ways, and written again."""
     bare = {"id": "1", "links": {"self": "x"}, **{f"{key}_at": KIND["created_at"] for key in ("created", "updated")}}
-    raw = bare | {f"{key}_at": KIND["created_at"] for key in ("starts", "ends")} | telling
+    raw = bare | {f"{key}_at": KIND["created_at"] for key in ("starts", "ends")} | keys
     alone = decode_record(base, request(), response(raw))
     paged = decode_page(base, "records", request(), response(page_of("records", [raw, raw])))
     assert type(alone) is variant
@@ -277,7 +277,7 @@ def test_a_page_is_read_with_its_total_and_its_next_link():
         page_of("appointment_types", [KIND]),
     ):
         found = decode_page(AppointmentType, "appointment_types", request(), response(body))
-        assert [kind.id for kind in found.items] == [KIND_ID]
+        assert [appointment_type.id for appointment_type in found.items] == [KIND_ID]
         assert (found.total_entries, found.next, found.faults) == (1, body["links"].get("next"), ())
         assert found.rows == found.items
 
@@ -328,7 +328,7 @@ def test_all_bad_records_of_a_page_are_named_at_once_and_the_others_read():
         "record 57: name expected a string, deposit_price expected a decimal",
         "record 80: created_at is missing",
     )
-    assert [int(kind.id) for kind in found.items] == [number for number in range(100) if number not in (57, 80)]
+    assert [int(record.id) for record in found.items] == [number for number in range(100) if number not in (57, 80)]
     assert [row.id for row in found.rows] == [str(number) for number in range(100)]
 
 

@@ -292,6 +292,7 @@ MANY_SECONDS = 5.0
 GOOD = json.dumps(KIND).encode()
 BAD = json.dumps(KIND | {"name": None}).encode()
 LISTED = json.dumps(KIND | {"appointment_reminder_template_ids": [5] * 90_000}).encode()
+LONG = json.dumps(KIND | {"name": None, "appointment_reminder_template_ids": ["5"] * 1000}).encode()
 CROWDS: dict[str, Callable[[], bytes]] = {
     "nothing": lambda: page(b"{}", 1_000_000),
     "numbers": lambda: page(b"1", 5_000_000),
@@ -299,6 +300,7 @@ CROWDS: dict[str, Callable[[], bytes]] = {
     "one among many": lambda: page(GOOD + b"," + BAD, 10_000),
     "many": lambda: page(GOOD, 200_000),
     "long lists": lambda: page(LISTED, 100),
+    "long records that do not fit": lambda: page(LONG, 90),
 }
 
 
