@@ -23,7 +23,7 @@ _NAMES: dict[str, tuple[str, ...]] = {
     "_files.source": ("FileSource",),
     "_http.retry": ("RetryPolicy",),
     "_messages": ("Request", "Response"),
-    "_records.converter": ("from_dict", "to_dict", "to_json"),
+    "_records.converter": ("configure_converter", "from_dict", "to_dict", "to_json"),
     "changes": ("Change", "Changes"),
     "client": ("Cliniko",),
     "errors": (

@@ -18,6 +18,7 @@ from ._messages import (
     Response,
 )
 from ._records.converter import (
+    configure_converter,
     from_dict,
     to_dict,
     to_json,
@@ -671,6 +672,7 @@ __all__ = [
     "User",
     "UserPhoneNumber",
     "Users",
+    "configure_converter",
     "from_dict",
     "to_dict",
     "to_json",

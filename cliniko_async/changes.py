@@ -10,7 +10,8 @@ from ._paging.by_updated_at import ByUpdatedAt, RunOptions, version_digest
 from ._paging.cursor import UpdatedAtPosition, changes_positions, fingerprint, read_cursor
 from ._paging.pager import ListSpec, Pager
 from ._paging.rows import is_calendar
-from ._records.page import Row
+from ._records.converter import version_content
+from ._records.page import InvalidRow
 from ._records.record import Holder
 from .errors import InvalidRequestError
 from .filters import epoch_of
@@ -119,6 +120,4 @@ def _kind(record: object) -> ChangeKind:
 
 
 def _digest(row: object) -> int:
-    from ._records.converter import version_content  # noqa: PLC0415  (cattrs takes a tenth of the whole import)
-
-    return version_digest(row, row.content if isinstance(row, Row) else version_content(row))
+    return version_digest(row, row.content if isinstance(row, InvalidRow) else version_content(row))

@@ -9,7 +9,7 @@ import attrs
 
 from cliniko_async import filters
 from cliniko_async._compat import is_typeddict
-from cliniko_async._records.record import has_variants
+from cliniko_async._records.record import is_union
 from cliniko_async.fields import wire_name
 from cliniko_async.resources._list_options import ListOptions
 
@@ -120,7 +120,7 @@ def _records(record: type, anchors: dict[str, str]) -> Iterator[list[str]]:
 
 def _variants(record: type) -> list[type]:
     """Give the kinds of a record; attrs leaves a second class of the same name behind until it is collected."""
-    kinds: list[type] = record.__subclasses__() if has_variants(record) else []
+    kinds: list[type] = record.__subclasses__() if is_union(record) else []
     return [kind for kind in kinds if getattr(sys.modules[kind.__module__], kind.__name__) is kind]
 
 

@@ -8,7 +8,7 @@ import msgspec
 
 from .._frames import HiddenLocals
 from .._messages import RedactedRepr, Request
-from .._records.page import PageData, Row
+from .._records.page import InvalidRow, PageData, valid_records
 from ..errors import BadRequestError, ClinikoError, DecodingError, PaginationDriftError, PaginationError
 from .api import Api
 from .cursor import Position, Start, write_cursor
@@ -171,14 +171,14 @@ class Pager(Generic[T]):
             if page.faults:
                 raise self._invalid_records(page, (), None) from None
             raise
-        if page.faults and any(isinstance(row, Row) for row in consumed.rows):
+        if page.faults and any(isinstance(row, InvalidRow) for row in consumed.rows):
             after = (consumed.cursor_source or strategy).position(consumed.rows)
             raise self._invalid_records(page, consumed.rows, self._write(after))
         return consumed
 
     def _invalid_records(self, page: PageData[T], rows: Sequence[Any], cursor: str | None) -> DecodingError:
         error = DecodingError(page.faults, request=page.request, status=page.response.status)
-        items = tuple(row for row in rows if not isinstance(row, Row))
+        items = valid_records(rows)
         error.cursor = cursor or self.cursor(len(self._rows))
         error.page = Page(items, page.total_entries, page.next, error.cursor, page.response.body)
         return error

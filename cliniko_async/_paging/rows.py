@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 
 from .._dates import Real
-from .._records.page import PageData, Row
+from .._records.page import PageData, valid_records
 from ..errors import PaginationError
 from ..filters import format_utc
 
@@ -97,7 +97,7 @@ def without_repeats(page: PageData[Any]) -> PageData[Any]:
             return page  # As nearly all do, at a fraction of the cost.
     rows = list(_by_id(page.rows).values())
     repeats = len(page.rows) - len(rows)
-    items = tuple(row for row in rows if not isinstance(row, Row))
+    items = valid_records(rows)
     return msgspec.structs.replace(page, items=items, rows=rows, repeats=repeats)
 
 

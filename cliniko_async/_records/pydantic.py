@@ -1,4 +1,4 @@
-"""Records, and what may be sent, in pydantic's models and FastAPI's signatures; imported when pydantic asks for it."""
+"""The schemas by which pydantic and FastAPI take records and the fields of a request; imported when pydantic asks."""
 
 import inspect
 from collections.abc import Callable
@@ -14,13 +14,13 @@ from .._messages import as_object
 from ..errors import DecodingError
 from ..fields import Deprecated, Digits, MaxLength, MinLength, Pattern, Range, Rule
 from .converter import from_dict, to_dict
-from .record import attrs_classes, has_variants
+from .record import attrs_classes, is_union
 
 T = TypeVar("T")
 
 
 def schema_of(cls: type) -> CoreSchema:
-    """Give what pydantic needs to take a record, to read one and to write one."""
+    """Return the core schema of a record: an instance is taken as it is, a dict is read, and `to_dict` writes it."""
     return core_schema.no_info_plain_validator_function(
         _reader(cls),
         ref=f"{cls.__module__}.{cls.__qualname__}:{id(cls)}",
@@ -42,7 +42,7 @@ def _reader(cls: type[T]) -> Callable[[Any], T]:
 
 
 def schema_of_holder(cls: type, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
-    """Give what pydantic needs to write what holds records: its public fields. It is taken as it is, and not read."""
+    """Return the core schema of a class that holds records: it takes instances, and writes their public fields."""
     (records,) = get_args(source) or (Annotated[Any, PlainSerializer(to_dict)],)
     hints = get_type_hints(cls)
     names = [field.name for field in attrs.fields(cls) if not field.name.startswith("_")]
@@ -52,7 +52,7 @@ def schema_of_holder(cls: type, source: Any, handler: GetCoreSchemaHandler) -> C
 
     def take(value: Any, _: Any) -> Any:
         if not isinstance(value, cls):
-            raise ValueError(f"must be a {cls.__name__}")  # noqa: TRY004  (the one that pydantic reports)
+            raise ValueError(f"must be a {cls.__name__}")  # noqa: TRY004  (pydantic reports this error)
         return value
 
     def write(value: Any) -> dict[str, Any]:
@@ -72,7 +72,7 @@ def _filled(hint: Any, records: Any) -> Any:
 
 
 def ruled_schema(rule: Rule, schema: CoreSchema) -> CoreSchema:
-    """Give what pydantic needs to hold values against a rule."""
+    """Return a schema whose values must also keep a rule."""
 
     def check(value: Any) -> Any:
         fault = rule.fault(value)
@@ -84,12 +84,12 @@ def ruled_schema(rule: Rule, schema: CoreSchema) -> CoreSchema:
 
 
 def instance_schema(cls: type) -> CoreSchema:
-    """Give what pydantic needs to take an instance of a class, and nothing else for one."""
+    """Return the core schema that takes instances of a class and nothing else."""
     return core_schema.is_instance_schema(cls)
 
 
 def json_schema_of_rule(rule: Rule) -> dict[str, Any]:
-    """Give what a rule says in the words of JSON schema, as far as it has any."""
+    """Return the keywords of JSON schema that express a rule, or none where it has none."""
     if isinstance(rule, Range):
         return _bounds(rule)
     match rule:
@@ -116,11 +116,11 @@ def _bounds(rule: Range) -> dict[str, Any]:
 
 
 def json_schema_of(cls: type) -> dict[str, Any]:
-    """Give the JSON schema of a record, with its links and parts in it; of a union, that of each of its kinds."""
-    if has_variants(cls):
+    """Return the JSON schema of a record, with its links and parts inlined, or for a union `anyOf` its variants."""
+    if is_union(cls):
         variants: list[type] = cls.__subclasses__()
-        kinds = [json_schema_of(kind) for kind in variants]
-        return {"title": cls.__name__, "description": inspect.getdoc(cls), "anyOf": kinds}
+        schemas = [json_schema_of(variant) for variant in variants]
+        return {"title": cls.__name__, "description": inspect.getdoc(cls), "anyOf": schemas}
     _, components = msgspec.json.schema_components([cls], schema_hook=_schema_of_time)
     for part in _parts(cls):
         _correct(components[part.__name__]["properties"], part)

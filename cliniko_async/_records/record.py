@@ -21,23 +21,23 @@ from ..links import Link, SelfLink
 C = TypeVar("C", bound=type)
 
 DEPRECATED: dict[str, Any] = {"deprecated": True}
-"""Marks a field that the API is about to give up: it may be missing any day."""
+"""Marks a field that the API has deprecated: it may be missing any day."""
 
 
 @dataclass_transform(frozen_default=True, kw_only_default=True, field_specifiers=(attrs.field,))
 def record(cls: C) -> C:
-    """Make a class of fields a record."""
+    """Make an attrs class of annotated fields: frozen, slotted, keyword-only, and private in its repr."""
     return attrs.frozen(kw_only=True, repr=False)(cls)
 
 
 class Value(RedactedRepr):
-    """The base of what the API gives; without an id of its own, and with a null for each field that is None."""
+    """The base of every class that is read from the API; written with null for each field that is None."""
 
     __slots__ = ()
 
     @classmethod
     def __get_pydantic_core_schema__(cls, _: Any, __: Any) -> Any:
-        from .pydantic import schema_of  # noqa: PLC0415  (asked for by pydantic, where there is one)
+        from .pydantic import schema_of  # noqa: PLC0415  (pydantic is optional, and calls this itself)
 
         return schema_of(cls)
 
@@ -49,7 +49,7 @@ class Value(RedactedRepr):
 
 
 class Holder:
-    """The base of what holds records beside what is known of them; generic in the type of the records."""
+    """The base of classes that hold records, such as a page; generic in the type of the records."""
 
     __slots__ = ()
 
@@ -61,13 +61,13 @@ class Holder:
 
 
 class Part(Value):
-    """A piece of a record; leaves out every field that is None when written."""
+    """The base of the parts of a record; written without the fields that are None."""
 
     __slots__ = ()
 
 
 class Record(Value):
-    """The base of all records."""
+    """The base of records, which have a link to themselves."""
 
     __slots__ = ()
 
@@ -88,15 +88,20 @@ class Record(Value):
         return [("id", getattr(self, "id", None))]
 
 
+def is_record(kind: Any) -> bool:
+    """Whether a type is a class that is read from the API: a record, a part of one, or settings."""
+    return isinstance(kind, type) and issubclass(kind, Value) and attrs.has(kind)
+
+
 @cache
 def is_renamed(cls: type) -> bool:
-    """Whether a class, or a part of it, has a field whose name Python does not allow."""
+    """Whether a class, or a part of it, has a field with another name than the API's, which Python does not allow."""
     hints = get_type_hints(cls).values()
     return bool(wire_names(cls)) or any(is_renamed(part) for hint in hints for part in attrs_classes(hint))
 
 
 def attrs_classes(kind: Any) -> Iterator[type]:
-    """Give the attrs classes within a type."""
+    """Yield the attrs classes within a type."""
     if attrs.has(get_origin(kind) or kind):
         yield kind
     for argument in get_args(kind):
@@ -104,16 +109,16 @@ def attrs_classes(kind: Any) -> Iterator[type]:
 
 
 def wire_names(cls: type) -> dict[str, str]:
-    """Give the API's names of those fields of a class whose names Python does not allow."""
+    """Return the API's names of the fields whose name Python does not allow."""
     return {field.name: field.metadata["wire"] for field in attrs.fields(cls) if "wire" in field.metadata}
 
 
-def has_variants(cls: type) -> bool:
-    """Whether a class stands for several kinds of record; then its `variant` tells them apart."""
+def is_union(cls: type) -> bool:
+    """Whether a record of this class is always one of its subclasses, chosen by its `variant`."""
     return "variant" in vars(cls)
 
 
 def variant_of(cls: type, found: Mapping[str, Any]) -> type:
-    """Tell which kind of record an object of the API is, by the keys that it has."""
+    """Return the variant that an object of the API is, by whichever keys it has."""
     variant: Callable[[Mapping[str, Any]], type] = vars(cls)["variant"].__func__
     return variant(found)

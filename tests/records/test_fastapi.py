@@ -131,7 +131,7 @@ async def test_a_record_is_a_request_body(http: httpx.AsyncClient):
 async def test_a_body_that_does_not_fit_is_refused_with_its_faults(http: httpx.AsyncClient):
     answer = await http.post("/name", json=KIND | {"color": 5})
     assert answer.status_code == 422
-    assert answer.json()["detail"][0]["msg"] == f"Value error, record {KIND['id']}: color expected a text"
+    assert answer.json()["detail"][0]["msg"] == f"Value error, record {KIND['id']}: color expected a string"
 
 
 async def test_a_record_is_a_named_component_of_the_description(http: httpx.AsyncClient):

@@ -98,12 +98,12 @@ def test_the_link_of_a_record_is_its_own(cls: Any):
 
 
 def test_values_have_their_python_types():
-    kind = from_dict(AppointmentType, example("appointment_type") | {"deposit_price": "10.50"})
-    assert isinstance(kind.id, str)
-    assert str(kind.deposit_price) == "10.50"
-    assert kind.created_at.utcoffset() == dt.timedelta(0)
-    assert isinstance(kind.appointment_reminder_template_ids, tuple)
-    assert isinstance(kind.practitioners, ListLink)
+    appointment_type = from_dict(AppointmentType, example("appointment_type") | {"deposit_price": "10.50"})
+    assert isinstance(appointment_type.id, str)
+    assert str(appointment_type.deposit_price) == "10.50"
+    assert appointment_type.created_at.utcoffset() == dt.timedelta(0)
+    assert isinstance(appointment_type.appointment_reminder_template_ids, tuple)
+    assert isinstance(appointment_type.practitioners, ListLink)
 
 
 def test_a_none_is_written_as_null_but_a_link_that_is_none_is_left_out():
@@ -114,8 +114,9 @@ def test_a_none_is_written_as_null_but_a_link_that_is_none_is_left_out():
 
 
 def test_a_record_may_be_made_and_changed_by_hand():
-    kind = from_dict(AppointmentType, example("appointment_type"))
-    other = attrs.evolve(kind, deposit_price=Decimal("0.30"), created_at=dt.datetime(2025, 1, 1, tzinfo=dt.UTC))
+    appointment_type = from_dict(AppointmentType, example("appointment_type"))
+    moment = dt.datetime(2025, 1, 1, tzinfo=dt.UTC)
+    other = attrs.evolve(appointment_type, deposit_price=Decimal("0.30"), created_at=moment)
     assert from_dict(AppointmentType, to_dict(other)) == other
     assert to_dict(other)["created_at"] == "2025-01-01T00:00:00Z"
     assert to_dict(other)["deposit_price"] == "0.30"

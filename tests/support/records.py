@@ -7,11 +7,12 @@ from types import NoneType, UnionType
 from typing import Annotated, Any, Union, get_args, get_origin, get_type_hints
 
 import attrs
+import msgspec
 from hypothesis import strategies as st
 
 import cliniko_async
 from cliniko_async._messages import Request, Response
-from cliniko_async._records.record import Part, Record, Value, has_variants
+from cliniko_async._records.record import Part, Record, Value, is_union
 from cliniko_async.links import Link, ListLink, SelfLink
 from cliniko_async.resources._names import RESOURCES
 from cliniko_async.resources._registry import resource_class
@@ -61,6 +62,29 @@ def page_of(envelope: str, records: list[Any], **more: Any) -> dict[str, Any]:
     return {envelope: records, "total_entries": len(records), "links": {"self": BASE + "/" + envelope}, **more}
 
 
+def written(value: Any) -> Any:
+    """What the API would send for a record: null for None, but no link that is None, and in a part no None at all."""
+    if isinstance(value, tuple):
+        return [written(item) for item in value]
+    if not attrs.has(type(value)):
+        return msgspec.to_builtins(value)
+    hints = get_type_hints(type(value), include_extras=True)
+    fields = {field: getattr(value, field.name) for field in attrs.fields(type(value))}
+    return {
+        field.metadata.get("wire", field.name): float(inner) if _is_number(field, inner) else written(inner)
+        for field, inner in fields.items()
+        if inner is not None or not (isinstance(value, Part) or _is_link(hints[field.name]))
+    }
+
+
+def _is_number(field: "attrs.Attribute[Any]", value: Any) -> bool:
+    return "number" in field.metadata and value is not None and value.is_finite()
+
+
+def _is_link(hint: Any) -> bool:
+    return hint is Link or any(map(_is_link, get_args(hint)))
+
+
 # JSON made up for a class
 
 JSON = st.recursive(
@@ -101,7 +125,7 @@ def fitting(hint: Any) -> st.SearchStrategy[Any]:
 
 def objects(cls: Any) -> st.SearchStrategy[dict[str, Any]]:
     """JSON that fits a class: with nulls, with keys left out, and with keys that it does not know."""
-    if has_variants(cls):
+    if is_union(cls):
         return st.one_of(map(objects, cls.__subclasses__()))
     hints = get_type_hints(cls, include_extras=True)
     fields = {

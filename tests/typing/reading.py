@@ -5,6 +5,8 @@ from collections.abc import Awaitable  # noqa: TC003  (a user would import it so
 from decimal import Decimal
 from typing import Any, assert_type
 
+import cattrs
+
 from cliniko_async import (
     AppointmentType,
     Booking,
@@ -26,6 +28,7 @@ from cliniko_async import (
     RetryPolicy,
     Tax,
     TreatmentNoteTemplate,
+    configure_converter,
     from_dict,
     to_dict,
     to_json,
@@ -135,3 +138,9 @@ def converted(appointment_type: AppointmentType) -> None:
     assert_type(to_json(appointment_type), bytes)
     assert_type(from_dict(AppointmentType, {}), AppointmentType)
     assert_type(from_dict(Booking, {}), Booking)
+
+
+def configured(converter: cattrs.Converter) -> None:
+    configure_converter(converter)
+    assert_type(converter.structure(b"{}", AppointmentType), AppointmentType)
+    assert_type(converter.structure([], list[Patient]), list[Patient])
