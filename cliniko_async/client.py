@@ -383,7 +383,7 @@ def _request(
     url = server.own(_with_params(_absolute(server, path_or_url), params))
     if url is None:
         raise InvalidRequestError(
-            "path_or_url leads away from the server of the key, or has characters that must be encoded first",
+            "path_or_url leads away from the server of the key, or contains characters that must be encoded",
             argument="path_or_url",
         )
     return Request(method.upper(), url, None if json is None else _json(json))

@@ -33,7 +33,7 @@ class Fact:
 
 
 def facts() -> Iterator[Fact]:
-    """Give every operation of the API."""
+    """Yield every operation of the API."""
     resources: dict[str, Any] = yaml.load(FACTS.read_text(encoding="utf-8"), Loader=yaml.CSafeLoader)["resources"]
     for name, resource in resources.items():
         for operation in resource["operations"].values():

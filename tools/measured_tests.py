@@ -11,7 +11,7 @@ DATA = Path(".cache/coverage")
 
 
 def run_tests(arguments: list[str]) -> tuple[int, str]:
-    """Show what pytest prints but for its last line; gives its exit status and that line."""
+    """Show what pytest prints but for its last line; return its exit status and that line."""
     colour = ["--color=yes"] if sys.stdout.isatty() else []
     command = [sys.executable, "-m", "coverage", "run", "-m", "pytest", *colour, *arguments]
     held = ""
@@ -23,13 +23,13 @@ def run_tests(arguments: list[str]) -> tuple[int, str]:
 
 
 def report_coverage() -> int:
-    """Show the lines that no test ran; gives the exit status."""
+    """Show the lines that no test ran; return the exit status."""
     coverage = [sys.executable, "-m", "coverage"]
     return subprocess.call([*coverage, "combine", "--quiet"]) or subprocess.call([*coverage, "report"])
 
 
 def main(arguments: list[str]) -> int:
-    """Run the tests and report; gives the exit status."""
+    """Run the tests and report; return the exit status."""
     DATA.mkdir(parents=True, exist_ok=True)
     subprocess.call([sys.executable, "-m", "coverage", "erase"])
     failed, summary = run_tests(arguments)

@@ -1,4 +1,4 @@
-"""What the resources offer, found in the code: every operation is called once, and its request looked at."""
+"""The operations of the resources, found by calling each one and recording its request."""
 
 import ast
 import asyncio
@@ -89,7 +89,7 @@ class _Recorder:
 
 
 async def every_operation(tables: Mapping[str, Table]) -> dict[str, list[Operation]]:
-    """Give the operations of each resource: the plain ones first, then those of its own, then the deprecated ones."""
+    """Return the operations of each resource: the common ones first, the deprecated ones last."""
     ranks = {name: rank for rank, name in enumerate(_PLAIN)}
     found: dict[str, list[Operation]] = {}
     for name, table in tables.items():
@@ -99,19 +99,19 @@ async def every_operation(tables: Mapping[str, Table]) -> dict[str, list[Operati
 
 
 def record_of(table: Table) -> type:
-    """Give the record of a resource."""
+    """Return the class of the records of a resource."""
     found: type = vars(table)["record"]
     return found
 
 
 def methods(table: Table) -> Iterator[str]:
-    """Give the names of the methods that a resource has beyond what every resource has."""
+    """Yield the names of the methods of a resource that not every resource has."""
     own = (name for name in dir(table) if not name.startswith("_") and not hasattr(Resource, name))
     return (name for name in own if inspect.isfunction(getattr(table, name)))
 
 
 async def _operation(table: Table, name: str) -> Operation | None:
-    """Look at one method; one that came with a mixin may have nothing to work on here."""
+    """Describe a method, or return None if a mixin brought it and the resource cannot use it."""
     method: Method = getattr(table, name)
     try:
         request = await _request(table, name)
@@ -134,7 +134,7 @@ def _others(table: Table, hint: object) -> tuple[type, ...]:
 
 
 async def _request(table: Table, name: str) -> tuple[str, str] | None:
-    """Call a method with invented ids, and put their names in their places; one that takes more than ids is not."""
+    """Call a method with invented ids, and replace them with their names; None if it takes more than ids."""
     method: Method = getattr(table, name)
     taken = [each for each in inspect.signature(method).parameters.values() if _is_positional(each)]
     if any(each.annotation != Id for each in taken):
@@ -164,7 +164,7 @@ def _is_positional(parameter: inspect.Parameter) -> bool:
 
 
 def _required(method: Method) -> dict[str, object]:
-    """Give invented values for what a method cannot be called without, beside ids."""
+    """Return invented values for the required arguments that are not ids."""
     found: dict[str, object] = {}
     for each in inspect.signature(method).parameters.values():
         if each.kind is each.KEYWORD_ONLY and each.default is each.empty:
@@ -194,7 +194,7 @@ def _unpacked(parameter: inspect.Parameter) -> type:
 
 
 def sent_by(method: Method) -> type | None:
-    """Give the TypedDict of the fields that a method sends, if it sends any."""
+    """Return the TypedDict of the fields that a method sends, or None."""
     for each in inspect.signature(method).parameters.values():
         if each.kind is each.VAR_KEYWORD and is_typeddict(fields := _unpacked(each)):
             keys = fields.__annotations__.keys()
@@ -221,7 +221,7 @@ def _parameter(parameter: inspect.Parameter) -> Iterator[str]:
 
 
 def _options(parameter: inspect.Parameter) -> Iterator[str]:
-    """Name the options of a list or a read, but for those that all lists have, and no fields."""
+    """Yield the options of a list or a `get`, except those of all lists and the fields of a body."""
     names = get_type_hints(_unpacked(parameter)).keys()
     is_body = not names & (_LIST_OPTIONS | set(VISIBILITIES))
     common: frozenset[str] = _LIST_OPTIONS if names >= _LIST_OPTIONS else frozenset()
@@ -247,7 +247,7 @@ def _result(hint: object, table: Table) -> str:
 
 
 def _deprecation(method: Method) -> str | None:
-    """Give what `@deprecated` says; it leaves no trace at run time."""
+    """Return the message of `@deprecated`."""
     tree = ast.parse(textwrap.dedent(inspect.getsource(method))).body[0]
     for mark in getattr(tree, "decorator_list", []):
         if isinstance(mark, ast.Call) and ast.unparse(mark.func) == "deprecated":

@@ -1,4 +1,4 @@
-"""The reference: every resource with its operations, fields, filters and what may be sent, as Markdown."""
+"""The reference in Markdown: every resource with its operations, fields, filters and the fields that can be sent."""
 
 import sys
 import textwrap
@@ -97,7 +97,7 @@ def _given(offered: list[Operation]) -> list[type]:
 
 
 def _records(record: type, anchors: dict[str, str]) -> Iterator[list[str]]:
-    """Give the fields of a record, of its variants what each has beyond them, and of the parts."""
+    """Yield the fields of a record, the further fields of its variants, and those of its parts."""
     hints = get_type_hints(record, include_extras=True)
     yield [f"Fields of {code(record.__name__)}:"]
     yield _fields(record, hints, anchors)
@@ -119,7 +119,7 @@ def _records(record: type, anchors: dict[str, str]) -> Iterator[list[str]]:
 
 
 def _variants(record: type) -> list[type]:
-    """Give the kinds of a record; attrs leaves a second class of the same name behind until it is collected."""
+    """Return the variants of a record; attrs leaves a second class of the same name until it is collected."""
     kinds: list[type] = record.__subclasses__() if is_union(record) else []
     return [kind for kind in kinds if getattr(sys.modules[kind.__module__], kind.__name__) is kind]
 
@@ -161,7 +161,7 @@ def _filter_row(kind: type, names: list[str]) -> tuple[str, str, str]:
 
 
 def operators(kind: type) -> Iterator[str]:
-    """Give the operators of a kind of filter: those that it does not inherit from what has none."""
+    """Yield the operators of a type of column: those that it does not inherit from `Column`."""
     refused = vars(filters.Column)
     yield from (sign for name, sign in _OPERATORS.items() if getattr(kind, name) is not refused.get(name))
     methods = (name for name in dir(kind) if not name.startswith("_") and callable(getattr(kind, name)))
@@ -184,7 +184,7 @@ def _sent(offered: list[Operation], anchors: dict[str, str]) -> Iterator[list[st
 
 
 def _sent_rows(bodies: dict[str, type], hints: dict[str, dict[str, Any]], anchors: dict[str, str]) -> list[list[str]]:
-    """Give one row for each field, and one more where an operation takes another type."""
+    """Return a row for each field, and another one if an operation takes another type."""
     rows: dict[tuple[str, str], dict[str, str]] = {}
     deprecated = {name for each in hints.values() for name, hint in each.items() if is_deprecated(hint)}
     for operation, fields in hints.items():

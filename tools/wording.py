@@ -16,18 +16,18 @@ _FEW = 20
 
 
 def code(text: object) -> str:
-    """Give a text as code."""
+    """Return a text as code."""
     return f"`` {text} ``" if "`" in str(text) else f"`{text}`"
 
 
 def table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
-    """Give the lines of a table."""
+    """Return the lines of a table."""
     lines = [list(heads), ["---"] * len(heads), *rows]
     return ["| " + " | ".join(cell.replace("|", r"\|") for cell in line) + " |" for line in lines]
 
 
 def alternatives(hint: object) -> list[object]:
-    """Give the members of a union, without None."""
+    """Return the members of a union, without None."""
     members = get_args(hint) if get_origin(hint) in (Union, types.UnionType) else (hint,)
     return [each for each in members if each is not types.NoneType]
 
@@ -39,12 +39,12 @@ def may_be_none(hint: object) -> bool:
 
 
 def is_deprecated(hint: object) -> bool:
-    """Whether a field that may be sent is marked as one that the API is about to give up."""
+    """Return whether a field that can be sent is marked as deprecated."""
     return any(isinstance(note, Deprecated) for note in get_args(hint))
 
 
 def in_words(hint: object, anchors: dict[str, str]) -> str:
-    """Give the type of a field, but for None; a link with what it leads to."""
+    """Return the type of a field in words, without None; that of a link with its target."""
     return " or ".join(dict.fromkeys(_one(each, anchors) for each in alternatives(hint)))
 
 
@@ -94,7 +94,7 @@ def _value(value: object) -> str:
 
 
 def parts_of(hints: Iterable[object]) -> dict[str, type]:
-    """Give the parts of records and the nested TypedDicts within types, at any depth, by name."""
+    """Return the parts of records and the nested TypedDicts within types, at any depth, by name."""
     found: dict[str, type] = {}
     for hint in hints:
         for kind in _classes(hint):

@@ -334,7 +334,7 @@ class Resource(Generic[T]):
         """
         response = await self._api.send(request)
         if not (_is_record(response) if response.body.strip() else response.status in _DONE):
-            reason = f"answered {response.status} with what is no answer of the API: look before it is sent again"
+            reason = f"answered {response.status} with a body that is not the API's; look before you send it again"
             raise OutcomeUnknownError(reason, request=request, status=response.status)
 
 

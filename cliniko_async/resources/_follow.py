@@ -83,7 +83,7 @@ def _refuse_same_ids(kinds: Iterable[Iterable[str]]) -> None:
     counted = Counter(key for ids in kinds for key in ids)
     if counted and max(counted.values()) > 1:
         raise InvalidRequestError(
-            "links to two kinds of record have the same id: resolve each kind by itself", argument="links"
+            "links to records of two resources have the same id: resolve them separately", argument="links"
         )
 
 
@@ -105,7 +105,7 @@ async def _singly(api: Api, link: Link[T]) -> dict[str, T]:
     except NotFoundError:
         return {}
     if not hasattr(record, "id"):
-        raise InvalidRequestError("a link leads to a record without an id, which cannot be resolved by it")
+        raise InvalidRequestError("a link leads to a record without an id, which cannot be resolved")
     return {record.id: record}
 
 

@@ -128,31 +128,30 @@ def _arguments(method: Callable[..., Any], record: type) -> Iterator[str]:
             yield _FILTERS
         elif parameter.kind is parameter.VAR_KEYWORD:
             (known,) = get_args(parameter.annotation)
-            yield from (
-                _fields(known) if parameter.name == "fields" else map(_OPTIONS.__getitem__, known.__annotations__)
-            )
+            is_body = parameter.name == "fields"
+            yield from document_fields(known) if is_body else map(_OPTIONS.__getitem__, known.__annotations__)
         else:
             words = words_of(record.__name__) if parameter.name == "id" else parameter.name[:-3].replace("_", " ")
             yield f"{parameter.name}: The id of the {words}."
 
 
-def _fields(fields_type: type) -> Iterator[str]:
-    document_fields(fields_type)
-    yield from (f"{name}: {text}." for name, text in describe_fields(fields_type).items())
-
-
 @cache
-def document_fields(fields_type: Any) -> None:
+def document_fields(fields_type: Any) -> tuple[str, ...]:
     """Add to the docstring of a TypedDict its fields and their rules, and so for those within it.
 
     Args:
         fields_type: A subclass of `Fields`.
+
+    Returns:
+        A line for each field.
     """
-    described = "\n".join(f"    {name}: {text}." for name, text in describe_fields(fields_type).items())
-    fields_type.__doc__ = f"{inspect.cleandoc(fields_type.__doc__ or '')}\n\nArgs:\n{described}"
+    described = tuple(f"{name}: {text}." for name, text in describe_fields(fields_type).items())
+    listed = "\n".join(f"    {line}" for line in described)
+    fields_type.__doc__ = f"{inspect.cleandoc(fields_type.__doc__ or '')}\n\nArgs:\n{listed}"
     for hint in get_type_hints(fields_type, include_extras=True).values():
         for nested in _typed_dicts(hint):
             document_fields(nested)
+    return described
 
 
 def _typed_dicts(hint: Any) -> Iterator[Any]:

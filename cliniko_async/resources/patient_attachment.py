@@ -231,7 +231,7 @@ class PatientAttachments(
             fields["description"] = description
         check_fields(self._sent_fields("create"), fields)
         if not name or not name.isprintable():
-            raise InvalidFieldsError({"filename": "is needed, and of characters that can be printed"})
+            raise InvalidFieldsError({"filename": "is required, and must consist of printable characters"})
         return Upload(file, size, name, dict(fields))
 
     async def _form(self, patient_id: Id) -> Form:
