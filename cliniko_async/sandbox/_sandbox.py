@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Iterable
 from functools import cache
 from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import Any, Self, TypeVar, cast
 
 from .api.attachments import Attachments
 from .api.operations import Operations
@@ -166,15 +166,13 @@ class Sandbox:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         try:
-            if self._thread is not None:
-                self._thread.run(self.close())
+            cast("ServerThread", self._thread).run(self.close())
         finally:
             self._stop_thread()
 
     def _stop_thread(self) -> None:
-        thread, self._thread = self._thread, None
-        if thread is not None:
-            thread.stop()
+        thread, self._thread = cast("ServerThread", self._thread), None
+        thread.stop()
 
     def add(self, resource: str, **fields: Any) -> str:
         """Add a record.
