@@ -33,10 +33,12 @@ async def test_a_record_is_added_under_an_id_of_ones_own():
 async def test_lists_and_links_are_added_by_their_ids():
     async with running() as wire:
         person = wire.sandbox.add("practitioners", first_name="Ada", last_name="Byron")
-        kind = wire.sandbox.add("appointment_types", practitioner_ids=[person], product_id=3)
-        record = wire.sandbox.get("appointment_types", kind)
+        appointment_type = wire.sandbox.add("appointment_types", practitioner_ids=[person], product_id=3)
+        record = wire.sandbox.get("appointment_types", appointment_type)
         assert record["product"]["links"]["self"] == f"{wire.sandbox.base_url}/products/3"
-        assert [one["label"] for one in await wire.list(f"/appointment_types/{kind}/practitioners")] == ["Ada Byron"]
+        assert [one["label"] for one in await wire.list(f"/appointment_types/{appointment_type}/practitioners")] == [
+            "Ada Byron"
+        ]
 
 
 async def test_what_no_table_has_is_refused():
@@ -147,9 +149,9 @@ async def test_every_link_of_the_invented_clinic_leads_somewhere():
 
 
 def archived(link):
-    """The filter that lets an archived record be read, for links to one of a kind that can be archived."""
-    kinds = ("appointment_types", "billable_items", "products", "treatment_note_templates")
-    return "?q[]=archived_at:*" if link.rsplit("/", 2)[-2] in kinds and link[-1].isdigit() else ""
+    """The filter that lets an archived record be read, for links to one of a resource that can be archived."""
+    archivable = ("appointment_types", "billable_items", "products", "treatment_note_templates")
+    return "?q[]=archived_at:*" if link.rsplit("/", 2)[-2] in archivable and link[-1].isdigit() else ""
 
 
 async def test_the_invented_clinic_has_grown_over_years():

@@ -58,10 +58,6 @@ class Database:
         found = cursor.fetchone()
         return None if found is None else dict(zip((column[0] for column in cursor.description), found, strict=True))
 
-    def has(self, table: str, record_id: int) -> bool:
-        """Whether there is a row with this id."""
-        return self._run({"id": record_id}, "SELECT 1 FROM", table, "WHERE id = :id").fetchone() is not None
-
     def column(self, table: Table, name: str) -> dict[int, Stored]:
         """Return the values of a column by the ids of their rows."""
         return dict(self._run({}, "SELECT id,", quoted(name), "FROM", table.name, "ORDER BY id").fetchall())

@@ -33,18 +33,18 @@ class Wall:
 
 async def bodies(wire):
     """What each resource is created with, and what is changed then."""
-    kind, item, product, tax = [
+    appointment_type, item, product, tax = [
         (await wire.list(f"/{name}", per_page=1))[0]["id"]
         for name in ("appointment_types", "billable_items", "products", "taxes")
     ]
     return {
         "appointment_types": ({"name": "New", "deposit_price": "12", "billable_item_id": item}, {"category": "Any"}),
         "appointment_type_billable_items": (
-            {"appointment_type_id": kind, "billable_item_id": item, "quantity": 2},
+            {"appointment_type_id": appointment_type, "billable_item_id": item, "quantity": 2},
             {"discount_percentage": "10.50"},
         ),
         "appointment_type_products": (
-            {"appointment_type_id": int(kind), "product_id": product},
+            {"appointment_type_id": int(appointment_type), "product_id": product},
             {"discounted_amount": "2.5"},
         ),
         "billable_items": ({"name": "New", "price": "1.00", "item_type": "Other", "tax_id": tax}, {"item_code": "X1"}),

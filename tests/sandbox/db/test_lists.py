@@ -145,13 +145,13 @@ async def test_practitioners_who_left_have_a_list_of_their_own():
 
 async def test_the_lists_of_a_parent_hold_its_own():
     async with running() as wire:
-        kind = (await wire.list(TYPES, "category:=Physiotherapy"))[0]
-        takers = await wire.list(urlsplit(kind["practitioners"]["links"]["self"]).path.removeprefix("/v1"))
+        appointment_type = (await wire.list(TYPES, "category:=Physiotherapy"))[0]
+        takers = await wire.list(urlsplit(appointment_type["practitioners"]["links"]["self"]).path.removeprefix("/v1"))
         assert {one["designation"] for one in takers} == {"Physiotherapist"}
-        left = await wire.list(f"{TYPES}/{kind['id']}/practitioners/inactive")
+        left = await wire.list(f"{TYPES}/{appointment_type['id']}/practitioners/inactive")
         assert [one["first_name"] for one in left] == ["Élise"]
         taken = await wire.list(f"/practitioners/{takers[0]['id']}/appointment_types", "category:=Physiotherapy")
-        assert kind["id"] in {one["id"] for one in taken}
+        assert appointment_type["id"] in {one["id"] for one in taken}
         business = (await wire.list("/businesses"))[1]
         staff = await wire.list(f"/businesses/{business['id']}/practitioners")
         assert 0 < len(staff) < len(await wire.list("/practitioners"))
@@ -160,8 +160,8 @@ async def test_the_lists_of_a_parent_hold_its_own():
 
 async def test_a_link_to_many_leads_to_a_filtered_list():
     async with running() as wire:
-        kind = (await wire.list(TYPES))[0]
-        link = kind["appointment_type_billable_items"]["links"]["self"]
-        assert parse_qs(urlsplit(link).query) == {"q[]": [f"appointment_type_id:={kind['id']}"]}
+        appointment_type = (await wire.list(TYPES))[0]
+        link = appointment_type["appointment_type_billable_items"]["links"]["self"]
+        assert parse_qs(urlsplit(link).query) == {"q[]": [f"appointment_type_id:={appointment_type['id']}"]}
         (item,) = (await wire.ask("GET", link)).json["appointment_type_billable_items"]
-        assert item["appointment_type"]["links"]["self"] == kind["links"]["self"]
+        assert item["appointment_type"]["links"]["self"] == appointment_type["links"]["self"]

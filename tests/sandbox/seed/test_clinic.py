@@ -52,7 +52,7 @@ async def test_every_resource_has_records_from_the_start():
 
 
 @pytest.mark.parametrize("ids", ["rising", "random"])
-async def test_one_seed_gives_one_clinic_whether_it_is_planted_or_copied(ids):
+async def test_one_seed_gives_one_clinic_whether_it_is_invented_or_copied(ids):
     seed = {"rising": 901, "random": 902}[ids]
     async with clinic(seed=seed, ids=ids) as first, clinic(seed=seed, ids=ids) as second:
         assert without_urls(first) == without_urls(second)
@@ -71,7 +71,7 @@ async def test_what_is_done_to_one_clinic_is_not_seen_in_the_next():
         assert len(sandbox.all("patients")) == 42
 
 
-async def test_a_clinic_that_starts_again_is_planted_anew():
+async def test_a_clinic_that_starts_again_is_invented_anew():
     sandbox = Sandbox(seed=905)
     async with sandbox:
         before = sandbox.all("patients")
@@ -201,12 +201,12 @@ async def test_adjustments_explain_what_is_in_stock():
         }
 
 
-async def test_communications_show_the_fields_of_their_kind():
+async def test_communications_show_the_fields_of_their_type():
     async with clinic() as sandbox:
-        kinds = {(one["type"], one["category"]): one for one in sandbox.all("communications")}
-        mail, text = kinds["Email", "Appointment Reminder"], kinds["SMS", "Appointment Reminder"]
-        memo = kinds["Phone call", "Memo"]
-        assert "invoice" in kinds["Email", "Invoice"]
+        messages = {(one["type"], one["category"]): one for one in sandbox.all("communications")}
+        mail, text = messages["Email", "Appointment Reminder"], messages["SMS", "Appointment Reminder"]
+        memo = messages["Phone call", "Memo"]
+        assert "invoice" in messages["Email", "Invoice"]
         assert (mail["content_subject"], "confidential" in mail) == ("Appointment reminder", False)
         assert ("booking" in text, "content_subject" in text) == (True, False)
         assert ("confidential" in memo, "booking" in memo) == (True, False)
@@ -236,9 +236,9 @@ async def test_an_appointment_that_is_booked_gets_its_end_its_patient_and_a_plac
         names = ("patient", "practitioner", "business", "appointment_type")
         body = {"starts_at": "2031-01-06T22:00:00Z", **{f"{name}_id": id_in(known[name]) for name in names}}
         made = (await wire.post("/individual_appointments", body)).json
-        kind = wire.sandbox.get("appointment_types", id_in(known["appointment_type"]))
+        appointment_type = wire.sandbox.get("appointment_types", id_in(known["appointment_type"]))
         length = at(made["ends_at"]) - at(made["starts_at"])
-        assert length == dt.timedelta(minutes=kind["duration_in_minutes"])
+        assert length == dt.timedelta(minutes=appointment_type["duration_in_minutes"])
         assert made["patient_name"] == known["patient_name"]
         (place,) = await wire.list(f"/individual_appointments/{made['id']}/attendees")
         assert id_in(place["patient"]) == id_in(known["patient"])
@@ -296,8 +296,8 @@ async def test_a_note_that_is_no_draft_is_finished():
 
 async def test_a_block_ends_after_as_long_as_its_type_takes():
     async with running() as wire:
-        kind = wire.sandbox.add("unavailable_block_types", name="Break", duration_in_minutes=20)
-        for more, minutes in (({"unavailable_block_type_id": kind}, 20), ({}, 30)):
+        block_type = wire.sandbox.add("unavailable_block_types", name="Break", duration_in_minutes=20)
+        for more, minutes in (({"unavailable_block_type_id": block_type}, 20), ({}, 30)):
             made = wire.sandbox.get(
                 "unavailable_blocks", wire.sandbox.add("unavailable_blocks", starts_at="2031-01-06T22:00:00Z", **more)
             )

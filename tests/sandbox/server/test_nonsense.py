@@ -74,7 +74,7 @@ def message(sandbox: Sandbox, method: str, target: str, headers: Pairs, body: by
     return head.encode("utf-8", "surrogateescape") + body
 
 
-# Nonsense of every kind
+# Nonsense of every form
 
 digits = st.integers(-1, 10**21).map(str) | st.sampled_from(["1" * 5000, "0", "-" + "9" * 3000, "\u0661"])
 texts = st.text(max_size=12) | st.sampled_from(["\0", "%", "%%", "_\\", "a" * 3000, "\ud7ff", "null", "*", "..", " "])

@@ -95,6 +95,8 @@ async def test_a_body_that_is_not_sent_as_json_is_400():
         headers = {"Content-Type": "application/json"}
         assert (await wire.ask("POST", "/taxes", data=b"{", headers=headers)).json["error"] == "Bad Request"
         assert (await wire.ask("POST", "/taxes", data=b'{"rate":NaN}', headers=headers)).status == 400
+        deep = b'{"name":' + b"[" * 101 + b"]" * 101 + b"}"
+        assert (await wire.ask("POST", "/taxes", data=deep, headers=headers)).status == 400
         assert [one.body for one in wire.sandbox.requests][:2] == ["name=VAT", "{"]
 
 
