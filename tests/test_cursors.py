@@ -7,6 +7,7 @@ import sqlite3
 import subprocess
 import sys
 import threading
+import traceback
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,8 @@ from typing import Any
 import pytest
 from redis import exceptions
 from redis.asyncio import Redis
+from redis.asyncio.retry import Retry
+from redis.backoff import ConstantBackoff
 
 from cliniko_async import ConfigurationError, UsageError
 from cliniko_async.cursors import CursorStore, FencedCursorStore, RedisCursors, SqliteCursors
@@ -319,6 +322,18 @@ async def test_a_refused_password_fails_immediately():
         async with redis_of(server.port, password="wrong") as redis:
             with pytest.raises(exceptions.AuthenticationError):
                 await asyncio.wait_for(RedisCursors(redis).begin("north", "patients"), SOON)
+
+
+async def test_a_client_that_tries_again_by_itself_until_it_is_timed_out_hides_no_refusal_and_shows_no_password():
+    with RedisServer() as server:
+        async with redis_of(server.port) as redis:
+            await redis.config_set("requirepass", "sesame")
+        retry = Retry(ConstantBackoff(0.2), 100)
+        async with redis_of(server.port, password="not-it", retry=retry) as redis:
+            with pytest.raises(exceptions.AuthenticationError) as caught:
+                await asyncio.wait_for(RedisCursors(redis, timeout=0.5).begin("north", "patients"), SOON)
+    frames = traceback.TracebackException.from_exception(caught.value, capture_locals=True).stack
+    assert not [frame.name for frame in frames if "not-it" in str(frame.locals)]
 
 
 async def test_a_step_whose_reply_is_lost_is_performed_once(server: RedisServer):

@@ -28,6 +28,9 @@ def reason_of(error: Exception) -> str:
         return _reason_of_system(error.os_error)
     if isinstance(error, aiohttp.ClientHttpProxyError):
         return f"the proxy answered {error.status}"
+    if isinstance(error, aiohttp.ClientResponseError) and error.__cause__ is None:
+        # aiohttp raises its own from that of its parser.
+        return f"a middleware raised an error for the status {error.status}"
     known = next((text for kind, text in _REASONS if isinstance(error, kind)), None)
     return known or (str(error) if isinstance(error, ConnectionLostError) else _reason_of_system(error))
 

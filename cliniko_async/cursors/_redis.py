@@ -5,9 +5,11 @@ import hashlib
 import logging
 import random
 import secrets
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, Literal
 
 from .._compat import heed_cancellation
+from .._frames import HiddenLocals
 from .._timeouts import Timeouts
 from ..errors import ConfigurationError
 from ._base import Change, Cursors, Entry, checked_seconds
@@ -85,9 +87,14 @@ class RedisCursors(Cursors):
         failures = 0
         while True:
             try:
-                answer = await heed_cancellation(self._timeouts.bound(self._redis.execute_command(*command)))
+                with HiddenLocals():  # Frames of redis-py hold the password.
+                    answer = await heed_cancellation(self._timeouts.bound(self._redis.execute_command(*command)))
             except self._away as error:
-                if self._when_lost == "fail" or isinstance(error, self._lasting):
+                # A client that tries again by itself until it is timed out has the reason in the chain of its error.
+                refusal = next((link for link in _chain(error) if isinstance(link, self._lasting)), None)
+                if refusal is not None:
+                    raise refusal from None
+                if self._when_lost == "fail":
                     raise
                 self._note(error)
             else:
@@ -104,6 +111,12 @@ class RedisCursors(Cursors):
         elif error is None and self._is_lost:
             _log.info("the cursor store can be used again")
         self._is_lost = error is not None
+
+
+def _chain(error: BaseException | None) -> Iterator[BaseException]:
+    while error is not None:
+        yield error
+        error = error.__cause__ or error.__context__
 
 
 def _key(account: str, stream: str) -> str:

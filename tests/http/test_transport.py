@@ -300,6 +300,13 @@ async def releasing(request, handler):
     return response
 
 
+async def raising(request, handler):
+    response = await handler(request)
+    response.raise_for_status()
+    await response.json()
+    return response
+
+
 class TestBodiesReadBefore:
     """A middleware of the user's may log, record or cache what was answered."""
 
@@ -331,6 +338,17 @@ class TestBodiesReadBefore:
                 await create(client)
             assert raised.value.errors == {"name": "is taken"}
             await client.taxes.delete("1")
+
+    @pytest.mark.parametrize("turn", [answer(404, b"{}"), answer(200, b"<h1>", {"Content-Type": "text/html"})])
+    @virtually
+    async def test_an_error_that_a_middleware_makes_of_an_answer_is_not_said_to_be_one_of_http(self, turn):
+        async with (
+            RawServer(turn) as server,
+            aiohttp.ClientSession(middlewares=(raising,)) as session,
+            client_of(server, session=session, retry=ONCE) as client,
+        ):
+            with pytest.raises(TransportError, match=r"a middleware raised an error for the status (404|200)"):
+                await client.taxes.get("1")
 
     @virtually
     async def test_one_beyond_the_bound_is_refused(self, monkeypatch):
