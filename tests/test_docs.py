@@ -255,3 +255,23 @@ def test_a_resource_is_registered_by_nothing_but_its_own_file():
     classes = {cls for _, cls in RESOURCES.values()}
     named = {path: classes & words(ROOT / path) for path in files if path.parent.name != "resources"}
     assert {str(path): found for path, found in named.items() if found} == {}
+
+
+HOW_IT_WORKS = (ROOT / "docs" / "how-it-works.md").read_text(encoding="utf-8")
+
+
+def test_every_file_named_in_how_it_works_exists():
+    paths = set(re.findall(r"`([\w/]+(?:\.py|/))`", HOW_IT_WORKS))
+    bases = {path.rpartition("/")[0] for path in paths if path.endswith(".py")} | {"_paging", "_files"}
+    places = [ROOT, *(ROOT / "cliniko_async" / base for base in bases)]
+    assert paths
+    assert [path for path in sorted(paths) if not any((place / path).exists() for place in places)] == []
+
+
+def test_every_name_in_how_it_works_is_defined_in_the_file_given_for_it():
+    pairs = re.findall(r"`(\w+)`(?:\s\(|\sin\s)`([\w/]+\.py)`", HOW_IT_WORKS)
+    defined = {path: (ROOT / "cliniko_async" / path).read_text(encoding="utf-8") for _, path in pairs}
+    assert pairs
+    assert [
+        (name, path) for name, path in pairs if not re.search(rf"(?m)^\s*(class|(async )?def) {name}\b", defined[path])
+    ] == []
