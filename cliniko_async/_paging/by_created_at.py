@@ -12,10 +12,10 @@ from .cursor import CreatedAtPosition, ListPosition, Start
 from .key_range import KeyRange
 from .query import FULL_PAGE, ListQuery
 from .rows import created_second, is_ascending, is_keyed, unskipped, without_repeats
-from .strategy import ConsumedPage, DecodedPage, next_try
+from .strategy import ConsumedPage, DecodedPage, Sequential, next_try
 
 
-class ByCreatedAt(RedactedRepr, msgspec.Struct, frozen=True):
+class ByCreatedAt(Sequential, RedactedRepr, msgspec.Struct, frozen=True):
     """Requests the first page from a second on: a record that stays in the list cannot move to before it.
 
     Rows are yielded only from a page that is complete, or whose last second is later than its first.
@@ -61,10 +61,6 @@ class ByCreatedAt(RedactedRepr, msgspec.Struct, frozen=True):
     def next_url(self) -> str:
         """Return the URL of the first page from the second on, or of a range of ids inside it."""
         return self.query.url(self.source, self.key_range.filters(), per_page=self.per_page)
-
-    def lookahead(self, count: int) -> Sequence[str]:
-        """Return the next URL alone: the one after it depends on the page."""
-        return [self.next_url()][:count]
 
     def consume(self, received: DecodedPage) -> ConsumedPage:
         """Yield a complete page or a prefix that is known to be complete, or divide the second."""

@@ -12,10 +12,10 @@ from .by_created_at import ByCreatedAt
 from .cursor import IdPosition, ListPosition, Start
 from .query import ListQuery
 from .rows import id_number, is_complete, unskipped, without_repeats
-from .strategy import ConsumedPage, DecodedPage, next_try
+from .strategy import ConsumedPage, DecodedPage, Sequential, next_try
 
 
-class ById(RedactedRepr, msgspec.Struct, frozen=True):
+class ById(Sequential, RedactedRepr, msgspec.Struct, frozen=True):
     """Requests the first page after the last id: a record that stays in the list cannot move to before it."""
 
     query: ListQuery
@@ -35,10 +35,6 @@ class ById(RedactedRepr, msgspec.Struct, frozen=True):
         """Return the URL of the first page after the last id."""
         extra = () if self.last is None else (f"id:>{self.last}",)
         return self.query.url(self.source, extra, sort=self.sort)
-
-    def lookahead(self, count: int) -> Sequence[str]:
-        """Return the next URL alone: the one after it depends on the page."""
-        return [self.next_url()][:count]
 
     def consume(self, received: DecodedPage) -> ConsumedPage:
         """Yield a page in the order of ids, or fall back if the server did not keep to it."""

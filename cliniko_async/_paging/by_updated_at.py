@@ -19,7 +19,7 @@ from .cursor import UpdatedAtPosition
 from .key_range import KeyRange
 from .query import FULL_PAGE, ListQuery
 from .rows import is_calendar, updated_second
-from .strategy import ConsumedPage, DecodedPage, next_try
+from .strategy import ConsumedPage, DecodedPage, Sequential, next_try
 
 _MAX_DIGESTS = 1000
 _DIGEST_SIZE = 8
@@ -62,7 +62,7 @@ class Version(RedactedRepr, msgspec.Struct, frozen=True):
     digest: int
 
 
-class ByUpdatedAt(RedactedRepr, msgspec.Struct, frozen=True):
+class ByUpdatedAt(Sequential, RedactedRepr, msgspec.Struct, frozen=True):
     """A run over what changed."""
 
     query: ListQuery
@@ -123,10 +123,6 @@ class ByUpdatedAt(RedactedRepr, msgspec.Struct, frozen=True):
     def next_url(self) -> str:
         """Return the URL of the first page from the second on, or of a divided range."""
         return self.query.url(extra=self.key_range.filters(), sort=self.sort, per_page=self.per_page)
-
-    def lookahead(self, count: int) -> Sequence[str]:
-        """Return the next URL alone: the one after it depends on the page."""
-        return [self.next_url()][:count]
 
     def fallback(self) -> "ByUpdatedAt | None":
         """Divide ranges of time if the server refuses to sort by `updated_at`."""

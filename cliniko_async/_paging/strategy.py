@@ -79,6 +79,16 @@ class PagingStrategy(CursorSource, Protocol):
         ...
 
 
+class Sequential:
+    """A strategy whose next URL depends on the page before, so that one page can be requested ahead."""
+
+    __slots__ = ()
+
+    def lookahead(self: PagingStrategy, count: int) -> Sequence[str]:
+        """Return the next URL alone."""
+        return [self.next_url()][:count]
+
+
 def next_try(tries: int) -> int:
     """Return the number of the next try to request a page that shows none of the records it counts.
 

@@ -219,6 +219,17 @@ async def test_a_server_that_refuses_this_sort_is_asked_by_windows_of_time():
         assert refused.value.cursor
 
 
+@pytest.mark.parametrize("stamp", ["0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00"])
+@virtually
+async def test_a_change_outside_of_the_calendar_is_an_error_with_a_cursor(stamp):
+    async with scene() as it:
+        it.put("a", -10)
+        it.sandbox.faults.edit(lambda page: page[TYPES][0].update(updated_at=stamp), **GET)
+        with pytest.raises(PaginationError, match="outside of the years") as caught:
+            await it.read()
+        assert (await it.read(caught.value.cursor))[0] == "a"
+
+
 @virtually
 async def test_a_sort_of_changes_that_is_refused_is_sent_once_a_client_and_the_list_can_still_be_sorted_by_id():
     async with scene(unsortable=["updated_at"]) as it:
