@@ -120,6 +120,7 @@ def test_the_public_modules_are_attributes_that_the_checkers_see():
     names = {alias.name for node in imports for alias in node.names}
     assert {"errors", "fields", "limits"} <= names
     assert {name: inspect.ismodule(getattr(cliniko_async, name)) for name in names} == dict.fromkeys(names, True)
+    assert run("import cliniko_async; print(cliniko_async.links.__name__)") == "cliniko_async.links"
 
 
 @pytest.mark.parametrize("module", NAMES)
