@@ -68,6 +68,8 @@ class Sandbox:
         attachments: how long a file is being processed, and whether its link redirects to the store.
     """
 
+    _running = False
+
     def __init__(
         self,
         seed: int = 1,
@@ -113,7 +115,6 @@ class Sandbox:
         server = Server(self.api_key, routes, self.budget, self.faults, clock, wall, self._travel, self._pause, strict)
         self._server, self._listener = server, Listener(FORM, server.handle, keep_alive)
         self._thread: LoopThread | None = None
-        self._running = False
 
     @property
     def base_url(self) -> str:
