@@ -1,5 +1,6 @@
 """The client: its options, one attribute for each resource, and requests that are not modelled."""
 
+import json
 import os
 import re
 from collections.abc import Awaitable, Iterable, Mapping, Sequence
@@ -423,7 +424,9 @@ def _quoted(value: object) -> str:
 
 def _json(value: object) -> bytes:
     try:
-        return msgspec.json.encode(value)
+        # By Python's own encoder, as that of msgspec sends null for a float that is not a number.
+        plain = msgspec.to_builtins(value, str_keys=True)
+        return json.dumps(plain, allow_nan=False, ensure_ascii=False, separators=(",", ":")).encode()
     except (msgspec.MsgspecError, TypeError, ValueError, RecursionError):
         pass  # Raised outside of the handler: the error of the encoder may hold the value.
     raise InvalidRequestError("json must be what JSON can express, in valid Unicode", argument="json")

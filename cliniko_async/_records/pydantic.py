@@ -18,6 +18,12 @@ from .record import attrs_classes, is_union
 
 T = TypeVar("T")
 
+_TIMES: dict[type, dict[str, Any]] = {
+    Real.datetime: {"type": "string", "format": "date-time"},
+    Real.date: {"type": "string", "format": "date"},
+}
+"""What msgspec cannot describe while a test has frozen time: it knows only what stands in the place of the classes."""
+
 
 def schema_of(cls: type) -> CoreSchema:
     """Return the core schema of a record: an instance is taken as it is, a dict is read, and `to_dict` writes it."""
@@ -121,20 +127,11 @@ def json_schema_of(cls: type) -> dict[str, Any]:
         variants: list[type] = cls.__subclasses__()
         schemas = [json_schema_of(variant) for variant in variants]
         return {"title": cls.__name__, "description": inspect.getdoc(cls), "anyOf": schemas}
-    _, components = msgspec.json.schema_components([cls], schema_hook=_schema_of_time)
+    _, components = msgspec.json.schema_components([cls], schema_hook=_TIMES.__getitem__)
     for part in _parts(cls):
         _correct(components[part.__name__]["properties"], part)
     schema: dict[str, Any] = _inlined(components[cls.__name__], components)
     return schema
-
-
-def _schema_of_time(cls: type) -> dict[str, Any]:
-    """Describe a real date or datetime: while a test has frozen time, msgspec knows only what stands in their place."""
-    if cls is Real.datetime:
-        return {"type": "string", "format": "date-time"}
-    if cls is Real.date:
-        return {"type": "string", "format": "date"}
-    raise NotImplementedError
 
 
 def _parts(cls: type) -> set[type]:

@@ -271,7 +271,7 @@ class TestRequest:
             ),
             *(
                 ("json", ("POST", "/things", None, json))
-                for json in ({"Zoe": object()}, "Zoe\ud800", {("Zoe",): 1}, RECURSIVE)
+                for json in ({"Zoe": object()}, "Zoe\ud800", {("Zoe",): 1}, RECURSIVE, {"Zoe": float("nan")})
             ),
         ],
     )
