@@ -43,9 +43,6 @@ OUTSIDE = LAYERS[-1]
 SANDBOX_FOLDERS = ("protocol", "db", "seed", "api", "server")
 """The folders of the sandbox, each of which may import those before it."""
 
-# Class names that still mean several things, to be given up with the next change of their modules.
-AMBIGUOUS = {"Answer", "Entry", "Options", "Place", "Step", "Store", "Window"}
-
 # Who imports upwards inside a function, when the caller asks for what lies there.
 LATE: set[tuple[str, str]] = {("fields", "_records.pydantic")}
 
@@ -185,7 +182,7 @@ def test_a_class_name_means_one_thing():
     names = Counter(
         node.name.lstrip("_") for tree in trees for node in ast.walk(tree) if isinstance(node, ast.ClassDef)
     )
-    assert {name for name, count in names.items() if count > 1} - AMBIGUOUS == set()
+    assert {name for name, count in names.items() if count > 1} == set()
 
 
 def test_the_public_names_are_sorted_and_there():
