@@ -26,11 +26,13 @@ from cliniko_async import (
     Patient,
     PatientCase,
     PatientCaseFields,
+    ResponseError,
     from_dict,
     to_dict,
 )
 from cliniko_async.fields import check_fields
 from cliniko_async.filters import DateField, DateTimeField, Filters
+from cliniko_async.sandbox import Sandbox
 from tests.support.clients import WHO
 from tests.support.records import EXAMPLES, example
 
@@ -174,11 +176,13 @@ def test_the_fraction_of_any_moment_widens_a_filter(moment: Any):
 
 
 @pytest.mark.parametrize("day", [OddDay(2025, 1, 2), FakeDate(2025, 1, 2)], ids=lambda day: type(day).__name__)
-def test_a_subclass_of_date_is_written_as_the_day_it_stands_for(day: Any):
+async def test_a_subclass_of_date_is_written_as_the_day_it_stands_for(day: Any):
     assert (where.day == day).text == "day:=2025-01-02"
     assert check_fields(PatientCaseFields, {"issue_date": day}) == {"issue_date": "2025-01-02"}
-    times = Cliniko("key-au1", **WHO).available_times.list("1", "2", "3", from_=day, to=day)
-    assert "odd" not in str(times._listing.query.sources)
+    async with Sandbox() as sandbox, Cliniko(sandbox.api_key, base_url=sandbox.base_url, **WHO) as cliniko:
+        with pytest.raises(ResponseError):
+            await cliniko.available_times.list("1", "2", "3", from_=day, to=day)
+    assert {(*sent.query["from"], *sent.query["to"]) for sent in sandbox.requests} == {("2025-01-02", "2025-01-02")}
 
 
 NO_MOMENTS = [pd.NaT, "2025-01-01T00:00:00Z", dt.date(2025, 1, 1), 0, Decimal(0), None]
