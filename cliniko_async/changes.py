@@ -86,7 +86,11 @@ class ChangeIterator(Generic[T]):
     """A run over changes; after an error the next step requests the same page again."""
 
     def __init__(self, pager: Pager[T]) -> None:
-        """Take what requests the pages."""
+        """Take what requests the pages.
+
+        Args:
+            pager: The position in the list, and what requests its pages.
+        """
         self._records = RecordIterator(pager)
 
     @property

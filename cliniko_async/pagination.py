@@ -62,11 +62,19 @@ class Paginator(Generic[T]):
             raise TypeError("iterate over a list with `async for`, not with `for`")
 
     def pages(self) -> "PageIterator[T]":
-        """Return an iterator over the pages."""
+        """Iterate over the pages.
+
+        Returns:
+            An iterator from the start of the list, or from its cursor.
+        """
         return self._pages()
 
     async def first(self) -> T | None:
-        """Return the first record, or None if there is none, by one small request."""
+        """Request the first record alone.
+
+        Returns:
+            The record, or None if the list is empty.
+        """
         query = msgspec.structs.replace(self._spec.query, per_page=1)
         async for page in self._pages(query=query, prefetch=0):
             if page.items:
@@ -74,12 +82,19 @@ class Paginator(Generic[T]):
         return None
 
     async def collect(self) -> list[T]:
-        """Return all records as a list."""
+        """Read the list to its end.
+
+        Returns:
+            All records, in the order of the list.
+        """
         async with contextlib.aclosing(self.pages()) as pages:
             return [record async for page in pages for record in page.items]
 
     async def count(self) -> int:
-        """Return how many records match now, by one small request.
+        """Request the number of records that match now, by one page of one record.
+
+        Returns:
+            The server's total; for several sources, the sum of their totals.
 
         Raises:
             PaginationError: the server does not tell.
@@ -106,7 +121,11 @@ class PageIterator(Generic[T]):
     """Yields the pages of a list; after an error the next step requests the same page again."""
 
     def __init__(self, pager: Pager[T]) -> None:
-        """Take what requests the pages."""
+        """Take what requests the pages.
+
+        Args:
+            pager: The position in the list, and what requests its pages.
+        """
         self._pager = pager
         self._lock = asyncio.Lock()
         self._begun = False
@@ -143,7 +162,11 @@ class RecordIterator(Generic[T]):
     """Yields the records of a list; after an error the next step requests the same page again."""
 
     def __init__(self, pager: Pager[T]) -> None:
-        """Take what requests the pages."""
+        """Take what requests the pages.
+
+        Args:
+            pager: The position in the list, and what requests its pages.
+        """
         self._pager = pager
         self._lock = asyncio.Lock()
         self._rows: Sequence[T] = ()

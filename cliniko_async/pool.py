@@ -61,8 +61,12 @@ class AccountPool(OnePerProcess):
         session: your own session, which is used, never changed and never closed. The limit of its connector applies: if
             it is lower than the number of connections that hang, accounts wait for each other. `TCPConnector(limit=0)`
             has no limit.
-        options: options for every client: `shard`, `base_url`, `timeout`, `deadline`, `retry` and `priority`, as for
-            `Cliniko`.
+        shard: the shard of the accounts; by default, the one that each key ends with.
+        base_url: the address of the API, in place of the shard.
+        timeout: the longest that an attempt takes, in seconds.
+        deadline: the longest that a call takes, waits and retries included, in seconds; None means no limit.
+        retry: which failures are retried, and how often.
+        priority: the priority of requests, `"interactive"` or `"bulk"`.
 
     Raises:
         ConfigurationError: an option is not valid.
@@ -102,9 +106,16 @@ class AccountPool(OnePerProcess):
     def client(self, api_key: str, **options: Unpack[ClientOptions]) -> Cliniko:
         """Return a client for an API key, which uses the connections of the pool.
 
+        An option given here replaces that of the pool.
+
         Args:
             api_key: the key of the account.
-            options: options for this client; they override those of the pool.
+            shard: the shard of the account; by default, the one that the key ends with.
+            base_url: the address of the API, in place of the shard.
+            timeout: the longest that an attempt takes, in seconds.
+            deadline: the longest that a call takes, waits and retries included, in seconds; None means no limit.
+            retry: which failures are retried, and how often.
+            priority: the priority of requests, `"interactive"` or `"bulk"`.
 
         Returns:
             A client, to be closed like any other; the pool closes those that are left.

@@ -41,19 +41,26 @@ class Wait(NamedTuple):
 
 @attrs.frozen
 class Limits:
-    """The state of a limiter at one moment."""
+    """The state of a limiter at one moment.
+
+    Attributes:
+        limit: Requests in a period.
+        used: Permits held: in flight, or answered less than a period ago.
+        remaining: Permits that are free.
+        waiting: The callers that wait at each priority.
+        next_free: Seconds until the next interactive permit, as far as is known: while all are in flight, the least it
+            can take.
+        paused: Seconds until the pause after a 429 ends.
+        waits: The shortest possible wait at each priority; None if the limiter knows no more than `next_free`.
+    """
 
     limit: int
     used: int
-    """Permits held: in flight, or answered less than a period ago."""
     remaining: int
     waiting: Mapping[Priority, int]
     next_free: float
-    """Seconds until the next interactive permit, as far as is known: while all are in flight, the least it can take."""
     paused: float
-    """Seconds until the pause after a 429 ends."""
     waits: Mapping[Priority, Wait] | None = None
-    """The shortest possible wait at each priority; None if the limiter knows no more than `next_free`."""
 
 
 class RateLimiter(Protocol):
@@ -70,6 +77,9 @@ class RateLimiter(Protocol):
         Args:
             priority: `"interactive"` goes first; `"bulk"` gets a share of the window, evenly spaced, and may starve.
 
+        Returns:
+            The permit. It counts against the window until one of its methods was called, and a period after.
+
         Raises:
             InvalidRequestError: There is no such priority.
             LimiterUnavailableError: The window is kept in a store that cannot be used, and is not to be waited for.
@@ -78,7 +88,7 @@ class RateLimiter(Protocol):
         ...
 
     def pause(self, seconds: float | None) -> float:
-        """Grant nothing for a while, as a 429 came, and return the seconds until the pause ends.
+        """Grant nothing for a while, as a 429 came.
 
         A store hears of it at once and grants nothing from then on. Other processes hear of it with their next step,
         and may still send what they hold a permit for.
@@ -86,11 +96,17 @@ class RateLimiter(Protocol):
         Args:
             seconds: How long. None if the server did not say: a quarter of the period, and twice as long whenever the
                 pause before was not enough, up to a period. A pause under way is never shortened.
+
+        Returns:
+            The seconds until the pause ends.
         """
         ...
 
     async def limits(self) -> Limits:
-        """Return the state of the window now; `waiting` counts the callers of this process.
+        """Return the state of the window now.
+
+        Returns:
+            The numbers of the window; `waiting` counts the callers of this process.
 
         Raises:
             LimiterUnavailableError: The window is kept in a store that cannot be used.

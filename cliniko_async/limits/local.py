@@ -236,6 +236,7 @@ class SlidingWindowLimiter(RateLimiter):
 
     @property
     def period(self) -> float:
+        """The length of the window in seconds."""
         return self._queue.rules.period
 
     async def acquire(self, priority: Priority) -> Permit:
@@ -292,5 +293,13 @@ _registry = Registry()
 
 
 def shared_limiter(base_url: str, api_key: str) -> SlidingWindowLimiter:
-    """Return the one limiter of this process for a server and a key, whichever client, event loop or thread asks."""
+    """Return the one limiter of this process for a server and a key, whichever client, event loop or thread asks.
+
+    Args:
+        base_url: The address of the API.
+        api_key: The key, of which only a digest is kept.
+
+    Returns:
+        A limiter at the limit of Cliniko: 200 requests in 60 seconds.
+    """
     return _registry.get(base_url, api_key)

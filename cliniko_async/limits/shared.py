@@ -177,6 +177,7 @@ class SharedLimiter(RateLimiter):
 
     @property
     def period(self) -> float:
+        """The length of the window in seconds."""
         return self._rules.period
 
     async def acquire(self, priority: Priority) -> Permit:

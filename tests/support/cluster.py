@@ -18,7 +18,7 @@ from cliniko_async.integrations.dask import AccountRun, WorkerContext
 from tests.support.clients import KEY, WHO
 
 LIMIT = 8
-PERIOD = 0.5
+PERIOD = 2.0
 PER_PAGE = 5
 TIMEOUT = 15.0
 
