@@ -420,16 +420,15 @@ def test_a_write_that_was_done_says_so():
     assert fault_of(b"<html>", method="PATCH").faults == ("is not JSON",)
 
 
-FIELDS = [(name, key) for name in sorted(EXAMPLES) for key in example(name)]
-
-
-@pytest.mark.parametrize(("name", "key"), FIELDS)
-def test_a_fault_in_any_field_names_it_and_shows_no_value(name: str, key: str):
+@pytest.mark.parametrize("name", sorted(EXAMPLES))
+def test_a_fault_in_any_field_names_it_and_shows_no_value(name: str):
     raw = example(name)
-    error = fault_of(raw | {key: [[SECRET], {SECRET: SECRET}], SECRET: SECRET}, RECORD_OF[name])
-    record = f"record {raw['id']}" if "id" in raw and key != "id" else "the record"
-    assert error.faults[0].startswith(f"{record}: {key}")
-    assert SECRET not in texts(error)
+    found = {key: fault_of(raw | {key: [[SECRET], {SECRET: SECRET}], SECRET: SECRET}, RECORD_OF[name]) for key in raw}
+    record = {key: f"record {raw['id']}" if "id" in raw and key != "id" else "the record" for key in raw}
+    assert {
+        key: each.faults[0] for key, each in found.items() if not each.faults[0].startswith(f"{record[key]}: {key}")
+    } == {}
+    assert [key for key, each in found.items() if SECRET in texts(each)] == []
 
 
 def test_only_unions_and_records_with_a_key_that_is_no_python_name_are_ever_parsed_by_python():

@@ -59,18 +59,25 @@ def test_a_free_map_makes_a_record_unhashable():
         hash(AttachmentPresignedPost(fields={"key": "uploads/1"}))
 
 
-@pytest.mark.parametrize("cls", CLASSES, ids=lambda cls: cls.__name__)
-def test_a_record_is_frozen_slotted_and_keyword_only(cls: Any):
-    assert not hasattr(object.__new__(cls), "__dict__")
-    assert {each.kind for each in inspect.signature(cls).parameters.values()} == {inspect.Parameter.KEYWORD_ONLY}
-    with pytest.raises(attrs.exceptions.FrozenInstanceError):
+def test_every_record_is_frozen_slotted_and_keyword_only():
+    assert [cls for cls in CLASSES if hasattr(object.__new__(cls), "__dict__")] == []
+    kinds = {cls: {each.kind for each in inspect.signature(cls).parameters.values()} for cls in CLASSES}
+    assert [cls for cls in CLASSES if kinds[cls] != {inspect.Parameter.KEYWORD_ONLY}] == []
+    assert [cls for cls in CLASSES if not is_frozen(cls)] == []
+
+
+def is_frozen(cls: Any) -> bool:
+    try:
         object.__new__(cls).anything = 1
+    except attrs.exceptions.FrozenInstanceError:
+        return True
+    return False
 
 
-@pytest.mark.parametrize("cls", CLASSES, ids=lambda cls: cls.__name__)
-def test_the_hints_of_a_record_can_be_read(cls: Any):
-    assert get_type_hints(cls).keys() == get_type_hints(cls, include_extras=True).keys()
-    assert get_type_hints(cls).keys() == {field.name for field in attrs.fields(cls)}
+def test_the_hints_of_every_record_can_be_read():
+    fields: dict[Any, set[str]] = {cls: {field.name for field in attrs.fields(cls)} for cls in CLASSES}
+    assert [cls for cls in CLASSES if get_type_hints(cls).keys() != fields[cls]] == []
+    assert [cls for cls in CLASSES if get_type_hints(cls, include_extras=True).keys() != fields[cls]] == []
 
 
 @pytest.mark.parametrize("name", NAMES)

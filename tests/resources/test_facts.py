@@ -19,7 +19,6 @@ from cliniko_async.resources._list_options import VISIBILITIES
 from tests.support.facts import (
     ALWAYS,
     BODIES,
-    OPERATIONS,
     RESOURCES,
     SCHEMAS,
     TABLES,
@@ -264,22 +263,28 @@ def test_changes_can_be_asked_for_where_a_list_can_be_searched_by_the_time_of_th
     assert hasattr(table(name), "changes") is any("updated_at" in (each.get("filters") or {}) for each in lists(name))
 
 
-@pytest.mark.parametrize(("name", "key"), OPERATIONS)
-async def test_an_operation_sends_the_method_and_the_path_of_the_facts(name: str, key: str):
+@pytest.mark.parametrize("name", RESOURCES)
+async def test_each_operation_sends_the_method_and_the_path_of_the_facts(name: str):
     """A deprecated deletion, which only archives, archives instead."""
-    operation = RESOURCES[name]["operations"][key]
-    request = await request_of(name, key)
+    operations = RESOURCES[name]["operations"]
+    requests = {key: await request_of(name, key) for key in operations}
+    sent = {key: (each.method, each.url.partition("?")[0].removeprefix(BASE)) for key, each in requests.items()}
+    assert {key: each for key, each in sent.items() if each != expected_request(operations[key])} == {}
+
+
+def expected_request(operation: Any) -> tuple[str, str]:
     path = operation["path"].format(**dict(zip(operation["path_params"], IDS, strict=False)))
-    expected = ("POST", path + "/archive") if operation["kind"] == "archive_by_delete" else (operation["method"], path)
-    assert (request.method, request.url.partition("?")[0].removeprefix(BASE)) == expected
+    return ("POST", path + "/archive") if operation["kind"] == "archive_by_delete" else (operation["method"], path)
 
 
-@pytest.mark.parametrize(("name", "key"), OPERATIONS)
-def test_an_operation_has_its_options_and_its_mark(name: str, key: str):
+@pytest.mark.parametrize("name", RESOURCES)
+def test_each_operation_has_its_options_and_its_mark(name: str):
     """Archived, cancelled and deleted records can be asked for where there is a filter; what is deprecated says so."""
-    operation = RESOURCES[name]["operations"][key]
-    method = getattr(table(name), ODD.get(key) or method_of(name, key))
-    expected = {option for option in VISIBILITIES if f"{option}_at" in (operation.get("filters") or {})}
-    assert arguments(method) & set(VISIBILITIES) == expected
-    marked = inspect.getsource(method).lstrip().startswith("@deprecated(")
-    assert marked is operation.get("deprecated", False)
+    operations = RESOURCES[name]["operations"]
+    methods = {key: getattr(table(name), ODD.get(key) or method_of(name, key)) for key in operations}
+    options = {key: arguments(method) & set(VISIBILITIES) for key, method in methods.items()}
+    filters = {key: set(operation.get("filters") or {}) for key, operation in operations.items()}
+    expected = {key: {each for each in VISIBILITIES if f"{each}_at" in filters[key]} for key in operations}
+    assert {key: each for key, each in options.items() if each != expected[key]} == {}
+    marked = {key for key, each in methods.items() if inspect.getsource(each).lstrip().startswith("@deprecated(")}
+    assert marked == {key for key, operation in operations.items() if operation.get("deprecated", False)}
