@@ -16,7 +16,7 @@ from tests.support.listed import TYPES, listed, names, other_tasks, read, settle
 SECOND = {"path": "&page=2"}
 
 
-def misfit(page):
+def invalid(page):
     page[TYPES][0]["name"] = None
 
 
@@ -31,7 +31,7 @@ FAULTS = {
     "a deadline": (lambda faults: faults.slow(7.0, **SECOND), DeadlineExceededError),
     "a refusal": (lambda faults: faults.status(400, **SECOND), BadRequestError),
     "a failure": (lambda faults: faults.status(503, **SECOND), ServerError),
-    "a misfit": (lambda faults: faults.edit(misfit, **SECOND), DecodingError),
+    "an invalid record": (lambda faults: faults.edit(invalid, **SECOND), DecodingError),
     "a page that is none": (lambda faults: faults.edit(lambda _: b"<html>", **SECOND), DecodingError),
     "a link away": (lambda faults: faults.edit(lead_away, **SECOND), PaginationError),
 }
@@ -78,7 +78,7 @@ async def test_leaving_after_a_handled_error_leaves_nothing_without_the_garbage_
 
 
 @pytest.mark.usefixtures("without_collector")
-@pytest.mark.parametrize("fault", ["a lost connection", "a failure", "a misfit", "a page that is none"])
+@pytest.mark.parametrize("fault", ["a lost connection", "a failure", "an invalid record", "a page that is none"])
 @virtually
 async def test_changes_that_are_left_after_a_handled_error_are_gone_without_the_garbage_collector(fault):
     async with listed(6) as (sandbox, cliniko):

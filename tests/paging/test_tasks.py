@@ -24,7 +24,7 @@ def all_connections(cliniko):
     return sum(map(len, connector._acquired_per_host.values())) + len(connector._acquired)
 
 
-# Ahead.
+# Prefetching.
 
 
 @pytest.mark.parametrize(

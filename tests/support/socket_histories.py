@@ -26,6 +26,7 @@ NOW = 1_900_000_000.0
 _PER_SANDBOX = 100
 _CROWD = 130
 """More records than fit the largest page."""
+_LARGEST_ID = 1000
 _MOST_STEPS = 3000
 _TIMEOUT = 5.0
 _LATEST = 10.0
@@ -53,6 +54,8 @@ class Clinic:
     """The name of each record, a new one for each version."""
     always: set[str] = attrs.field(factory=set)
     """The records that a list had in every moment."""
+    used: set[int] = attrs.field(factory=set)
+    """Ids; they do not grow with creation, and many are neighbours."""
     calm: bool = False
     """Whether nothing happens any more, not even between the requests that are still under way."""
 
@@ -66,7 +69,9 @@ class Clinic:
     def create(self, second: float, stamp: float) -> None:
         """Add a record that was created in a second and last changed at another."""
         name, created = self.name(), dt.datetime.fromtimestamp(NOW - 10_000 + second, dt.UTC)
-        key = self.sandbox.add(TYPES, name=name, created_at=created, updated_at=stamp)
+        number = self.rng.choice([key for key in range(1, _LARGEST_ID) if key not in self.used])
+        self.used.add(number)
+        key = self.sandbox.add(TYPES, id=number, name=name, created_at=created, updated_at=stamp)
         self.listed[key], self.stamps[key], self.names[key] = True, stamp, name
 
     def write(self, key: str, stamp: float, **fields: Any) -> None:
@@ -284,7 +289,7 @@ async def _play(kind: Kind, seeds: Iterable[int], unsortable: tuple[str, ...]) -
 @contextlib.asynccontextmanager
 async def _opened(unsortable: tuple[str, ...]) -> AsyncIterator[tuple[Sandbox, list[float]]]:
     clock = [NOW]
-    options: dict[str, Any] = {"limit": 10**6, "ids": "random", "shuffle_ties": True, "unsortable": unsortable}
+    options: dict[str, Any] = {"limit": 10**6, "shuffle_ties": True, "unsortable": unsortable}
     async with Sandbox(appointment_types=0, wall=lambda: clock[0], **options) as sandbox:
         yield sandbox, clock
 
