@@ -7,7 +7,7 @@ import logging
 import math
 import random
 from collections.abc import Callable, Coroutine
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
 import attrs
 from distributed.client import FutureCancelledError
@@ -211,7 +211,7 @@ class _Workers:
         """Update the list of workers; while the scheduler does not answer, the previous list remains."""
         with contextlib.suppress(Exception):
             async with asyncio.timeout(_SCHEDULER_PATIENCE):
-                self._present = set(await self._client.nthreads())
+                self._present = set(await _uncancelled(self._client.nthreads()))
                 self._unfit = {worker: why for worker, why in self._unfit.items() if worker in self._present}
 
     def refuse(self, worker: str, reason: str) -> None:
@@ -237,6 +237,19 @@ class _Workers:
 
 
 _leaving: set[asyncio.Future[None]] = set()
+
+
+async def _uncancelled(work: Coroutine[Any, Any, T]) -> T:
+    """Return what some work of Dask returns, unless it was cancelled meanwhile and did not end by it.
+
+    `asyncio.wait_for`, by which Dask waits, loses a cancellation that comes together with its result in Python 3.11.
+    """
+    task = cast("asyncio.Task[Any]", asyncio.current_task())
+    before = task.cancelling()
+    result = await work
+    if task.cancelling() > before:
+        raise asyncio.CancelledError
+    return result
 
 
 def _task(packed: bytes) -> "Callable[[], Reply]":

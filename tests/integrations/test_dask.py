@@ -555,6 +555,24 @@ async def test_a_program_that_ends_abruptly_leaves_nothing_on_the_cluster(dask_c
     await until(plain)
 
 
+async def test_a_cancellation_that_dask_swallows_ends_the_run(dask_client: Client, monkeypatch: pytest.MonkeyPatch):
+    """As `asyncio.wait_for` of Python 3.11 may, if the scheduler replies at that very moment."""
+    waits = asyncio.Event()
+
+    async def nthreads() -> dict[str, int]:
+        waits.set()
+        with contextlib.suppress(asyncio.CancelledError):
+            await asyncio.Event().wait()
+        return {}
+
+    monkeypatch.setattr(dask_client, "nthreads", nthreads)
+    waiting = asyncio.create_task(anext(run_here(dask_client, HeldJobs().job, "abc")))
+    await waits.wait()
+    waiting.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await waiting
+
+
 async def test_a_wait_that_is_cancelled_ends_the_run(dask_client: Client):
     """The jobs in progress are cancelled before the cancellation is raised."""
     held = HeldJobs()

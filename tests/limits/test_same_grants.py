@@ -16,6 +16,7 @@ from redis.asyncio import Redis
 from cliniko_async.limits import RateLimiter, SlidingWindowLimiter, Store
 from cliniko_async.limits.redis import RedisStore
 from cliniko_async.limits.sqlite import SqliteStore
+from cliniko_async.limits.store import Change, StepReply
 from tests.limits.conformance import FaultyStore, Process
 from tests.limits.history import PERIOD, History, demand
 from tests.limits.memory_store import MemoryStore, Shelf
@@ -63,11 +64,27 @@ async def grants(limiters: list[RateLimiter], demands: list) -> list[list[tuple[
     return [granted for history in histories for granted in history.granted.values()]
 
 
+class InOrder:
+    """A store whose steps are taken one by one, as they were called: else its threads order those of one moment."""
+
+    def __init__(self, store: Store, turn: asyncio.Lock) -> None:
+        self.store = store
+        self.turn = turn
+
+    async def update(self, change: Change) -> StepReply:
+        async with self.turn:
+            return await self.store.update(change)
+
+    async def close(self) -> None:
+        await self.store.close()
+
+
 def over_a_store(connect: Connect, count: int, window: tuple, demands: list) -> list[list[tuple[float, int]]]:
     async def main() -> list[list[tuple[float, int]]]:
         async with contextlib.AsyncExitStack() as stack:
             opened = [await stack.enter_async_context(connect()) for _ in range(count)]
-            processes = [Process(FaultyStore(store), *window) for store in opened]
+            turn = asyncio.Lock()
+            processes = [Process(FaultyStore(InOrder(store, turn)), *window) for store in opened]
             granted = await grants(processes, demands)
             for process in processes:
                 await process.aclose()
