@@ -28,7 +28,7 @@ _SETUPS: tuple[tuple[int, Kind], ...] = (
     (4, "RedisLimiter"),
     (8, "RedisLimiter"),
 )
-_LOADS: tuple[Load, Load] = ("full steam", "bulk and calls")
+_LOADS: tuple[Load, Load] = ("full load", "mixed load")
 _DRAWN = (_SETUPS[0], _SETUPS[1], _SETUPS[4])
 _BUDGET = 1.03
 _ROOT = Path(__file__).parent.parent
@@ -42,7 +42,7 @@ _COUNTING: dict[WindowType, str] = {
     "bucket": "a bucket of tokens",
 }
 _CELLS = ("processes", "limiter", "the server counts by", "429", "most in a minute")
-_HEAD = (*_CELLS, "full steam", "bulk", "a call waits, ms: median", "longest")
+_HEAD = (*_CELLS, "full load", "bulk", "call wait, ms: median", "longest")
 
 
 def measure_processes(scale: Scale | None = None) -> Sequence[Line]:
@@ -50,7 +50,7 @@ def measure_processes(scale: Scale | None = None) -> Sequence[Line]:
     scale = scale or Scale()
     cases = [Case(*setup, window, load) for load in _LOADS for setup in _SETUPS for window in _COUNTING]
     most = max(case.processes for case in cases)
-    seconds = scale.lasts("bulk and calls")
+    seconds = scale.lasts("mixed load")
     print(f"  {len(cases)} windows, {most} processes, {seconds:.0f} s …", file=sys.stderr, flush=True)
     shutil.rmtree(_LAST, ignore_errors=True)
     outcomes = hammered(cases, scale)
@@ -88,11 +88,11 @@ def _of(outcomes: Sequence[Outcome], load: Load) -> list[Outcome]:
 def _lines(outcomes: Sequence[Outcome]) -> Iterator[Line]:
     ideal, requests = outcomes[0].scale.ideal, outcomes[0].scale.limit * outcomes[0].scale.periods
     for setup in _SETUPS:
-        slowest = max(one.taken for one in _of(outcomes, "full steam") if _setup(one) == setup)
+        slowest = max(one.taken for one in _of(outcomes, "full load") if _setup(one) == setup)
         processes, kind = setup
         what = f"{requests} requests, {processes} process{'es' if processes > 1 else ''} by {kind}, no 429"
         yield Line(what=what, against="the limit", ours=[slowest], theirs=[ideal], unit="s", budget=_BUDGET)
-    beside = _of(outcomes, "bulk and calls")
+    beside = _of(outcomes, "mixed load")
     slowest = max(one.taken for one in beside)
     what = "bulk beside 30 interactive calls a minute, no 429"
     yield Line(what=what, against="its share", ours=[slowest], theirs=[ideal], unit="s", budget=_BUDGET)
@@ -109,10 +109,10 @@ def _lines(outcomes: Sequence[Outcome]) -> Iterator[Line]:
 
 def _table(outcomes: Sequence[Outcome]) -> str:
     rows = [_HEAD, ("--:", "---", "---", *["--:"] * 6)]
-    pairs = zip(_of(outcomes, "full steam"), _of(outcomes, "bulk and calls"), strict=True)
+    pairs = zip(_of(outcomes, "full load"), _of(outcomes, "mixed load"), strict=True)
     rows += [_row(full, beside) for full, beside in pairs]
     scale = outcomes[0].scale
-    waits = sorted(seconds for one in _of(outcomes, "bulk and calls") for seconds in one.waits_in_a_minute())
+    waits = sorted(seconds for one in _of(outcomes, "mixed load") for seconds in one.waits_in_a_minute())
     rare = waits[int(0.99 * len(waits))]
     said = (
         f"Each line is measured over {scale.periods} periods of {scale.period:g} s at {scale.limit} requests each. "

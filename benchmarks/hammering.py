@@ -22,7 +22,7 @@ from .sandboxes import Counted, Options, Place
 
 T = TypeVar("T")
 
-Load = Literal["full steam", "bulk and calls"]
+Load = Literal["full load", "mixed load"]
 """Callers at both priorities who ask without pause; or bulk without pause beside calls at random moments."""
 
 _CALLERS = 32
@@ -76,7 +76,7 @@ class Scale:
 
     def lasts(self, load: Load) -> float:
         """How long a run takes, in seconds; bulk is as it remains only after a first period."""
-        return _LONGER * (self.ideal if load == "full steam" else self.ideal + self.period)
+        return _LONGER * (self.ideal if load == "full load" else self.ideal + self.period)
 
 
 @attrs.frozen
@@ -94,7 +94,7 @@ class Outcome:
         """Seconds for as many requests as the measured periods hold at the most: of all, or of bulk beside calls."""
         limit, moments = self.scale.limit, sorted(moment for moment, _, _ in self.requests())
         first = limit // 2  # In the middle of a burst, as its first request is that of the fastest answer before.
-        if self.case.load == "bulk and calls":
+        if self.case.load == "mixed load":
             first = limit = round(_BULK_SHARE * limit)
             moments = sorted(moment for moment, _, priority in self.requests() if priority == "bulk")
         wanted = self.scale.periods * limit
@@ -157,9 +157,9 @@ def _jobs(
 ) -> Iterator[tuple[int, Job]]:
     """Give the jobs of all processes, each with the index of its case."""
     steam = itertools.count()
-    at_full_steam = sum(case.load == "full steam" for case in cases)
+    at_full_steam = sum(case.load == "full load" for case in cases)
     for index, (case, place) in enumerate(zip(cases, places, strict=True)):
-        full = case.load == "full steam"
+        full = case.load == "full load"
         # Their bursts come once a period: one after the other, none waits for the processor that another needs.
         begins = next(steam) * scale.period / at_full_steam if full else 0.0
         for process in range(case.processes):

@@ -39,8 +39,8 @@ def draw(outcomes: Sequence[Outcome], path: Path) -> None:
     mpl.use("Agg")
     from matplotlib import pyplot as plt  # noqa: PLC0415
 
-    full = [one for one in outcomes if one.case.load == "full steam"]
-    beside = [one for one in outcomes if one.case.load == "bulk and calls"]
+    full = [one for one in outcomes if one.case.load == "full load"]
+    beside = [one for one in outcomes if one.case.load == "mixed load"]
     with mpl.rc_context(_STYLE):
         figure, axes = plt.subplots(
             len(full), 2, figsize=(11, 2.3 * len(full) + 0.9), squeeze=False, sharex=True, sharey="col"

@@ -21,7 +21,7 @@ SCALE = Scale(periods=1)
 
 
 def job(case: Case, sandbox: Sandbox, process: int) -> Job:
-    full = case.load == "full steam"
+    full = case.load == "full load"
     return Job(
         base_url=sandbox.base_url,
         api_key=sandbox.api_key,
@@ -60,14 +60,14 @@ def measured(case: Case, path=None) -> Outcome:
 
 @pytest.mark.parametrize("window", WINDOWS)
 def test_callers_without_pause_use_all_but_three_percent_of_the_limit_and_meet_no_429(window):
-    outcome = measured(Case(1, "SlidingWindowLimiter", window, "full steam"))
+    outcome = measured(Case(1, "SlidingWindowLimiter", window, "full load"))
     assert (outcome.counted.refused, outcome.counted.most) == (0, 200)
     assert 0.97 < outcome.share <= 1
 
 
 @pytest.mark.parametrize("window", WINDOWS)
 def test_bulk_uses_its_share_and_thirty_calls_a_minute_wait_less_than_a_second_beside_it(window):
-    outcome = measured(Case(1, "SlidingWindowLimiter", window, "bulk and calls"))
+    outcome = measured(Case(1, "SlidingWindowLimiter", window, "mixed load"))
     assert outcome.counted.refused == 0
     assert 0.97 < outcome.share <= 1
     assert len(outcome.waits) > 15
@@ -75,13 +75,13 @@ def test_bulk_uses_its_share_and_thirty_calls_a_minute_wait_less_than_a_second_b
 
 
 def test_four_who_share_a_file_use_all_but_three_percent_of_the_limit(tmp_path):
-    outcome = measured(Case(4, "SqliteLimiter", "sliding", "full steam"), tmp_path / "budget")
+    outcome = measured(Case(4, "SqliteLimiter", "sliding", "full load"), tmp_path / "budget")
     assert (outcome.counted.refused, outcome.counted.most) == (0, 200)
     assert 0.97 < outcome.share <= 1
 
 
 def test_calls_beside_the_bulk_of_four_who_share_a_file_wait_less_than_a_second(tmp_path):
-    outcome = measured(Case(4, "SqliteLimiter", "sliding", "bulk and calls"), tmp_path / "budget")
+    outcome = measured(Case(4, "SqliteLimiter", "sliding", "mixed load"), tmp_path / "budget")
     assert outcome.counted.refused == 0
     assert 0.97 < outcome.share <= 1
     assert max(outcome.waits_in_a_minute()) < 1
@@ -90,7 +90,7 @@ def test_calls_beside_the_bulk_of_four_who_share_a_file_wait_less_than_a_second(
 @pytest.mark.parametrize("kind", ["SqliteLimiter", "RedisLimiter"])
 def test_processes_that_hammer_servers_of_every_kind_meet_no_429(kind):
     """Clients, limiters and servers are those of real programs, and so is the time."""
-    cases = [Case(3, kind, window, "full steam") for window in WINDOWS]
+    cases = [Case(3, kind, window, "full load") for window in WINDOWS]
     for outcome in hammered(cases, Scale(limit=30, period=2.0, periods=1)):
         assert outcome.counted.refused == 0
         assert 0 < outcome.counted.most <= 30

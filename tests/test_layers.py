@@ -36,7 +36,7 @@ LAYERS = (
     {""},
     {"integrations", "sandbox"},
 )
-RANKS = {room: rank for rank, layer in enumerate(LAYERS) for room in layer}
+RANKS = {top_level: rank for rank, layer in enumerate(LAYERS) for top_level in layer}
 OUTSIDE = LAYERS[-1]
 SANDBOX_FOLDERS = ("protocol", "db", "seed", "api", "server")
 """The folders of the sandbox, each of which may import those before it."""
@@ -61,12 +61,12 @@ def module_of(path: Path) -> str:
 MODULES = {module_of(path): path for path in FILES}
 
 
-def room(module: str) -> str:
+def top_level(module: str) -> str:
     return module.partition(".")[0]
 
 
 def is_upwards(found: Import) -> bool:
-    return RANKS[room(found.target)] > RANKS[room(found.source)]
+    return RANKS[top_level(found.target)] > RANKS[top_level(found.source)]
 
 
 def is_type_checking(node: ast.AST) -> bool:
@@ -117,7 +117,7 @@ def imports_of(source: str) -> list[Import]:
 
 
 IMPORTS = [found for source in MODULES for found in imports_of(source)]
-INNER = [found for found in IMPORTS if room(found.source) not in OUTSIDE]
+INNER = [found for found in IMPORTS if top_level(found.source) not in OUTSIDE]
 
 
 def public_names() -> list[str]:
@@ -125,7 +125,7 @@ def public_names() -> list[str]:
 
 
 def test_every_module_has_a_layer():
-    assert {room(module) for module in MODULES} <= RANKS.keys()
+    assert {top_level(module) for module in MODULES} <= RANKS.keys()
 
 
 def test_imports_run_one_way_through_the_layers():
@@ -146,7 +146,7 @@ def test_no_modules_import_each_other():
 
 def test_no_resource_imports_another():
     """What several tables share is a private module beside them, and knows none of them."""
-    beside = [found for found in IMPORTS if room(found.source) == room(found.target) == "resources"]
+    beside = [found for found in IMPORTS if top_level(found.source) == top_level(found.target) == "resources"]
     assert [found for found in beside if not found.target.startswith("resources._")] == []
 
 
@@ -156,8 +156,8 @@ def test_what_stands_outside_uses_the_public_surface():
     strangers = [
         found
         for found in IMPORTS
-        if room(found.source) in OUTSIDE
-        and room(found.target) not in {room(found.source), "_compat", "_dates", "cursors", "fields"}
+        if top_level(found.source) in OUTSIDE
+        and top_level(found.target) not in {top_level(found.source), "_compat", "_dates", "cursors", "fields"}
         and found.target not in {"resources._names", "resources._registry"}
         and not (found.target == "" and found.name in names)
     ]
@@ -169,7 +169,7 @@ def test_the_folders_of_the_sandbox_import_one_way():
         return module.removeprefix("sandbox.").partition(".")[0]
 
     ranks = {name: rank for rank, name in enumerate(SANDBOX_FOLDERS)}
-    inside = [found for found in IMPORTS if room(found.source) == room(found.target) == "sandbox"]
+    inside = [found for found in IMPORTS if top_level(found.source) == top_level(found.target) == "sandbox"]
     known = [found for found in inside if folder(found.source) in ranks]
     assert known
     assert [found for found in known if ranks.get(folder(found.target), len(ranks)) > ranks[folder(found.source)]] == []

@@ -88,7 +88,7 @@ class RateLimiter(Protocol):
         ...
 
     def pause(self, seconds: float | None) -> float:
-        """Grant nothing for a while, as a 429 came.
+        """Grant nothing for a while, after a 429.
 
         A store hears of it at once and grants nothing from then on. Other processes hear of it with their next step,
         and may still send what they hold a permit for.

@@ -10,7 +10,7 @@ from .base import Priority
 from .window import LeaseUpdate, Rules
 
 
-class Ledger(Protocol):
+class PermitOwner(Protocol):
     """Notes which permits are settled: at any moment in any thread, as the garbage collector may be the caller."""
 
     rules: Rules
@@ -23,7 +23,7 @@ class Ledger(Protocol):
 class LeasedPermit(msgspec.Struct, eq=False):
     """The permit of one request, with its lease. One that is dropped counts as given up."""
 
-    ledger: Ledger
+    ledger: PermitOwner
     lease: str
     priority: Priority
     granted_at: float = 0.0

@@ -37,14 +37,14 @@ class StoreQueue:
         self.clock = ledger.clock
         self._loop = asyncio.get_running_loop()
         self._ledger = ledger
-        self._store = WatchedStore(ledger.store, self._fail_looks, wait=wait)
+        self._store = WatchedStore(ledger.store, self._fail_limits_requests, wait=wait)
         self._arrivals = itertools.count()
         self._request = StepRequest(secrets.token_hex(6), number=0, first_lease=1, interactive=0, bulk=0)
         self._is_open = False
         """Whether it is not known what came of the last request."""
         self._queued: set[Priority] = set()
         """The priorities of which the store knows that somebody waits."""
-        self._looks: list[asyncio.Future[Limits]] = []
+        self._limits_requests: list[asyncio.Future[Limits]] = []
         self._due_at = math.inf
         self._timer: asyncio.TimerHandle | None = None
         self._task: asyncio.Task[None] | None = None
@@ -71,10 +71,10 @@ class StoreQueue:
         Raises:
             StoreLostError: The store cannot be used.
         """
-        look: asyncio.Future[Limits] = self._loop.create_future()
-        self._looks.append(look)
+        requested: asyncio.Future[Limits] = self._loop.create_future()
+        self._limits_requests.append(requested)
         self._schedule(0.0)
-        return await look
+        return await requested
 
     def record_external(self, priority: Priority) -> LeasedPermit:
         """Return the permit of a request that another limiter has permitted, and report it."""
@@ -95,10 +95,10 @@ class StoreQueue:
         with contextlib.suppress(RuntimeError):  # Its loop is closed: another queue reports, or the lease ends.
             call_soon(lambda: self._schedule(self._ledger.report_within))
 
-    def send_away(self) -> None:
+    def fail_all(self) -> None:
         """End every wait, as the limiter is closed."""
         self._fail_waiters(_closed)
-        _fail(self._looks, _closed)
+        _fail(self._limits_requests, _closed)
         if self._timer is not None:
             self._timer.cancel()
         if self._task is not None:
@@ -106,10 +106,10 @@ class StoreQueue:
 
     async def close(self) -> None:
         """Send everybody away and tell the store what it has not heard."""
-        self.send_away()
+        self.fail_all()
         if self._task is not None:
             await asyncio.wait([self._task])
-        self._store = WatchedStore(self._ledger.store, self._fail_looks, wait=False)
+        self._store = WatchedStore(self._ledger.store, self._fail_limits_requests, wait=False)
         with contextlib.suppress(Exception):  # Those who waited have been told.
             while self._queued or self._is_open or self._ledger.report_within < math.inf:
                 await self._step()
@@ -164,7 +164,7 @@ class StoreQueue:
             self._due_at = math.inf
             self._queued.clear()
             self._fail_waiters(partial(_lost, error))
-            self._fail_looks(error)
+            self._fail_limits_requests(error)
         finally:
             self._task = None
         self._wake()
@@ -172,18 +172,18 @@ class StoreQueue:
     async def _step(self) -> None:
         """Do a step and deliver what it granted."""
         self._due_at = math.inf
-        looks: list[asyncio.Future[Limits]] = []
+        limits_requests: list[asyncio.Future[Limits]] = []
         if not self._is_open:
-            looks, self._is_open = self._looks.copy(), True
+            limits_requests, self._is_open = self._limits_requests.copy(), True
             self._request = self._next_request()
         reply = await self._store.update(change_by(self.rules, self._request, self.clock))
         self._is_open = False
         self._deliver(reply)
-        for look in looks:
-            if not look.done():
-                look.set_result(limits_of(reply.state, self.rules))
-        self._looks = [look for look in self._looks if not look.done()]
-        if self._looks:
+        for requested in limits_requests:
+            if not requested.done():
+                requested.set_result(limits_of(reply.state, self.rules))
+        self._limits_requests = [requested for requested in self._limits_requests if not requested.done()]
+        if self._limits_requests:
             self._due_at = -math.inf
 
     def _next_request(self) -> StepRequest:
@@ -215,8 +215,8 @@ class StoreQueue:
             _fail((woken for _, woken in waiting), make_error)
             waiting.clear()
 
-    def _fail_looks(self, error: Exception) -> None:
-        _fail(self._looks, partial(_lost, error))
+    def _fail_limits_requests(self, error: Exception) -> None:
+        _fail(self._limits_requests, partial(_lost, error))
 
 
 def _give(permit: LeasedPermit, waiting: list[Waiter]) -> None:

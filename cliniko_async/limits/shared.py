@@ -103,7 +103,7 @@ class LeaseLedger:
         own = self._queues.pop(asyncio.get_running_loop(), None)
         for loop, queue in self._queues.items():
             with contextlib.suppress(RuntimeError):  # It is closed.
-                loop.call_soon_threadsafe(queue.send_away)
+                loop.call_soon_threadsafe(queue.fail_all)
         if own is not None:
             await own.close()
         await self.store.close()

@@ -64,7 +64,14 @@ class Store(Protocol):
     """Keeps one value for all who share a window, and the clock that they go by."""
 
     async def update(self, change: Change) -> StepReply:
-        """Replace the value by what `change` makes of it, with no other change in between, and return the reply.
+        """Replace the value by what `change` makes of it, with no other change in between.
+
+        Args:
+            change: Takes the stored value, or None, and the time of the store in seconds. Its result has the `value` to
+                store, the seconds for which it is `useful_for`, and the `reply`. Call it again after a conflict.
+
+        Returns:
+            The reply of the change that was stored.
 
         Raises:
             StoreLostError: It could not be done, or it is not known whether it was.

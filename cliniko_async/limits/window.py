@@ -1,7 +1,7 @@
 """The rule of the window, stated once: who gets a permit now, and when the others are to ask again.
 
 Here are plain values and functions over them, without a clock, a lock or I/O: time goes in, in seconds of the clock of
-whoever keeps the state. `local.py` keeps it in memory, the stores of `shared.py` in a file or in Redis.
+whoever keeps the state. `local.py` keeps it in memory, `sqlite.py` in a file, `redis.py` in Redis.
 """
 
 import math

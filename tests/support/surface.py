@@ -19,7 +19,8 @@ def public_objects() -> dict[str, Any]:
     found = {name: getattr(cliniko_async, name) for name in cliniko_async.__all__}
     for module in modules:
         listed = getattr(module, "__all__", None)
-        own = {name: each for name, each in vars(module).items() if listed is None or name in listed}
+        # Not from its dict: what is loaded when it is first used may not be there yet.
+        own = {name: getattr(module, name) for name in listed or vars(module)}
         found |= {name: each for name, each in own.items() if is_ours(each) and (listed or is_defined_in(module, each))}
     found = {name: each for name, each in found.items() if callable(each) and not name.startswith("_")}
     resources = [resource_class(name) for name in RESOURCES]
