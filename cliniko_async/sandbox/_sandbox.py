@@ -205,6 +205,11 @@ class Sandbox:
     def update(self, resource: str, record_id: str | int, **fields: Any) -> None:
         """Change fields of a record, and `updated_at` unless it is given.
 
+        Args:
+            resource: such as `"appointment_types"`.
+            record_id: the id of the record.
+            **fields: any fields, even stamps; a link to one record is given as `practitioner_id`.
+
         Raises:
             LookupError: there is no such record.
             TypeError: the resource has no such field.
@@ -215,6 +220,10 @@ class Sandbox:
     def archive(self, resource: str, record_id: str | int) -> None:
         """Archive a record, as a user of Cliniko would.
 
+        Args:
+            resource: such as `"appointment_types"`.
+            record_id: the id of the record.
+
         Raises:
             LookupError: there is no such record.
         """
@@ -222,6 +231,10 @@ class Sandbox:
 
     def remove(self, resource: str, record_id: str | int) -> None:
         """Remove a record completely.
+
+        Args:
+            resource: such as `"appointment_types"`.
+            record_id: the id of the record.
 
         Raises:
             LookupError: there is no such record.
@@ -233,6 +246,13 @@ class Sandbox:
     def get(self, resource: str, record_id: str | int) -> dict[str, Any]:
         """Return a record as the API would send it, archived or not.
 
+        Args:
+            resource: such as `"appointment_types"`.
+            record_id: the id of the record.
+
+        Returns:
+            The record, as a dict.
+
         Raises:
             LookupError: there is no such record.
         """
@@ -243,6 +263,12 @@ class Sandbox:
 
     def all(self, resource: str) -> list[dict[str, Any]]:
         """Return every record as the API would send it, archived or not, in the order of their ids.
+
+        Args:
+            resource: such as `"appointment_types"`.
+
+        Returns:
+            The records, as dicts.
 
         Raises:
             LookupError: there is no such resource.
