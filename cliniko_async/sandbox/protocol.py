@@ -9,25 +9,29 @@ import attrs
 
 @attrs.define(repr=False)
 class SandboxRequest:
-    """A request that the sandbox received, without its API key."""
+    """A request that the sandbox received, without its API key.
+
+    Attributes:
+        method: the method.
+        path: the path, such as `/v1/appointment_types`.
+        url: the path and the query as received.
+        query: the decoded values of each query parameter.
+        headers: every header except Authorization, by its lower-case name.
+        authorized: whether the API key was right; in the file store, whether credentials were sent.
+        time: when the request arrived, in seconds of the sandbox's clock.
+        body: the JSON body, the text of a body that is not JSON, or None.
+        status: the status of the reply; None while the request is being handled, and if no reply was sent.
+    """
 
     method: str
     path: str
-    """The path, such as `/v1/appointment_types`."""
     url: str
-    """The path and the query as received."""
     query: dict[str, list[str]]
-    """The decoded values of each query parameter."""
     headers: dict[str, str]
-    """Every header except Authorization, by its lower-case name."""
     authorized: bool
-    """Whether the API key was right; in the file store, whether credentials were sent."""
     time: float
-    """When the request arrived, in seconds of the sandbox's clock."""
     body: Any = None
-    """The JSON body, the text of a body that is not JSON, or None."""
     status: int | None = None
-    """The status of the reply; None while the request is being handled, and if no reply was sent."""
 
     def __repr__(self) -> str:
         """Show the method, the path without its query, and the status."""

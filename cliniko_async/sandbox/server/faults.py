@@ -50,7 +50,17 @@ class When(TypedDict, total=False):
 
 @attrs.define(repr=False, kw_only=True)
 class Fault:
-    """A scripted fault: it tells how often it struck and can be cancelled."""
+    """A scripted fault: it tells how often it struck and can be cancelled.
+
+    Attributes:
+        name: what it does, for messages.
+        method: only requests with this method.
+        path: only requests whose path and query, as received, contain this text or match this pattern.
+        after: how many matching requests pass first.
+        times: the number of requests to strike; None means without end.
+        delay: seconds to wait before striking.
+        hits: the number of requests that it has struck.
+    """
 
     name: str
     method: str | None = None
@@ -59,7 +69,6 @@ class Fault:
     times: int | None = 1
     delay: float = 0.0
     hits: int = 0
-    """The number of requests that it has struck."""
 
     def __attrs_post_init__(self) -> None:
         """Refuse what no request could match, and numbers that make no sense.
@@ -87,7 +96,14 @@ class Fault:
         return self.times is not None and self.hits >= self.times
 
     def strikes(self, request: SandboxRequest) -> bool:
-        """Decide whether to strike a request, and count it."""
+        """Decide whether to strike a request, and count it.
+
+        Args:
+            request: the request.
+
+        Returns:
+            Whether to strike it.
+        """
         if self.spent or not self._matches(request):
             return False
         if self.after > 0:
@@ -97,7 +113,14 @@ class Fault:
         return True
 
     def covers(self, other: "Fault") -> bool:
-        """Whether this fault strikes, without end, every request that the other one matches."""
+        """Return whether this fault strikes, without end, every request that another one matches.
+
+        Args:
+            other: the other fault.
+
+        Returns:
+            Whether it does.
+        """
         if self.times is not None or self.after:
             return False
         if self.method is not None and (other.method or "").upper() != self.method.upper():

@@ -66,7 +66,14 @@ class Faults:
         return tuple(fault for fault in (*self._changes, *self._ends) if not fault.spent)
 
     async def act(self, exchange: Exchange) -> Reply | None:
-        """Return the reply to a request after every fault that matches it, or None if its connection was closed."""
+        """Handle a request with every fault that matches it.
+
+        Args:
+            exchange: the request, and what handles it.
+
+        Returns:
+            The reply, or None if the connection was closed.
+        """
         end = next((fault for fault in self._ends if fault.strikes(exchange.request)), None)
         for change in self._changes:
             if (end is None or not end.shadows(change)) and change.strikes(exchange.request):
@@ -83,7 +90,23 @@ class Faults:
         acted: bool = False,
         **when: Unpack[When],
     ) -> Fault:
-        """Answer with a status; with `acted=True` only after the work was done, as a failing proxy would."""
+        """Answer with a status.
+
+        Args:
+            status: from 200 to 599.
+            body: the body; a text is sent as UTF-8.
+            headers: further headers.
+            content_type: the `Content-Type` of the body.
+            acted: whether the work is done first, as behind a failing proxy; False by default.
+            method: only requests with this method.
+            path: only requests whose path and query, as received, contain this text or match this pattern.
+            after: how many matching requests pass first.
+            times: the number of requests to strike, one by default; None means without end.
+            delay: seconds to wait before striking.
+
+        Returns:
+            The fault, which counts what it strikes and can be cancelled.
+        """
         require(is_whole(status) and 200 <= status <= 599, "status must be from 200 to 599")
         payload = body.encode() if isinstance(body, str) else body
         reply = Reply(status, payload, {"Content-Type": content_type, **(headers or {})})
@@ -96,7 +119,19 @@ class Faults:
         return self._end(f"status {status}", act, _WORK if acted else _NONE, when)
 
     def throttle(self, reset: float | None = 1.0, **when: Unpack[When]) -> Fault:
-        """Answer 429 with a reset in `reset` seconds; None sends no X-RateLimit-Reset."""
+        """Answer 429.
+
+        Args:
+            reset: seconds until the reset that `X-RateLimit-Reset` states; None sends no such header.
+            method: only requests with this method.
+            path: only requests whose path and query, as received, contain this text or match this pattern.
+            after: how many matching requests pass first.
+            times: the number of requests to strike, one by default; None means without end.
+            delay: seconds to wait before striking.
+
+        Returns:
+            The fault, which counts what it strikes and can be cancelled.
+        """
         require(reset is None or is_number(reset), "reset must be a number of seconds, or None")
 
         async def act(exchange: Exchange) -> Reply:
@@ -112,7 +147,14 @@ class Faults:
             at: `"request"` is before the body is read and anything is done; `"answer"` after the work, before the first
                 byte of the answer; `"headers"` and `"body"` in the middle of these.
             keep: the share of the headers or of the body that is sent first, from 0 to 1.
-            **when: which requests.
+            method: only requests with this method.
+            path: only requests whose path and query, as received, contain this text or match this pattern.
+            after: how many matching requests pass first.
+            times: the number of requests to strike, one by default; None means without end.
+            delay: seconds to wait before striking.
+
+        Returns:
+            The fault, which counts what it strikes and can be cancelled.
         """
         require(at in _STAGES_BEFORE_DROP, f"at must be one of {', '.join(_STAGES_BEFORE_DROP)}")
         require(is_number(keep) and 0 <= keep <= 1, "keep must be a share from 0 to 1")
@@ -126,11 +168,35 @@ class Faults:
         return self._end(f"drop at {at}", act, _STAGES_BEFORE_DROP[at], when)
 
     def cut(self, keep: float = 0.5, **when: Unpack[When]) -> Fault:
-        """Send only the share `keep` of the body that Content-Length promises, then close."""
+        """Send only a part of the body that `Content-Length` promises, then close the connection.
+
+        Args:
+            keep: the share of the body, from 0 to 1.
+            method: only requests with this method.
+            path: only requests whose path and query, as received, contain this text or match this pattern.
+            after: how many matching requests pass first.
+            times: the number of requests to strike, one by default; None means without end.
+            delay: seconds to wait before striking.
+
+        Returns:
+            The fault, which counts what it strikes and can be cancelled.
+        """
         return self.drop("body", keep=keep, **when)
 
     def raw(self, data: bytes, **when: Unpack[When]) -> Fault:
-        """Send these bytes in place of an answer, then close."""
+        """Send bytes in place of an answer, then close the connection.
+
+        Args:
+            data: the bytes.
+            method: only requests with this method.
+            path: only requests whose path and query, as received, contain this text or match this pattern.
+            after: how many matching requests pass first.
+            times: the number of requests to strike, one by default; None means without end.
+            delay: seconds to wait before striking.
+
+        Returns:
+            The fault, which counts what it strikes and can be cancelled.
+        """
         require(isinstance(data, bytes), "data must be bytes")
 
         async def act(exchange: Exchange) -> None:
@@ -141,7 +207,20 @@ class Faults:
         return self._end("raw", act, _NONE, when)
 
     def slow(self, seconds: float, *, acted: bool = True, **when: Unpack[When]) -> Fault:
-        """Answer `seconds` late, with the work done at once, or with `acted=False` done late too."""
+        """Answer late.
+
+        Args:
+            seconds: how late, at least 0.
+            acted: whether the work is done at once, and only its answer is late; True by default.
+            method: only requests with this method.
+            path: only requests whose path and query, as received, contain this text or match this pattern.
+            after: how many matching requests pass first.
+            times: the number of requests to strike, one by default; None means without end.
+            delay: seconds to wait before striking.
+
+        Returns:
+            The fault, which counts what it strikes and can be cancelled.
+        """
         require(is_number(seconds) and seconds >= 0, "seconds must be at least 0")
 
         async def act(exchange: Exchange) -> Reply:
@@ -155,7 +234,20 @@ class Faults:
         return self._change("slow", act, "work", when)
 
     def between(self, change: Callable[[], object], *, before: bool = False, **when: Unpack[When]) -> Fault:
-        """Call `change` after the work and before its answer is sent, or with `before=True` before the work."""
+        """Call a function while a request is handled.
+
+        Args:
+            change: the function to call, without arguments.
+            before: whether to call it before the work; by default after it, before the answer is sent.
+            method: only requests with this method.
+            path: only requests whose path and query, as received, contain this text or match this pattern.
+            after: how many matching requests pass first.
+            times: the number of requests to strike, one by default; None means without end.
+            delay: seconds to wait before striking.
+
+        Returns:
+            The fault, which counts what it strikes and can be cancelled.
+        """
         require(callable(change), "change must be a function")
 
         async def act(exchange: Exchange) -> Reply:
@@ -169,10 +261,19 @@ class Faults:
         return self._change("between", act, "work", when)
 
     def edit(self, change: Callable[[Any], Any], **when: Unpack[When]) -> Fault:
-        """Send what `change` makes of the JSON that would have been sent.
+        """Send what a function makes of the JSON that would have been sent.
 
-        It may return another value, or bytes that are sent as they are, or change its argument and return None. It
-        receives an answer that is not JSON as bytes.
+        Args:
+            change: takes the JSON, or bytes if the answer is not JSON. It returns another value, or bytes that are sent
+                as they are, or changes its argument and returns None.
+            method: only requests with this method.
+            path: only requests whose path and query, as received, contain this text or match this pattern.
+            after: how many matching requests pass first.
+            times: the number of requests to strike, one by default; None means without end.
+            delay: seconds to wait before striking.
+
+        Returns:
+            The fault, which counts what it strikes and can be cancelled.
         """
         require(callable(change), "change must be a function")
 
