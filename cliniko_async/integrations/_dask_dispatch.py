@@ -247,9 +247,13 @@ async def _uncancelled(work: Coroutine[Any, Any, T]) -> T:
     task = cast("asyncio.Task[Any]", asyncio.current_task())
     before = task.cancelling()
     result = await work
-    if task.cancelling() > before:
-        raise asyncio.CancelledError
+    _raise_lost(task.cancelling() - before)
     return result
+
+
+def _raise_lost(cancellations: int) -> None:
+    if cancellations:
+        raise asyncio.CancelledError
 
 
 def _task(packed: bytes) -> "Callable[[], Reply]":
