@@ -1,4 +1,4 @@
-"""An async client for the Cliniko API: typed records, lists that lose nothing, and the rate limit kept.
+"""An async client for the Cliniko API, with typed records, complete lists and a rate limiter.
 
 ```python
 async with Cliniko(api_key, app_name="Rosters", contact_email="it@example.com") as cliniko:
@@ -6,7 +6,7 @@ async with Cliniko(api_key, app_name="Rosters", contact_email="it@example.com") 
         print(appointment_type.name)
 ```
 
-Every name is loaded when it is first used: importing the package loads nothing else, not even aiohttp.
+Names are loaded on first use, so that importing the package stays fast: it does not even load aiohttp.
 """
 
 import importlib
@@ -55,7 +55,7 @@ _NAMES: dict[str, tuple[str, ...]] = {
     "pagination": ("Page", "Paginator"),
     "pool": ("AccountPool", "AccountResult"),
 }
-"""The public names that no resource file defines, by module. `make docs` writes `__init__.pyi` from these and those."""
+"""The public names that no resource file defines, by module. `make docs` also writes `__init__.pyi` from them."""
 
 if not TYPE_CHECKING:
     _NAMES_OF = {**_NAMES, **{f"resources.{module}": names for module, names in _RESOURCE_NAMES.items()}}

@@ -1,4 +1,4 @@
-"""What newer Pythons have and 3.11 has not."""
+"""Backports of what Python 3.11 lacks."""
 
 import asyncio
 import functools
@@ -9,7 +9,7 @@ import warnings
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from ._frames import hides_locals
+from ._frames import hides_locals, mark_coroutine_function
 
 __all__ = ["TypedDict", "deprecated", "heed_cancellation", "is_typeddict"]
 
@@ -17,9 +17,10 @@ T = TypeVar("T")
 
 
 async def heed_cancellation(work: Awaitable[T]) -> T:
-    """Await it, and raise a cancellation behind it that it has lost.
+    """Await `work`, and raise a cancellation that it swallowed.
 
-    Until 3.12 `asyncio.wait_for`, by which redis-py waits, loses one that comes just as what it waits for ends.
+    Before 3.12 `asyncio.wait_for`, which redis-py uses, swallows a cancellation that arrives just as the awaited work
+    finishes.
     """
     task = asyncio.current_task()
     before = task.cancelling() if task else 0
@@ -35,14 +36,14 @@ if TYPE_CHECKING:
 
     from typing_extensions import deprecated
 else:
-    # Before 3.12 pydantic takes no other TypedDict than that of typing_extensions, which aiohttp needs there as well.
+    # Before 3.12 pydantic only accepts the TypedDict of typing_extensions, which aiohttp requires there too.
     _typing = importlib.import_module("typing_extensions" if sys.version_info < (3, 12) else "typing")
     TypedDict, is_typeddict = _typing.TypedDict, _typing.is_typeddict
 
     F = TypeVar("F", bound=Callable[..., Any])
 
     def deprecated(message: str) -> Callable[[F], F]:
-        """Mark an operation as deprecated, for the type checkers and with a warning at each call.
+        """Mark an operation as deprecated, for type checkers and with a warning on each call.
 
         As with `hides_locals`, no error leaves the call with its arguments in the traceback.
         """
@@ -59,14 +60,6 @@ else:
                     del args, kwargs
 
             warning.__deprecated__ = message
-            return _mark_coroutine(warning) if inspect.iscoroutinefunction(function) else warning
+            return mark_coroutine_function(warning) if inspect.iscoroutinefunction(function) else warning
 
         return mark
-
-    def _set_flag(function: F) -> F:
-        # Until 3.12 nothing but the code's own flag says so. It makes no difference to how the function runs.
-        code = function.__code__
-        function.__code__ = code.replace(co_flags=code.co_flags | inspect.CO_COROUTINE)
-        return function
-
-    _mark_coroutine = getattr(inspect, "markcoroutinefunction", _set_flag)

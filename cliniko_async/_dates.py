@@ -1,7 +1,7 @@
-"""The real classes of dates and times, and the plain value of their subclasses.
+"""The real date and datetime classes, and conversion from their subclasses.
 
-Libraries that freeze time in tests replace `date` and `datetime` in every module that holds them. The classes are taken
-here once, from below whatever stands in their place, and kept where no such library looks: not as a module's attribute.
+Libraries that freeze time in tests replace `date` and `datetime` in every module that holds them. The real classes are
+looked up here once, even if already replaced, and kept on a class, because such libraries only patch module attributes.
 """
 
 import datetime as dt
@@ -27,26 +27,26 @@ if TYPE_CHECKING:
 else:
     Date = Annotated[Real.date, "a day"]
     DateTime = Annotated[Real.datetime, msgspec.Meta(tz=True)]
-"""A day, and a moment that always has a zone; a stamp without one does not fit."""
+"""`Date` is a day. `DateTime` is a moment with a time zone; a value without one is invalid."""
 
 
 def is_date(value: object) -> TypeGuard[dt.date]:
-    """Whether a value is a day; a datetime, which is a date to Python, is not."""
+    """Return whether a value is a date but not a datetime, which is a subclass of it."""
     return isinstance(value, Real.date) and not isinstance(value, Real.datetime)
 
 
 def is_datetime(value: object) -> TypeGuard[dt.datetime]:
-    """Whether a value is a moment that Python can hold; the NaT of pandas is a datetime whose year is not a number."""
+    """Return whether a value is a valid datetime, unlike the NaT of pandas, whose year is NaN."""
     return isinstance(value, Real.datetime) and dt.MINYEAR <= value.year <= dt.MAXYEAR
 
 
 def plain_date(value: dt.date) -> dt.date:
-    """Return the day that an instance of any subclass stands for."""
+    """Return a date, or an instance of any subclass, as a plain `date`."""
     return value if type(value) is Real.date else Real.date(value.year, value.month, value.day)
 
 
 def plain_datetime(value: dt.datetime) -> dt.datetime:
-    """Return the moment that an instance of any subclass stands for, to the microsecond."""
+    """Return a datetime, or an instance of any subclass, as a plain `datetime`, to the microsecond."""
     if type(value) is Real.datetime:
         return value
     day, time = (value.year, value.month, value.day), (value.hour, value.minute, value.second, value.microsecond)
@@ -54,5 +54,5 @@ def plain_datetime(value: dt.datetime) -> dt.datetime:
 
 
 def is_fractional(value: dt.datetime) -> bool:
-    """Whether a moment lies between two seconds; that of pandas may do so by nanoseconds alone."""
+    """Return whether a moment has a fraction of a second, which in pandas may be only nanoseconds."""
     return bool(value.microsecond or getattr(value, "nanosecond", 0))

@@ -1,38 +1,40 @@
-"""Errors whose tracebacks hold no local variables: error reporters record those, and some hold a key or a patient."""
+"""Removes local variables from tracebacks: error reporters record them, and some hold a key or patient data."""
 
 import functools
 import gc
+import inspect
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from types import FrameType, TracebackType
-from typing import ParamSpec, TypeVar, cast
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, cast
 
 P = ParamSpec("P")
 R = TypeVar("R")
+F = TypeVar("F", bound=Callable[..., Any])
 
 
 class HiddenLocals:
-    """A block that empties the local variables of every frame it called, when an error leaves it.
+    """A context manager that clears the local variables of every frame called in its block when an error leaves it.
 
-    That includes the frames of the errors that this one is chained to, those of aiohttp, and those of the user's own
-    code below. The lines and names of a traceback stay. An error that the caller was handling before is left alone.
+    That includes the frames of chained errors, of aiohttp and of user code called in the block. The traceback keeps its
+    lines and function names. An error that the caller was already handling is left alone.
     """
 
     __slots__ = ("_dropped", "_outer")
 
     def __init__(self, *dropped: type[BaseException]) -> None:
-        """Take the kinds of errors that no other error stays chained to."""
+        """Create the block; errors are unchained from errors of the `dropped` classes."""
         self._dropped = dropped
 
     def __enter__(self) -> None:
-        """Remember what the caller is handling, by a number: a reference would keep its frames alive."""
+        """Remember the error that the caller is handling, by its `id`, as a reference would keep its frames alive."""
         self._outer = id(sys.exception())
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        """Empty the frames of the error, if there is one."""
+        """Clear the frames of the error, if there is one."""
         if error is not None:
             for one in _chain(error, {self._outer}):
                 _clear(one.__traceback__)
@@ -43,7 +45,7 @@ class HiddenLocals:
 
 
 def _chain(error: BaseException, seen: set[int]) -> Iterator[BaseException]:
-    """Yield an error and those that it is chained to or made of, each once and none of those seen before."""
+    """Yield an error, its chained errors and the members of its groups, each once, without those already seen."""
     pending: list[BaseException | None] = [error]
     while pending:
         one = pending.pop()
@@ -59,26 +61,71 @@ def _chain(error: BaseException, seen: set[int]) -> Iterator[BaseException]:
 def _clear(traceback: TracebackType | None) -> None:
     while traceback is not None:
         if _is_finished(traceback.tb_frame):
-            with suppress(RuntimeError):  # It runs, or waits in a generator, as 3.13 and later say.
+            with suppress(RuntimeError):  # The frame is running or, from 3.13, suspended.
                 traceback.tb_frame.clear()
         traceback = traceback.tb_next
 
 
 def _is_finished(frame: FrameType) -> bool:
-    # Up to 3.12, clearing the frame of a coroutine that waits closes it. An error that was kept and raised again may
-    # name such a frame. Only a finished one owns what it refers to.
+    # Up to 3.12, clearing the frame of a suspended coroutine closes it, and the traceback of an error that is raised
+    # again may include such a frame. Only a finished frame owns its references.
     return sys.version_info >= (3, 13) or any(one is frame.f_code for one in gc.get_referents(frame))
 
 
 def hides_locals(function: Callable[P, R]) -> Callable[P, R]:
-    """Decorate a function so that no error leaves it with its arguments or local variables in the traceback."""
+    """Decorate a function so that no error leaves it with its arguments or local variables in the traceback.
+
+    A coroutine function stays one. A call of it that is cancelled before it starts shows its arguments neither.
+    """
+    is_coroutine = inspect.iscoroutinefunction(function)
 
     @functools.wraps(function)
     def call(*args: P.args, **kwargs: P.kwargs) -> R:
         try:
             with HiddenLocals():
-                return function(*args, **kwargs)
+                result = function(*args, **kwargs)
+            return _hidden(result) if is_coroutine else result
         finally:
             del args, kwargs
 
-    return call
+    return mark_coroutine_function(call) if is_coroutine else call
+
+
+class _Unstarted:
+    """A coroutine, in a variable of a frame that does not show its arguments; closed if it is never awaited."""
+
+    __slots__ = ("coroutine",)
+
+    def __init__(self, coroutine: Any) -> None:
+        self.coroutine = coroutine
+
+    def __del__(self) -> None:
+        self.coroutine.close()
+
+
+def _hidden(coroutine: Any) -> Any:
+    """Return a coroutine that awaits another one, has its name, and shows none of its local variables."""
+    outer: Any = _await(_Unstarted(coroutine))
+    outer.__name__, outer.__qualname__ = coroutine.__name__, coroutine.__qualname__
+    return outer
+
+
+async def _await(unstarted: _Unstarted) -> Any:
+    with HiddenLocals():
+        return await unstarted.coroutine
+
+
+if TYPE_CHECKING:
+
+    def mark_coroutine_function(function: F) -> F:
+        """Mark a function that returns a coroutine, so that `inspect` takes it for a coroutine function."""
+        return function
+else:
+
+    def _set_flag(function: F) -> F:
+        # Before 3.12 only the code flag marks a coroutine function. It does not change how the function runs.
+        code = function.__code__
+        function.__code__ = code.replace(co_flags=code.co_flags | inspect.CO_COROUTINE)
+        return function
+
+    mark_coroutine_function = getattr(inspect, "markcoroutinefunction", _set_flag)

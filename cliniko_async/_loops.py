@@ -1,10 +1,10 @@
-"""What is asked of event loops from anywhere."""
+"""Helpers for event loops."""
 
 import asyncio
 
 
 def runs_here(loop: asyncio.AbstractEventLoop | None) -> bool:
-    """Whether this is called from inside of the loop."""
+    """Return whether this is called from within the loop."""
     try:
         return asyncio.get_running_loop() is loop
     except RuntimeError:

@@ -1,4 +1,4 @@
-"""What goes over the wire, as values: requests, answers, credentials and the server they belong to. No I/O."""
+"""Requests, responses, credentials and the server, as values without I/O."""
 
 import base64
 import datetime as dt
@@ -22,21 +22,21 @@ _REPEATABLE = {"GET", "HEAD", "OPTIONS", "PUT", "PATCH", "DELETE"}
 
 
 class RedactedRepr:
-    """Shows its name alone, to `repr` and to rich: what it holds may be secret, or about a patient."""
+    """Shows only its class name in `repr` and rich, as its values may be secret or about a patient."""
 
     __slots__ = ()
 
     def __repr__(self) -> str:
-        """The name."""
+        """Return the class name."""
         return f"{type(self).__name__}(…)"
 
     def __rich_repr__(self) -> list[tuple[str, Any]]:
-        """None of the fields, which rich would show in a traceback with its locals."""
+        """Return no fields, which rich would otherwise show in tracebacks with local variables."""
         return []
 
 
 class Request(RedactedRepr, msgspec.Struct, frozen=True):
-    """One request. The same value is sent again when it is repeated.
+    """One request. A retry sends the same value again.
 
     Attributes:
         method: The HTTP method.
@@ -50,24 +50,24 @@ class Request(RedactedRepr, msgspec.Struct, frozen=True):
 
     @property
     def path(self) -> str:
-        """The path of the URL without its query, which may hold what was searched for."""
+        """The path of the URL, without the query, which may contain search terms."""
         return URL(self.url, encoded=True).raw_path
 
     @property
     def repeatable(self) -> bool:
-        """Whether sending it twice leaves the account as sending it once does."""
-        # Cancelling may notify patients, each time.
+        """Whether sending it twice has the same effect as sending it once."""
+        # Each cancellation may notify patients.
         cancels = self.method == "PATCH" and self._acts("/cancel")
         return self.archives or (self.method in _REPEATABLE and not cancels)
 
     @property
     def archives(self) -> bool:
-        """Whether it archives a record, by the path that the API has for it."""
+        """Whether it archives a record, according to its path."""
         return self.method == "POST" and self._acts("/archive")
 
     @property
     def removes(self) -> bool:
-        """Whether a second one finds nothing left to do and says so with a 404."""
+        """Whether repeating it results in a 404, because the record is gone."""
         return self.method == "DELETE" or self.archives
 
     def _acts(self, action: str) -> bool:
@@ -79,7 +79,7 @@ class Request(RedactedRepr, msgspec.Struct, frozen=True):
         return URL(self.url, encoded=True).host_port_subcomponent or ""
 
     def __repr__(self) -> str:
-        """Method, host and path; a query and a body may name a patient."""
+        """Return method, host and path, but not query and body, which may name a patient."""
         return f"{self.method} {self.host}{self.path}"
 
 
@@ -88,16 +88,16 @@ class FileRequest(Request, frozen=True):
 
     @property
     def repeatable(self) -> bool:
-        """Whether it may be sent again: always, as the store forgets a file that the API never names."""
+        """Whether it may be sent again: always, as a stored file without an attachment record has no effect."""
         return True
 
     def __repr__(self) -> str:
-        """Method and host."""
+        """Return method and host."""
         return f"{self.method} {self.host}"
 
 
 class Response(RedactedRepr, msgspec.Struct, frozen=True):
-    """A response that was read to its end.
+    """A response that was read completely.
 
     Attributes:
         status: The HTTP status.
@@ -110,7 +110,7 @@ class Response(RedactedRepr, msgspec.Struct, frozen=True):
     headers: Mapping[str, str]
     body: bytes
     elapsed: float = 0.0
-    """Seconds from the start of its request to the end of it."""
+    """Seconds from the start of the request to the end of the response."""
 
     def json(self) -> Any:
         """Parse the body as JSON.
@@ -127,12 +127,12 @@ class Response(RedactedRepr, msgspec.Struct, frozen=True):
             raise ValueError("the JSON is nested too deeply") from None
 
     def __repr__(self) -> str:
-        """Status and size; the body may be about a patient."""
+        """Return status and size, but not the body, which may be about a patient."""
         return f"Response({self.status}, {len(self.body)} bytes)"
 
 
 def date_of(response: Response, header: str = "Date") -> float | None:
-    """Return the Unix time that a header of an answer states, or None if it is missing or not a date."""
+    """Return the date in a header of a response as Unix time, or None if it is missing or not a date."""
     try:
         date = email.utils.parsedate_to_datetime(response.headers[header])
         # HTTP dates are in UTC, with or without a zone.
@@ -142,34 +142,34 @@ def date_of(response: Response, header: str = "Date") -> float | None:
 
 
 class Credentials(RedactedRepr, msgspec.Struct, frozen=True):
-    """Who asks: the headers that the API requires of every request."""
+    """The API key and User-Agent, which the API requires with every request."""
 
     api_key: str
     user_agent: str
 
     def headers(self) -> dict[str, str]:
-        """Give the headers of a request, the secret one among them."""
+        """Return the headers of a request, including the API key."""
         basic = base64.b64encode(f"{self.api_key}:".encode()).decode()
         return {"Authorization": f"Basic {basic}", "Accept": "application/json", "User-Agent": self.user_agent}
 
     def __repr__(self) -> str:
-        """Never the key."""
+        """Return the User-Agent, but never the key."""
         return f"Credentials({self.user_agent!r})"
 
 
 class Server(msgspec.Struct, frozen=True):
-    """The server and base path that a key belongs to, and nothing beside them."""
+    """The server and base path that a key belongs to."""
 
     base_url: str
 
     def url(self, path: str) -> str:
-        """Give the URL of a path below the base path."""
+        """Return the URL of a path below the base path."""
         return self.base_url + path
 
     def own(self, url: str) -> str | None:
-        """Give `url` when it lies on this server below its base path, else None."""
+        """Return `url` if it is on this server below its base path, otherwise None."""
         if isinstance(url, str) and url.startswith(self.base_url) and _PLAIN.fullmatch(url, len(self.base_url)):
-            return url  # As nearly all are: no parser can read it in another way.
+            return url  # The fast path, for nearly all URLs: no parser can read it differently.
         try:
             parts, base = URL(url, encoded=True), URL(self.base_url, encoded=True)
             same = (parts.scheme, parts.host, parts.port) == (base.scheme, base.host, base.port)
@@ -184,12 +184,12 @@ class Server(msgspec.Struct, frozen=True):
 
 
 def _escapes(url: str) -> bool:
-    """Whether a URL has signs that a parser on the way might read in another way, or not send at all."""
+    """Return whether a URL has characters that other parsers might interpret differently, or not send at all."""
     return not url.isascii() or not url.isprintable() or any(sign in url for sign in " \\#")
 
 
 def shard_of(api_key: str) -> str | None:
-    """Return the shard that a key names after its last hyphen, the default without a hyphen, or None if it is none."""
+    """Return the shard after the last hyphen of a key, the default without a hyphen, or None if it is invalid."""
     _, hyphen, suffix = api_key.rpartition("-")
     if not hyphen:
         return DEFAULT_SHARD
@@ -197,17 +197,17 @@ def shard_of(api_key: str) -> str | None:
 
 
 def is_email(text: str) -> bool:
-    """Whether a text looks like an e-mail address."""
+    """Return whether a string looks like an e-mail address."""
     return text.isascii() and text.isprintable() and _EMAIL.fullmatch(text) is not None
 
 
 def is_id(value: str) -> bool:
-    """Whether a text is an id as the API gives them: up to 19 digits."""
+    """Return whether a string is an id of the API: up to 19 digits."""
     return _ID.fullmatch(value) is not None
 
 
 def is_unicode(text: str) -> bool:
-    """Whether a text can be encoded: it holds no half of a surrogate pair."""
+    """Return whether a string can be encoded, as it has no lone surrogate."""
     try:
         text.encode()
     except UnicodeEncodeError:
@@ -216,7 +216,7 @@ def is_unicode(text: str) -> bool:
 
 
 def is_loopback(host: str) -> bool:
-    """Whether a host is this machine."""
+    """Return whether a host is this machine."""
     if host == "localhost":
         return True
     try:
@@ -226,5 +226,5 @@ def is_loopback(host: str) -> bool:
 
 
 def as_object(value: object) -> dict[str, Any] | None:
-    """Return a JSON value if it is an object, else None."""
+    """Return a JSON value if it is an object, otherwise None."""
     return cast("dict[str, Any]", value) if isinstance(value, dict) else None

@@ -1,6 +1,6 @@
-"""Runs scripts in Redis, and says in plain words why it cannot be used, without its address or a secret.
+"""Runs scripts in Redis, and explains why Redis cannot be used, without its address or a secret.
 
-The texts of redis-py and of the server are not passed on: they may show the host, the user or what was sent.
+The messages of redis-py and of the server are not passed on: they may show the host, the user or what was sent.
 """
 
 import asyncio
@@ -30,25 +30,25 @@ _REASONS = {
     "OutOfMemoryError": ("Redis is out of memory", False),
     "ClusterDownError": ("the Redis cluster is down", False),
 }
-"""By class of error: what it says, and whether waiting cannot help. By name, as redis-py may not be installed."""
+"""The message for each error class, and whether waiting is useless; by class name, as redis-py may be missing."""
 
 _CONNECTION_ERRORS = {"ConnectionError", "OSError"}
 
 
 class RedisLostError(Exception):
-    """Redis cannot be used, or it is not known whether it did what was asked; the text says why."""
+    """Redis cannot be used, or it is unknown whether it executed the command; the message explains why."""
 
     def __init__(self, reason: str, *, lasting: bool = False) -> None:
-        """Take the reason, and whether waiting cannot help."""
+        """Create the error with its reason; `lasting` means that waiting cannot help."""
         super().__init__(reason)
         self.lasting = lasting
 
 
 class ScriptRunner:
-    """Runs scripts that touch one key, so that they run on a cluster too."""
+    """Runs scripts that use one key each, so that they also run on a cluster."""
 
     def __init__(self, redis: "Redis | RedisCluster", timeout: float) -> None:
-        """Take a client, which is neither changed nor closed, and the seconds within which it must answer.
+        """Create with a client, which is neither changed nor closed, and the seconds within which it must answer.
 
         Raises:
             ImportError: redis-py is not installed.
@@ -60,7 +60,7 @@ class ScriptRunner:
         self._timeouts = Timeouts(timeout)
 
     async def run(self, script: str, key: str, *arguments: bytes | int) -> Any:
-        """Run a script and return what it returns, with texts as bytes.
+        """Run a script and return its result, with strings as bytes.
 
         Raises:
             RedisLostError: Redis cannot be used, or did not answer.
@@ -70,9 +70,9 @@ class ScriptRunner:
                 return await self._bounded("EVALSHA", _digest(script), 1, key, *arguments)
             except self._unknown_script:
                 return await self._bounded("EVAL", script, 1, key, *arguments)
-        except Exception as error:  # noqa: BLE001  (a cluster raises what is not a RedisError)
+        except Exception as error:  # noqa: BLE001  (a cluster also raises errors that are not a RedisError)
             lost = _lost(error)
-        # Not inside the handler: the error of redis-py names the server, and its frames hold the password.
+        # Not in the handler: the error of redis-py names the server, and its frames hold the password.
         raise lost
 
     async def _bounded(self, *command: str | bytes | int) -> Any:
@@ -86,9 +86,9 @@ def _digest(script: str) -> str:
 
 
 def _lost(error: Exception) -> RedisLostError:
-    """Return the error for what the client of Redis raised."""
-    # A client that tries again by itself until it is timed out has the reason in the chain of its error.
-    links = [link for link in _chain(error) if not isinstance(link, asyncio.CancelledError)]
+    """Return the error to raise in place of one from the Redis client."""
+    # If the client retries by itself until the timeout, only the chain of its error contains the reason.
+    links = [link for link in chain(error) if not isinstance(link, asyncio.CancelledError)]
     for link in links:
         for name in _names(link):
             if name in _REASONS:
@@ -108,7 +108,8 @@ def _lost(error: Exception) -> RedisLostError:
     return RedisLostError(f"the Redis client raised {names[0]}")
 
 
-def _chain(error: BaseException | None) -> Iterator[BaseException]:
+def chain(error: BaseException | None) -> Iterator[BaseException]:
+    """Yield an error and the errors that led to it."""
     while error is not None:
         yield error
         error = error.__cause__ or error.__context__
@@ -124,9 +125,9 @@ def _is_of_connection(error: BaseException) -> bool:
 
 
 def _system_reason(error: BaseException) -> str | None:
-    """Return the words of the operating system, if the error has any."""
+    """Return the message of the operating system or of TLS, if there is one."""
     if isinstance(error, ssl.SSLCertVerificationError):
-        # What follows the comma is the name of the host.
+        # The host name follows the comma.
         return f"certificate verify failed: {error.verify_message.partition(',')[0]}"
     if isinstance(error, ssl.SSLError):
         return f"TLS failed: {error.reason}"
@@ -137,6 +138,6 @@ def _system_reason(error: BaseException) -> str | None:
 
 
 def _errno(error: OSError) -> int | None:
-    # Where a host has several addresses, asyncio joins the errors of all in one text.
+    # For a host with several addresses, asyncio joins the messages of all errors into one.
     found = re.search(r"\[Errno (\d+)\]", str(error))
     return error.errno or (int(found[1]) if found else None)

@@ -1,20 +1,20 @@
-"""The one rule for misspelt names: an error suggests the nearest valid one."""
+"""Suggestions for misspelt names: an error names the closest valid one."""
 
 from collections.abc import Iterable
 
 _LONGEST = 64
-"""Longer texts are not names that somebody typed, and comparing them takes long."""
+"""Longer texts are unlikely to be names, and slow to compare."""
 
 
 def did_you_mean(name: object, known: Iterable[str], otherwise: str = "") -> str:
     """Return the end of a message about a misspelt name.
 
     Args:
-        name: What was given. It is not repeated in the message.
+        name: The name that was given. The message does not repeat it.
         known: The valid names.
-        otherwise: What to say if no valid name is near.
+        otherwise: The text to return if no valid name is close.
     """
-    # Private names are looked for by tools, which do not read the message.
+    # Tools look up private names, and do not read the message.
     if not isinstance(name, str) or len(name) > _LONGEST or name.startswith("_"):
         return otherwise
     import difflib  # noqa: PLC0415  (only errors need it)

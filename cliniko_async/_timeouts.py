@@ -1,4 +1,4 @@
-"""Timeouts of one length that share one timer of the event loop."""
+"""Timeouts of equal length that share one timer of the event loop."""
 
 import asyncio
 from collections.abc import Awaitable
@@ -9,9 +9,9 @@ T = TypeVar("T")
 
 
 class Timeouts:
-    """Timeouts of one length. As all are equally long, the first to begin is the first to end, and one timer is enough.
+    """Timeouts of equal length. They end in the order in which they began, so one timer is enough.
 
-    A timer for each, as `asyncio.timeout` sets and cancels, adds 7 to 8 % to a tiny call; this adds 4 %.
+    One timer each, which `asyncio.timeout` would set and cancel, adds 7 to 8 % to a small call; this adds 4 %.
     The timer stays set until it fires, and is set again only while a timeout is running.
     """
 
@@ -22,7 +22,7 @@ class Timeouts:
         self._loop: asyncio.AbstractEventLoop | None = None
 
     def scope(self) -> "TimeoutScope":
-        """Return a block, for `async with`, that raises a `TimeoutError` if it takes longer."""
+        """Return an async context manager that raises `TimeoutError` if its block takes longer."""
         return TimeoutScope(self)
 
     async def bound(self, work: Awaitable[T]) -> T:
@@ -35,11 +35,11 @@ class Timeouts:
             return await work
 
     def begin(self, timeout: asyncio.Timeout) -> None:
-        """Let a timeout expire when its time is over."""
+        """Start a timeout, which expires after `seconds`."""
         loop = asyncio.get_running_loop()
         end = loop.time() + self.seconds
         if self._loop is not loop:
-            # No timer ends what an earlier loop left.
+            # Timeouts left over from an earlier loop have no timer.
             self._ends.clear()
             self._loop = loop
             loop.call_at(end, self._expire, loop)
@@ -61,12 +61,12 @@ class Timeouts:
 
 
 class TimeoutScope:
-    """A block that is bounded by a timeout."""
+    """An async context manager that limits the duration of its block."""
 
     __slots__ = ("_timeout", "_timeouts")
 
     def __init__(self, timeouts: Timeouts) -> None:
-        """Create the block of one timeout."""
+        """Create the scope of one timeout."""
         self._timeouts = timeouts
         self._timeout = asyncio.timeout(None)
 

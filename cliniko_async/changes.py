@@ -1,4 +1,4 @@
-"""What changed since last time: a stream of versions, and a cursor after each of them."""
+"""Changes since an earlier run, with a cursor after each of them."""
 
 import datetime as dt
 from functools import partial
@@ -30,11 +30,12 @@ _KINDS: tuple[tuple[str, ChangeKind], ...] = (
 
 @attrs.frozen
 class Change(Holder, Generic[T]):
-    """A record as it is now.
+    """A record in its current state.
 
     Attributes:
         record: The record.
-        kind: `"upsert"` if it is there; otherwise whether it is archived, cancelled or deleted.
+        kind: `"archive"`, `"cancel"` or `"delete"` if the record is archived, cancelled or deleted, otherwise
+            `"upsert"`.
     """
 
     record: T
@@ -42,22 +43,22 @@ class Change(Holder, Generic[T]):
 
 
 class Changes(Generic[T]):
-    """The changes of a resource since a moment or a cursor; each use starts anew.
+    """The changes of a resource since a moment or a cursor. Each use starts over.
 
     `async for change in changes` yields them in the order of `updated_at`, up to the server's time of the first
     response.
     """
 
     def __init__(self, spec: ListSpec[T], since: dt.datetime | str | None, overlap: float) -> None:
-        """Describe a run over changes.
+        """Create a description of a run over changes.
 
         Args:
-            spec: What to request and what the pages consist of.
-            since: A moment, or the cursor of an earlier run; by default, the first change.
-            overlap: Seconds by which a version may become visible after its `updated_at` and still be found.
+            spec: What to request, and how its pages are decoded.
+            since: A moment, or the cursor of an earlier run. None starts at the first change.
+            overlap: Seconds after its `updated_at` within which a version may become visible and still be found.
 
         Raises:
-            InvalidRequestError: `since` is outside the calendar, or is not a cursor of these changes.
+            InvalidRequestError: `since` is outside the years 1 to 9999, or is not a cursor of these changes.
         """
         self._spec = spec
         query = spec.query
@@ -86,10 +87,10 @@ class ChangeIterator(Generic[T]):
     """A run over changes; after an error the next step requests the same page again."""
 
     def __init__(self, pager: Pager[T]) -> None:
-        """Take what requests the pages.
+        """Create an iterator over changes.
 
         Args:
-            pager: The position in the list, and what requests its pages.
+            pager: Requests the pages and tracks the position.
         """
         self._records = RecordIterator(pager)
 

@@ -1,4 +1,4 @@
-"""The client: its options, one attribute for each resource, and requests that are not modelled."""
+"""The client: its options, an attribute for each resource, and requests for anything without a method."""
 
 import json
 import os
@@ -45,7 +45,7 @@ class ViewOptions(TypedDict, total=False):
     Args:
         timeout: Seconds for one attempt.
         deadline: Seconds for one call, including waits and retries, or None for no limit.
-        retry: How often a request is sent, and the waits between two attempts.
+        retry: How often to send a request, and the waits between attempts.
         priority: "interactive" or "bulk".
     """
 
@@ -74,7 +74,7 @@ class _Options:
 
 
 class _View:
-    """The part of a client that resources use: it sends requests with the options of the client."""
+    """The part of a client that resources use to send requests with its options."""
 
     def __init__(self, manager: SessionManager, options: _Options) -> None:
         self._manager = manager
@@ -99,8 +99,9 @@ class _View:
 class Cliniko(ResourceAttributes, OnePerProcess):
     """A client of the Cliniko API for one API key.
 
-    Use it with `async with`, or call `aclose()` when you are done. It can be created outside an event loop, and belongs
-    to the loop of its first request. Each resource is an attribute, such as `cliniko.appointment_types`.
+    Use it with `async with`, or call `aclose()` when you are done. It can be created outside an event loop, and binds
+    to the loop of `session`, or else of its first request. Each resource is an attribute, such as
+    `cliniko.appointment_types`.
 
     Args:
         api_key: The API key. The text after its last hyphen is the shard, such as "au2". The key never appears in a
@@ -109,14 +110,14 @@ class Cliniko(ResourceAttributes, OnePerProcess):
         contact_email: The e-mail address at which Cliniko can reach you, for the User-Agent header.
         shard: The shard, if it is not at the end of the key. None, the default, takes it from the key.
         base_url: The URL of another server, such as a sandbox or a proxy; https, unless the host is loopback. None, the
-            default, for that of the shard.
+            default, uses that of the shard.
         session: Your own `aiohttp.ClientSession`, which is used, never changed and never closed. None, the default,
             opens one with the first request.
         timeout: Seconds for one attempt; 40 by default.
         deadline: Seconds for one call (each request of an iteration), including waits for the rate limit and retries.
-            None, the default, for no limit.
-        retry: How often a request is sent, and the waits between two attempts; `RetryPolicy()` by default.
-        rate_limiter: The rate limiter. None, the default, for the one that all clients of this process with the same
+            None, the default, means no limit.
+        retry: How often to send a request, and the waits between attempts; `RetryPolicy()` by default.
+        rate_limiter: The rate limiter. None, the default, uses the one that all clients of this process with the same
             base URL and key share.
         priority: "interactive", the default, or "bulk", which waits for interactive requests.
 
@@ -140,7 +141,7 @@ class Cliniko(ResourceAttributes, OnePerProcess):
         rate_limiter: RateLimiter | None = None,
         priority: Priority = "interactive",
     ) -> None:
-        """Create the client. Nothing is opened before the first request."""
+        """Create the client. No connection is opened before the first request."""
         try:
             with HiddenLocals():
                 options = _Options(timeout, deadline, retry, priority)
@@ -157,7 +158,8 @@ class Cliniko(ResourceAttributes, OnePerProcess):
     def from_env(cls, **options: Any) -> Self:  # noqa: ANN401
         """Create a client from environment variables.
 
-        CLINIKO_API_KEY, CLINIKO_APP_NAME and CLINIKO_CONTACT_EMAIL are needed, CLINIKO_BASE_URL is optional.
+        CLINIKO_API_KEY, CLINIKO_APP_NAME and CLINIKO_CONTACT_EMAIL are required unless passed as options.
+        CLINIKO_BASE_URL is optional.
 
         Args:
             **options: The options of `Cliniko`. They take precedence over the environment.
@@ -182,16 +184,16 @@ class Cliniko(ResourceAttributes, OnePerProcess):
     def with_options(self, **options: Unpack[ViewOptions]) -> Self:
         """Return a view of the client with other options.
 
-        It shares the session and the rate limiter of the client, and closing it closes nothing.
+        It shares the session and the rate limiter of the client, and closing it has no effect.
 
         Args:
             timeout: Seconds for one attempt.
             deadline: Seconds for one call, including waits and retries, or None for no limit.
-            retry: How often a request is sent, and the waits between two attempts.
+            retry: How often to send a request, and the waits between attempts.
             priority: "interactive" or "bulk".
 
         Returns:
-            A client of the same class. Options that are left out are those of this client.
+            A client of the same class. Omitted options keep their values from this client.
 
         Raises:
             ConfigurationError: An option does not exist or is invalid.
@@ -199,7 +201,7 @@ class Cliniko(ResourceAttributes, OnePerProcess):
         try:
             changed = _changed(self._view.options, options)
         finally:
-            cast("dict[str, object]", options).clear()  # They may hold a key by mistake, which no traceback may show.
+            cast("dict[str, object]", options).clear()  # They may hold a key by mistake: keep it out of tracebacks.
         view = object.__new__(type(self))
         _copy_state(self, view)
         view._view = _View(self._manager, changed)
@@ -208,11 +210,11 @@ class Cliniko(ResourceAttributes, OnePerProcess):
 
     @property
     def resources(self) -> Mapping[str, AnyResource]:
-        """Every resource by its name. A resource has a `name`, `record`, `where` and `operations`."""
+        """All resources by name. A resource has a `name`, `record`, `where` and `operations`."""
         return Resources(self)
 
     async def __aenter__(self) -> Self:
-        """Return the client, which is closed at the end of the block."""
+        """Return the client, which closes at the end of the block."""
         self._manager.check_open()
         return self
 
@@ -227,6 +229,7 @@ class Cliniko(ResourceAttributes, OnePerProcess):
         if self._owner:
             await self._manager.close()
 
+    @hides_locals
     async def request(
         self,
         method: str,
@@ -235,21 +238,21 @@ class Cliniko(ResourceAttributes, OnePerProcess):
         params: Mapping[str, Scalar | Sequence[Scalar]] | None = None,
         json: Any = None,  # noqa: ANN401
     ) -> Response:
-        """Send a request that is not modelled, with the same rate limit, retries and errors.
+        """Send a request for which there is no method, with the same rate limit, retries and errors.
 
         Args:
             method: The HTTP method, such as "GET".
             path_or_url: A path such as "/appointment_types", or a URL on the server of the key.
-            params: The query: for each name a str, number or bool, or several of them. None for no query.
-            json: The body, of anything that JSON can express; None for no body.
+            params: The query: for each name a str, number or bool, or several of them. None adds no query.
+            json: The body, as any JSON value; None sends no body.
 
         Returns:
-            The response, whose status is a success.
+            The successful response.
 
         Raises:
             InvalidRequestError: The URL leads away from the server of the key, or an argument is invalid; nothing was
                 sent.
-            OutcomeUnknownError: A write may or may not have happened. Look before you send it again.
+            OutcomeUnknownError: A write may or may not have happened. Check before you send it again.
             ResponseError: The API answered with an error status.
             TransportError: No usable response arrived within `timeout`, `deadline` and the retries. It is safe to try
                 again.
@@ -268,7 +271,7 @@ class Cliniko(ResourceAttributes, OnePerProcess):
 
     @hides_locals
     def follow(self, link: Link[Any] | ListLink[Any]) -> Awaitable[Any] | Paginator[Any]:
-        """Follow a link, also to archived, cancelled, deleted and inactive records.
+        """Follow a link, including links to archived, cancelled, deleted and inactive records.
 
         Args:
             link: A link of a record.
@@ -278,23 +281,24 @@ class Cliniko(ResourceAttributes, OnePerProcess):
 
         Raises:
             TypeError: It is not a link.
-            InvalidRequestError: The link leads to another server, or no operation answers it; nothing was sent.
+            InvalidRequestError: The link leads to another server, or no operation can read it; nothing was sent.
             NotFoundError: The record no longer exists.
             ResponseError: The API answered with another error status.
             TransportError: No usable response arrived within `timeout`, `deadline` and the retries. It is safe to try
                 again.
-            DecodingError: The response is not what the API describes.
+            DecodingError: The response does not match the API's description.
         """
         if isinstance(link, ListLink):
             return follow_list(self._view, link)
         if isinstance(link, Link):
             return follow_link(self._view, link)
-        raise TypeError("a link is a Link or a ListLink of a record")
+        raise TypeError("link must be a Link or a ListLink of a record")
 
+    @hides_locals
     async def resolve(self, links: Iterable[Link[T] | None]) -> dict[str, T]:
-        """Read the records that many links lead to, up to 100 in one request.
+        """Read the records of many links, up to 100 per request.
 
-        Archived, cancelled, deleted and inactive records are found, too.
+        Archived, cancelled, deleted and inactive records are included.
 
         Args:
             links: Links to one record each; None is skipped.
@@ -304,17 +308,14 @@ class Cliniko(ResourceAttributes, OnePerProcess):
 
         Raises:
             TypeError: One of them is not a link to one record.
-            InvalidRequestError: A link leads to another server, or no operation answers it, or records of two resources
+            InvalidRequestError: A link leads to another server, no operation can read it, or records of two resources
                 have the same id.
             ResponseError: The API answered with an error status.
             TransportError: No usable response arrived within `timeout`, `deadline` and the retries. It is safe to try
                 again.
-            DecodingError: A response is not what the API describes.
+            DecodingError: A response does not match the API's description.
         """
-        found = resolve_links(self._view, links)
-        del links  # Their URLs may have a query.
-        with HiddenLocals():
-            return await found
+        return await resolve_links(self._view, links)
 
     async def limits(self) -> Limits:
         """Return the state of the rate limit.
@@ -328,7 +329,7 @@ class Cliniko(ResourceAttributes, OnePerProcess):
         return await self._manager.limiter.limits()
 
     def __repr__(self) -> str:
-        """Return the class and the server; never the key."""
+        """Return the class and the server, but never the key."""
         # An error reporter may show a client whose constructor failed.
         manager: SessionManager | None = getattr(self, "_manager", None)
         return f"Cliniko({manager.server.base_url!r})" if manager else "Cliniko(…)"
@@ -348,7 +349,7 @@ class Cliniko(ResourceAttributes, OnePerProcess):
 def _copy_state(client: Cliniko, view: Cliniko) -> None:
     """Copy the attributes of a client to a view, except for its resources, which have the options of the client."""
     state: Any = object.__getstate__(client)
-    # With slots, which a subclass may have, it is a pair.
+    # If a subclass has slots, the state is a pair.
     for part in cast("tuple[dict[str, object], ...]", state if isinstance(state, tuple) else (state,)):
         for name, value in part.items():
             if not (name in RESOURCES and isinstance(value, Resource)):
@@ -424,9 +425,9 @@ def _quoted(value: object) -> str:
 
 def _json(value: object) -> bytes:
     try:
-        # By Python's own encoder, as that of msgspec sends null for a float that is not a number.
+        # With Python's encoder, as that of msgspec writes NaN as null.
         plain = msgspec.to_builtins(value, str_keys=True)
         return json.dumps(plain, allow_nan=False, ensure_ascii=False, separators=(",", ":")).encode()
     except (msgspec.MsgspecError, TypeError, ValueError, RecursionError):
-        pass  # Raised outside of the handler: the error of the encoder may hold the value.
+        pass  # Raised outside the handler, as the encoder's error may contain the value.
     raise InvalidRequestError("json must be what JSON can express, in valid Unicode", argument="json")

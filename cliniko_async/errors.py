@@ -1,4 +1,4 @@
-"""The errors, as a tree by what the caller can do about them.
+"""The exception hierarchy, organised by what the caller can do.
 
 ```
 ClinikoError
@@ -6,23 +6,23 @@ ClinikoError
 ├── UsageError (RuntimeError)              closed, forked, or another event loop
 ├── InvalidRequestError (ValueError)       an argument of this call is invalid; nothing was sent
 │   └── InvalidFieldsError                 faults in the fields of a write
-├── OutcomeUnknownError                    a write that may or may not have happened: look before sending it again
+├── OutcomeUnknownError                    a write that may or may not have happened: check before sending it again
 ├── TransportError                         no usable answer, and repeating the call is safe
 │   ├── TransportTimeoutError (TimeoutError)
 │   └── DeadlineExceededError (TimeoutError)
-├── ResponseError                          any status that is not a success; a status without a class of its own
+├── ResponseError                          any error status, including those without their own class
 │   ├── BadRequestError 400   UnauthorizedError 401   ForbiddenError 403   NotFoundError 404
 │   ├── UnprocessableError 422
 │   ├── RateLimitedError 429
 │   └── ServerError 5xx
-├── DecodingError                          an answer that is not what the API describes
+├── DecodingError                          a response that does not match the API's description
 ├── PaginationError                        a list that cannot be read to its end
 │   └── PaginationDriftError               a list that changed while it was read
 └── LimiterUnavailableError                the store of a shared limiter cannot be used
 ```
 
-Whatever is caught as `TransportError` or `ServerError` may be retried; a write whose outcome is open is neither.
-No text of an error holds a key, a query, a body or a value of a record.
+A `TransportError` or `ServerError` may be retried; a write with an unknown outcome raises neither.
+No error message contains a key, a query, a body or a value of a record.
 """
 
 import datetime as dt
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 _SHOWN = 5
 _LONGEST_DETAIL = 500
 _NOT_TEXT = '<{["'
-"""How HTML, XML and JSON begin."""
+"""The first characters of HTML, XML and JSON."""
 _FIELD = re.compile(r"[\w.\[\]-]{1,64}", re.ASCII)
 
 
@@ -52,13 +52,13 @@ def _restore(cls: type["ClinikoError"], args: tuple[Any, ...], state: dict[str, 
 
 
 class ClinikoError(Exception):
-    """The base of every error of this library."""
+    """The base of all errors of this library."""
 
     cursor: str | None = None
-    """While iterating: the position to continue from, with `list(cursor=…)`."""
+    """While iterating: the position to continue from, with `list(cursor=…)` or `changes(…)`."""
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """Pickle by state, because most constructors take keyword arguments."""
+        """Pickle the state, because most constructors take keyword arguments."""
         return _restore, (type(self), self.args, self.__dict__.copy())
 
 
@@ -67,7 +67,7 @@ class ConfigurationError(ClinikoError, ValueError):
 
 
 class UsageError(ClinikoError, RuntimeError):
-    """The client is closed, or is used from another event loop than its own."""
+    """The client is closed, or is used from a different event loop."""
 
 
 class InvalidRequestError(ClinikoError, ValueError):
@@ -107,10 +107,10 @@ class InvalidFieldsError(InvalidRequestError):
 
 
 class _RequestError(ClinikoError):
-    """An error of one request, which it names with the number of attempts."""
+    """An error of one request; the message names the request and the number of attempts."""
 
     summary: ClassVar[str] = ""
-    """What happened, in plain words; empty if the reason says it."""
+    """What happened, in plain words; empty if the reason is enough."""
 
     def __init__(self, reason: str, *, request: Request, attempts: int = 1) -> None:
         super().__init__(reason)
@@ -164,7 +164,7 @@ class TransportTimeoutError(TransportError, TimeoutError):
 
 
 class DeadlineExceededError(TransportError, TimeoutError):
-    """A call took longer than `deadline`, including waits and retries, or could not have met it.
+    """A call did not finish within `deadline`, including waits and retries, or could not have.
 
     Attributes:
         retry_after: Seconds until the budget allows a request, or None if the call did not wait for the budget.
@@ -175,9 +175,9 @@ class DeadlineExceededError(TransportError, TimeoutError):
 
 
 class OutcomeUnknownError(_RequestError):
-    """A write may or may not have happened. It is not a `TransportError`, so that nobody retries it as one.
+    """A write may or may not have happened. It is not a `TransportError`, so that it is not retried like one.
 
-    Before you send it again, look for what it would have created or changed.
+    Before you send it again, check whether the record was created or changed.
 
     Attributes:
         request: The request that was sent.
@@ -230,7 +230,7 @@ class ResponseError(_RequestError):
 
     @property
     def detail(self) -> str | None:
-        """The server's message, or None. It may quote what was sent, so it is not part of the text of the error."""
+        """The server's message, or None. It may quote the request, so it is not part of the error message."""
         return _detail(self.response.body)
 
     def _summary(self) -> str:
@@ -258,13 +258,13 @@ class ForbiddenError(ResponseError, status=403):
 
 
 class NotFoundError(ResponseError, status=404):
-    """404: the record does not exist, or is archived and was not asked for with `archived=`."""
+    """404: the record does not exist, or is archived and `archived=` was not used to include it."""
 
     summary = "the record does not exist, or is archived or deleted"
 
 
 class UnprocessableError(ResponseError, status=422):
-    """422: the API refused fields.
+    """422: the API rejected fields.
 
     Attributes:
         errors: What is wrong with each field, by the API's own names; empty if the API did not say.
@@ -320,7 +320,7 @@ def error_for(request: Request, response: Response, attempts: int) -> ResponseEr
         attempts: How often the request was sent.
 
     Returns:
-        The error, of the class for the status.
+        An error of the class for the status.
     """
     fallback = ServerError if response.status >= 500 else ResponseError
     return ResponseError.statuses.get(response.status, fallback)(request=request, response=response, attempts=attempts)
@@ -336,7 +336,7 @@ def _field_errors(body: bytes) -> dict[str, str | None]:
 
 
 def _detail(body: bytes) -> str | None:
-    """Return the message in a body: from JSON its message, from short plain text all of it."""
+    """Return the message in a JSON body, or the whole body if it is short plain text."""
     try:
         data = as_object(json.loads(body)) or {}
     except (ValueError, RecursionError):
@@ -346,7 +346,7 @@ def _detail(body: bytes) -> str | None:
 
 
 def _sentences(found: object, depth: int = 3) -> list[str]:
-    """Return the texts in a part of a message; the text for a field begins with its name."""
+    """Return the strings in a part of a message; those of a field begin with its name."""
     fields = as_object(found)
     if depth and fields:
         told = {name: ", ".join(_sentences(text, depth - 1)) for name, text in fields.items()}
@@ -357,20 +357,20 @@ def _sentences(found: object, depth: int = 3) -> list[str]:
 
 
 class DecodingError(ClinikoError):
-    """A response, or data given to `from_dict`, does not fit the record. The text never contains a value.
+    """A response, or data passed to `from_dict`, does not match the record. The message never contains a value.
 
     Attributes:
-        faults: What does not fit, each with the id of the record and the path of the field; at most 100.
+        faults: What is invalid, each with the id of the record and the paths of its fields.
         request: The request, or None if there was none.
         status: The HTTP status of the response, or None.
         written: Whether a write was carried out, although its response cannot be read.
-        page: While iterating: the page with the records that fit, and `cursor` continues after it. None if the page
-            was refused as a whole; then `cursor` is before it.
+        page: While iterating: the page with its valid records; `cursor` continues after it. None if the whole page
+            was rejected; then `cursor` is before it.
     """
 
     page: "Page[Any] | None" = None
-    """While iterating: the page with the records that fit, and `cursor` continues after it. None if the page was
-    refused as a whole, for example because of more than 100 records that do not fit; then `cursor` is before it."""
+    """While iterating: the page with its valid records; `cursor` continues after it. None if the whole page was
+    rejected, for example because of more than 100 invalid records; then `cursor` is before it."""
 
     def __init__(
         self,
@@ -383,7 +383,7 @@ class DecodingError(ClinikoError):
         """Create the error.
 
         Args:
-            faults: What does not fit, each with the id of the record and the path of the field.
+            faults: What is invalid, each with the id of the record and the paths of its fields.
             request: The request, or None if there was none.
             status: The HTTP status of the response, or None.
             written: Whether a write was carried out.
@@ -405,13 +405,13 @@ class LimiterUnavailableError(ClinikoError):
 
 
 class PaginationError(ClinikoError):
-    """A list cannot be read to its end, because its pages contradict one another. `cursor` is the last position."""
+    """A list cannot be read to its end, because its pages are inconsistent. `cursor` is the last position."""
 
     request: Request | None = None
     """A request for the list, without the filters."""
 
     def __str__(self) -> str:
-        """Return what happened, and in which list."""
+        """Return what happened and in which list."""
         return f"{self.args[0]}: {self.request!r}" if self.request else str(self.args[0])
 
 

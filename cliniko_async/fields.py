@@ -1,4 +1,4 @@
-"""The fields that can be sent: rules in annotations, checked before a request is sent.
+"""The fields that can be sent. Annotations hold their rules, which are checked before a request is sent.
 
 `check_fields` checks values against a TypedDict of `Fields` and returns the body to send. `describe_fields` returns the
 same rules in words.
@@ -51,7 +51,7 @@ class Rule(msgspec.Struct, frozen=True):
 
     @property
     def text(self) -> str:
-        """The rule in words, such as "at most 255 characters"; empty if the type says it all."""
+        """The rule in words, such as "at most 255 characters"; empty if there is nothing to add to the type."""
         return ""
 
     def fault(self, value: Any) -> str | None:
@@ -69,7 +69,7 @@ class Rule(msgspec.Struct, frozen=True):
         return None
 
     def __get_pydantic_core_schema__(self, source: Any, handler: Any) -> Any:
-        from ._records.pydantic import ruled_schema  # noqa: PLC0415  (asked for by pydantic, where there is one)
+        from ._records.pydantic import ruled_schema  # noqa: PLC0415  (only pydantic calls this)
 
         return ruled_schema(self, handler(source))
 
@@ -84,7 +84,7 @@ class MaxLength(Rule, frozen=True):
     """A text with a maximum length.
 
     Args:
-        most: The number of characters that are allowed.
+        most: The maximum number of characters.
     """
 
     most: int
@@ -102,7 +102,7 @@ class MinLength(Rule, frozen=True):
     """A text with a minimum length.
 
     Args:
-        least: The number of characters that are needed.
+        least: The minimum number of characters.
     """
 
     least: int
@@ -122,8 +122,8 @@ class Range(Rule, frozen=True):
     Args:
         low: The lower bound.
         high: The upper bound, or None if there is none.
-        low_excluded: Whether the number must be more than `low`; otherwise it may be `low`.
-        high_excluded: Whether the number must be less than `high`; otherwise it may be `high`.
+        low_excluded: Whether the number must be more than `low`; otherwise it can equal `low`.
+        high_excluded: Whether the number must be less than `high`; otherwise it can equal `high`.
     """
 
     low: int
@@ -243,9 +243,9 @@ class Zoned(Rule, frozen=True):
 
 
 class AsItWasRead(Rule, frozen=True):
-    """A part of a record that was read, to be sent again.
+    """A part of a record that was read and can be sent back.
 
-    Pydantic does not accept JSON for it, because a part made from JSON would lose unknown keys.
+    Pydantic does not accept JSON for it, because a part made from it would lose unknown keys.
     """
 
     def __get_pydantic_core_schema__(self, source: Any, _: Any) -> Any:
@@ -276,7 +276,7 @@ _FEW = 20
 
 
 class _Check(msgspec.Struct, frozen=True):
-    """The kind of value that is expected, a test for it, and how such a value is written."""
+    """A check of one kind of value: its description, a test for it, and a function that writes it as JSON."""
 
     expected: str
     takes: Callable[[Any], bool]
@@ -289,7 +289,7 @@ class _Check(msgspec.Struct, frozen=True):
         return ", ".join(filter(None, (self.expected, self.details)))
 
     def __call__(self, value: Any, path: str, faults: _Faults) -> Any:
-        """Return a value as it is written, or add to the faults."""
+        """Return the value to encode as JSON, or add a fault."""
         if self.takes(value):
             return self.write(value, path, faults)
         return faults.append((path, f"must be {self.expected}"))
@@ -322,7 +322,7 @@ def describe_fields(fields_type: type) -> dict[str, str]:
         fields_type: A subclass of `Fields`.
 
     Returns:
-        For each field, the values that it takes, such as "an int, more than 0 and less than 1440".
+        For each field, the values that it accepts, such as "an int, more than 0 and less than 1440".
     """
     hints = get_type_hints(fields_type, include_extras=True)
     needed: frozenset[str] = getattr(fields_type, "__required_keys__", frozenset())
@@ -336,10 +336,10 @@ def wire_name(attribute: str) -> str:
     """Return the API's name of a field.
 
     Args:
-        attribute: The name of the keyword argument: that of `from` is `from_`.
+        attribute: The name of the keyword argument, such as `from_`.
 
     Returns:
-        The name without the underscore.
+        The name without the trailing underscore.
     """
     return attribute.removesuffix("_")
 
@@ -418,7 +418,7 @@ def _ruled(check: _Check, rules: list[Rule]) -> _Check:
 
 
 def _one_of(checks: list[_Check]) -> _Check:
-    """Leave a value to the check that accepts it; at most one does."""
+    """Pass a value to the one check that accepts it."""
 
     def takes(value: Any) -> bool:
         return any(check.takes(value) for check in checks)

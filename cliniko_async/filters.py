@@ -64,7 +64,7 @@ _SIGNS = {"==": "__eq__", "!=": "__ne__", "<": "__lt__", "<=": "__le__", ">": "_
 
 
 def _operators(column: "Column") -> list[str]:
-    """Return what a column can be filtered with: the signs, then the methods."""
+    """Return the operators of a column: the signs, then the methods."""
     kind = type(column)
     signs = [sign for sign, method in _SIGNS.items() if getattr(kind, method) is not getattr(Column, method)]
     methods = {name for name in dir(kind) if not name.startswith("_")} - set(dir(Column))
@@ -85,7 +85,7 @@ def example_of(column: "Column") -> str:
 
 
 def _lacks(column: "Column", operator: str) -> str:
-    """Return the message that a column does not have an operator, with those that it has."""
+    """Return the message for an operator that a column lacks, with the operators that it has."""
     has = _operators(column)
     if not has:
         return f"{column.name!r} cannot be filtered on; it can only be sorted by"
@@ -100,20 +100,20 @@ def _refusal(operator: str) -> Callable[..., NoReturn]:
 
 
 class Column:
-    """A column that lists can be sorted by. The subclasses are those that lists can be filtered by, too."""
+    """A column that lists can be sorted by. Lists can also be filtered by its subclasses."""
 
     kind: ClassVar[str] = ""
     name: str = ""
 
     def __set_name__(self, owner: type, name: str) -> None:
-        """Use the name of the attribute as that of the column."""
+        """Name the column after the attribute."""
         self.name = name.rstrip("_")
 
     def asc(self) -> Sort:
         """Sort in ascending order.
 
         Returns:
-            The order, for the `sort` of a list.
+            The sort order, to pass as `sort` to `list`.
         """
         return Sort(f"{self.name}:asc")
 
@@ -121,7 +121,7 @@ class Column:
         """Sort in descending order.
 
         Returns:
-            The order, for the `sort` of a list.
+            The sort order, to pass as `sort` to `list`.
         """
         return Sort(f"{self.name}:desc")
 
@@ -146,7 +146,7 @@ class _Nullable(Column):
         """Match records in which the column is not set.
 
         Returns:
-            The filter, for the arguments of `list`.
+            The filter, to pass to `list`.
         """
         return self._filter("!?")
 
@@ -154,7 +154,7 @@ class _Nullable(Column):
         """Match records in which the column is set.
 
         Returns:
-            The filter, for the arguments of `list`.
+            The filter, to pass to `list`.
         """
         return self._filter("?")
 
@@ -221,10 +221,10 @@ class IntField(_Unequal[int | str], _Ordered[int | str], _Nullable):
             values: The values, each an int or its digits as a str.
 
         Returns:
-            The filter, for the arguments of `list`.
+            The filter, to pass to `list`.
 
         Raises:
-            InvalidRequestError: There is no value, or one is not an int.
+            InvalidRequestError: There is no value, or one is neither an int nor its digits.
         """
         # The characters of a str would be taken for ids: "12" for 1 and 2.
         listed = [] if isinstance(values, str | bytes) else [self._encode(value) for value in values]
@@ -251,10 +251,10 @@ class StringField(_Unequal[str], _Nullable):
             value: The text.
 
         Returns:
-            The filter, for the arguments of `list`.
+            The filter, to pass to `list`.
 
         Raises:
-            InvalidRequestError: It is not a str.
+            InvalidRequestError: The value is not a str.
         """
         return self._filter("~", self._encode(value))
 
@@ -263,13 +263,13 @@ class StringField(_Unequal[str], _Nullable):
         """Match records in which the column matches a pattern.
 
         Args:
-            pattern: A text in which `%` stands for any characters, such as "ja%on".
+            pattern: A text in which `%` matches any characters, such as "ja%on".
 
         Returns:
-            The filter, for the arguments of `list`.
+            The filter, to pass to `list`.
 
         Raises:
-            InvalidRequestError: It is not a str.
+            InvalidRequestError: The value is not a str.
         """
         return self._filter("~~", self._encode(pattern))
 
@@ -295,10 +295,10 @@ class DateTimeField(_Ordered[dt.datetime], _Nullable):
     def any(self) -> Filter:
         """Match records whether the column is set or not.
 
-        On `archived_at`, `cancelled_at` and `deleted_at` it lifts the default that leaves such records out.
+        On `archived_at`, `cancelled_at` and `deleted_at` this includes the records that lists leave out by default.
 
         Returns:
-            The filter, for the arguments of `list`.
+            The filter, to pass to `list`.
         """
         return self._filter("*")
 
@@ -318,13 +318,13 @@ class DateField(_Equal[dt.date], _Ordered[dt.date], _Nullable):
         """Match records in which the day matches a pattern.
 
         Args:
-            pattern: A date in which `*` stands for any digit, such as "****-05-**".
+            pattern: A date in which `*` matches any digit, such as "****-05-**".
 
         Returns:
-            The filter, for the arguments of `list`.
+            The filter, to pass to `list`.
 
         Raises:
-            InvalidRequestError: It is not such a pattern.
+            InvalidRequestError: The pattern does not have this form.
         """
         if not isinstance(pattern, str) or not _DAY_PATTERN.fullmatch(pattern):
             raise self._wrong("a pattern such as ****-05-**")
@@ -349,10 +349,10 @@ class BooleanField(Column):
             value: True or False.
 
         Returns:
-            The filter, for the arguments of `list`.
+            The filter, to pass to `list`.
 
         Raises:
-            InvalidRequestError: It is neither.
+            InvalidRequestError: The value is neither.
         """
         return self._filter("=", self._encode(value))
 
@@ -364,10 +364,10 @@ class BooleanField(Column):
             value: True or False.
 
         Returns:
-            The filter, for the arguments of `list`.
+            The filter, to pass to `list`.
 
         Raises:
-            InvalidRequestError: It is neither.
+            InvalidRequestError: The value is neither.
         """
         return self._filter("!=", self._encode(value))
 
@@ -385,10 +385,10 @@ class ArrayField(Column):
             value: The id, as an int or a str.
 
         Returns:
-            The filter, for the arguments of `list`.
+            The filter, to pass to `list`.
 
         Raises:
-            InvalidRequestError: It is not an id.
+            InvalidRequestError: The value is not an id.
         """
         return self._filter("~", _encode_int(self, value))
 
@@ -401,7 +401,7 @@ class Filters:
         """Return the columns that can be filtered by.
 
         Returns:
-            The columns, by the names that the API has for them.
+            The columns, by their names in the API.
         """
         found = {name: value for base in reversed(cls.__mro__) for name, value in vars(base).items()}
         return {value.name: value for value in found.values() if isinstance(value, Column) and value.kind}
@@ -429,7 +429,7 @@ def format_utc(moment: dt.datetime, *, up: bool = False) -> str:
         The text.
 
     Raises:
-        ValueError: It has no time zone, or in UTC it is not between the years 1 and 9999.
+        ValueError: The datetime has no time zone, or is not between the years 1 and 9999 in UTC.
     """
     plain = plain_datetime(moment)
     if plain.utcoffset() is None:
@@ -444,16 +444,16 @@ def format_utc(moment: dt.datetime, *, up: bool = False) -> str:
 
 
 def epoch_of(moment: dt.datetime) -> int:
-    """Return the seconds from 1970 to a datetime.
+    """Return a datetime as seconds since 1970.
 
     Args:
         moment: A datetime with a time zone.
 
     Returns:
-        The whole seconds, the fraction cut off.
+        The whole seconds, rounded down.
 
     Raises:
-        InvalidRequestError: It is not a datetime, or has no time zone.
+        InvalidRequestError: The value is not a datetime, or has no time zone.
     """
     if not is_datetime(moment) or moment.utcoffset() is None:
         raise InvalidRequestError("since must be a datetime with a time zone, or a cursor", argument="since")

@@ -22,17 +22,17 @@ T = TypeVar("T")
 
 
 class Paginator(Generic[T]):
-    """A list. Nothing is sent before it is used, and each use starts anew.
+    """A list. Nothing is sent until it is used, and each use starts over.
 
     `async for record in paginator` yields the records, `async for page in paginator.pages()` the pages, and
     `await paginator` returns the first page.
     """
 
     def __init__(self, spec: ListSpec[T], cursor: str | None = None) -> None:
-        """Describe a list.
+        """Create a description of a list.
 
         Args:
-            spec: What to request and what the pages consist of.
+            spec: What to request, and how its pages are decoded.
             cursor: Where to continue; by default, at the first record.
 
         Raises:
@@ -70,7 +70,7 @@ class Paginator(Generic[T]):
         return self._pages()
 
     async def first(self) -> T | None:
-        """Request the first record alone.
+        """Request only the first record.
 
         Returns:
             The record, or None if the list is empty.
@@ -91,18 +91,18 @@ class Paginator(Generic[T]):
             return [record async for page in pages for record in page.items]
 
     async def count(self) -> int:
-        """Request the number of records that match now, by one page of one record.
+        """Request the number of records that currently match, with a page of one record per source.
 
         Returns:
             The server's total; for several sources, the sum of their totals.
 
         Raises:
-            PaginationError: the server does not tell.
+            PaginationError: the server does not report it.
         """
         query = msgspec.structs.replace(self._spec.query, per_page=1)
         prefetcher = msgspec.structs.replace(self._spec, prefetch=0).prefetcher()
         sources = range(len(query.sources))
-        with HiddenLocals():  # No URL is a local variable here: it may name a patient.
+        with HiddenLocals():  # So that no traceback shows a URL, which may name a patient.
             totals = [(await prefetcher.get(query.url(source))).page.total_entries for source in sources]
         if None in totals:
             error = PaginationError("the list does not say how many entries it has")
@@ -121,10 +121,10 @@ class PageIterator(Generic[T]):
     """Yields the pages of a list; after an error the next step requests the same page again."""
 
     def __init__(self, pager: Pager[T]) -> None:
-        """Take what requests the pages.
+        """Create an iterator over pages.
 
         Args:
-            pager: The position in the list, and what requests its pages.
+            pager: Requests the pages and tracks the position.
         """
         self._pager = pager
         self._lock = asyncio.Lock()
@@ -162,10 +162,10 @@ class RecordIterator(Generic[T]):
     """Yields the records of a list; after an error the next step requests the same page again."""
 
     def __init__(self, pager: Pager[T]) -> None:
-        """Take what requests the pages.
+        """Create an iterator over records.
 
         Args:
-            pager: The position in the list, and what requests its pages.
+            pager: Requests the pages and tracks the position.
         """
         self._pager = pager
         self._lock = asyncio.Lock()
@@ -194,7 +194,7 @@ class RecordIterator(Generic[T]):
     async def _next_page(self) -> T:
         async with self._lock:
             for record in self._items:
-                return record  # Another consumer of this iterator has received the page meanwhile.
+                return record  # Another consumer of this iterator received the page in the meantime.
             if self._pager.release_page():
                 self._rows, self._items = (), iter(())
             self._rows, _ = await self._pager.next_rows()

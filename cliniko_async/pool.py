@@ -32,7 +32,7 @@ T = TypeVar("T")
 
 
 class ClientOptions(TypedDict, total=False):
-    """The options of a client in a pool; they mean what they mean for `Cliniko`."""
+    """The options of a client in a pool, with the same meaning as for `Cliniko`."""
 
     shard: str | None
     base_url: str | None
@@ -45,20 +45,22 @@ class ClientOptions(TypedDict, total=False):
 class AccountPool(OnePerProcess):
     """Clients of many accounts over one connector. Each account has its own limiter, and none holds up the others.
 
+    Use it as `async with AccountPool(...) as pool`, or call `aclose()` at the end.
+
     When all connections are busy, interactive requests go first, then the account that uses the fewest. A request is
     overdue after half a second without an answer, or up to two seconds where answers usually take long. It keeps its
-    connection, but no longer counts as one of the `connections`. An account that does not answer is sent at most two
-    more requests until it does. The pool belongs to the event loop of its session, or to the one in which its first
-    client is made.
+    connection, but no longer counts as one of the `connections`. While an account does not answer, it gets another
+    connection only if fewer than two of its requests are under way. The pool belongs to the event loop of its session,
+    or to the one in which its first client is created.
 
     Args:
         app_name: the name of your application, for the User-Agent.
         contact_email: an e-mail address at which Cliniko can reach you.
         connections: the largest number of requests under way at once, not counting overdue ones; 100 by default.
         per_account: the largest number of requests of one account under way at once; 8 by default.
-        limiter: makes the limiter for an API key, and owns what it makes. Without it, each server and key has the
-            limiter that the process shares.
-        session: your own session, which is used, never changed and never closed. The limit of its connector applies: if
+        limiter: a function that returns the limiter for an API key; the pool does not close the limiter. By default,
+            all clients of the process with the same server and key share one.
+        session: your own session, which the pool neither changes nor closes. The limit of its connector applies: if
             it is lower than the number of connections that hang, accounts wait for each other. `TCPConnector(limit=0)`
             has no limit.
         shard: the shard of the accounts; by default, the one that each key ends with.
@@ -84,7 +86,7 @@ class AccountPool(OnePerProcess):
         session: aiohttp.ClientSession | None = None,
         **options: Unpack[ClientOptions],
     ) -> None:
-        """Create the pool; nothing is opened before its first client is made."""
+        """Create the pool; nothing is opened before its first client is created."""
         self._connections = connections
         self._per_account = per_account
         for name, number in {"connections": connections, "per_account": per_account}.items():
@@ -98,7 +100,7 @@ class AccountPool(OnePerProcess):
         self._session = session
         self._owns_session = session is None
         self._loop: asyncio.AbstractEventLoop | None = loop_of(session)
-        # Not the clients: a view or a resource of one may outlive it.
+        # Not the clients: a view or a resource of a client may outlive it.
         self._managers: WeakSet[SessionManager] = WeakSet()
         self._closed = False
         _check_options(self._who, session, options)
@@ -118,7 +120,7 @@ class AccountPool(OnePerProcess):
             priority: the priority of requests, `"interactive"` or `"bulk"`.
 
         Returns:
-            A client, to be closed like any other; the pool closes those that are left.
+            A client, to be closed like any other; closing the pool closes those that are still open.
 
         Raises:
             ConfigurationError: the key or an option is not valid.
@@ -149,10 +151,12 @@ class AccountPool(OnePerProcess):
         An exception fails only its own account, and so does a `CancelledError` that the job did not receive from the
         pool; any other `BaseException` ends the run. A new job starts when the next result is asked for, so that at
         most `concurrency` results are kept. Leaving the loop cancels the jobs; `aclose()` on the iterator, or
-        `contextlib.aclosing`, also waits for their end.
+        `contextlib.aclosing`, also waits for their end. The iterator raises a `UsageError` if the pool is closed before
+        every job was started, or if two tasks wait for results.
 
         Args:
-            job: a coroutine function, called with your name for an account and a client, which is closed afterwards.
+            job: a coroutine function, called with your name for an account and a client, which is closed when the job
+                ends.
             keys: the API key of each account by your name for it.
             concurrency: the largest number of jobs at once, not counting those whose account does not answer; 100 by
                 default.
@@ -174,7 +178,7 @@ class AccountPool(OnePerProcess):
             del keys  # From the traceback of an error.
 
     async def aclose(self) -> None:
-        """Close every client of the pool, which ends their calls with a `UsageError`, and then the connector.
+        """Close every client of the pool, which ends their calls with a `UsageError`, and then the pool's own session.
 
         Raises:
             UsageError: the pool belongs to another event loop.
@@ -200,7 +204,7 @@ class AccountPool(OnePerProcess):
         await self.aclose()
 
     def __repr__(self) -> str:
-        """The limits of the pool; never a key."""
+        """Return the limits of the pool; never a key."""
         return f"AccountPool(connections={self._connections}, per_account={self._per_account})"
 
     def _opened(self) -> aiohttp.ClientSession:
@@ -208,7 +212,7 @@ class AccountPool(OnePerProcess):
         loop = _running_loop()
         self._check_loop(loop)
         if self._session is None:
-            # The connection limiter limits them; overdue ones exceed its limit, so that one here would hold up others.
+            # No limit here: overdue requests may exceed that of the connection limiter, and must not hold up others.
             self._session = open_session(connections=0)
         self._loop = loop
         return self._session
@@ -248,7 +252,7 @@ def _check_names(options: ClientOptions) -> None:
 
 
 def _merged(options: ClientOptions, own: ClientOptions) -> ClientOptions:
-    """Return the options of a client; one that names its server does not take the server from the pool."""
+    """Return the options of a client; one that names its server does not inherit the server of the pool."""
     merged: ClientOptions = {**options, **own}
     if "base_url" in own and "shard" not in own:
         merged.pop("shard", None)

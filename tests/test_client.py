@@ -12,6 +12,7 @@ from cliniko_async import Cliniko, ConfigurationError, InvalidRequestError, Retr
 from cliniko_async.errors import NotFoundError
 from cliniko_async.limits import SlidingWindowLimiter, shared_limiter
 from tests.support.clients import KEY, ONCE, WHO, RecordingLimiter, client_of, virtually
+from tests.support.inside import manager_of, session_of, view_of
 from tests.support.paths import FACTS
 from tests.support.raw_server import RawServer, answer
 
@@ -20,7 +21,7 @@ EMPTY = {"appointment_types": [], "total_entries": 0, "links": {"self": "https:/
 
 
 def base_url_of(client: Cliniko) -> str:
-    return client._manager.server.base_url
+    return manager_of(client).server.base_url
 
 
 class TestTheKey:
@@ -171,8 +172,9 @@ class TestTheOtherOptions:
     def test_the_limiter_is_shared_by_all_clients_of_one_server_and_key(self):
         one, two = Cliniko(KEY, **WHO), Cliniko(KEY, **WHO)
         other = Cliniko(KEY, base_url="https://proxy.example/v1", **WHO)
-        assert one._manager.limiter is two._manager.limiter is shared_limiter("https://api.au2.cliniko.com/v1", KEY)
-        assert other._manager.limiter is not one._manager.limiter
+        shared = shared_limiter("https://api.au2.cliniko.com/v1", KEY)
+        assert manager_of(one).limiter is manager_of(two).limiter is shared
+        assert manager_of(other).limiter is not manager_of(one).limiter
 
     def test_a_limiter_that_is_given_is_used_even_if_it_counts_as_false(self):
         class Falsy(SlidingWindowLimiter):
@@ -180,7 +182,7 @@ class TestTheOtherOptions:
                 return 0
 
         limiter = Falsy()
-        assert Cliniko(KEY, rate_limiter=limiter, **WHO)._manager.limiter is limiter
+        assert manager_of(Cliniko(KEY, rate_limiter=limiter, **WHO)).limiter is limiter
 
     async def test_limits_tells_how_the_limiter_stands(self):
         limits = await Cliniko(KEY, rate_limiter=SlidingWindowLimiter(7), **WHO).limits()
@@ -197,7 +199,7 @@ class TestFromEnv:
     def test_it_takes_key_and_names_from_the_environment(self):
         client = Cliniko.from_env()
         assert base_url_of(client) == "https://api.uk1.cliniko.com/v1"
-        assert client._manager.credentials.user_agent == "Env (env@example.com)"
+        assert manager_of(client).credentials.user_agent == "Env (env@example.com)"
 
     @pytest.mark.parametrize("missing", ["CLINIKO_API_KEY", "CLINIKO_APP_NAME", "CLINIKO_CONTACT_EMAIL"])
     @pytest.mark.parametrize("empty", [True, False])
@@ -210,8 +212,8 @@ class TestFromEnv:
         monkeypatch.delenv("CLINIKO_APP_NAME")
         client = Cliniko.from_env(api_key="xyz-ca1", app_name="Mine", timeout=3)
         assert base_url_of(client) == "https://api.ca1.cliniko.com/v1"
-        assert client._manager.credentials.user_agent == "Mine (env@example.com)"
-        assert client._view.options.timeout == 3
+        assert manager_of(client).credentials.user_agent == "Mine (env@example.com)"
+        assert view_of(client).options.timeout == 3
 
     def test_the_base_url_may_come_from_the_environment(self, monkeypatch):
         monkeypatch.setenv("CLINIKO_BASE_URL", "http://localhost:1/v1")
@@ -229,10 +231,10 @@ class TestViews:
     def test_a_view_has_its_own_options_and_shares_the_rest(self):
         client = Cliniko(KEY, timeout=7, **WHO)
         view = client.with_options(deadline=3, priority="bulk", retry=ONCE)
-        assert (view._view.options.timeout, view._view.options.deadline) == (7, 3)
-        assert (view._view.options.priority, view._view.options.retry) == ("bulk", ONCE)
-        assert (client._view.options.deadline, client._view.options.priority) == (None, "interactive")
-        assert view._manager is client._manager
+        assert (view_of(view).options.timeout, view_of(view).options.deadline) == (7, 3)
+        assert (view_of(view).options.priority, view_of(view).options.retry) == ("bulk", ONCE)
+        assert (view_of(client).options.deadline, view_of(client).options.priority) == (None, "interactive")
+        assert manager_of(view) is manager_of(client)
         assert view.appointment_types is not client.appointment_types
 
     @pytest.mark.parametrize("option", ["api_key", "session", "shard", "rate_limiter", "app_name", "unknown"])
@@ -303,7 +305,7 @@ class TestTheObject:
         assert Cliniko(KEY, **WHO).__exit__(None, None, None) is None
 
     def test_a_link_that_is_none_cannot_be_followed(self):
-        with pytest.raises(TypeError, match="a link is"):
+        with pytest.raises(TypeError, match="must be a Link or a ListLink"):
             Cliniko(KEY, **WHO).follow("https://api.au2.cliniko.com/v1/patients/1")
 
     @virtually
@@ -328,12 +330,12 @@ class TestTheObject:
 class TestLife:
     def test_it_may_be_made_outside_of_a_loop_and_opens_nothing_before_the_first_request(self):
         client = Cliniko(KEY, **WHO)
-        assert client._manager._session is None
+        assert session_of(client) is None
 
         @virtually
         async def use():
             async with client:
-                assert client._manager._session is None
+                assert session_of(client) is None
 
         use()
 
@@ -342,7 +344,7 @@ class TestLife:
         async with RawServer(answer(200, RECORD)) as server:
             client = client_of(server)
             await client.appointment_types.get("1")
-            session = client._manager.session()
+            session = manager_of(client).session()
             await client.aclose()
             await client.aclose()
             assert session.closed
@@ -386,7 +388,7 @@ class TestLife:
                 warnings.simplefilter("error", ResourceWarning)
                 async with client_of(server) as client:
                     await client.appointment_types.get("1")
-                session = client._manager.session
+                session = manager_of(client).session
                 with pytest.raises(UsageError, match="closed"):
                     session()
                 del client
@@ -406,7 +408,7 @@ class TestBorrowedSessions:
             aiohttp.ClientSession("https://api.au1.cliniko.com/v1/"),
         ]
         for session in (with_auth, *others):
-            with pytest.raises(ConfigurationError, match="of its own"):
+            with pytest.raises(ConfigurationError, match="the session has its own"):
                 Cliniko(KEY, session=session, **WHO)
             await session.close()
         closed = aiohttp.ClientSession()

@@ -1,1 +1,1 @@
-"""What the project runs on itself; none of it is in the wheel."""
+"""The project's own tools, which are not in the wheel."""

@@ -1,4 +1,4 @@
-"""How much of the API is offered: its operations, by the facts, against the requests that the methods send."""
+"""Compares the operations of the API, as listed in the facts, with the requests that the methods send."""
 
 import textwrap
 from collections import Counter

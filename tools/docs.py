@@ -1,4 +1,4 @@
-"""Writes the modules and pages that are made from the code; with --check it only says which of them are stale."""
+"""Writes the modules and pages that are made from the code; with --check, only lists the stale ones."""
 
 import asyncio
 import sys
@@ -28,7 +28,7 @@ async def generated() -> dict[Path, str]:
 
 
 def stale(root: Path, wanted: dict[Path, str]) -> list[Path]:
-    """Return those files that are not as they should be."""
+    """Return the files that are missing or out of date."""
     return [page for page, text in wanted.items() if not _is_current(root / page, text)]
 
 

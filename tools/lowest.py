@@ -1,4 +1,4 @@
-"""Prints the lower bounds of what the package imports, extras included, as constraints for pip."""
+"""Prints the lower bounds of the package's dependencies, extras included, as constraints for pip."""
 
 import re
 import tomllib

@@ -1,4 +1,4 @@
-"""Runs pytest under coverage, in every process from its first line, and lets pytest have the last word.
+"""Runs pytest under coverage, in every process from its first line, and prints pytest's last line at the end.
 
 The arguments are pytest's. Fails when a test fails, and when the coverage falls short.
 """
@@ -11,7 +11,7 @@ DATA = Path(".cache/coverage")
 
 
 def run_tests(arguments: list[str]) -> tuple[int, str]:
-    """Show what pytest prints but for its last line; return its exit status and that line."""
+    """Show what pytest prints except its last line; return its exit status and that line."""
     colour = ["--color=yes"] if sys.stdout.isatty() else []
     command = [sys.executable, "-m", "coverage", "run", "-m", "pytest", *colour, *arguments]
     held = ""

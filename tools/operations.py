@@ -54,7 +54,7 @@ class Operation:
     sends: type | None
     """The TypedDict of the fields that it sends."""
     gives: tuple[type, ...]
-    """What it gives that is no record of the resource."""
+    """The types in its result that are not records of the resource."""
 
     @property
     def is_stand_in(self) -> bool:
@@ -62,14 +62,14 @@ class Operation:
         return self.name == "delete" and self.request is not None and self.request[0] == "POST"
 
 
-class _Sent(Exception):  # noqa: N818  (it is how a request comes to light, no fault)
+class _Sent(Exception):  # noqa: N818  (it carries a request out of a method, and is not an error)
     def __init__(self, request: Request) -> None:
         super().__init__()
         self.request = request
 
 
 class _Recorder:
-    """Stands in for a client: it sends nothing, and shows what it was asked to send."""
+    """Replaces the client: instead of sending a request, it raises a `_Sent` that holds it."""
 
     server = Server(_BASE)
     account = b"account"

@@ -23,7 +23,7 @@ _HEAD = "# Generated from the resource files by `make docs`; do not edit."
 
 @attrs.frozen
 class ResourceFile:
-    """A module in `cliniko_async/resources` that defines resources, records, or what may be sent."""
+    """A module in `cliniko_async/resources` that defines resources, records, or fields that can be sent."""
 
     module: str
     names: tuple[str, ...]

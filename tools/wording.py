@@ -16,7 +16,7 @@ _FEW = 20
 
 
 def code(text: object) -> str:
-    """Return a text as code."""
+    """Return a text as inline code."""
     return f"`` {text} ``" if "`" in str(text) else f"`{text}`"
 
 
@@ -33,7 +33,7 @@ def alternatives(hint: object) -> list[object]:
 
 
 def may_be_none(hint: object) -> bool:
-    """Whether None is one of the members of a type."""
+    """Return whether None is one of the members of a type."""
     members = get_args(hint)[:1] if get_origin(hint) is Annotated else ()
     return types.NoneType in get_args(hint) or any(map(may_be_none, members))
 
@@ -44,7 +44,7 @@ def is_deprecated(hint: object) -> bool:
 
 
 def in_words(hint: object, anchors: dict[str, str]) -> str:
-    """Return the type of a field in words, without None; that of a link with its target."""
+    """Return the type of a field in words, without None; a link includes its target."""
     return " or ".join(dict.fromkeys(_one(each, anchors) for each in alternatives(hint)))
 
 

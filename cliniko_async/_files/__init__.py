@@ -1,1 +1,1 @@
-"""Files that are sent and received: their sources, the form, the store that keeps them."""
+"""Uploads and downloads: file sources, the multipart form and the file store."""

@@ -22,8 +22,8 @@ class Download:
 
         Args:
             manager: The owner of the session.
-            request: The request, which errors name.
-            answer: The response, whose body was not read.
+            request: The request, for error messages.
+            answer: The response, with its body unread.
             timeout: Seconds to wait for a chunk.
         """
         self._manager = manager
@@ -34,12 +34,12 @@ class Download:
 
     @property
     def size(self) -> int | None:
-        """The number of bytes, or None if the server did not say."""
+        """The number of bytes, or None if the server did not say or the response is compressed."""
         return None if "Content-Encoding" in self._answer.headers else self._answer.content_length
 
     @property
     def content_type(self) -> str:
-        """The type of the file, as the server says, such as "application/pdf"."""
+        """The content type according to the server, such as "application/pdf"."""
         return self._answer.content_type
 
     def __aiter__(self) -> Self:
@@ -87,5 +87,5 @@ class Download:
         return b"" if begun else await read_before(self._answer)
 
     def __repr__(self) -> str:
-        """Return the size, without the URL, which may give anybody access to the file."""
+        """Return the size, but not the URL, which may give anyone access to the file."""
         return f"Download({self.size} bytes)"

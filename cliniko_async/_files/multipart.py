@@ -1,4 +1,4 @@
-"""A form with a file, encoded piece by piece."""
+"""A multipart form with a file, encoded in chunks."""
 
 import asyncio
 import secrets
@@ -14,11 +14,11 @@ class Multipart:
     """A form whose last field is a file; its size is known before the file is read."""
 
     def __init__(self, fields: Mapping[str, str], filename: str, source: Source) -> None:
-        """Create the body of a form; the file is sent under `filename`."""
+        """Create the body of a form that sends the file as `filename`."""
         boundary = secrets.token_hex(16)
         self.content_type = f"multipart/form-data; boundary={boundary}"
         self.failure: Exception | None = None
-        """The error of reading the file."""
+        """The error raised while reading the file."""
         head = "".join(f"--{boundary}\r\n{_disposition(name)}\r\n\r\n{value}\r\n" for name, value in fields.items())
         file = f'{_disposition("file")}; filename="{_quoted(filename)}"\r\nContent-Type: application/octet-stream'
         self._head = f"{head}--{boundary}\r\n{file}\r\n\r\n".encode()
@@ -31,7 +31,7 @@ class Multipart:
 
     @asynccontextmanager
     async def guarded(self, seconds: float) -> AsyncGenerator[None, None]:
-        """Return a scope that expires when no piece is read for that many seconds."""
+        """Return a context manager that times out when no chunk is read for this many seconds."""
         self._seconds = seconds
         self._guard = asyncio.timeout(seconds)
         async with self._guard:
@@ -42,7 +42,7 @@ class Multipart:
         return self
 
     async def __anext__(self) -> bytes:
-        """Return the next piece to send."""
+        """Return the next chunk to send."""
         self._keep_going()
         if self._head:
             head, self._head = self._head, b""
@@ -52,7 +52,7 @@ class Multipart:
         try:
             piece = await self._piece()
         except Exception as error:
-            # Kept, as aiohttp raises an error of its own instead.
+            # Kept because aiohttp raises its own error instead.
             self.failure = error
             raise
         self._keep_going()
@@ -69,7 +69,7 @@ class Multipart:
         return piece
 
     def _keep_going(self) -> None:
-        # It may have expired at this moment.
+        # The timeout may have just expired.
         with suppress(RuntimeError):
             self._guard.reschedule(asyncio.get_running_loop().time() + self._seconds)
 
@@ -79,5 +79,5 @@ def _disposition(name: str) -> str:
 
 
 def _quoted(text: str) -> str:
-    """Escape a name in a form as browsers do."""
+    """Escape a form field name as browsers do."""
     return text.replace('"', "%22").replace("\r", "%0D").replace("\n", "%0A")

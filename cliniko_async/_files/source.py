@@ -1,4 +1,4 @@
-"""Files to upload, read piece by piece: from a path, from bytes, or from a stream."""
+"""Files to upload, read in chunks from a path, from bytes or from a stream."""
 
 import asyncio
 import io
@@ -15,7 +15,7 @@ from .._messages import RedactedRepr
 from ..errors import InvalidRequestError
 
 CHUNK = 256 * 1024
-"""The largest piece that is read from a disk, in bytes."""
+"""The largest chunk to read at once, in bytes."""
 
 
 @runtime_checkable
@@ -23,7 +23,7 @@ class AsyncReader(Protocol):
     """A stream of bytes with an asynchronous `read`."""
 
     async def read(self, n: int, /) -> bytes:
-        """Return at most `n` bytes, and none only at the end."""
+        """Return at most `n` bytes; empty bytes mean the end of the stream."""
         ...
 
 
@@ -43,7 +43,7 @@ class Upload(RedactedRepr):
 
 @attrs.frozen(repr=False)
 class Form(RedactedRepr):
-    """Where to post a file, and with which fields: whoever has both may write there."""
+    """Where to post a file and with which fields; together they grant write access."""
 
     url: str
     fields: Mapping[str, str]
@@ -67,7 +67,7 @@ class Source(Protocol):
         ...
 
     async def read(self) -> bytes:
-        """Return the next piece, which is empty at the end."""
+        """Return the next chunk, which is empty at the end."""
         ...
 
 
@@ -96,7 +96,7 @@ class Bytes:
 
 @attrs.define(repr=False)
 class Disk:
-    """A file on a disk, read in threads other than that of the event loop."""
+    """A file on disk, read in worker threads."""
 
     file: BinaryIO
     size: int
@@ -113,14 +113,14 @@ class Disk:
 
 @attrs.define(repr=False)
 class Stream:
-    """A stream, which can be read only once, and whose size was given."""
+    """A stream of known size, which can be read only once."""
 
     pieces: AsyncIterator[bytes]
     size: int
     again: bool = False
 
     async def start(self) -> None:
-        """Do nothing: a stream starts with its first piece."""
+        """Do nothing: a stream starts at its first chunk."""
 
     async def read(self) -> bytes:
         """Return the next piece."""
@@ -132,7 +132,7 @@ class Stream:
 
 @attrs.define(repr=False)
 class _Pieces:
-    """The pieces of a stream with `read`; iterating over it may yield lines, which may be of any length."""
+    """The chunks of a stream with `read`. Iterating over the stream itself might yield lines of any length."""
 
     stream: AsyncReader
 
@@ -150,16 +150,16 @@ def _pieces_of(stream: AsyncReader | AsyncIterable[bytes]) -> AsyncIterator[byte
 
 
 def name_of(file: FileSource) -> str | None:
-    """Return the name of a file on a disk; None for anything else."""
+    """Return the name of a file given by its path, or None for anything else."""
     return os.path.basename(file) if isinstance(file, str | os.PathLike) else None  # noqa: PTH119  (also of a PathLike)
 
 
 @asynccontextmanager
 async def open_source(upload: Upload) -> AsyncGenerator[Source, None]:
-    """Open a file while it is being uploaded; a stream of unknown size is first written to a temporary file.
+    """Open a file for an upload; a stream of unknown size is first written to a temporary file.
 
     Raises:
-        InvalidRequestError: it is not a file, or the size is not a number of bytes.
+        InvalidRequestError: `file` is not a valid source, or the size is not a number of bytes.
         OSError: it cannot be read.
     """
     size = upload.size
@@ -181,7 +181,7 @@ async def open_source(upload: Upload) -> AsyncGenerator[Source, None]:
 
 
 async def _spool(file: AsyncReader | AsyncIterable[bytes], spool: IO[bytes]) -> None:
-    # A function of its own, so that `piece` is not kept while the file is uploaded.
+    # A separate function, so that `piece` is not kept in memory while the file is uploaded.
     async for piece in _pieces_of(file):
         await asyncio.to_thread(spool.write, piece)
 

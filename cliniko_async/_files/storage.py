@@ -1,4 +1,4 @@
-"""The file store, which holds the files of patients: it is not the API, and gets neither key nor User-Agent."""
+"""The file store, which holds patient files. It is separate from the API and gets neither key nor contact details."""
 
 import asyncio
 import re
@@ -45,12 +45,12 @@ class FileStore:
     """Uploads and downloads files."""
 
     def __init__(self, manager: SessionManager, options: FileStoreOptions) -> None:
-        """Create the store of a client."""
+        """Create the file store of a client."""
         self._manager = manager
         self._options = options
 
     async def keep(self, new_form: Callable[[], Awaitable[Form]], upload: Upload, source: Source) -> str:
-        """Post a file, with a new form for each attempt, and return the URL under which the API finds it.
+        """Post a file, with a new form for each attempt, and return its URL for the API.
 
         Raises:
             ResponseError: the store refused it.
@@ -72,10 +72,10 @@ class FileStore:
             await self.pause(policy.wait(number, outcome))
 
     async def pause(self, seconds: float) -> None:
-        """Wait for some seconds.
+        """Wait for a number of seconds.
 
         Raises:
-            UsageError: the client was closed meanwhile.
+            UsageError: the client was closed in the meantime.
         """
         try:
             async with self._manager.call(None):
@@ -86,11 +86,11 @@ class FileStore:
 
     @asynccontextmanager
     async def stream(self, request: Request) -> AsyncGenerator[Download, None]:
-        """Open the file at a URL of the API, which answers with the file or with a redirect to it.
+        """Open the file at an API URL, following redirects to it.
 
         Raises:
             ResponseError: the API or the store refused it.
-            TransportError: no answer came.
+            TransportError: no response arrived.
         """
         async with AsyncExitStack() as stack:
             with HiddenLocals():
@@ -107,7 +107,7 @@ class FileStore:
                 request = self._target(error)
             else:
                 return Download(self._manager, request, opening.answered, self._options.timeout)
-        raise DecodingError(["leads from one redirect to the next"], request=request)
+        raise DecodingError(["redirects too many times"], request=request)
 
     def _sender(self, opening: "_Opening") -> Retrying:
         options = self._options
@@ -118,7 +118,7 @@ class FileStore:
         return Retrying(inner, options.retry, self._manager, options.deadline)
 
     def _target(self, error: ResponseError) -> Request:
-        """Return the request to which a redirect leads; raise the error again if it is not a redirect."""
+        """Return the request for the target of a redirect, or re-raise the error if it is not a redirect."""
         location = error.response.headers.get("Location")
         if error.status not in _REDIRECTS or not location:
             raise error
@@ -130,14 +130,14 @@ class FileStore:
         return Request("GET", own) if own else FileRequest("GET", self._checked(url, error.request))
 
     def _checked(self, url: str, request: Request | None = None) -> str:
-        """Return a URL of the store that a file may be sent to or read from.
+        """Return a file URL if it is safe to use.
 
         Args:
-            url: what the API sent.
-            request: the request that was answered with it, if known.
+            url: the URL that the server sent.
+            request: the request that it answered, if known.
 
         Raises:
-            DecodingError: it is not encrypted, and not on this machine with the API.
+            DecodingError: the URL is not valid, or uses HTTP although it and the API are not both on this machine.
         """
         try:
             parts = URL(url, encoded=True)
@@ -161,7 +161,7 @@ class FileStore:
                     return await self._exchange(attempt, body)
         except FAILURES as error:
             failure = failure_of(attempt, error, seconds, late="made no progress for")
-        # Raised here and not in the handler, as aiohttp's error shows the text of ours.
+        # Raised outside the handler so that it is not chained to aiohttp's error, which quotes its text.
         if body.failure is not None:
             raise body.failure
         if scope is not None and scope.expired():
@@ -179,26 +179,26 @@ class FileStore:
     def _ask(
         self, attempt: Attempt, headers: Mapping[str, str] | None, data: AsyncIterable[bytes] | None = None
     ) -> AbstractAsyncContextManager[aiohttp.ClientResponse]:
-        """Send a request with these headers; without any, with those of the API, the key among them."""
+        """Send a request with these headers, or if None with those of the API, including the key."""
         session, timeout = self._manager.session(), self._options.timeout
         connect = timeout * CONNECT_SHARE
         return session.request(
             attempt.request.method,
             URL(attempt.request.url, encoded=True),
             data=data,
-            # A borrowed session may have headers of its own.
+            # A borrowed session may have its own User-Agent.
             headers=self._manager.credentials.headers() if headers is None else {"User-Agent": _AGENT, **headers},
-            # There is no limit for the whole, as a file may be of any length.
+            # No total timeout, as a file may be of any size.
             timeout=aiohttp.ClientTimeout(total=None, connect=connect, sock_read=None if data else timeout),
             allow_redirects=False,
             raise_for_status=False,
-            # A middleware of the user's may add a key of its own, which the store must not receive.
+            # The user's middlewares may add credentials, which the store must not receive.
             middlewares=(NoReplay(attempt), *(middlewares_of(session) if headers is None else ())),
         )
 
 
 class _Opening:
-    """A transport that leaves the body of a success to be read."""
+    """A transport that leaves the body of a successful response unread."""
 
     answered: aiohttp.ClientResponse
 
@@ -216,11 +216,11 @@ class _Opening:
         self.keyed = keyed
 
     async def send(self, attempt: Attempt) -> Outcome:
-        """Send it once; return status and headers, and the body unless it is a success."""
+        """Send the attempt once, and return the status and headers, with the body only if it failed."""
         attempt.started = True
         try:
             with HiddenLocals(aiohttp.ClientError):
-                # For the whole head: aiohttp's timeout of a read starts anew with each byte.
+                # For all the headers: aiohttp's read timeout restarts with each chunk received.
                 async with asyncio.timeout(self._timeout):
                     return await self._open(attempt)
         except FAILURES as error:
@@ -242,7 +242,7 @@ class _Opening:
 
 
 def _key(request: Request, response: Response) -> str:
-    """Return the key of a file as the store's receipt states it."""
+    """Return the key of a file from the store's response."""
     found = _KEY.search(response.body)
     try:
         key = found[1].decode() if found else ""

@@ -1,1 +1,1 @@
-"""One call, from method to bytes: the session, one attempt, retries, the rate limit."""
+"""The HTTP layer: the session, single attempts, retries and the rate limit."""

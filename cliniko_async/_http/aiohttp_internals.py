@@ -1,6 +1,6 @@
-"""What the library relies on in aiohttp beyond its documented interface, all in one place.
+"""Everything the library relies on in aiohttp beyond its documented interface.
 
-Each of these has a test that fails when aiohttp changes its meaning, and says what is lost without it.
+Each of these has a test that fails when aiohttp changes, and a comment on what is lost without it.
 """
 
 import asyncio
@@ -18,20 +18,20 @@ if TYPE_CHECKING:
     from aiohttp.connector import Connection
 
 _KEEP_ALIVE = 15.0
-"""Seconds: a connection is closed before the server would close it under a request."""
+"""Seconds. Idle connections are closed before the server would close them while a request is being sent."""
 
 
 class Sending(Protocol):
-    """What is told that a request is given to a connection."""
+    """An object that records when its request is handed to a connection."""
 
     sent: bool
 
 
 class NoReplay:
-    """A middleware for one attempt: aiohttp does not send it a second time, and `sent` says whether it was sent.
+    """A middleware for one attempt that keeps aiohttp from sending it twice and records in `sent` whether it went out.
 
-    aiohttp resends a GET or DELETE on a stale connection by itself, but each sending needs a permit of its own. A
-    connection on which the server sent something unasked is not used.
+    aiohttp resends a GET or DELETE on its own if the connection was stale, but each send needs its own permit. A
+    connection on which the server sent unsolicited data is not used.
     """
 
     __slots__ = ("_sending",)
@@ -41,10 +41,10 @@ class NoReplay:
         self._sending = sending
 
     async def __call__(self, request: ClientRequest, handler: ClientHandlerType) -> ClientResponse:
-        """Pass the request on; raise a lost connection as a `ConnectionLostError`."""
-        # `send` is overridden on the request itself, so that it works in a borrowed session, too. Without it, a
-        # request would count as unsent until its answer arrived, so that a create might be sent twice, and unasked
-        # bytes would be taken for its answer. A `TraceConfig` costs ten times as much and cannot stop a request.
+        """Pass the request on, and raise `ConnectionLostError` if the connection is lost."""
+        # `send` is overridden on the request itself so that it also works in a borrowed session. Without it, a request
+        # would count as unsent until its response arrived, so a create might be sent twice, and unsolicited bytes
+        # would be mistaken for the response. A `TraceConfig` costs ten times as much and cannot stop a request.
         vars(request)["send"] = functools.partial(self._send, request)
         try:
             return await handler(request)
@@ -53,7 +53,7 @@ class NoReplay:
         except (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError) as error:
             raise ConnectionLostError(reason_of(error)) from None
         finally:
-            vars(request).pop("send", None)  # It refers to the request.
+            vars(request).pop("send", None)  # It is a reference cycle with the request.
 
     async def _send(self, request: ClientRequest, connection: "Connection") -> ClientResponse:
         if await _has_unasked(connection):
@@ -64,15 +64,15 @@ class NoReplay:
         return await type(request).send(request, connection)
 
 
-# Windows has no `poll`: there the loop has to look each time.
+# Windows has no `poll`, so there the loop has to check every time.
 _CAN_POLL = hasattr(select, "poll")
 
 
 async def _has_unasked(connection: "Connection") -> bool:
-    """Whether the connection was closed, or received bytes that would be taken for the answer to the next request."""
+    """Return whether the connection was closed, or received bytes that the next request would take for its response."""
     ending = connection.transport.get_extra_info("socket") if connection.transport else None
     if ending is not None and (not _CAN_POLL or _is_readable(ending.fileno())):
-        # What is in the system's buffer is read in the first turn of the loop and handed over in the second.
+        # The loop reads the socket buffer in its next iteration and passes the data to the protocol in the one after.
         await asyncio.sleep(0)
         await asyncio.sleep(0)
     protocol = connection.protocol
@@ -86,7 +86,7 @@ def _is_readable(number: int) -> bool:
 
 
 class _QuietHandler(ResponseHandler):
-    """A connection that is closed as soon as the server sends something that nobody asked for."""
+    """A connection that closes itself as soon as the server sends unsolicited data."""
 
     _expects_answer = False
 
@@ -99,7 +99,7 @@ class _QuietHandler(ResponseHandler):
         self._expects_answer = False
 
     def data_received(self, data: bytes) -> None:
-        if self._expects_answer or not data:  # With none, aiohttp goes on with what it had held back.
+        if self._expects_answer or not data:  # Empty data makes aiohttp process what it buffered.
             super().data_received(data)
         else:
             self.close()
@@ -112,26 +112,27 @@ def open_session(connections: int) -> aiohttp.ClientSession:
         connections: the largest number of connections; 0 for no limit.
     """
     connector = aiohttp.TCPConnector(limit=connections, keepalive_timeout=_KEEP_ALIVE)
-    # Without `_factory`, a connection with unasked bytes is refused only when it is to be used again, which costs an
-    # attempt, and half a head of an unasked answer is not noticed at all.
+    # Without `_factory`, a connection with unsolicited bytes is only rejected when it is reused, which costs an
+    # attempt, and a partial header of an unsolicited response is not noticed at all.
     setattr(connector, "_factory", functools.partial(_QuietHandler, asyncio.get_running_loop()))  # noqa: B010
     return aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar())
 
 
 def middlewares_of(session: aiohttp.ClientSession) -> tuple[ClientMiddlewareType, ...]:
     """Return the middlewares of a session."""
-    # Those given with a request replace the session's own. Without `_middlewares`, a borrowed session's are not called.
+    # Middlewares passed with a request replace those of the session. Without `_middlewares`, the middlewares of a
+    # borrowed session would not be called.
     return tuple(getattr(session, "_middlewares", ()))
 
 
 def loop_of(session: aiohttp.ClientSession | None) -> asyncio.AbstractEventLoop | None:
-    """Return the event loop that a session belongs to; None without a session."""
-    # Without `_loop`, a client on a borrowed session belongs to the loop of its first call; if that is not the loop of
-    # the session, aiohttp hangs or raises a `RuntimeError`. The property `loop` is deprecated.
+    """Return the event loop that a session belongs to, or None without a session."""
+    # Without `_loop`, a client with a borrowed session would bind to the loop of its first call; if the session belongs
+    # to a different loop, aiohttp hangs or raises a `RuntimeError`. The `loop` property is deprecated.
     return getattr(session, "_loop", None)
 
 
 def has_base_url(session: aiohttp.ClientSession) -> bool:
-    """Whether a session has a base URL of its own."""
-    # Without `_base_url`, such a session is accepted; every URL of ours is absolute, so that it does no harm.
+    """Return whether a session has its own base URL."""
+    # Without `_base_url`, such a session would be accepted, which is harmless because all our URLs are absolute.
     return getattr(session, "_base_url", None) is not None

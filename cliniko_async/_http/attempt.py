@@ -1,4 +1,4 @@
-"""One attempt to send a request, and what may come of it: values that every layer of a call knows."""
+"""One attempt to send a request and its possible outcomes, as values shared by every HTTP layer."""
 
 from typing import Protocol, TypeAlias
 
@@ -9,11 +9,11 @@ from ..errors import TransportError
 from .deadline import Deadline
 
 Outcome: TypeAlias = Response | TransportError
-"""How an attempt ended: with an answer, whatever its status, or without a complete one."""
+"""How an attempt ended: with a response of any status, or without a complete response."""
 
 
 class Attempt(RedactedRepr, msgspec.Struct):
-    """An attempt and its progress, which is recorded here so that it is known if the call is cut short."""
+    """An attempt and its progress, which stays available if the call is interrupted."""
 
     request: Request
     number: int = 1
@@ -21,28 +21,28 @@ class Attempt(RedactedRepr, msgspec.Struct):
     may_be_done: bool = False
     """Whether the server may have carried out the request in an earlier attempt."""
     started: bool = False
-    """Whether it has its permit and is being given to a connection."""
+    """Whether it has its permit and is being sent."""
     sent: bool = False
-    """Whether the server may have seen it."""
+    """Whether the server may have received it."""
     status: int | None = None
-    """The status of the answer, once its headers have arrived."""
+    """The status of the response, once its headers have arrived."""
     hopeless: bool = False
-    """Whether every further attempt would fail, too, as the certificate is not the server's."""
+    """Whether every further attempt would fail too, because the server's certificate was rejected."""
 
     @property
     def count(self) -> int:
-        """How many attempts have been started."""
+        """The number of attempts started so far."""
         return self.number if self.started else self.number - 1
 
     def next(self, outcome: Outcome) -> "Attempt":
-        """Return the attempt that follows this one, given how this one ended."""
+        """Return the next attempt, given the outcome of this one."""
         acted = outcome.sent if isinstance(outcome, TransportError) else outcome.status != 429
         return Attempt(self.request, self.number + 1, self.deadline, may_be_done=self.may_be_done or acted)
 
 
 class Transport(Protocol):
-    """Sends an attempt."""
+    """Sends attempts."""
 
     async def send(self, attempt: Attempt) -> Outcome:
-        """Send it once; return the answer, or the error that says why there is none."""
+        """Send the attempt once, and return the response or the error that explains why there is none."""
         ...

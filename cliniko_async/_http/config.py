@@ -1,4 +1,4 @@
-"""Checks the options that say who sends, and where to: the key, the User-Agent and the base URL."""
+"""Validates the API key, the User-Agent and the base URL."""
 
 from yarl import URL
 
@@ -9,10 +9,10 @@ _BASE_URL = "https://api.{}.cliniko.com/v1"
 
 
 def checked_key(api_key: str) -> str:
-    """Return an API key.
+    """Return the API key if it is valid.
 
     Raises:
-        ConfigurationError: it is empty, or has a character that no key has.
+        ConfigurationError: it is empty, or contains a character that no key can contain.
     """
     if not isinstance(api_key, str) or not api_key:
         raise ConfigurationError("the API key is empty")
@@ -35,7 +35,7 @@ def user_agent(app_name: str, contact_email: str) -> str:
 
 
 def base_url_for(api_key: str, shard: str | None, base_url: str | None) -> str:
-    """Return the base URL of a key: `base_url` if it is given, otherwise that of the shard.
+    """Return the base URL: `base_url` if given, otherwise that of the shard.
 
     Raises:
         ConfigurationError: the shard or the URL is not valid.
@@ -58,7 +58,7 @@ def _checked_base_url(base_url: str) -> str:
     try:
         url = URL(base_url)
         host = url.host or ""
-        host.encode("idna")  # As it is looked up; there, an empty label or a long one is an error of its own.
+        host.encode("idna")  # As in a DNS lookup, which rejects empty and overlong labels.
     except (ValueError, TypeError):
         raise ConfigurationError("base_url is not a valid URL") from None
     if url.scheme != "https" and not (url.scheme == "http" and is_loopback(host)):

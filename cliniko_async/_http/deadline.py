@@ -1,4 +1,4 @@
-"""Fails calls whose deadline the budget cannot meet at once, with the time at which to try again."""
+"""Fails calls early when the rate limit cannot meet their deadline, and reports when to try again."""
 
 import asyncio
 import math
@@ -6,9 +6,9 @@ import math
 from ..limits import Permit, Priority, RateLimiter, Wait
 
 _CHECK_INTERVAL = 0.25
-"""Seconds between two checks of the limiter while calls with a deadline wait: another caller may pause it."""
+"""Seconds between checks of the limiter while calls with a deadline wait; another caller may pause it meanwhile."""
 _SETTLE = 0.01
-"""Seconds in which a call may still receive a permit that was granted just before the check."""
+"""Seconds for a call to receive a permit that was granted just before the check."""
 _PRIORITIES: tuple[Priority, Priority] = ("interactive", "bulk")
 
 
@@ -17,12 +17,12 @@ class UnmeetableDeadlineError(Exception):
 
 
 class Deadline:
-    """When a call has to end, and the earliest time at which the budget allows it."""
+    """When a call has to end, and the earliest time at which the rate limit allows it."""
 
     __slots__ = ("_scope", "_watch", "opens_at", "priority")
 
     def __init__(self, scope: asyncio.Timeout, watch: "BudgetWatch") -> None:
-        """Create the deadline of a call from its scope, which has one."""
+        """Create the deadline of a call from its scope, which must have a timeout."""
         self._scope = scope
         self._watch = watch
         self.priority: Priority = "interactive"
@@ -40,7 +40,7 @@ class Deadline:
         return permit
 
     def retry_after(self, now: float) -> float | None:
-        """Return the seconds until the budget allows the call; None if it does not wait for the budget."""
+        """Return the seconds until the rate limit allows the call, or None if the call is not waiting for it."""
         return self.opens_at - now if self.opens_at is not None and self.opens_at > now else None
 
     def misses(self, wait: float, now: float) -> bool:
@@ -56,10 +56,10 @@ class Deadline:
 
 
 class BudgetWatch:
-    """Checks the limiter of a client for the calls that have a deadline; the others cost nothing."""
+    """Checks the limiter of a client for calls that have a deadline; other calls incur no cost."""
 
     def __init__(self, limiter: RateLimiter) -> None:
-        """Create the watch of a limiter."""
+        """Create the watch for a limiter."""
         self._limiter = limiter
         self._waiting: set[Deadline] = set()
         self._timer: asyncio.TimerHandle | None = None
@@ -69,7 +69,7 @@ class BudgetWatch:
         """Wait for a permit.
 
         Raises:
-            UnmeetableDeadlineError: the callers that already wait leave no permit in time.
+            UnmeetableDeadlineError: the callers already waiting leave no permit before the deadline.
         """
         wait = await self._wait(deadline.priority)
         if wait is not None and deadline.misses(wait.last, asyncio.get_running_loop().time()):
@@ -99,7 +99,7 @@ class BudgetWatch:
             self._schedule_check()
 
     async def _end_hopeless(self) -> None:
-        """End the calls that would not have a permit in time even if they were next."""
+        """End the calls that would not get a permit in time even if they were next in line."""
         loop = asyncio.get_running_loop()
         for priority in _PRIORITIES:
             mine = [deadline for deadline in self._waiting if deadline.priority == priority]
@@ -109,13 +109,13 @@ class BudgetWatch:
                 await asyncio.sleep(_SETTLE)
                 for deadline in self._waiting.intersection(hopeless):
                     deadline.end(loop.time())
-                return  # Once these have left, the wait of the other priority may be shorter.
+                return  # Once these are gone, the wait of the other priority may be shorter.
 
     async def _wait(self, priority: Priority) -> Wait | None:
-        """Return the shortest possible wait; None if the limiter cannot tell."""
+        """Return the shortest possible wait, or None if the limiter does not know."""
         try:
             limits = await self._limiter.limits()
-            # A limiter of the user's own may know only the next permit, and bulk permits come after it.
+            # A custom limiter may know only the next permit; bulk permits come no earlier than that.
             return limits.waits[priority] if limits.waits else Wait(limits.next_free, limits.next_free)
-        except Exception:  # noqa: BLE001  (if it matters, `acquire` raises it, too)
+        except Exception:  # noqa: BLE001  (if it matters, `acquire` raises it too)
             return None

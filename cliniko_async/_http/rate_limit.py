@@ -1,4 +1,4 @@
-"""The budget of the API: a permit for each attempt, and the pauses that a server asks for."""
+"""Rate limiting: a permit for each attempt, and the pauses that the server requests."""
 
 import logging
 import random
@@ -25,9 +25,9 @@ class RateLimited:
 
         Args:
             inner: sends an attempt that has a permit.
-            limiter: gives the permits.
-            priority: the priority at which they are asked for.
-            wall: returns the Unix time; used where the server does not state its own.
+            limiter: grants the permits.
+            priority: the priority of the permits.
+            wall: returns the Unix time; used if the response has no `Date`.
         """
         self._inner = inner
         self._limiter = limiter
@@ -35,7 +35,7 @@ class RateLimited:
         self._wall = wall
 
     async def send(self, attempt: Attempt) -> Outcome:
-        """Wait for a permit, send, and hold the permit for as long as the server may count the request."""
+        """Wait for a permit, send the attempt, and settle the permit according to the outcome."""
         permit = await (attempt.deadline or self._limiter).acquire(self._priority)
         answered = False
         try:
@@ -54,7 +54,7 @@ class RateLimited:
         return outcome
 
     def _until_reset(self, response: Response) -> float | None:
-        """Return the seconds until the server's limit resets, with jitter; None if the server does not say."""
+        """Return the seconds until the server's limit resets, with jitter, or None if the server does not say."""
         try:
             reset = float(int(response.headers["X-RateLimit-Reset"]))
         except (KeyError, ValueError, OverflowError):
@@ -64,11 +64,11 @@ class RateLimited:
 
 
 def retry_after(response: Response, wall: Callable[[], float] = time.time) -> float:
-    """Return the seconds that a `Retry-After` header asks to wait; 0 if there is none, and less for a past date.
+    """Return the seconds to wait according to `Retry-After`: 0 without the header, negative for a past date.
 
     Args:
-        response: the answer.
-        wall: returns the Unix time; used where the server does not state its own.
+        response: the response.
+        wall: returns the Unix time; used if the response has no `Date`.
     """
     text = response.headers.get("Retry-After", "")
     if text.isascii() and text.isdigit():
@@ -78,6 +78,6 @@ def retry_after(response: Response, wall: Callable[[], float] = time.time) -> fl
 
 
 def _until(moment: float, response: Response, wall: Callable[[], float]) -> float:
-    """Return the seconds until a Unix time, by the server's clock where its answer states it."""
+    """Return the seconds until a Unix time, by the server's clock if the response has a `Date`."""
     now = date_of(response)
     return moment - (wall() if now is None else now)

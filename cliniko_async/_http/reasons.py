@@ -1,4 +1,4 @@
-"""Why a request had no answer, in words that show nothing of the request."""
+"""Why a request got no response, in text that reveals nothing about the request."""
 
 import os
 import ssl
@@ -14,22 +14,22 @@ _REASONS: tuple[tuple[type[Exception], str], ...] = (
 
 
 class ConnectionLostError(aiohttp.ClientError):
-    """A lost connection, as an error for which aiohttp does not send the request again."""
+    """A lost connection, raised as an error that does not make aiohttp resend the request."""
 
 
 def reason_of(error: Exception) -> str:
-    """Say why a request failed in the system's own words, and never in aiohttp's: those may show a URL or a header."""
+    """Return why a request failed, without the messages of aiohttp, which may show a URL or a header."""
     if isinstance(error, aiohttp.ClientConnectorCertificateError):
         return _reason_of_system(error.certificate_error)
     if isinstance(error, aiohttp.ClientConnectorDNSError):
-        # A resolver knows the host alone. The numbers of its errors are not those of the system.
+        # A resolver knows only the host. Its error numbers are not `errno` values.
         return error.os_error.strerror or "the name cannot be resolved"
     if isinstance(error, aiohttp.ClientConnectorError):
         return _reason_of_system(error.os_error)
     if isinstance(error, aiohttp.ClientHttpProxyError):
         return f"the proxy answered {error.status}"
     if isinstance(error, aiohttp.ClientResponseError) and error.__cause__ is None:
-        # aiohttp raises its own from that of its parser.
+        # aiohttp chains its own to the error of its parser.
         return f"a middleware raised an error for the status {error.status}"
     known = next((text for kind, text in _REASONS if isinstance(error, kind)), None)
     return known or (str(error) if isinstance(error, ConnectionLostError) else _reason_of_system(error))

@@ -1,4 +1,4 @@
-"""Which requests are sent again, and when: a pure policy, and the wrapper that follows it within a deadline."""
+"""Retries: a pure policy, and the wrapper that applies it within a deadline."""
 
 import asyncio
 import logging
@@ -33,7 +33,7 @@ _UNKNOWN = "{}: it may have been done, so look before you send it again"
 
 
 def check_seconds(_: object, attribute: "attrs.Attribute[float]", value: float) -> None:
-    """Refuse an attribute that is not a number of seconds above 0.
+    """Check that an attribute is a number of seconds above 0.
 
     Raises:
         ConfigurationError: it is not.
@@ -78,12 +78,12 @@ class RetryPolicy:
         return float(min(self.wait_max, self.wait_initial * 2.0 ** min(attempt - 1, 64)))
 
     def wait(self, attempt: int, outcome: Outcome, uniform: Callable[[float, float], float] = random.uniform) -> float:
-        """Return the wait after an attempt: drawn at random, but never less than a 503 asks for.
+        """Return the wait after an attempt: random, but at least the `Retry-After` of a 503, up to `wait_max`.
 
         Args:
             attempt: the number of the attempt, from 1.
-            outcome: how it ended; its `Retry-After` counts up to `wait_max`.
-            uniform: draws a number between two.
+            outcome: how it ended.
+            uniform: returns a random number between two bounds.
 
         Returns:
             Seconds.
@@ -93,12 +93,12 @@ class RetryPolicy:
 
 
 def classify(request: Request, outcome: Outcome) -> Verdict:
-    """Return what an outcome means, by what the server may have done.
+    """Classify an outcome by what the server may have done.
 
     Returns:
-        "done": it was carried out. "retry": it was not, or doing it once more does no harm. "refused": it was not and
+        "done": the request was carried out. "retry": it was not, or repeating it is harmless. "refused": it was not and
         will not be. "outcome_unknown": a write that may have been carried out. "unreadable": a write that was carried
-        out, and whose answer was cut off.
+        out, but whose response was cut off.
     """
     status = outcome.status
     if isinstance(outcome, TransportError):
@@ -111,12 +111,12 @@ def classify(request: Request, outcome: Outcome) -> Verdict:
         return "retry"
     if outcome.status >= 500 or outcome.status == 408:
         return "retry" if request.repeatable else "outcome_unknown"
-    # These two redirects may follow a success; the others stand for a request that was not carried out.
+    # A server may send 302 or 303 after success; any other status here means that the request was not carried out.
     return "outcome_unknown" if outcome.status in (302, 303) and not request.repeatable else "refused"
 
 
 class Retrying:
-    """Sends a request until it is done, as often as the policy and the request allow, within the deadline."""
+    """Sends a request until it succeeds, as often as the policy and the request allow, within the deadline."""
 
     def __init__(
         self,
@@ -131,10 +131,10 @@ class Retrying:
 
         Args:
             inner: sends one attempt.
-            policy: how often, and how long to wait between.
+            policy: the number of attempts and the waits between them.
             manager: ends the call when the client is closed.
             deadline: seconds for a whole call; None for no limit.
-            uniform: draws a number between two.
+            uniform: returns a random number between two bounds.
         """
         self._inner = inner
         self._policy = policy
@@ -143,7 +143,7 @@ class Retrying:
         self._uniform = uniform
 
     async def send(self, request: Request) -> Response:
-        """Return the answer to a request that was done, or raise the error of one that was not."""
+        """Return the response if the request succeeded, otherwise raise its error."""
         attempt = Attempt(request)
         scope: asyncio.Timeout | None = None
         outcome: Outcome | None = None
@@ -164,7 +164,7 @@ class Retrying:
                 raise
             result = cut_short(attempt, closed=self._manager.closed)
         finally:
-            outcome = scope = None  # The traceback of an error keeps this frame, and both refer to that error.
+            outcome = scope = None  # They refer to the error, whose traceback keeps this frame.
         if isinstance(result, Response):
             return result
         try:
@@ -173,7 +173,7 @@ class Retrying:
             del result
 
     def _result(self, attempt: Attempt, outcome: Outcome) -> Response | ClinikoError | None:
-        """Return what a call ends with; None if the request is to be sent again."""
+        """Return the final result of a call, or None if the request should be sent again."""
         if attempt.may_be_done and attempt.request.removes and _has_status(outcome, 404):
             return Response(204, {}, b"")  # An earlier attempt removed it.
         verdict = classify(attempt.request, outcome)
@@ -184,7 +184,7 @@ class Retrying:
         return _error(attempt, outcome, verdict)
 
     async def _wait(self, attempt: Attempt, outcome: Outcome) -> None:
-        """Wait before the next attempt; after a 429 the limiter makes every caller wait."""
+        """Wait before the next attempt, except after a 429, when the limiter makes every caller wait."""
         if _has_status(outcome, 429):
             return
         seconds = self._policy.wait(attempt.number, outcome, self._uniform)
@@ -196,12 +196,12 @@ class Retrying:
 
 
 def _has_status(outcome: Outcome, status: int) -> bool:
-    """Whether a complete answer of this status came."""
+    """Return whether a complete response with this status arrived."""
     return isinstance(outcome, Response) and outcome.status == status
 
 
 def cut_short(attempt: Attempt, *, closed: bool) -> ClinikoError:
-    """Return the error of a call that ended at its deadline, or because the client was closed."""
+    """Return the error for a call that ended at its deadline or because the client was closed."""
     request, count = attempt.request, attempt.count
     when = "before the client was closed" if closed else "before the deadline"
     if attempt.sent and not request.repeatable:
@@ -228,7 +228,7 @@ def _error(attempt: Attempt, outcome: Outcome, verdict: Verdict) -> ClinikoError
 
 
 def error_of(attempt: Attempt, outcome: Outcome) -> ResponseError | TransportError:
-    """Return the error of the last attempt, which is not a success and may not be repeated."""
+    """Return the error for the last attempt, which failed and will not be retried."""
     if isinstance(outcome, TransportError):
         outcome.attempts = attempt.number
         return outcome

@@ -1,4 +1,4 @@
-"""What the views of one client share: the session, its event loop, the limiter, and the calls under way."""
+"""State shared by the views of a client: the session, its event loop, the limiter and the calls in progress."""
 
 import asyncio
 import hashlib
@@ -18,11 +18,11 @@ T = TypeVar("T")
 
 _CONNECTIONS = 100
 _LIMITER = ("acquire", "pause", "limits")
-"""The methods of a limiter; its `period` may be known only once it is used."""
+"""The methods that a limiter must have. `period` is not checked, as it may only be known once the limiter is used."""
 
 
 class OnePerProcess:
-    """The base of objects that own connections, which neither another process nor a copy can share."""
+    """The base of objects that own connections, and so cannot be copied or shared between processes."""
 
     def __reduce_ex__(self, protocol: SupportsIndex, /) -> NoReturn:
         """Refuse to be pickled, copied or deep-copied.
@@ -39,12 +39,12 @@ class CallScope:
     __slots__ = ("_deadline", "_manager", "_scope")
 
     def __init__(self, manager: "SessionManager", deadline: float | None) -> None:
-        """Create the scope of a call; `deadline` is in seconds."""
+        """Create the scope of a call, with a `deadline` in seconds."""
         self._manager = manager
         self._deadline = deadline
 
     async def __aenter__(self) -> asyncio.Timeout:
-        """Register the call and start its time.
+        """Register the call and start its timeout.
 
         Raises:
             UsageError: the client is closed or belongs to another event loop.
@@ -59,23 +59,24 @@ class CallScope:
         """End the call.
 
         Raises:
-            TimeoutError: its time was over, or the client was closed.
+            TimeoutError: its time ran out, or the client was closed.
         """
         self._manager.leave(self._scope)
         await self._scope.__aexit__(kind, error, traceback)
 
 
 class SessionManager(OnePerProcess):
-    """Opens the session at the first request, binds it to one event loop, and ends every call when it is closed."""
+    """Opens the session at the first request, binds it to one event loop, and ends all calls when the client closes."""
 
     def __init__(
         self, server: Server, credentials: Credentials, limiter: RateLimiter, session: aiohttp.ClientSession | None
     ) -> None:
-        """Create the manager of a client; a session that is given is used and never closed.
+        """Create the manager of a client; a session passed in is used but never closed.
 
         Raises:
-            ConfigurationError: the session has credentials or a base URL of its own, or is closed.
-            TypeError: it is not an `aiohttp.ClientSession`.
+            ConfigurationError: the session has its own credentials or base URL or is closed, or the limiter lacks a
+                method.
+            TypeError: the session is not an `aiohttp.ClientSession`.
         """
         if session is not None:
             _check_session(session)
@@ -97,11 +98,11 @@ class SessionManager(OnePerProcess):
 
     @property
     def loop(self) -> asyncio.AbstractEventLoop | None:
-        """The event loop that the client belongs to; None before its first use."""
+        """The event loop that the client belongs to, or None before its first use."""
         return self._loop
 
     def session(self) -> aiohttp.ClientSession:
-        """Return the session; it is opened at the first request.
+        """Return the session, opening it on the first call.
 
         Raises:
             UsageError: it was closed.
@@ -117,7 +118,7 @@ class SessionManager(OnePerProcess):
         return CallScope(self, deadline)
 
     def deadline(self, scope: asyncio.Timeout) -> Deadline | None:
-        """Return the deadline of a call; None if it has none."""
+        """Return the deadline of a call, or None if it has none."""
         return None if scope.when() is None else Deadline(scope, self._watch)
 
     def enter(self, scope: asyncio.Timeout) -> None:
@@ -136,16 +137,16 @@ class SessionManager(OnePerProcess):
             self._idle.set()
 
     def spawn(self, work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
-        """Start a task, for whose end `close` waits."""
+        """Start a task that `close` waits for."""
         task = asyncio.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         return task
 
     async def close(self) -> None:
-        """End every call with a `UsageError`, and close the session unless it was given.
+        """End every call with a `UsageError`, and close the session unless it was passed in.
 
-        Once its event loop is closed, a client can be closed on any other: none of its calls can be under way.
+        Once its event loop is closed, a client can be closed on any other, as none of its calls can be in progress.
         """
         abandoned = self._loop is not None and self._loop.is_closed()
         if not self.closed:
@@ -190,8 +191,8 @@ def _check_session(session: aiohttp.ClientSession) -> None:
     if not isinstance(session, aiohttp.ClientSession):
         raise TypeError(f"session must be an aiohttp.ClientSession, not {type(session).__name__}")
     if session.auth is not None or "Authorization" in session.headers:
-        raise ConfigurationError("the session has credentials of its own, which would go out in place of the key")
+        raise ConfigurationError("the session has its own credentials, which would be sent instead of the key")
     if has_base_url(session):
-        raise ConfigurationError("the session has a base URL of its own")
+        raise ConfigurationError("the session has its own base URL")
     if session.closed:
         raise ConfigurationError("the session is closed")

@@ -1,4 +1,4 @@
-"""Sends one attempt by aiohttp, and says in plain words why it had no answer."""
+"""Sends one attempt with aiohttp, and reports in plain words why it got no response."""
 
 import time
 from collections.abc import Callable
@@ -17,9 +17,9 @@ from .reasons import reason_of
 
 LARGEST_ANSWER = 64 * 1024 * 1024
 CONNECT_SHARE = 0.75
-"""The share of a timeout for connecting: below 1, so that a timeout before sending is told from one after it."""
+"""The share of a timeout for connecting, below 1 to tell a timeout before sending from one after it."""
 FAILURES = (aiohttp.ClientError, TimeoutError, OSError)
-"""What aiohttp raises for an attempt without an answer."""
+"""What aiohttp raises for an attempt without a response."""
 _NEVER_SENT = (
     aiohttp.ClientConnectorError,
     aiohttp.ConnectionTimeoutError,
@@ -30,27 +30,27 @@ _HOPELESS = (aiohttp.ClientConnectorCertificateError, aiohttp.ServerFingerprintM
 
 
 class AiohttpTransport:
-    """Sends an attempt by aiohttp, once."""
+    """Sends each attempt once with aiohttp."""
 
     def __init__(self, session: Callable[[], aiohttp.ClientSession], credentials: Credentials, timeout: float) -> None:
         """Create the transport.
 
         Args:
-            session: returns the session to send by.
-            credentials: who sends.
+            session: returns the session to use.
+            credentials: the API key and the User-Agent.
             timeout: seconds for one attempt.
         """
         self._session = session
         self._headers = credentials.headers()
         self._timeouts = Timeouts(timeout)
-        # aiohttp's own timer for the total swallows a cancellation that comes at the same moment.
+        # aiohttp's own total timeout swallows a cancellation that arrives at the same moment.
         self._timeout = aiohttp.ClientTimeout(total=None, connect=timeout * CONNECT_SHARE)
 
     async def send(self, attempt: Attempt) -> Outcome:
-        """Send it once, follow no redirect, and read the answer to its end."""
+        """Send the attempt once, without following redirects, and read the whole response."""
         attempt.started = True
         try:
-            # Frames of aiohttp, and of the user's middlewares, resolver and trace hooks, hold the key.
+            # The frames of aiohttp and of the user's middlewares, resolver and trace hooks hold the key.
             with HiddenLocals(aiohttp.ClientError):
                 async with self._timeouts.scope():
                     return await self._exchange(attempt)
@@ -64,7 +64,7 @@ class AiohttpTransport:
             URL(request.url, encoded=True),
             data=request.body,
             headers=self._headers if request.body is None else self._headers | {"Content-Type": "application/json"},
-            # Without a body, aiohttp would call a POST an octet stream; of a GET it costs a tenth to say so.
+            # Without a body, aiohttp would label a POST as an octet stream; skipping that for a GET costs 10 %.
             skip_auto_headers=None if request.method == "GET" else ("Content-Type",),
             timeout=self._timeout,
             allow_redirects=False,
@@ -78,7 +78,7 @@ class AiohttpTransport:
 
 
 async def _body(answer: ClientResponse, request: Request) -> bytes:
-    """Read an answer to its end, or as far as it is of use."""
+    """Read the body of a response, or as much of it as is useful."""
     body = bytearray()
     try:
         if answer.content.at_eof():
@@ -87,7 +87,7 @@ async def _body(answer: ClientResponse, request: Request) -> bytes:
             while (chunk := await answer.content.readany()) and len(body) <= LARGEST_ANSWER:
                 body += chunk
     except (aiohttp.ClientError, OSError):
-        # All that a 429 has to say is in its headers.
+        # Everything useful in a 429 is in its headers.
         if answer.status != 429:
             raise
     if len(body) > LARGEST_ANSWER and 200 <= answer.status < 300:
@@ -97,21 +97,21 @@ async def _body(answer: ClientResponse, request: Request) -> bytes:
 
 
 async def read_before(answer: ClientResponse) -> bytes:
-    """Return the body of an answer whose stream is at its end: a middleware may have read it, and even released it."""
-    # A released answer returns its text, and not its bytes; in Latin-1 the one is the other.
+    """Return the body of a response that a middleware may have read already, and even released."""
+    # A released response returns its text but not its bytes; Latin-1 maps each byte to one character.
     return (await answer.text("latin-1")).encode("latin-1")
 
 
 def failure_of(
     attempt: Attempt, error: Exception, seconds: float, *, late: str = "had no answer within"
 ) -> TransportError:
-    """Return the error of an attempt without an answer, and record on the attempt what it says about it.
+    """Return the error for an attempt without a response, and update `sent` and `hopeless` on the attempt.
 
     Args:
         attempt: the attempt.
         error: what aiohttp raised.
         seconds: the timeout of the attempt.
-        late: what is said before the seconds of an attempt that took longer.
+        late: the text before the seconds if the attempt timed out.
     """
     if isinstance(error, _NEVER_SENT):
         attempt.sent = False

@@ -1,12 +1,12 @@
-"""Which page of a list to request next.
+"""Paging strategies: which page of a list to request next.
 
-A paging strategy is a value: it tells the next URL, and consuming the page there leads to the rows to yield and to the
-next strategy. `ByLink` follows the links. If the list changed it continues with `ByCreatedAt`, which requests the first
-page after a key that cannot change, and divides a second that does not fit a page by ranges of ids. `ById` requests the
-first page after the last id, and `ByUpdatedAt` reads what changed. The latter three are safe because they yield rows
-only from a page that is complete, or whose key has advanced past them.
+A paging strategy is an immutable value: it returns the next URL, and consuming that page returns the rows to yield and
+the next strategy. `ByLink` follows the links. If the list changed, it continues with `ByCreatedAt`, which requests the
+first page after a key that cannot change, and divides a second that does not fit on a page by ranges of ids. `ById`
+requests the first page after the last id, and `ByUpdatedAt` reads changes. The latter three are safe because they yield
+rows only from a page that is complete, or whose key has advanced past them.
 
-`Pager` drives any of them; it is the only one here that sends requests, by way of `Prefetcher`.
+`Pager` drives any of them, and sends the requests through `Prefetcher`.
 """
 
 from .by_created_at import ByCreatedAt
@@ -25,7 +25,7 @@ def resume(query: ListQuery, position: ListPosition, *, prefetch: int = 0) -> Pa
     Args:
         query: The list.
         position: Where to continue; `Start` begins at the first record.
-        prefetch: How many pages are requested ahead.
+        prefetch: Number of pages to request ahead.
     """
     match position:
         case Start():

@@ -1,4 +1,4 @@
-"""What a resource needs of a client: a way to send requests, and what is remembered between them."""
+"""What a resource needs from a client: a way to send requests, and the state kept between them."""
 
 import asyncio
 from collections.abc import Coroutine
@@ -22,12 +22,12 @@ class Api(Protocol):
 
     @property
     def account(self) -> bytes:
-        """A digest that tells accounts apart without telling the key."""
+        """A digest that distinguishes accounts without revealing the key."""
         ...
 
     @property
     def unsortable(self) -> set[str]:
-        """The URLs of lists that refused to be sorted, each with the column."""
+        """The lists that the server refused to sort: each a URL and a column."""
         ...
 
     @property
@@ -36,13 +36,13 @@ class Api(Protocol):
         ...
 
     async def send(self, request: Request) -> Response:
-        """Send a request until its answer is a success.
+        """Send a request, with retries, and return the successful response.
 
         Raises:
-            ClinikoError: it is not.
+            ClinikoError: the request failed.
         """
         ...
 
     def spawn(self, work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
-        """Start a task that the client ends when it is closed."""
+        """Start a task that closing the client waits for."""
         ...

@@ -1,4 +1,4 @@
-"""Paging by the second of creation: the first page from that second on, and a full second by ranges of ids."""
+"""Paging by creation time: the first page from a second on, and ranges of ids within a full second."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -16,7 +16,7 @@ from .strategy import ConsumedPage, DecodedPage, Sequential, next_try
 
 
 class ByCreatedAt(Sequential, RedactedRepr, msgspec.Struct, frozen=True):
-    """Requests the first page from a second on: a record that stays in the list cannot move to before it.
+    """Requests the first page from a second on. Records that stay in the list cannot move before that second.
 
     Rows are yielded only from a page that is complete, or whose last second is later than its first.
     """
@@ -27,13 +27,13 @@ class ByCreatedAt(Sequential, RedactedRepr, msgspec.Struct, frozen=True):
     skip: Mapping[int, int] = msgspec.field(default_factory=dict[int, int])
     """Ids that were yielded already, each with its second."""
     ranges: tuple[KeyRange, ...] = ()
-    """What is left of a second that does not fit a page, the lowest ids last."""
+    """What is left of a second that does not fit on a page, with the lowest ids last."""
     tries: int = 0
     yielded: int = 0
     total: int | None = None
-    """Number of records that the list was last seen to hold."""
+    """Number of records in the list, as last reported."""
     skipped: int = 0
-    """Number of rows without an id or `created_at` that were passed from that second on."""
+    """Number of rows without an id or `created_at` that were passed from `second` on."""
 
     @classmethod
     def resumed(cls, query: ListQuery, position: CreatedAtPosition) -> "ByCreatedAt":
@@ -45,17 +45,17 @@ class ByCreatedAt(Sequential, RedactedRepr, msgspec.Struct, frozen=True):
 
     @property
     def sort(self) -> str:
-        """None: the list is in this order by itself."""
+        """Empty: the list is in this order by default."""
         return ""
 
     @property
     def key_range(self) -> KeyRange:
-        """What the next page is requested of."""
+        """The range that the next page covers."""
         return self.ranges[-1] if self.ranges else KeyRange("created_at", self.second)
 
     @property
     def per_page(self) -> int:
-        """The size of the next page: the largest one inside a full second."""
+        """The size of the next page, which is the largest possible within a divided second."""
         return FULL_PAGE if self.ranges else self.query.per_page
 
     def next_url(self) -> str:
@@ -77,11 +77,11 @@ class ByCreatedAt(Sequential, RedactedRepr, msgspec.Struct, frozen=True):
         return self._scan(page, rows, keyed)
 
     def fallback(self) -> None:
-        """Return None: there is no other way."""
+        """Return None: there is no fallback."""
         return
 
     def position(self, yielded: Sequence[Any] = ()) -> ListPosition:
-        """Return the last second, the ids that were yielded of it, and inside a divided one the highest of them."""
+        """Return the last second and its ids yielded so far; in a divided second, also the highest of them."""
         keyed = [row for row in yielded if is_keyed(row)]
         second = created_second(keyed[-1]) if keyed else self.second
         skipped = 0 if second != self.second else self.skipped + len(yielded) - len(keyed)
@@ -99,7 +99,7 @@ class ByCreatedAt(Sequential, RedactedRepr, msgspec.Struct, frozen=True):
     def _check(self, page: PageData[Any], keyed: Sequence[Any]) -> None:
         """Check a page against what was requested; invalid records are reported when they are yielded."""
         if len(keyed) < len(page.items) or len(_seconds(keyed)) < len(keyed):
-            raise PaginationError("the server sent a record without an id of its own, or without a time of creation")
+            raise PaginationError("the server sent a record without a unique id or without created_at")
         if not is_ascending(keyed):
             raise PaginationError("the server did not keep to the order of created_at")
         self.key_range.check(keyed)

@@ -16,7 +16,7 @@ from .strategy import ConsumedPage, DecodedPage, Sequential, next_try
 
 
 class ById(Sequential, RedactedRepr, msgspec.Struct, frozen=True):
-    """Requests the first page after the last id: a record that stays in the list cannot move to before it."""
+    """Requests the first page after the last id. Records that stay in the list cannot move before it."""
 
     query: ListQuery
     source: int = 0
@@ -24,11 +24,11 @@ class ById(Sequential, RedactedRepr, msgspec.Struct, frozen=True):
     yielded: int = 0
     tries: int = 0
     skipped: int = 0
-    """Number of rows without an id that were passed after the last one."""
+    """Number of rows without an id that were passed after `last`."""
 
     @property
     def sort(self) -> str:
-        """It needs the order of ids."""
+        """The `id` column."""
         return "id"
 
     def next_url(self) -> str:
@@ -37,7 +37,7 @@ class ById(Sequential, RedactedRepr, msgspec.Struct, frozen=True):
         return self.query.url(self.source, extra, sort=self.sort)
 
     def consume(self, received: DecodedPage) -> ConsumedPage:
-        """Yield a page in the order of ids, or fall back if the server did not keep to it."""
+        """Yield a page sorted by id, or fall back if the server did not sort it."""
         page = without_repeats(received.page)
         ids = _numbers(page.rows)
         before = -1 if self.last is None else self.last
@@ -52,11 +52,11 @@ class ById(Sequential, RedactedRepr, msgspec.Struct, frozen=True):
         return ConsumedPage(rows, ById(self.query, self.source, ids[-1], self.yielded + len(rows)), total)
 
     def fallback(self) -> ByCreatedAt | None:
-        """Page by `created_at`, as long as nothing was yielded: the order is another one."""
+        """Return paging by `created_at`, unless rows were yielded already, as its order differs."""
         return ByCreatedAt(self.query, self.source) if self.last is None and self.query.anchored else None
 
     def position(self, yielded: Sequence[Any] = ()) -> ListPosition:
-        """Return the last id, and how many rows without an id come after it."""
+        """Return the last id and the number of rows without an id passed after it."""
         ids = _numbers(yielded)
         if ids:
             return IdPosition(source=self.source, last=ids[-1])

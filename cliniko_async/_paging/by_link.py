@@ -1,6 +1,6 @@
-"""Paging by links: follows `links.next` in the order of the list, and asks a detector whether the list changed.
+"""Paging by links: follows `links.next` in the order of the list, and detects whether the list changed.
 
-At the first sign of a change it restarts by `created_at` where it can, otherwise it says so at the end.
+At the first sign of drift it restarts by `created_at` if it can; otherwise it raises an error at the end.
 """
 
 import re
@@ -21,7 +21,7 @@ from .strategy import ConsumedPage, DecodedPage
 
 _PAGE = re.compile(r"(?<=[?&]page=)\d{1,9}(?=&|$)")
 _MAX_IDS = 100
-"""How many ids a cursor holds at most."""
+"""If a second has more ids than this, a cursor holds the offset instead, if it is known."""
 _MAX_WITHOUT_PROGRESS = 100
 
 
@@ -31,23 +31,23 @@ class ByLink(RedactedRepr, msgspec.Struct, frozen=True):
     query: ListQuery
     source: int = 0
     prefetch: int = 0
-    """How many pages are requested ahead."""
+    """Number of pages to request ahead."""
     number: int = 1
     """Number of the next page."""
     link: str | None = ""
     """The URL to follow; empty for the first page, None if it leads elsewhere."""
     ended: bool = False
     previous: int | None = None
-    """Hash of the link of the page before."""
+    """Hash of the previous page's link."""
     visited: set[int] = msgspec.field(default_factory=set[int])
-    """Hashes of the links before that one. One set for the whole iteration."""
+    """Hashes of the links before that one; one set shared by the whole iteration."""
     resumed_at: OffsetPosition | None = None
     detector: DriftDetector = msgspec.field(default_factory=DriftDetector)
 
     @classmethod
     def resumed(cls, query: ListQuery, position: OffsetPosition, prefetch: int) -> "ByLink":
         """Return the strategy that continues after a position."""
-        # On a page of another size it could not be recognised.
+        # With a different page size, the position could not be verified.
         query = msgspec.structs.replace(query, per_page=position.per_page)
         number = (position.offset - 1) // query.per_page + 1
         detector = DriftDetector(
@@ -58,7 +58,7 @@ class ByLink(RedactedRepr, msgspec.Struct, frozen=True):
 
     @property
     def sort(self) -> str:
-        """None: it keeps to the sort of the query."""
+        """Empty: it keeps the sort of the query."""
         return ""
 
     def next_url(self) -> str:
@@ -69,14 +69,14 @@ class ByLink(RedactedRepr, msgspec.Struct, frozen=True):
             raise PaginationError("a link of the list leads to another server or path")
         if self.detector.pages_without_progress > _MAX_WITHOUT_PROGRESS:
             error = PaginationDriftError if self.detector.drifted else PaginationError
-            raise error("the list continues without anything new")
+            raise error("the list continues without new records")
         key = hash(self.link)
         if key == self.previous or key in self.visited:
             raise PaginationError("a link of the list came twice")
         return self.link or self.query.url(self.source)
 
     def lookahead(self, count: int) -> Sequence[str]:
-        """Return the URLs of the next pages, as far as the total goes and if the link has a page number."""
+        """Return the URLs of the next pages up to the total, or only the next one if the pages cannot be numbered."""
         if self.ended or not count:
             return []
         url, total = self.next_url(), self.detector.total
@@ -95,7 +95,7 @@ class ByLink(RedactedRepr, msgspec.Struct, frozen=True):
         if found.disordered or (detector.ordered and found.changed):
             return ConsumedPage((), self._restarted(detector, received.requested_at))
         if found.changed and self.resumed_at:
-            # What was yielded before the cursor is not known any more, and might come again.
+            # The rows yielded before the cursor are unknown, and might be repeated.
             raise PaginationDriftError("the list changed while it was read: continue from its start")
         detector = msgspec.structs.replace(detector, drifted=detector.drifted or found.changed)
         now = msgspec.structs.replace(self, detector=detector)
@@ -103,7 +103,7 @@ class ByLink(RedactedRepr, msgspec.Struct, frozen=True):
         return ConsumedPage(found.fresh, following, page.total_entries, _LinkedPage(now, page))
 
     def fallback(self) -> None:
-        """Return None: a list that cannot be requested cannot be read."""
+        """Return None: there is no fallback."""
         return
 
     def position(self, yielded: Sequence[Any] = ()) -> ListPosition:  # noqa: ARG002
@@ -132,14 +132,18 @@ class ByLink(RedactedRepr, msgspec.Struct, frozen=True):
         return not self.detector.recent
 
     def _started(self, page: PageData[Any]) -> DriftDetector:
-        """Return the detector; on the first page, settle what the other pages are compared with."""
+        """Return the detector, which on the first page takes the total and order to compare later pages with."""
         if self.resumed_at or not self._is_first:
             return self.detector
         ordered = self.query.anchored and all(map(is_keyed, page.items)) and is_ascending(page.items)
         return msgspec.structs.replace(self.detector, total=page.total_entries, ordered=ordered)
 
     def _after_cursor(self, page: PageData[Any]) -> Sequence[Any]:
-        """Return the rows after the record that a cursor named, if it is still in its place."""
+        """Return the rows after the record that the cursor points to.
+
+        Raises:
+            PaginationDriftError: that record is not in its place any more.
+        """
         position = self.resumed_at
         if position is None or not self._is_first:
             return page.rows
@@ -153,7 +157,7 @@ class ByLink(RedactedRepr, msgspec.Struct, frozen=True):
         return page.rows[index:]
 
     def _restarted(self, detector: DriftDetector, requested_at: int) -> ByCreatedAt:
-        """Restart after the newest page that had been received before the inconsistent page was requested."""
+        """Return a restart after the newest page received before the inconsistent page was requested."""
         state = detector.newest_before(requested_at)
         second = state.second if state else None
         return ByCreatedAt(self.query, self.source, second, detector.seen.since(second), yielded=detector.yielded)
@@ -177,7 +181,7 @@ class ByLink(RedactedRepr, msgspec.Struct, frozen=True):
     def _link(self, link: str, number: int) -> str | None:
         url = self.query.own(link, self.source) if link else None
         if url and self.prefetch and self.link and number == self.number + 1:
-            return _with_page(self.link, number)  # The form in which pages were requested ahead.
+            return _with_page(self.link, number)  # The URL that was prefetched.
         return url
 
     def _state(self, page: PageData[Any], rows: Sequence[Any], stamps: Stamps, received_at: int = 0) -> PageState:
@@ -186,7 +190,7 @@ class ByLink(RedactedRepr, msgspec.Struct, frozen=True):
         second, offset = (detector.last.second, detector.last.offset) if detector.last else (None, self.resumed_at)
         if rows:
             second = _last_second(rows, stamps) if detector.ordered else None
-            # More ids than a cursor holds can only share a second with a page that lies within it.
+            # Only a page that lies within one second can exceed the ids of a cursor.
             within = second is None or second == created_second(rows[0])
             offset = self._offset(page, rows, stamps) if within else None
         return PageState(stamps, second, offset, detector.yielded + len(rows), received_at)
@@ -208,7 +212,7 @@ class ByLink(RedactedRepr, msgspec.Struct, frozen=True):
 
 
 class _LinkedPage(RedactedRepr, msgspec.Struct, frozen=True):
-    """Gives the positions on a page."""
+    """Returns the positions on a page."""
 
     strategy: ByLink
     page: PageData[Any]
@@ -218,7 +222,7 @@ class _LinkedPage(RedactedRepr, msgspec.Struct, frozen=True):
 
 
 def _last_second(rows: Sequence[Any], stamps: Stamps) -> int | None:
-    """Return the second of the last row, or None where a row has no key and can only be passed by its offset."""
+    """Return the second of the last row, or None if a row has no key, so that only its offset gives its position."""
     return None if None in stamps.values() or len(stamps) < len(rows) else created_second(rows[-1])
 
 

@@ -1,8 +1,8 @@
-"""Paging by `updated_at`: from a second on, in the order of changes, and remembering which versions were yielded.
+"""Paging by `updated_at`: from a second on, in the order of changes, tracking which versions were yielded.
 
-A record that changes while the list is read moves towards its end and is met there. A run ends at the server's time of
-its first response, so that a list that never rests does not keep it going. What becomes visible late is found by the
-next run, which starts at the low watermark: `overlap` seconds before the first response that reached the present.
+A record that changes while the list is read moves towards the end and is read there. A run ends at the server's time of
+its first response, so that constant changes do not keep it going forever. The next run finds versions that become
+visible late: it starts at the low watermark, `overlap` seconds before the first response that reached the present.
 """
 
 import hashlib
@@ -24,24 +24,24 @@ from .strategy import ConsumedPage, DecodedPage, Sequential, next_try
 _MAX_DIGESTS = 1000
 _DIGEST_SIZE = 8
 _LONGEST_STEP = 0xFFFF
-"""Seconds between two versions in a cursor; where it was longer, the older one is remembered for longer."""
+"""The longest gap in seconds between two versions in a cursor; with a longer gap, the older one is kept longer."""
 
 
 class RunOptions(RedactedRepr, msgspec.Struct, frozen=True):
-    """What stays the same over any number of runs."""
+    """Options that stay the same across runs."""
 
     overlap: float
-    """Seconds by which a version may become visible after its stamp."""
+    """Seconds after its `updated_at` within which a version may become visible."""
     digest: Callable[[Any], int]
-    """Returns a number for a version of a row, made of its id, stamp and content."""
+    """Returns a digest of a version of a row, from its id, `updated_at` and content."""
     full_page: int = FULL_PAGE
     """The page size inside a divided range."""
     max_digests: int = _MAX_DIGESTS
-    """How many versions are remembered; at least a page of them, or one second could hold up a run for ever."""
+    """Number of versions to remember; at least a page, or a single second could block a run forever."""
 
 
 class ServerTime(msgspec.Struct, frozen=True):
-    """When a response was made by the server's clock, in seconds, as far as it tells."""
+    """The time of a response by the server's clock, in seconds, if it has a `Date`."""
 
     date: float | None
     elapsed: float = 0.0
@@ -55,7 +55,7 @@ class ServerTime(msgspec.Struct, frozen=True):
 
 
 class Version(RedactedRepr, msgspec.Struct, frozen=True):
-    """A row, its second, and a number that tells it from the row's other versions."""
+    """A row, its second, and a digest that distinguishes it from other versions of the row."""
 
     row: Any
     second: int
@@ -63,20 +63,20 @@ class Version(RedactedRepr, msgspec.Struct, frozen=True):
 
 
 class ByUpdatedAt(Sequential, RedactedRepr, msgspec.Struct, frozen=True):
-    """A run over what changed."""
+    """A run over the changes of a list."""
 
     query: ListQuery
     options: RunOptions
     second: int | None = None
     ranges: tuple[KeyRange, ...] = ()
-    """What is left of a divided range, the first part of it last."""
+    """What is left of a divided range, with the first part last."""
     low_watermark: int | None = None
     """Known once the run has reached the present."""
     seen: Mapping[int, int] = msgspec.field(default_factory=dict[int, int])
-    """Digests of the versions yielded since the second or the low watermark, each with its second."""
+    """Digests of the versions yielded since the second or the low watermark, if earlier, each with its second."""
     first_response: ServerTime | None = None
     newest: int | None = None
-    """The newest second that this run has seen."""
+    """The newest second seen in this run."""
     sorts: bool = True
     """Whether the server can sort by `updated_at`."""
     tries: int = 0
@@ -96,7 +96,7 @@ class ByUpdatedAt(Sequential, RedactedRepr, msgspec.Struct, frozen=True):
 
     @property
     def source(self) -> int:
-        """The only list."""
+        """Always 0: there is only one list."""
         return 0
 
     @property
@@ -106,7 +106,7 @@ class ByUpdatedAt(Sequential, RedactedRepr, msgspec.Struct, frozen=True):
 
     @property
     def key_range(self) -> KeyRange:
-        """What the next page is requested of."""
+        """The range that the next page covers."""
         return self.ranges[-1] if self.ranges else KeyRange("updated_at", self.second)
 
     @property
@@ -116,7 +116,7 @@ class ByUpdatedAt(Sequential, RedactedRepr, msgspec.Struct, frozen=True):
 
     @property
     def run_started_at(self) -> int | None:
-        """The server's second of the first response, if it has told."""
+        """The second of the first response by the server's clock, if known."""
         date = self.first_response.date if self.first_response else None
         return None if date is None else math.floor(date)
 
@@ -125,17 +125,17 @@ class ByUpdatedAt(Sequential, RedactedRepr, msgspec.Struct, frozen=True):
         return self.query.url(extra=self.key_range.filters(), sort=self.sort, per_page=self.per_page)
 
     def fallback(self) -> "ByUpdatedAt | None":
-        """Divide ranges of time if the server refuses to sort by `updated_at`."""
+        """Return a strategy that divides ranges of time, for a server that refuses to sort by `updated_at`."""
         return msgspec.structs.replace(self, sorts=False) if self.sort else None
 
     def consume(self, received: DecodedPage) -> ConsumedPage:
-        """Yield the new versions of a page, or divide what does not fit one."""
+        """Yield the new versions of a page, or divide a range that does not fit on one."""
         page = received.page
         rows = _grouped(page.rows)
         self._check(rows)
         complete = self.key_range.is_complete_on(page, rows, self.per_page)
         now = self._observed(rows, ServerTime.of(page.response), complete=complete)
-        # One row alone cannot be divided by.
+        # A single row cannot divide a range.
         if not complete and len(rows) < (2 if self.ranges else 1):
             return ConsumedPage((), msgspec.structs.replace(now, tries=next_try(now.tries)))
         return now._in_order(rows, complete=complete) if self.sort else now._divide(rows, complete=complete)
@@ -169,10 +169,10 @@ class ByUpdatedAt(Sequential, RedactedRepr, msgspec.Struct, frozen=True):
             raise PaginationError("the server did not keep to the order of updated_at")
 
     def _observed(self, rows: Sequence[Any], time: ServerTime, *, complete: bool) -> "ByUpdatedAt":
-        """Record when the run started and, once it reaches the present, the low watermark that the next starts at."""
+        """Record when the run started and, once it reaches the present, the low watermark for the next run."""
         seconds = [*map(updated_second, rows)] + ([] if self.newest is None else [self.newest])
         newest = max(seconds, default=None)
-        # The snapshot may be as old as the request; the date of its response alone would be too late.
+        # The snapshot may be as old as the request, so the date of the response alone would be too late.
         made = newest if time.date is None else time.date - time.elapsed
         watermark = self.low_watermark
         reached = self._reached(rows, complete=complete)
@@ -182,7 +182,7 @@ class ByUpdatedAt(Sequential, RedactedRepr, msgspec.Struct, frozen=True):
         return msgspec.structs.replace(self, first_response=first, newest=newest, low_watermark=watermark)
 
     def _reached(self, rows: Sequence[Any], *, complete: bool) -> float:
-        """Return the second up to which a page shows everything."""
+        """Return the second up to which a page is complete."""
         end = self.key_range.end
         if end is not None:
             return end
@@ -235,7 +235,7 @@ class ByUpdatedAt(Sequential, RedactedRepr, msgspec.Struct, frozen=True):
         return [Version(row, updated_second(row), self.options.digest(row)) for row in rows]
 
     def _fresh(self, rows: Sequence[Any]) -> list[Version]:
-        # By their digests: a page may repeat a version.
+        # Keyed by digest, because a page may repeat a version.
         fresh = {version.digest: version for version in self._versions(rows) if version.digest not in self.seen}
         return list(fresh.values())
 
@@ -248,11 +248,12 @@ class ByUpdatedAt(Sequential, RedactedRepr, msgspec.Struct, frozen=True):
         return msgspec.structs.replace(self, second=at, seen=self._remembered(kept, at), tries=0)
 
     def _remembered(self, seen: Mapping[int, int], second: int | None) -> Mapping[int, int]:
-        """Keep what fits: the versions of the second that is not passed yet, then those of the newest seconds."""
+        """Return at most `max_digests` versions, preferring those of the current second, then the newest."""
         most = self.options.max_digests
         if len(seen) <= most:
             return seen
-        # Where the id is the position, the last ones need not be known; without the first, all would come again.
+        # In a divided second the cursor holds the last id, so drop the latest digests; without the first ones, all
+        # would be yielded again.
         sign = -1 if self.ranges and self.key_range.is_one_second else 1
         order = sorted((at == second, at, sign * index, key) for index, (key, at) in enumerate(seen.items()))
         kept = {key for *_, key in order[-most:]}
@@ -260,7 +261,7 @@ class ByUpdatedAt(Sequential, RedactedRepr, msgspec.Struct, frozen=True):
 
 
 class _NewVersions(RedactedRepr, msgspec.Struct, frozen=True):
-    """Gives the positions on a page: among its new versions, and after all of them."""
+    """Returns the positions between the new versions of a page, and after all of them."""
 
     strategy: ByUpdatedAt
     versions: Sequence[Version]
@@ -273,13 +274,13 @@ class _NewVersions(RedactedRepr, msgspec.Struct, frozen=True):
 
 
 def version_digest(row: Any, content: bytes) -> int:
-    """Return a number for a version of a row, made of its id, stamp and content."""
+    """Return a digest of a version of a row, from its id, `updated_at` and content."""
     text = f"{row.id} {row.updated_at.isoformat()} ".encode() + content
     return int.from_bytes(hashlib.blake2b(text, digest_size=8).digest())
 
 
 def _grouped(rows: Sequence[Any]) -> Sequence[Any]:
-    """Return the rows of a page with those that repeat a version right after the first of it, wherever they were."""
+    """Return the rows of a page, with each repeated version moved next to its first occurrence."""
     first: dict[tuple[Any, Any], int] = {}
     for index, row in enumerate(rows):
         first.setdefault((row.id, row.updated_at), index)

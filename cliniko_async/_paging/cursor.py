@@ -1,4 +1,4 @@
-"""Cursors: the position of an iteration as a short opaque text that only fits the query it came from."""
+"""Cursors: the position of an iteration as a short opaque string, valid only for the query it came from."""
 
 import base64
 import hashlib
@@ -22,15 +22,15 @@ class Start(_Position, frozen=True, tag="s"):
 
 
 class CreatedAtPosition(_Position, frozen=True, tag="a"):
-    """After the records of a second that have these ids, or ids up to `low`."""
+    """After the records of a second that have one of these ids, or an id up to `low`."""
 
     second: int
     ids: tuple[int, ...] = ()
     later: tuple[tuple[int, int], ...] = ()
-    """Ids that were yielded of later seconds, each with its second."""
+    """Ids yielded from later seconds, each with its second."""
     low: int | None = None
     skipped: int = 0
-    """Number of rows without an id or `created_at` that were passed from that second on."""
+    """Number of rows without an id or `created_at` that were passed from `second` on."""
 
 
 class OffsetPosition(_Position, frozen=True, tag="p"):
@@ -45,9 +45,9 @@ class OffsetPosition(_Position, frozen=True, tag="p"):
     per_page: int
     yielded: int
     drifted: bool = False
-    """Whether the list was seen to change before."""
+    """Whether the list was found to have changed before."""
     repeats: int = 0
-    """Number of rows that the pages before it repeated."""
+    """Number of repeated rows on the pages before it."""
 
 
 class IdPosition(_Position, frozen=True, tag="i"):
@@ -63,7 +63,7 @@ Second = Annotated[int, msgspec.Meta(ge=-62_135_596_800, le=253_402_300_799)]
 
 
 class UpdatedAtPosition(_Position, frozen=True, tag="c"):
-    """Where a run over changes stands: its second, its low watermark, and the versions yielded since."""
+    """The position of a run over changes: its second, its low watermark, and the versions yielded since."""
 
     second: Second | None
     low: int | None = None
@@ -71,7 +71,7 @@ class UpdatedAtPosition(_Position, frozen=True, tag="c"):
     low_watermark: Second | None = None
     digests: bytes = b""
     steps: tuple[int, ...] = ()
-    """The second of the oldest version, then for each how many seconds it is newer than the one before."""
+    """The second of the oldest version, then the seconds between each version and the next."""
 
 
 ListPosition: TypeAlias = Start | CreatedAtPosition | OffsetPosition | IdPosition
@@ -82,12 +82,12 @@ P = TypeVar("P")
 
 
 def fingerprint(*parts: object) -> bytes:
-    """Return a digest of what a cursor belongs to."""
+    """Return a digest of the account and query that a cursor belongs to."""
     return hashlib.blake2b(repr(parts).encode(), digest_size=12).digest()
 
 
 def write_cursor(belongs_to: bytes, position: Position) -> str:
-    """Return the cursor of a position."""
+    """Return the cursor for a position."""
     raw = msgspec.msgpack.encode(position)
     return base64.urlsafe_b64encode(bytes([VERSION]) + _seal(belongs_to, raw) + raw).decode().rstrip("=")
 
@@ -97,12 +97,12 @@ def read_cursor(text: str, belongs_to: bytes, positions: "msgspec.msgpack.Decode
 
     Args:
         text: The cursor.
-        belongs_to: The fingerprint that it must fit.
+        belongs_to: The fingerprint that it must match.
         positions: Decodes the positions that are allowed.
-        argument: The name under which the caller gave the cursor.
+        argument: The name of the caller's argument, for errors.
 
     Raises:
-        InvalidRequestError: it is not a cursor, was changed, or is one of another account or query.
+        InvalidRequestError: it is not a cursor, was modified, or belongs to another account or query.
     """
     try:
         padded = text.encode("ascii") + b"=" * (-len(text) % 4)

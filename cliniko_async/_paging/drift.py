@@ -1,4 +1,4 @@
-"""Recognises that a list changed while its pages were read: by its total, repeated ids, and the order of records."""
+"""Drift detection: recognises a list that changed while it was read, by its total, repeated ids and record order."""
 
 import datetime as dt
 from collections.abc import Iterator, Mapping, Sequence
@@ -17,29 +17,29 @@ Stamps = dict[int, dt.datetime | None]
 
 
 class PageState(RedactedRepr, msgspec.Struct, frozen=True):
-    """Where an iteration stands after a page: what is needed to recognise its rows, and to restart after it."""
+    """The state of an iteration after a page, to recognise its rows and to restart after it."""
 
     stamps: Stamps
-    """The ids that were yielded from the page."""
+    """The ids yielded from the page."""
     second: int | None
-    """The second in which the last record until then was created; None if only its offset tells its place."""
+    """The second in which the last record so far was created, or None if only its offset is known."""
     offset: OffsetPosition | None
     yielded: int
-    """Number of records that were yielded until then."""
+    """Number of records yielded so far."""
     received_at: int
 
 
 class SeenIds(msgspec.Struct, frozen=True):
-    """Ids that were yielded, each with its second. One for the whole iteration.
+    """The ids yielded so far, each with its second. One instance is shared by the whole iteration.
 
-    In the order of `created_at` it keeps the ids from the last second of the oldest recent page on, otherwise all. The
-    ids of a page are added when the next one is consumed, so that a page can be consumed again after an error.
+    For a list sorted by `created_at` it keeps the ids from the last second of the oldest recent page on, otherwise all.
+    The ids of a page are added when the next one is consumed, so that a page can be consumed again after an error.
     """
 
     ids: dict[int, int] = msgspec.field(default_factory=dict[int, int])
 
     def add(self, recent: Sequence[PageState], *, ordered: bool) -> None:
-        """Add the ids of the last of the recent pages."""
+        """Add the ids of the most recent page, and drop those no longer needed."""
         if not ordered:
             self.ids.update(dict.fromkeys(recent[-1].stamps, 0))
             return
@@ -54,14 +54,14 @@ class SeenIds(msgspec.Struct, frozen=True):
 
 
 class Inspection(RedactedRepr, msgspec.Struct, frozen=True):
-    """What a page shows: the rows that are new, and whether the list changed."""
+    """The result of inspecting a page: the new rows, and whether the list changed."""
 
     fresh: Sequence[Any]
     stamps: Stamps
     changed: bool
-    """Whether the total or a repeated id says so."""
+    """Whether the total or a repeated id shows a change."""
     disordered: bool
-    """Whether a record is out of order, or has no place in it."""
+    """Whether a record is out of order or has no `created_at`."""
 
 
 class DriftDetector(RedactedRepr, msgspec.Struct, frozen=True):
@@ -72,7 +72,7 @@ class DriftDetector(RedactedRepr, msgspec.Struct, frozen=True):
     """Whether the list is in the order of `created_at`."""
     yielded: int = 0
     repeats: int = 0
-    """Number of rows that the pages so far repeated; the total may include them or not."""
+    """Number of repeated rows on the pages so far; the total may or may not include them."""
     drifted: bool = False
     pages_without_progress: int = 0
     """Consecutive pages without a new record, or past the total."""
@@ -86,11 +86,11 @@ class DriftDetector(RedactedRepr, msgspec.Struct, frozen=True):
 
     @property
     def is_exhausted(self) -> bool:
-        """Whether as many records were yielded as the list has."""
+        """Whether at least as many records were yielded as the list has."""
         return self.total is not None and self.yielded >= self.total
 
     def inspect(self, page: PageData[Any], rows: Sequence[Any]) -> Inspection:
-        """Compare a page with those before it; `rows` are those of its rows that have not been passed."""
+        """Compare a page with those before it, considering only `rows`, those not yet passed."""
         if self.recent:
             self.seen.add(self.recent, ordered=self.ordered)
         fresh, stamps = self._fresh(rows)
@@ -98,7 +98,7 @@ class DriftDetector(RedactedRepr, msgspec.Struct, frozen=True):
         return Inspection(fresh, stamps, changed, self.ordered and self._is_disordered(page, stamps))
 
     def after(self, page: PageData[Any], state: PageState, *, keep: int) -> "DriftDetector":
-        """Return the detector for the next page, which keeps so many recent states."""
+        """Return the detector for the next page, with the last `keep` states."""
         stalled = self.is_exhausted or state.yielded == self.yielded
         return msgspec.structs.replace(
             self,
@@ -109,15 +109,15 @@ class DriftDetector(RedactedRepr, msgspec.Struct, frozen=True):
         )
 
     def newest_before(self, requested_at: int) -> PageState | None:
-        """Return the newest page that had been received, like all before it, before another one was requested.
+        """Return the newest state whose page, and every page before it, was received before `requested_at`.
 
-        With pages requested ahead, a page that was yielded since may be younger than that other one.
+        With prefetching, a page that was yielded since may be newer than the page requested then.
         """
         older = list(takewhile(lambda state: state.received_at < requested_at, self.recent))
         return older[-1] if older else None
 
     def ids_of_second(self, state: PageState) -> set[int]:
-        """Return the ids that were yielded of the second that a page ended in, or of later ones."""
+        """Return the ids yielded from the last second of a page, or from later seconds."""
         last = state.second or 0
         ids = {key for key, _ in takewhile(lambda item: item[1] >= last, reversed(self.seen.ids.items()))}
         return ids | dict(_since(last, state.stamps)).keys()
@@ -138,7 +138,7 @@ class DriftDetector(RedactedRepr, msgspec.Struct, frozen=True):
         return fresh, stamps
 
     def _is_miscounted(self, page: PageData[Any], fresh: int) -> bool:
-        """Tell whether the total is another than before, or than the number of records."""
+        """Return whether the total differs from before, or contradicts the number of records."""
         if page.total_entries != self.total:
             return True
         yielded = self.yielded + fresh
@@ -147,7 +147,7 @@ class DriftDetector(RedactedRepr, msgspec.Struct, frozen=True):
 
     def _is_disordered(self, page: PageData[Any], stamps: Stamps) -> bool:
         times = [stamp for stamp in stamps.values() if stamp is not None]
-        # Invalid records are reported as such.
+        # Invalid records are reported separately.
         if times != sorted(times) or len(times) < len(page.items):
             return True
         before = self.last.second if self.last else None
@@ -160,6 +160,6 @@ def stamps_of(rows: Sequence[Any]) -> Stamps:
 
 
 def _since(second: int, stamps: Stamps) -> Iterator[tuple[int, int]]:
-    """Yield the ids from a second on, each with its own, in their order."""
+    """Return the ids from a second on, in order, each with its second."""
     backwards = ((key, second_of(stamp)) for key, stamp in reversed(stamps.items()) if stamp)
     return reversed(list(takewhile(lambda item: item[1] >= second, backwards)))

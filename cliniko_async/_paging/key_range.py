@@ -1,8 +1,8 @@
-"""Part of a list as filters, and its bisection where it holds more records than a page.
+"""Part of a list, expressed as filters, and its bisection if it holds more records than a page.
 
-More records can share a second than fit a page. A whole page of one second tells nothing about the records it does not
-show, so the second is divided at the median id of the page until each part fits. A range of seconds is divided at its
-middle. Parts are kept on a stack (a tuple), the next one last.
+More records can share a second than fit on a page. A page full of one second says nothing about the records it leaves
+out, so the second is divided at the median id of the page until each part fits. A range of seconds is divided at its
+midpoint. Parts are kept on a stack (a tuple), the next one last.
 """
 
 from collections.abc import Iterable, Sequence
@@ -19,7 +19,7 @@ _SECONDS = {"created_at": created_second, "updated_at": updated_second}
 
 
 class KeyRange(msgspec.Struct, frozen=True):
-    """The records with a stamp from `start` until before `end`, and with ids above `low` and up to `high`."""
+    """The records with a timestamp from `start` to before `end`, and with ids above `low` and up to `high`."""
 
     field: StampField
     start: int | None = None
@@ -29,7 +29,7 @@ class KeyRange(msgspec.Struct, frozen=True):
 
     @classmethod
     def second(cls, field: StampField, second: int, low: int | None = None) -> "KeyRange":
-        """Return the records of one second, with ids above `low`."""
+        """Return the range of one second, with ids above `low`."""
         return cls(field, second, second + 1, low)
 
     @property
@@ -38,14 +38,14 @@ class KeyRange(msgspec.Struct, frozen=True):
         return self.start is not None and self.end == self.start + 1
 
     def filters(self) -> list[str]:
-        """Return the filters to request it by."""
+        """Return the filters that select the range."""
         texts = [] if self.start is None else [f"{self.field}:>={stamp_text(self.start)}"]
         texts += [] if self.end is None else [f"{self.field}:<{stamp_text(self.end)}"]
         texts += [] if self.low is None else [f"id:>{self.low}"]
         return texts + ([] if self.high is None else [f"id:<={self.high}"])
 
     def check(self, rows: Iterable[Any]) -> None:
-        """Check that rows, all of which have a key, lie within it.
+        """Check that rows, all of which have a key, lie within the range.
 
         Raises:
             PaginationError: the server ignored a filter.
@@ -58,7 +58,7 @@ class KeyRange(msgspec.Struct, frozen=True):
                 raise PaginationError("the server did not keep to the filter id")
 
     def is_complete_on(self, page: PageData[Any], keyed: Sequence[Any], per_page: int) -> bool:
-        """Tell whether a page, with these of its rows having a key, shows all records of the range.
+        """Return whether a page shows all records of the range; `keyed` are its rows that have a key.
 
         A range of one id is complete once that id is seen, even if the server repeats it until it fills a page.
         """
@@ -66,10 +66,10 @@ class KeyRange(msgspec.Struct, frozen=True):
         return (one_id and bool(keyed)) or is_complete(page, per_page)
 
     def halves_by_id(self, rows: Sequence[Any]) -> "tuple[KeyRange, KeyRange]":
-        """Divide it at the median of the ids seen in it, so that each half holds at least half a page; the lower last.
+        """Divide the range at the median of the ids seen, and return the upper half and then the lower half.
 
-        Where only its highest id was seen, as by a server that repeats one record on the whole page, that id becomes a
-        range of its own.
+        If only the highest id was seen, because the server repeats one record across the page, that id becomes a range
+        by itself.
         """
         ids = sorted({int(row.id) for row in rows})
         middle = ids[(len(ids) - 1) // 2]
@@ -78,7 +78,7 @@ class KeyRange(msgspec.Struct, frozen=True):
         return msgspec.structs.replace(self, low=middle), msgspec.structs.replace(self, high=middle)
 
     def halves_by_time(self, last_second: int) -> "tuple[KeyRange, KeyRange]":
-        """Divide it at the middle of its seconds, the last of which is given where it has no end; the earlier last."""
+        """Divide the range at its midpoint, with `last_second` as its end if open, and return the later half first."""
         start = self.start or 0
         end = max(last_second, start) + 1 if self.end is None else self.end
         middle = max((start + end) // 2, start + 1)

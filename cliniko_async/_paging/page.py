@@ -18,9 +18,9 @@ class Page(RedactedRepr, Holder, Generic[T]):
 
     Attributes:
         items: Its records.
-        total_entries: Number of records in the whole list, or None if the server has not told.
+        total_entries: Number of records in the whole list, or None if the server did not say.
         next: The link to the next page, or None on the last one.
-        cursor: Where to continue after this page: `list(cursor=…)`.
+        cursor: The position after this page, for `list(cursor=…)`.
     """
 
     items: tuple[T, ...]
@@ -31,10 +31,10 @@ class Page(RedactedRepr, Holder, Generic[T]):
 
     @property
     def raw(self) -> Any:
-        """The response as JSON, parsed anew each time, with the keys that the records do not know.
+        """The response as JSON, parsed on each access, including keys that the records leave out.
 
         Raises:
-            DecodingError: such a key holds what Python's `json` refuses, such as an integer of thousands of digits.
+            DecodingError: a key holds a value that Python's `json` rejects, such as an integer of thousands of digits.
         """
         try:
             return json.loads(self._body)
@@ -43,5 +43,5 @@ class Page(RedactedRepr, Holder, Generic[T]):
         raise DecodingError(["is not JSON that can be read as a whole"])
 
     def __repr__(self) -> str:
-        """Sizes; the records may be about patients."""
+        """Return the sizes, but not the records, which may be about patients."""
         return f"Page({len(self.items)} of {self.total_entries})"

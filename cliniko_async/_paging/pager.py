@@ -1,4 +1,4 @@
-"""Drives a paging strategy: requests one page after another, and knows the cursor between any two records."""
+"""Drives a paging strategy: requests page after page, and provides the cursor between any two records."""
 
 import weakref
 from collections.abc import Callable, Sequence
@@ -19,44 +19,44 @@ from .strategy import ConsumedPage, CursorSource, DecodedPage, PagingStrategy
 
 T = TypeVar("T")
 Begin = Callable[[Any], PagingStrategy]
-"""Returns the strategy that continues after a position; of lists and of changes, each knows its own positions."""
+"""Returns the strategy that continues after a position. Lists and changes have different positions."""
 
 
 class ListSpec(RedactedRepr, msgspec.Struct, Generic[T], frozen=True):
-    """A list: the query, whom to ask, what its pages consist of, and how much of it to read."""
+    """A list: the client, the query, the format of its pages, and how much of it to read."""
 
     api: Api
     record: type[T]
     envelope: str
     query: ListQuery
     limit: int | None = None
-    """How many records to yield at most."""
+    """Maximum number of records to yield."""
     prefetch: int = 0
-    """How many pages to request ahead."""
+    """Number of pages to request ahead."""
 
     def request(self) -> Request:
-        """Return a request for the list without its filters, by which an error names it."""
+        """Return a request for the list without its filters, to name it in errors."""
         return Request("GET", self.query.sources[0])
 
     def prefetcher(self) -> Prefetcher:
-        """Return what requests its pages."""
+        """Return a prefetcher for its pages."""
         return Prefetcher(self.api, self.record, self.envelope, survives_cancellation=self.prefetch > 0)
 
 
 class Pager(Generic[T]):
-    """Takes a strategy from page to page. After an error the same page is requested again.
+    """Drives a strategy from page to page. After an error the same page is requested again.
 
-    It holds the last page only until the next one is requested, which may take long.
+    It drops the last page before it requests the next one, which may take long.
     """
 
     def __init__(self, spec: ListSpec[T], begin: Begin, position: Position, belongs_to: bytes) -> None:
-        """Take what to read.
+        """Create a pager.
 
         Args:
             spec: The list.
             begin: Returns the strategy that continues after a position.
             position: Where to continue.
-            belongs_to: The fingerprint of the query, which its cursors carry.
+            belongs_to: The fingerprint of the query, to which its cursors are bound.
         """
         self._spec = spec
         self._begin = begin
@@ -74,27 +74,27 @@ class Pager(Generic[T]):
             weakref.finalize(self, self._prefetcher.cancel).atexit = False
 
     def cursor(self, yielded: int) -> str:
-        """Return the cursor after so many of the rows that were returned last."""
+        """Return the cursor after the first `yielded` of the last rows returned."""
         return self._closed_at or self._write(self._cursor_source.position(self._rows[:yielded]))
 
     async def aclose(self, yielded: int) -> None:
-        """Cancel what is under way and drop the last page; the cursor stays after so many of its rows."""
+        """Cancel pending requests and drop the last page; the cursor stays after the first `yielded` of its rows."""
         self._closed_at = self.cursor(yielded)
         self._strategy, self._page, self._rows = None, None, ()
         await self._prefetcher.aclose()
 
     def release_page(self) -> bool:
-        """Drop the last page before waiting for the next one; the next strategy knows where it ended.
+        """Drop the last page before waiting for the next one, as the next strategy knows where it ended.
 
         Returns:
-            Whether there is a next one; otherwise the page is kept, as only it knows where the list ended.
+            Whether there is a next page. If not, the last page is kept, as only it knows where the list ended.
         """
         if self._strategy is not None:
             self._cursor_source, self._page, self._rows = self._strategy, None, ()
         return self._strategy is not None
 
     def page(self, total: int | None) -> Page[T]:
-        """Return the rows that were returned last as a page."""
+        """Return the last rows returned, as a page."""
         data = self._page
         following, body = (data.next, data.response.body) if data else (None, b"")
         return Page(tuple(self._rows), total, following, self.cursor(len(self._rows)), body)
@@ -103,16 +103,16 @@ class Pager(Generic[T]):
         """Return the rows of the next page that has any.
 
         Args:
-            even_none: Return the last page also if it has no rows.
+            even_none: Whether to return the last page even if it has no rows.
 
         Returns:
-            The rows, and the number of records in the whole list as it is known then.
+            The rows, and the number of records in the whole list, if known.
 
         Raises:
             StopAsyncIteration: there are no more.
         """
         try:
-            # Frames below hold the URLs that were requested, and what was read of a page that does not fit.
+            # Inner frames hold the requested URLs, and the contents of a page that could not be decoded.
             with HiddenLocals():
                 while (strategy := self._strategy) is not None:
                     consumed = await self._advance(strategy)
@@ -122,7 +122,7 @@ class Pager(Generic[T]):
             error.cursor = error.cursor or self.cursor(len(self._rows))
             if isinstance(error, PaginationError):
                 error.request = self._spec.request()
-            # Whoever keeps the error keeps the iterator, and may never come back to it.
+            # A caller that keeps the error keeps this iterator alive, but may never resume it.
             self._prefetcher.drop_pending()
             raise
         raise StopAsyncIteration
@@ -153,7 +153,7 @@ class Pager(Generic[T]):
             self._accept(strategy, None, consumed)
             return consumed
         if self._refused_sort is not None:
-            # Without the sort the request was answered, so it was the sort that was refused.
+            # The request succeeded without the sort, so the server refused the sort.
             self._spec.api.unsortable.add(self._refused_sort)
             self._refused_sort = None
         consumed = self._consumed(strategy, received)
@@ -167,7 +167,7 @@ class Pager(Generic[T]):
         except PaginationDriftError:
             raise
         except PaginationError:
-            # If a record that does not fit is why the page makes no sense, say that instead.
+            # If an invalid record may have caused the contradiction, report that instead.
             if page.faults:
                 raise self._invalid_records(page, (), None) from None
             raise
@@ -185,7 +185,7 @@ class Pager(Generic[T]):
 
     def _accept(self, strategy: PagingStrategy, page: PageData[T] | None, consumed: ConsumedPage) -> None:
         if self._closed_at is not None:
-            raise StopAsyncIteration  # It was closed while the page was under way.
+            raise StopAsyncIteration  # It was closed while the page was being requested.
         following = consumed.following or self._next_source(strategy.source)
         if consumed.rows or following is None:
             self._cursor_source = consumed.cursor_source or strategy
@@ -210,4 +210,4 @@ class Pager(Generic[T]):
         try:
             self._prefetcher.keep_only(self._strategy.lookahead(count) if self._strategy else ())
         except PaginationError:
-            self._prefetcher.keep_only(())  # It is raised at its turn.
+            self._prefetcher.keep_only(())  # `next_url` raises it again when the page is due.

@@ -1,6 +1,6 @@
-"""Requests pages, at their turn or before. It holds no reference to the iterator.
+"""Requests pages on demand or ahead of time, without a reference to the iterator.
 
-So an iterator that is dropped is collected at once, and what was requested ahead for it is cancelled.
+This way an iterator that is dropped is collected at once, and its prefetch requests are cancelled.
 """
 
 import asyncio
@@ -19,7 +19,7 @@ from .strategy import DecodedPage
 
 
 class FetchedPage(RedactedRepr, msgspec.Struct, frozen=True):
-    """A response, and when it was requested and received, as ordinals of the events of one iteration."""
+    """A response with the times of its request and receipt, as sequence numbers within one iteration."""
 
     request: Request
     response: Response
@@ -31,13 +31,13 @@ class Prefetcher:
     """Requests the pages of one iteration and records the order in which they were requested and received."""
 
     def __init__(self, api: Api, record: type[Any], envelope: str, *, survives_cancellation: bool = False) -> None:
-        """Take whom to ask and what the pages consist of.
+        """Create a prefetcher.
 
         Args:
             api: The client.
             record: The class of the records.
             envelope: The key of a page that holds its records.
-            survives_cancellation: Whether a request goes on when the caller that waits for it is cancelled.
+            survives_cancellation: Whether a request continues if the caller waiting for it is cancelled.
         """
         self._api = api
         self._record = record
@@ -49,18 +49,18 @@ class Prefetcher:
         self._closed = False
 
     async def get(self, url: str) -> DecodedPage:
-        """Return the page at a URL, which may have been requested before."""
+        """Return the page at a URL, which may have been requested ahead."""
         if not self._survives_cancellation:
             return self._decode(await self._fetch(url))
         if url not in self._tasks:
             self._tasks[url] = self._start(url)
         task = self._tasks[url]
         if task.done():
-            # Let the requests start that the last page led to, before this page is decoded: of pages that were received
-            # together, each would otherwise delay them by the time it takes to decode all.
+            # Let the requests that the last page triggered start before this page is decoded. Otherwise they would wait
+            # until all pages that were received together are decoded.
             await asyncio.sleep(0)
         else:
-            # The caller may be cancelled and come again: the request goes on.
+            # The caller may be cancelled and ask again, so the request continues.
             await asyncio.wait((task,))
         if self._closed:
             raise StopAsyncIteration
@@ -68,12 +68,12 @@ class Prefetcher:
         try:
             fetched = task.result()
         finally:
-            # The task keeps its error, whose traceback has this frame: together they would keep the whole iteration.
+            # The task keeps its error, whose traceback keeps this frame: a cycle would keep the whole iteration alive.
             del task
         return self._decode(fetched)
 
     def keep_only(self, urls: Sequence[str]) -> None:
-        """Request these pages ahead if they are not yet, and cancel all others."""
+        """Request these pages ahead unless already requested, and cancel all others."""
         for url in self._tasks.keys() - set(urls):
             self._tasks.pop(url).cancel()
         for url in urls:
@@ -81,18 +81,18 @@ class Prefetcher:
                 self._tasks[url] = self._start(url)
 
     def drop_pending(self) -> None:
-        """Cancel what was not received yet."""
+        """Cancel the requests without a response so far."""
         self.keep_only([url for url, task in self._tasks.items() if task.done()])
 
     async def aclose(self) -> None:
-        """Cancel every request under way, and wait until none is left."""
+        """Cancel every pending request, and wait until all have ended."""
         self._closed = True
         if tasks := list(self._tasks.values()):
             self.keep_only(())
             await asyncio.wait(tasks)
 
     def cancel(self) -> None:
-        """Cancel what was requested ahead; from any thread, as the garbage collector may be the caller."""
+        """Cancel the prefetch requests. The garbage collector may call this from any thread."""
         if runs_here(self._loop):
             self.keep_only(())
         elif self._loop is not None:
@@ -112,12 +112,12 @@ class Prefetcher:
         return FetchedPage(request, response, requested_at, next(self._events))
 
     def _decode(self, fetched: FetchedPage) -> DecodedPage:
-        # At its turn: of pages that are received together, all would otherwise be decoded before the first is yielded.
+        # Not in the task, or all pages received together would be decoded before the first is yielded.
         page = decode_page(self._record, self._envelope, fetched.request, fetched.response)
         return DecodedPage(page, fetched.requested_at, fetched.received_at)
 
 
 def _retrieve_error(task: asyncio.Task[FetchedPage]) -> None:
-    """Keep the loop from logging an error that nobody waited for: the page is requested again at its turn."""
+    """Keep the loop from logging the error of a prefetch request that nothing awaits."""
     if not task.cancelled():
         task.exception()

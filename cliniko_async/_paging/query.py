@@ -1,4 +1,4 @@
-"""The query of a list: what every request of one iteration has in common, and the URLs made of it."""
+"""The query of a list: what all requests of an iteration have in common, and their URLs."""
 
 from collections.abc import Iterable
 from urllib.parse import parse_qsl, quote
@@ -12,11 +12,11 @@ FULL_PAGE = 100
 
 
 class ListQuery(RedactedRepr, msgspec.Struct, frozen=True):
-    """Which records to list and in which order; the same on every page of an iteration."""
+    """Which records to list and in which order; the same for every page of an iteration."""
 
     server: Server
     sources: tuple[str, ...]
-    """The URLs of the lists that make up the whole, requested one after the other."""
+    """The URLs of the lists that make up the result, requested one after another."""
     filters: tuple[str, ...] = ()
     sort: tuple[str, ...] = ()
     per_page: int = FULL_PAGE
@@ -33,7 +33,7 @@ class ListQuery(RedactedRepr, msgspec.Struct, frozen=True):
 
         Args:
             source: Index of the list among `sources`.
-            extra: Filters beside those of the query.
+            extra: Filters in addition to those of the query.
             sort: Columns to sort by instead of those of the query.
             per_page: Page size instead of that of the query.
             page: Page number; 0 leaves it out.
@@ -47,7 +47,7 @@ class ListQuery(RedactedRepr, msgspec.Struct, frozen=True):
         return f"{base}{'&' if '?' in base else '?'}{query}"
 
     def own(self, link: str, source: int) -> str | None:
-        """Return a link of the list, completed by what it leaves out of the query, or None if it leads elsewhere."""
+        """Return a link of the list, with missing parts of the query added, or None if it leads elsewhere."""
         url = self.server.own(link)
         asked = self.url(source).partition("?")[2]
         if url is None or f"?{asked}&" in f"{url}&":

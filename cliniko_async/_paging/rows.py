@@ -1,4 +1,4 @@
-"""What the strategies read from the rows of a page: ids, seconds, and whether a page is complete."""
+"""Helpers that read the rows of a page: ids, seconds, and whether a page is complete."""
 
 import contextlib
 import datetime as dt
@@ -20,21 +20,21 @@ _ID = operator.attrgetter("id")
 _EPOCH = Real.datetime(1970, 1, 1, tzinfo=dt.UTC)
 _FIRST_SECOND = -62_135_596_800
 _LAST_SECOND = 253_402_300_799
-"""Filters can name no second before the year 1 or after the year 9999 in UTC; a stamp with an offset can lie there."""
+"""Filters cannot express seconds outside the years 1 to 9999 in UTC, but a timestamp with an offset can lie there."""
 
 
 def second_of(moment: dt.datetime) -> int:
-    """Return the second in which a moment lies, counted from 1970."""
+    """Return the Unix time of a moment, rounded down to the second."""
     return math.floor(moment.timestamp())
 
 
 def created_second(row: Any) -> int:
-    """Return the second in which a row was created, as the API shows it."""
+    """Return the second in which a row was created."""
     return second_of(row.created_at)
 
 
 def updated_second(row: Any) -> int:
-    """Return the second in which a row was last changed, as the API shows it."""
+    """Return the second in which a row was last changed."""
     return second_of(row.updated_at)
 
 
@@ -45,9 +45,9 @@ def id_number(row: Any) -> int | None:
 
 
 def all_stamps(rows: Sequence[Any]) -> "dict[int, dt.datetime | None] | None":
-    """Return the ids of rows as numbers, each with its `created_at`, if all rows have ids and no two the same.
+    """Return the ids of rows as numbers, each with its `created_at`, or None unless all rows have distinct ids.
 
-    It does for a whole page what `id_number` does for a row, at a third of the cost.
+    It does the work of `id_number` for a whole page, at a third of the cost.
     """
     try:
         texts = [row.id for row in rows]
@@ -60,12 +60,12 @@ def all_stamps(rows: Sequence[Any]) -> "dict[int, dt.datetime | None] | None":
 
 
 def is_keyed(row: Any) -> bool:
-    """Tell whether a row has both an id and a `created_at`."""
+    """Return whether a row has both an id and a `created_at`."""
     return getattr(row, "created_at", None) is not None and id_number(row) is not None
 
 
 def unskipped(rows: Sequence[Any], has_key: Callable[[Any], object], skipped: int) -> Sequence[Any]:
-    """Return the rows without the first so many that have no key, which were yielded before."""
+    """Return the rows without the first `skipped` ones that have no key, as those were yielded before."""
     if not skipped:
         return rows
     dropped = set(islice((at for at, row in enumerate(rows) if not has_key(row)), skipped))
@@ -73,16 +73,16 @@ def unskipped(rows: Sequence[Any], has_key: Callable[[Any], object], skipped: in
 
 
 def is_ascending(rows: Sequence[Any]) -> bool:
-    """Tell whether rows are in the order of their creation."""
+    """Return whether rows are in the order of their creation."""
     stamps = [row.created_at for row in rows]
     return stamps == sorted(stamps)
 
 
 def is_complete(page: PageData[Any], per_page: int) -> bool:
-    """Tell whether a first page holds all records that match.
+    """Return whether a first page holds all matching records.
 
-    The count and the rows may come from two statements of the server, so either alone can mislead. Where rows are
-    repeated, the count may include the repetitions or not: then the server must also say that no page follows.
+    The count and the rows may come from two database queries on the server, so either alone can be misleading. If rows
+    are repeated, the count may or may not include the repeats, so there must also be no next link.
     """
     total, sent = page.total_entries, len(page.rows) + page.repeats
     if sent >= per_page:
@@ -91,10 +91,10 @@ def is_complete(page: PageData[Any], per_page: int) -> bool:
 
 
 def without_repeats(page: PageData[Any]) -> PageData[Any]:
-    """Drop the rows with the id of a row before them, and count them."""
+    """Return the page without rows that repeat an earlier id, and with their count."""
     with contextlib.suppress(AttributeError):  # Some records have no id.
         if len(set(map(_ID, page.rows))) == len(page.rows):
-            return page  # As nearly all do, at a fraction of the cost.
+            return page  # The fast path, for nearly all pages.
     rows = list(_by_id(page.rows).values())
     repeats = len(page.rows) - len(rows)
     items = valid_records(rows)
@@ -110,15 +110,15 @@ def _by_id(rows: Sequence[Any]) -> dict[Any, Any]:
 
 
 def is_calendar(second: int) -> bool:
-    """Tell whether a filter can name a second."""
+    """Return whether a filter can express a second."""
     return _FIRST_SECOND <= second <= _LAST_SECOND
 
 
 def stamp_text(second: int) -> str:
-    """Return a second as the text of a filter.
+    """Return a second in the format of a filter.
 
     Raises:
-        PaginationError: it is outside the calendar.
+        PaginationError: it is outside the years 1 to 9999.
     """
     if not is_calendar(second):
         raise PaginationError("a stamp outside of the years 1 to 9999 cannot be filtered by")

@@ -1,4 +1,4 @@
-"""What decides which page to request next: the protocol that all paging strategies implement, and its values."""
+"""The protocol that all paging strategies implement, and the values it uses."""
 
 from collections.abc import Sequence
 from typing import Any, Protocol
@@ -11,11 +11,11 @@ from ..errors import PaginationError
 from .cursor import Position
 
 MAX_TRIES = 3
-"""How often a page is requested again that shows none of the records it counts."""
+"""How often to repeat the request for a page that shows none of the records it counts."""
 
 
 class DecodedPage(RedactedRepr, msgspec.Struct, frozen=True):
-    """A page, and when it was requested and received, as ordinals of the events of one iteration."""
+    """A page with the times of its request and receipt, as sequence numbers within one iteration."""
 
     page: PageData[Any]
     requested_at: int = 0
@@ -23,77 +23,77 @@ class DecodedPage(RedactedRepr, msgspec.Struct, frozen=True):
 
 
 class CursorSource(Protocol):
-    """Knows where an iteration stands between two records of a page."""
+    """Provides the position between any two records of a page."""
 
     def position(self, yielded: Sequence[Any] = ()) -> Position:
-        """Return the position after these rows, which are the first ones of the page that was consumed last."""
+        """Return the position after these rows, the first ones of the last page consumed."""
         ...
 
 
 class ConsumedPage(RedactedRepr, msgspec.Struct, frozen=True):
-    """What a page led to: the rows to yield, and the strategy to continue with, or None at the end."""
+    """The result of consuming a page: the rows to yield, and the next strategy, or None at the end."""
 
     rows: Sequence[Any]
     following: "PagingStrategy | None"
     total: int | None = None
-    """Number of records in the whole list, as far as this page tells."""
+    """Number of records in the whole list, if known."""
     cursor_source: CursorSource | None = None
-    """Gives the position among the rows; None means the strategy that consumed the page."""
+    """Provides the positions among the rows; if None, the strategy that consumed the page does."""
 
 
 class PagingStrategy(CursorSource, Protocol):
-    """Chooses the next URL of an iteration. Immutable: each page consumed leads to another strategy."""
+    """Chooses the next URL of an iteration. Immutable: consuming a page returns a new strategy."""
 
     @property
     def source(self) -> int:
-        """Index of the list, among those of the query, that is being read."""
+        """Index of the list being read, among the sources of the query."""
         ...
 
     @property
     def sort(self) -> str:
-        """The column that it has the server sort by, instead of the sort of the query; empty for none."""
+        """The column to sort by instead of the sort of the query, or empty to keep that."""
         ...
 
     def next_url(self) -> str:
         """Return the URL to request next.
 
         Raises:
-            PaginationError: there is none that may be requested.
+            PaginationError: there is no URL that may be requested.
         """
         ...
 
     def lookahead(self, count: int) -> Sequence[str]:
-        """Return up to so many URLs, the next one first, that can be requested before their turn."""
+        """Return up to `count` URLs that can be requested ahead, the next one first."""
         ...
 
     def consume(self, received: DecodedPage) -> ConsumedPage:
-        """Return what the page at the next URL leads to; this strategy can still request it again.
+        """Return the result of consuming the page at the next URL; this strategy can still request it again.
 
         Raises:
-            PaginationError: the server cannot have applied what it was asked for.
+            PaginationError: the page contradicts the request or the pages before it.
         """
         ...
 
     def fallback(self) -> "PagingStrategy | None":
-        """Return the strategy to continue with if the server answers 400, or None."""
+        """Return the strategy to use if the server responds with 400, or None."""
         ...
 
 
 class Sequential:
-    """A strategy whose next URL depends on the page before, so that one page can be requested ahead."""
+    """A strategy whose next URL depends on the previous page, so that only one page can be requested ahead."""
 
     __slots__ = ()
 
     def lookahead(self: PagingStrategy, count: int) -> Sequence[str]:
-        """Return the next URL alone."""
+        """Return only the next URL."""
         return [self.next_url()][:count]
 
 
 def next_try(tries: int) -> int:
-    """Return the number of the next try to request a page that shows none of the records it counts.
+    """Return the number of the next try for a page that shows none of the records it counts.
 
     Raises:
-        PaginationError: it was requested often enough.
+        PaginationError: it was requested too often.
     """
     if tries == MAX_TRIES:
         raise PaginationError("the server counts records that it does not show")

@@ -36,11 +36,11 @@ class TrackedLimiter:
         self.use()
 
     def use(self) -> None:
-        """Record that it is used now."""
+        """Record that the limiter is used now."""
         self._used = self._clock()
 
     def may_be_forgotten(self) -> bool:
-        """Whether its state no longer matters."""
+        """Return whether the state of the limiter no longer matters."""
         return self._clock() - self._used > _PERIODS * self.limiter.period
 
 
@@ -65,7 +65,7 @@ class Account:
         self._turns: dict[Priority, asyncio.Lock] = {"interactive": asyncio.Lock(), "bulk": asyncio.Lock()}
         self._waiting: dict[Priority, int] = {"interactive": 0, "bulk": 0}
         self._holding: Counter[Priority] = Counter()
-        """How many have a permit and wait for a connection."""
+        """The number of callers that have a permit and wait for a connection."""
         self._pauses = 0
 
     @property
@@ -77,7 +77,7 @@ class Account:
         """Wait for a permit and a connection; a cancelled wait holds neither.
 
         Raises:
-            InvalidRequestError: there is no such priority.
+            InvalidRequestError: `priority` is not a priority.
         """
         turn = self._turns.get(priority)
         if turn is None:
@@ -105,7 +105,7 @@ class Account:
         )
 
     def _wait(self, priority: Priority, wait: Wait, limit: int) -> Wait:
-        """Return the shortest possible wait, given that of the limiter, which knows one of our callers at a time."""
+        """Return the shortest possible wait, given that of the limiter, which sees only one caller per priority."""
         ahead = self._waiting["interactive"] + (self._waiting["bulk"] if priority == "bulk" else 0)
         rounds = ahead // max(1, limit)
         # A caller that waits for a connection has its permit already.
@@ -117,10 +117,10 @@ class Account:
         return self._own.hangs
 
     def release(self, slot: ConnectionSlot, *, answered: bool = False) -> None:
-        """Release a connection; from any thread at any moment, as the garbage collector may be the caller."""
+        """Release a connection; may be called from any thread at any time, even by the garbage collector."""
         self._tracked.use()
         loop = self._loop
-        # Never at once: the collector may have interrupted the connection limiter.
+        # Never directly: the garbage collector may have interrupted the connection limiter.
         call = loop.call_soon if runs_here(loop) else loop.call_soon_threadsafe
         with contextlib.suppress(RuntimeError):  # The loop is closed, and the pool with it.
             call(functools.partial(self._connections.release, slot, answered=answered))
@@ -184,7 +184,7 @@ class PooledPermit:
         self._settle(self._permit.abandon)
 
     def cancel(self) -> None:
-        """Record that the request was never given to a connection."""
+        """Record that the request was never sent."""
         self._settle(self._permit.cancel)
 
     def _settle(self, settle: Callable[[], None], *, answered: bool = False) -> None:
@@ -199,8 +199,8 @@ class PooledPermit:
 class AccountRegistry:
     """The `Account` of each server and key: the same while it is in use, and its limiter for as long as it matters.
 
-    The limiters that `make` returns may keep their window in themselves, so they are kept here. Those of the process
-    are kept by the process.
+    The limiters that `make` returns may hold their window in memory, so they are kept here. The shared limiters of the
+    process are kept elsewhere.
     """
 
     def __init__(
@@ -214,7 +214,7 @@ class AccountRegistry:
 
         Args:
             connections: limits the connections of all accounts.
-            make: makes the limiter for a key; without it, the limiter is the one that the process shares.
+            make: returns the limiter for a key; without it, the limiter that the process shares is used.
             clock: returns seconds.
         """
         self._connections = connections
@@ -230,13 +230,13 @@ class AccountRegistry:
         if account is None:
             tracked = self._limiters.get(digest) or self._new(digest, base_url, api_key)
             account = self._accounts[digest] = Account(tracked, self._connections)
-            # Two for each new one, so that the registry shrinks again.
+            # Check two for each new account, so that the registry can shrink.
             self._forget_oldest()
             self._forget_oldest()
         return account
 
     def __len__(self) -> int:
-        """The number of limiters that are kept."""
+        """Return the number of limiters that are kept."""
         return len(self._limiters)
 
     def _new(self, digest: bytes, base_url: str, api_key: str) -> TrackedLimiter:

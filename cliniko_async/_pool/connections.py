@@ -17,7 +17,7 @@ _WEIGHT = 1 / 8
 _TICK = 0.05
 """Seconds between two checks for overdue requests."""
 _PROBES = 2
-"""Connections of an account that hangs: one is overdue, perhaps rightly; the other tells whether it answers again."""
+"""Connections of an account that hangs: one is overdue, perhaps only slow; the other shows if answers come again."""
 _TRIES = 3
 """Untried accounts that get a connection beyond the limit for each overdue request: 100 hang, so 300 more are tried."""
 
@@ -52,16 +52,16 @@ class ConnectionSlot:
 
 
 class _LoopClock:
-    """The time of a limiter while it is in use. It stands still while the event loop is too busy to receive answers."""
+    """The time of a limiter while it is in use. It slows down while the event loop is too busy to receive answers."""
 
     def __init__(self, call: Callable[[], bool]) -> None:
-        """Create the clock; `call` is called at each tick, and returns whether the clock is to go on."""
+        """Create the clock; `call` is called at each tick, and returns whether the clock should continue."""
         self.now = 0.0
         self._call = call
         self._runs = False
 
     def start(self) -> None:
-        """Start the clock if it does not run."""
+        """Start the clock if it is not running."""
         if not self._runs:
             self._runs = True
             self._schedule(asyncio.get_running_loop())
@@ -85,8 +85,8 @@ class ConnectionLimiter:
     Interactive requests go first, then the account that uses the fewest connections. An overdue request keeps its
     connection but no longer counts, so that its slot goes to another account, and accounts that hang delay the others
     only briefly. Further requests of such an account never count, and are few. While many requests are overdue,
-    accounts that never had an answer are tried beyond the limit; otherwise a crowd of accounts that hang would be found
-    out only one limit at a time. A limiter belongs to one event loop.
+    accounts that never had an answer are tried beyond the limit; otherwise many accounts that
+    hang would be detected only one limit at a time. A limiter belongs to one event loop.
     """
 
     def __init__(self, connections: int, per_account: int) -> None:
@@ -105,15 +105,15 @@ class ConnectionLimiter:
             "bulk": [OrderedDict() for _ in range(per_account + 1)],
         }
         self._counted: dict[ConnectionSlot, None] = {}
-        """The oldest first."""
+        """The slots that count, oldest first."""
         self._uncounted = 0
         self._usual = 0.0
         self._clock = _LoopClock(self._check_overdue)
 
     async def acquire(self, account: AccountConnections, priority: Priority) -> ConnectionSlot:
-        """Wait for a slot; one caller of an account at each priority. A cancelled wait leaves nothing behind."""
+        """Wait for a slot. At most one caller per account and priority may wait. A cancelled wait takes no slot."""
         if self._admits(account):
-            # This passes nobody over: while a slot is free, only accounts that have their share are waiting.
+            # No waiter is passed over: while a slot is free, only accounts at their own limit are waiting.
             return self._take(account)
         woken: asyncio.Future[ConnectionSlot] = asyncio.get_running_loop().create_future()
         self._waiting[priority][self._rank(account)][account] = woken
@@ -159,7 +159,7 @@ class ConnectionLimiter:
         return bool(self._counted)
 
     def _try_more(self) -> None:
-        """Try accounts that never had an answer beyond the limit, as many at once as a server accepts with ease."""
+        """Give connections beyond the limit to accounts that never had an answer, at most `connections` at once."""
         room = min(self._connections, self.free + _TRIES * self._uncounted)
         for queues in self._waiting.values():
             for account, woken in [item for item in queues[0].items() if item[0].is_untried and not item[1].done()]:
@@ -193,7 +193,7 @@ class ConnectionLimiter:
         return self._per_account if account.hangs else account.held
 
     def _change(self, account: AccountConnections, by: int, *, hangs: bool) -> None:
-        """Change what is known of an account, and move its waiters to the right queue."""
+        """Update the state of an account, and move its waiters to the right queue."""
         before = self._rank(account)
         account.held += by
         account.hangs = hangs
@@ -203,7 +203,7 @@ class ConnectionLimiter:
                 queues[self._rank(account)][account] = woken
 
     def _probe(self, account: AccountConnections) -> None:
-        """Give an account that hangs the few slots that do not count."""
+        """Give a waiting account that hangs a slot that does not count, if it may have one."""
         for queues in self._waiting.values():
             woken = queues[self._per_account].get(account)
             if woken is not None and not woken.done() and account.hangs and self._admits(account):

@@ -41,17 +41,17 @@ class PooledClient(Cliniko):
 
     @property
     def manager(self) -> SessionManager:
-        """What all its views share."""
+        """The session manager, which all views of the client share."""
         return self._manager
 
     @property
     def hangs(self) -> bool:
-        """Whether its server does not answer at present."""
+        """Whether the server does not answer at present."""
         return isinstance(account := self._manager.limiter, Account) and account.hangs
 
 
 class _Concurrency:
-    """How many jobs may run at once: those whose account hangs do not count, or they would hold up the others."""
+    """The number of jobs that may run at once. Jobs whose account hangs do not count, so they do not hold up others."""
 
     def __init__(self, concurrency: int) -> None:
         self._concurrency = concurrency
@@ -67,9 +67,9 @@ class _Concurrency:
 
 
 class JobRunner(Generic[T]):
-    """An iterator over how the jobs of many accounts ended: each account once, as soon as its job has ended.
+    """An iterator over the results of the jobs: one for each account, as soon as its job has ended.
 
-    The jobs hold no reference to it, so that leaving the loop collects the iterator, which cancels them.
+    The jobs hold no reference to the iterator, so it is collected when the loop is left, and then cancels the jobs.
     """
 
     def __init__(
@@ -196,7 +196,7 @@ class JobRunner(Generic[T]):
     def __del__(self) -> None:
         """Cancel the running jobs; from any thread, as the garbage collector may be the caller."""
         if self._tasks and self._loop is not None:
-            # At once where that is possible, so that nothing is left one turn of the loop after a `break`.
+            # Directly if possible, so that the jobs end in the first turn of the loop after a `break`.
             if runs_here(self._loop):
                 _cancel(self._tasks)
             else:

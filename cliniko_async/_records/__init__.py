@@ -1,1 +1,1 @@
-"""Records: attrs classes, and their way from and to JSON."""
+"""Records: attrs classes, and their conversion from and to JSON."""

@@ -1,4 +1,4 @@
-"""The converter that every record passes through in both directions, and the public functions that use it."""
+"""The converter that reads and writes all records, and the public functions that use it."""
 
 from collections.abc import Callable
 from typing import Any, TypeVar
@@ -17,20 +17,20 @@ from .unstructure import encode, encode_sorted, register_unstructure_hooks
 T = TypeVar("T")
 
 CONVERTER = cattrs.Converter(detailed_validation=True)
-"""It structures records from JSON or from a dict, and unstructures them to what `encode` writes."""
+"""Structures records from JSON or dicts, and unstructures them to values that `encode` accepts."""
 
 register_structure_hooks(CONVERTER)
 register_unstructure_hooks(CONVERTER)
 
 
 def configure_converter(converter: cattrs.Converter) -> None:
-    """Let a converter of your own structure and unstructure Cliniko records and links.
+    """Configure your own converter to structure and unstructure Cliniko records and links.
 
     Records, and the bases `Booking`, `Communication` and `PatientAttachment`, can then be fields of your attrs classes,
-    by themselves or in lists, dicts and optional fields. A record is structured from the dict that the API sends, or
-    from JSON as `bytes`, and unstructured as by `to_dict`. What a record contains is read and written as the API has
-    it, whatever hooks the converter has; no hook for any other type is registered. A record that does not fit raises
-    the error of cattrs, for `cattrs.transform_error`, which shows no value of the record.
+    directly or in lists, dicts and optional fields. A record is structured from the dict that the API sends, or
+    from JSON as `bytes`, and unstructured as by `to_dict`. The contents of a record are read and written in
+    the format of the API, whatever hooks the converter has; no hook for any other type is registered. An invalid record
+    raises a cattrs error for `cattrs.transform_error`, which shows no value of the record.
 
     Args:
         converter: The converter. Hooks that are registered later for the same classes take precedence.
@@ -56,7 +56,7 @@ def from_dict(cls: type[T], data: Any) -> T:
 
     Args:
         cls: The class of the record, such as `AppointmentType`, or `Booking` for any of its variants.
-        data: The dict, or JSON as `bytes`. Values may be Python's own, such as a `datetime` with a time zone.
+        data: The dict, or JSON as `bytes`. Values may be Python objects, such as a `datetime` with a time zone.
 
     Returns:
         The record.
@@ -72,14 +72,14 @@ def from_dict(cls: type[T], data: Any) -> T:
 
 @hides_locals
 def to_dict(record: Any) -> dict[str, Any]:
-    """Return a record as the JSON-able dict that the API would send for it.
+    """Return a record as the JSON-compatible dict that the API would send for it.
 
     Args:
         record: The record, or a part of one.
 
     Returns:
-        A dict of what JSON has. `None` becomes null, but a `Link` that is `None` is left out, and in a part every
-        `None` is.
+        A dict of JSON values. `None` is kept, but a `Link` that is `None` is left out, and so is every `None` in a
+        part.
 
     Raises:
         TypeError: A field was set to a value that JSON cannot hold.
@@ -104,17 +104,17 @@ def to_json(record: Any) -> bytes:
 
 
 def version_content(record: Any) -> bytes:
-    """Return what a record says: the same bytes for the same content."""
+    """Return the content of a record as bytes, the same for equal content."""
     return encode_sorted(CONVERTER.unstructure(record))
 
 
 def try_structure(cls: type[T], value: Any, place: str = "the record") -> tuple[T | None, tuple[str, ...]]:
-    """Return what the converter makes of a value, or None and the faults.
+    """Return the structured value and no faults, or None and the faults.
 
     Args:
         cls: The class to structure.
-        value: JSON as bytes, or what was parsed of it.
-        place: What a fault calls a record that has no id.
+        value: JSON as bytes, or parsed JSON.
+        place: The name of the record in a fault if it has no id.
     """
     try:
         return CONVERTER.structure(value, cls), ()

@@ -1,7 +1,7 @@
-"""JSON as bytes to values: decoders of msgspec first, and the limits of what is parsed when they refuse.
+"""Decodes JSON bytes: first with msgspec, then, within limits, by parsing what msgspec rejects.
 
-A decoder fills frozen classes without calling `__init__`, which is fast, but says little about a value that does not
-fit. What it refuses is parsed and handed to cattrs.
+A msgspec decoder fills frozen classes without calling `__init__`, which is fast, but reports little about an invalid
+value. JSON that it rejects is parsed and passed to cattrs.
 """
 
 import json
@@ -19,36 +19,36 @@ from .record import is_renamed, is_union, variant_of
 Hook = Callable[[Any, Any], Any]
 
 MOST_VALUES = 100_000
-"""Maximum number of values that are read field by field: each takes a few microseconds and blocks the event loop."""
+"""Maximum number of values to read field by field; each blocks the event loop for a few microseconds."""
 _MOST_SIGNS = 1_000_000
-"""Maximum number of commas and opening brackets in a body that is parsed at all. There are about as many values, and
-parsing so many takes about half a second, which nothing can interrupt."""
+"""Maximum number of commas and opening brackets in a body to parse at all. That is about the number of values, and
+parsing that many takes about half a second, which cannot be interrupted."""
 TOO_MANY = "holds too many values to be read"
 
 _DECODERS = threading.Lock()
 
 _REFUSED = (msgspec.MsgspecError, ValueError, RecursionError)
-"""What a decoder raises for bytes that it cannot read."""
+"""What a decoder raises for invalid bytes."""
 
 
 class RefusedError(ValueError):
-    """JSON that is refused as a whole; its arguments say why."""
+    """JSON that is rejected as a whole; the arguments are the reasons."""
 
     args: tuple[str, ...]
 
     def __str__(self) -> str:
-        """The reasons."""
+        """Return the reasons."""
         return "; ".join(self.args)
 
 
 def bytes_first(decode: Callable[[bytes], Any], exact: Callable[[Any], Any]) -> Hook:
-    """Return a hook that gives bytes to `decode`, and parsed JSON, or what `decode` refuses, to `exact`."""
+    """Return a hook that passes bytes to `decode`, and parsed JSON or anything that `decode` rejects to `exact`."""
 
     def structure(value: Any, _: Any) -> Any:
         if isinstance(value, (bytes, msgspec.Raw)):
             body = bytes(value)
             _check_size(body)
-            # What follows runs after the handler, so that its errors are not chained to those of msgspec.
+            # Fall through rather than handle the error, so that later errors are not chained to those of msgspec.
             with suppress(*_REFUSED):
                 return decode(body)
             value = parse(body)
@@ -58,9 +58,9 @@ def bytes_first(decode: Callable[[bytes], Any], exact: Callable[[Any], Any]) -> 
 
 
 def json_decoder(kind: Any) -> Callable[[Any], Any]:
-    """Return the function with which msgspec decodes the JSON of a type."""
-    # msgspec keeps what it knows of a class on the class, unfinished while it runs Python code to find out. A decoder
-    # that is made meanwhile in another thread would use that, and the process would crash.
+    """Return msgspec's decode function for a type."""
+    # msgspec caches type information on the class, and it is incomplete while msgspec runs Python code to collect it.
+    # A decoder created in another thread at that time would use it and crash the process.
     with _DECODERS:
         return msgspec.json.Decoder(kind).decode
 
@@ -77,15 +77,15 @@ def decoder_of(cls: Any) -> Callable[[Any], Any]:
 
 
 def refuse(_: Any) -> NoReturn:
-    """Refuse constants such as NaN, and JSON of a class with renamed fields, which msgspec would read without them."""
+    """Reject constants such as NaN, and JSON of a class with renamed fields, which msgspec would leave out."""
     raise msgspec.DecodeError
 
 
 def parse(body: bytes) -> Any:
-    """Return the value of JSON that is to be read field by field.
+    """Parse JSON that is read field by field.
 
     Raises:
-        RefusedError: It is not JSON, or holds so many values that the event loop would be blocked.
+        RefusedError: It is not JSON, or has so many values that reading them would block the event loop.
     """
     data = _loads(body)
     if count_values(data) > MOST_VALUES:
@@ -95,7 +95,7 @@ def parse(body: bytes) -> Any:
 
 def _loads(body: bytes) -> Any:
     with suppress(*_REFUSED, ArithmeticError):
-        # As floats, decimals would lose digits and be reported beside the real fault.
+        # As floats, decimals would lose digits, and be reported in addition to the real fault.
         return json.loads(body, parse_float=Decimal, parse_constant=refuse)
     raise RefusedError("is not JSON")
 

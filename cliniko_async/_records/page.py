@@ -1,4 +1,4 @@
-"""Decoding responses: one record, or a page, which is a type of the converter as well."""
+"""Decodes responses into records or pages; pages are also types of the converter."""
 
 import datetime as dt
 import json
@@ -30,16 +30,16 @@ from .record import is_renamed, is_union
 T = TypeVar("T")
 
 _LARGEST_TOTAL = 2**63 - 1
-"""Larger integers fit neither a cursor nor a number of records."""
+"""Larger integers do not fit in a cursor, and cannot be real totals."""
 _Total: Any = Annotated[int, msgspec.Meta(ge=0, le=_LARGEST_TOTAL)]
 _MOST_FAULTS = 100
-"""Maximum number of invalid records reported: as many as the largest page has."""
+"""Maximum number of invalid records to report: the size of the largest page."""
 _COST_OF_FAULTS = 10
-"""How many times as long it takes to name the faults of a record as to read a valid one."""
+"""How many times longer it takes to find the faults of a record than to read a valid one."""
 
 
 class InvalidRow(RedactedRepr, msgspec.Struct, frozen=True):
-    """What paging has to know about a record that does not fit."""
+    """What paging needs to know about an invalid record."""
 
     id: str | None
     created_at: dt.datetime | None
@@ -47,12 +47,12 @@ class InvalidRow(RedactedRepr, msgspec.Struct, frozen=True):
     content: bytes
 
     def __repr__(self) -> str:
-        """The id; the content may be about a patient."""
+        """Return the id, but not the content, which may be about a patient."""
         return f"InvalidRow(id={self.id!r})"
 
 
 class PageContent(RedactedRepr, msgspec.Struct, Generic[T], frozen=True):
-    """What the JSON of a page says; the converter takes the subclasses that `page_type` makes."""
+    """The content of a page. The converter structures the subclasses that `page_type` creates."""
 
     record: ClassVar[type[Any]]
     envelope: ClassVar[str]
@@ -65,7 +65,7 @@ class PageContent(RedactedRepr, msgspec.Struct, Generic[T], frozen=True):
 
 
 class PageData(RedactedRepr, msgspec.Struct, Generic[T], frozen=True):
-    """A page as it was received: the valid records, and one row for every record, valid or not."""
+    """A page as received: the valid records, and a row for each record, valid or not."""
 
     items: tuple[T, ...]
     rows: Sequence[Any]
@@ -75,36 +75,36 @@ class PageData(RedactedRepr, msgspec.Struct, Generic[T], frozen=True):
     response: Response
     faults: tuple[str, ...] = ()
     repeats: int = 0
-    """Number of further rows that the server sent, each a record that is among the rows already."""
+    """Number of rows dropped because they repeat a record among the rows."""
 
     def __repr__(self) -> str:
-        """Sizes; the link may contain what was searched for."""
+        """Return the sizes, but not the link, which may contain search terms."""
         return f"PageData({len(self.items)} of {self.total_entries})"
 
 
 class _PageLinks(msgspec.Struct, frozen=True, gc=False):
-    """The one link of a page that is used."""
+    """The only link of a page that is used."""
 
     next: str | None = None
 
 
 def decode_record(cls: type[T], request: Request, response: Response) -> T:
-    """Return the record that a response holds.
+    """Decode the record in a response.
 
     Raises:
-        DecodingError: It does not fit.
+        DecodingError: It is invalid.
     """
     return _decode(cls, request, response)
 
 
 def decode_page(cls: type[T], envelope: str, request: Request, response: Response) -> PageData[T]:
-    """Return the page that a response holds.
+    """Decode the page in a response.
 
-    Up to 100 invalid records are reported as the page's faults. With more of them, or with more values than can be
-    read one by one without blocking the event loop, the page as a whole is refused.
+    Up to 100 invalid records are reported as faults of the page. The whole page is rejected if there are more, or if it
+    has more values than can be read one by one without blocking the event loop.
 
     Raises:
-        DecodingError: It is not a page, or was refused as a whole.
+        DecodingError: It is not a page, or was rejected as a whole.
     """
     page = _decode(page_type(cls, envelope), request, response)  # type: ignore[arg-type]  # to mypy, classes are not hashable
     return PageData(page.items, page.rows, page.total_entries, page.next, request, response, page.faults)
@@ -119,7 +119,7 @@ def _decode(kind: type[T], request: Request, response: Response) -> T:
 
 
 def valid_records(rows: Sequence[Any]) -> tuple[Any, ...]:
-    """Return the rows that are records, without those that did not fit."""
+    """Return the rows that are valid records."""
     return tuple(row for row in rows if not isinstance(row, InvalidRow))
 
 
@@ -132,7 +132,7 @@ def page_type(record: type[T], envelope: str) -> type[PageContent[T]]:
 
     Args:
         record: The class of its records.
-        envelope: The key under which the page has them.
+        envelope: The key of the page that holds its records.
     """
     return type(f"{record.__name__}Page", (PageContent,), {"record": record, "envelope": envelope})
 
@@ -170,7 +170,7 @@ def _page_decoder(page: type[PageContent[Any]]) -> Callable[[bytes], Any]:
 
 
 def _read_rows(page: type[PageContent[T]], data: dict[str, Any]) -> PageContent[T]:
-    """Read a page record by record; each one that does not fit becomes a row and a fault."""
+    """Read a page record by record; each invalid one becomes a row and a fault."""
     if problems := _page_faults(data, page.envelope):
         raise RefusedError(*problems)
     rows: list[Any] = []
@@ -207,7 +207,7 @@ def _page_faults(data: dict[str, Any], envelope: str) -> list[str]:
 
 
 def _invalid_row(raw: Any) -> InvalidRow:
-    """Return the values of an invalid record that tell its place in a list, as far as they can be read."""
+    """Return the values of an invalid record that paging needs, if they can be read."""
     found = as_object(raw) or {}
     return InvalidRow(
         id=id_text(found.get("id")),

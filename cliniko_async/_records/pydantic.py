@@ -1,4 +1,4 @@
-"""The schemas by which pydantic and FastAPI take records and the fields of a request; imported when pydantic asks."""
+"""Schemas for records and request fields in pydantic and FastAPI; imported only when pydantic needs them."""
 
 import inspect
 from collections.abc import Callable
@@ -22,11 +22,11 @@ _TIMES: dict[type, dict[str, Any]] = {
     Real.datetime: {"type": "string", "format": "date-time"},
     Real.date: {"type": "string", "format": "date"},
 }
-"""What msgspec cannot describe while a test has frozen time: it knows only what stands in the place of the classes."""
+"""Types that msgspec cannot describe while a test freezes time, as it only recognises the replaced classes."""
 
 
 def schema_of(cls: type) -> CoreSchema:
-    """Return the core schema of a record: an instance is taken as it is, a dict is read, and `to_dict` writes it."""
+    """Return the core schema of a record: instances pass unchanged, dicts are read, and `to_dict` serializes."""
     return core_schema.no_info_plain_validator_function(
         _reader(cls),
         ref=f"{cls.__module__}.{cls.__qualname__}:{id(cls)}",
@@ -48,7 +48,7 @@ def _reader(cls: type[T]) -> Callable[[Any], T]:
 
 
 def schema_of_holder(cls: type, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
-    """Return the core schema of a class that holds records: it takes instances, and writes their public fields."""
+    """Return the core schema of a class that holds records: it accepts instances and serializes their public fields."""
     (records,) = get_args(source) or (Annotated[Any, PlainSerializer(to_dict)],)
     hints = get_type_hints(cls)
     names = [field.name for field in attrs.fields(cls) if not field.name.startswith("_")]
@@ -78,7 +78,7 @@ def _filled(hint: Any, records: Any) -> Any:
 
 
 def ruled_schema(rule: Rule, schema: CoreSchema) -> CoreSchema:
-    """Return a schema whose values must also keep a rule."""
+    """Return a schema whose values must also satisfy a rule."""
 
     def check(value: Any) -> Any:
         fault = rule.fault(value)
@@ -90,12 +90,12 @@ def ruled_schema(rule: Rule, schema: CoreSchema) -> CoreSchema:
 
 
 def instance_schema(cls: type) -> CoreSchema:
-    """Return the core schema that takes instances of a class and nothing else."""
+    """Return a core schema that accepts only instances of a class."""
     return core_schema.is_instance_schema(cls)
 
 
 def json_schema_of_rule(rule: Rule) -> dict[str, Any]:
-    """Return the keywords of JSON schema that express a rule, or none where it has none."""
+    """Return the JSON schema keywords for a rule, or an empty dict if there are none."""
     if isinstance(rule, Range):
         return _bounds(rule)
     match rule:
@@ -103,7 +103,7 @@ def json_schema_of_rule(rule: Rule) -> dict[str, Any]:
             described: dict[str, Any] = {"maxLength": most}
         case MinLength(least=least):
             described = {"minLength": least}
-        case Pattern(regex=regex) if not regex.startswith("(?"):  # JSON schema has no flags.
+        case Pattern(regex=regex) if not regex.startswith("(?"):  # JSON schema patterns have no flags.
             described = {"pattern": regex}
         case Digits():
             described = {"pattern": "^[0-9]{1,19}$"}
@@ -122,7 +122,7 @@ def _bounds(rule: Range) -> dict[str, Any]:
 
 
 def json_schema_of(cls: type) -> dict[str, Any]:
-    """Return the JSON schema of a record, with its links and parts inlined, or for a union `anyOf` its variants."""
+    """Return the JSON schema of a record, with its links and parts inlined; for a union, `anyOf` its variants."""
     if is_union(cls):
         variants: list[type] = cls.__subclasses__()
         schemas = [json_schema_of(variant) for variant in variants]
@@ -141,7 +141,7 @@ def _parts(cls: type) -> set[type]:
 
 
 def _correct(properties: dict[str, Any], cls: type) -> None:
-    """Describe the fields that are deprecated, and those that are written in another way than msgspec would."""
+    """Correct the properties of deprecated fields, and of fields that are not written as msgspec would write them."""
     for field in attrs.fields(cls):
         if "deprecated" in field.metadata:
             properties[field.name]["deprecated"] = True

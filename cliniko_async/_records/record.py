@@ -1,4 +1,4 @@
-"""What every record is: a frozen attrs class in the API's own field names."""
+"""The base of all records: frozen attrs classes with the API's field names."""
 
 from collections.abc import Callable, Iterator, Mapping
 from functools import cache
@@ -21,17 +21,17 @@ from ..links import Link, SelfLink
 C = TypeVar("C", bound=type)
 
 DEPRECATED: dict[str, Any] = {"deprecated": True}
-"""Marks a field that the API has deprecated: it may be missing any day."""
+"""Marks a field that the API has deprecated and may remove at any time."""
 
 
 @dataclass_transform(frozen_default=True, kw_only_default=True, field_specifiers=(attrs.field,))
 def record(cls: C) -> C:
-    """Make an attrs class of annotated fields: frozen, slotted, keyword-only, and private in its repr."""
+    """Turn an annotated class into an attrs class: frozen, slotted, keyword-only, and without values in its repr."""
     return attrs.frozen(kw_only=True, repr=False)(cls)
 
 
 class Value(RedactedRepr):
-    """The base of every class that is read from the API; written with null for each field that is None."""
+    """The base of every class read from the API. A field that is None is written as null, unless it is a link."""
 
     __slots__ = ()
 
@@ -61,13 +61,13 @@ class Holder:
 
 
 class Part(Value):
-    """The base of the parts of a record; written without the fields that are None."""
+    """The base of the parts of a record. A field that is None is not written."""
 
     __slots__ = ()
 
 
 class Record(Value):
-    """The base of records, which have a link to themselves."""
+    """The base of records, which each have a link to themselves."""
 
     __slots__ = ()
 
@@ -80,22 +80,22 @@ class Record(Value):
         return Link(self.links)
 
     def __repr__(self) -> str:
-        """Class and id; the other values may be about a patient."""
+        """Return the class and id, but not the other values, which may be about a patient."""
         return f"{type(self).__name__}(id={getattr(self, 'id', None)!r})"
 
     def __rich_repr__(self) -> list[tuple[str, Any]]:
-        """The same."""
+        """Return the same for rich."""
         return [("id", getattr(self, "id", None))]
 
 
 def is_record(kind: Any) -> bool:
-    """Whether a type is a class that is read from the API: a record, a part of one, or settings."""
+    """Return whether a type is a class read from the API: a record, a part of one, or settings."""
     return isinstance(kind, type) and issubclass(kind, Value) and attrs.has(kind)
 
 
 @cache
 def is_renamed(cls: type) -> bool:
-    """Whether a class, or a part of it, has a field with another name than the API's, which Python does not allow."""
+    """Return whether a class or a part of it has a renamed field, because Python does not allow the API's name."""
     hints = get_type_hints(cls).values()
     return bool(wire_names(cls)) or any(is_renamed(part) for hint in hints for part in attrs_classes(hint))
 
@@ -109,16 +109,16 @@ def attrs_classes(kind: Any) -> Iterator[type]:
 
 
 def wire_names(cls: type) -> dict[str, str]:
-    """Return the API's names of the fields whose name Python does not allow."""
+    """Return the API's names of renamed fields, which Python does not allow as names."""
     return {field.name: field.metadata["wire"] for field in attrs.fields(cls) if "wire" in field.metadata}
 
 
 def is_union(cls: type) -> bool:
-    """Whether a record of this class is always one of its subclasses, chosen by its `variant`."""
+    """Return whether a record of this class is always one of its subclasses, chosen by `variant`."""
     return "variant" in vars(cls)
 
 
 def variant_of(cls: type, found: Mapping[str, Any]) -> type:
-    """Return the variant that an object of the API is, by whichever keys it has."""
+    """Return the variant of an API object, chosen by its keys."""
     variant: Callable[[Mapping[str, Any]], type] = vars(cls)["variant"].__func__
     return variant(found)

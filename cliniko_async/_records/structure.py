@@ -1,6 +1,6 @@
-"""Structure hooks: cattrs reads records field by field, exactly, and names each field that does not fit.
+"""Structure hooks: cattrs reads records strictly, field by field, and names each invalid field.
 
-The hook of a record takes JSON as bytes as well, and hands it to msgspec first.
+The hook of a record also accepts JSON as bytes, which it passes to msgspec first.
 """
 
 import types
@@ -24,7 +24,7 @@ from .record import is_record, is_union, variant_of, wire_names
 from .unstructure import encode, plain
 
 _MOST_FAULTS = 20
-"""Maximum number of faults reported of one record, and looked for in one list: each takes some 20 microseconds."""
+"""Maximum number of faults to report for a record, or to collect in a list; each takes some 20 microseconds."""
 _SCALARS: dict[Any, tuple[Any, str]] = {
     str: (str, "a string"),
     int: (int, "an integer"),
@@ -40,17 +40,17 @@ _SHAPES = {str: "a string", list: "a list", dict: "an object"}
 
 
 class InvalidValueError(ValueError):
-    """Says what was expected, and not what was found, which may be about a patient."""
+    """An error that states what was expected, but not the value, which may be about a patient."""
 
 
 class RecordNote(str):
-    """A note on an error that names the record which does not fit."""
+    """A note on an error that names the invalid record."""
 
     __slots__ = ()
 
 
 def fault_text(error: Exception, place: str) -> str:
-    """Return a line that names a record, by its id or else its place, and each of its fields that does not fit."""
+    """Return a line that names a record, by its id or else its place, and each of its invalid fields."""
     texts = cattrs.transform_error(error, path="", format_exception=_explain)[:_MOST_FAULTS]
     faults = (text.rpartition(" @ ") for text in texts)
     named = next((note for note in getattr(error, "__notes__", ()) if isinstance(note, RecordNote)), place)
@@ -58,12 +58,12 @@ def fault_text(error: Exception, place: str) -> str:
 
 
 def _explain(error: BaseException, _: type | None) -> str:
-    # The message of any error but our own might show the value.
+    # The message of any other error might show the value.
     return str(error) if isinstance(error, InvalidValueError) else "is missing"
 
 
 def register_structure_hooks(converter: cattrs.Converter) -> None:
-    """Register hooks that read records and the values in them exactly: nothing is coerced."""
+    """Register hooks that read records and their values strictly, without coercion."""
     for kind, (accepted, name) in _SCALARS.items():
         converter.register_structure_hook(kind, _scalar_hook(accepted, f"expected {name}"))
     for is_kind, hook in (
@@ -76,13 +76,13 @@ def register_structure_hooks(converter: cattrs.Converter) -> None:
 
 
 def _scalar_hook(kind: Any, expected: str) -> Hook:
-    json_decoder(kind)  # So that msgspec knows the class before threads convert values to it.
+    json_decoder(kind)  # So that msgspec has inspected the class before threads convert values to it.
 
     def structure(value: Any, _: Any) -> Any:
         with suppress(msgspec.ValidationError, ValueError):
-            # msgspec reads a scalar in the same way here as in JSON.
+            # `convert` reads a scalar just as JSON decoding does.
             found = value if isinstance(value, Decimal) and kind is Decimal else msgspec.convert(plain(value), kind)
-            encode(found)  # Half of a surrogate pair can be read here, and could not be written again.
+            encode(found)  # A lone surrogate can be read here, but could not be written again.
             return found
         raise InvalidValueError(expected)
 
@@ -132,7 +132,7 @@ def _tuple_hook(converter: cattrs.Converter, kind: Any) -> Hook:
     item_type = get_args(kind)[0]
 
     def structure(value: Any, _: Any) -> Any:
-        # Otherwise a string would be read as the list of its characters.
+        # Otherwise a string would be read as a list of its characters.
         if not isinstance(value, list | tuple):
             raise InvalidValueError("expected a list")
         items: list[Any] = []
@@ -142,7 +142,7 @@ def _tuple_hook(converter: cattrs.Converter, kind: Any) -> Hook:
                 items.append(converter.structure(item, item_type))
             except (cattrs.BaseValidationError, InvalidValueError) as error:
                 error.add_note(cattrs.IterableValidationNote("", index, item_type))
-                faults.append(error.with_traceback(None))  # Its frames would keep it, and the record, in a cycle.
+                faults.append(error.with_traceback(None))  # Its frames would keep the record alive in a cycle.
                 if len(faults) == _MOST_FAULTS:
                     break
         if faults:
@@ -169,7 +169,7 @@ def _map_hook(converter: cattrs.Converter, kind: Any) -> Hook:
 
 
 def _is_mixed(kind: Any) -> bool:
-    """Whether a type takes JSON of several shapes, such as a string or an object."""
+    """Return whether a type accepts several JSON types, such as a string or an object."""
     return get_origin(kind) in (Union, types.UnionType) and len(set(get_args(kind)) - {types.NoneType}) > 1
 
 

@@ -1,4 +1,4 @@
-"""Stores for cursors, so that a run continues where the last one saved, in this process or in another one.
+"""Stores for cursors, so that a run can continue from the last saved cursor, in any process.
 
 A store keeps one cursor for each account and stream: `account` is your name for the account, `stream` your name for
 what you read from it. Importing this module does not import Redis.

@@ -1,4 +1,4 @@
-"""The protocols of cursor stores, and what both stores share: each operation is one atomic change of an entry."""
+"""The protocols of cursor stores, and the code that both stores share: each operation changes one entry atomically."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
@@ -58,7 +58,7 @@ class FencedCursorStore(CursorStore, Protocol):
             account: Your name for the account.
             stream: Your name for what is read from the account.
             cursor: The `cursor` of an iterator, a page or an error.
-            token: The token that `begin` returned, or None to save whichever run began last.
+            token: The token that `begin` returned, or None to save regardless of which run began last.
 
         Raises:
             UsageError: A later run has begun. Nothing was saved.
@@ -68,7 +68,7 @@ class FencedCursorStore(CursorStore, Protocol):
 
 @attrs.frozen
 class Entry:
-    """What a store keeps for an account and a stream."""
+    """The stored state of one account and stream."""
 
     token: int = 0
     cursor: str | None = None
@@ -99,7 +99,7 @@ class Cursors(ABC):
         return (await self._read(account, stream)).cursor
 
     async def begin(self, account: str, stream: str) -> tuple[int, str | None]:
-        """Begin a run; from now on, no earlier run can save with its token.
+        """Begin a run. From now on, earlier runs can no longer save with their tokens.
 
         Args:
             account: Your name for the account.
@@ -118,7 +118,7 @@ class Cursors(ABC):
             account: Your name for the account.
             stream: Your name for what is read from the account.
             cursor: The `cursor` of an iterator, a page or an error.
-            token: The token that `begin` returned, or None to save whichever run began last.
+            token: The token that `begin` returned, or None to save regardless of which run began last.
 
         Raises:
             UsageError: A later run has begun, the cursor was cleared, or the store lost its data. Nothing was saved.
@@ -126,7 +126,7 @@ class Cursors(ABC):
         await self._change(account, stream, saving(cursor, token))
 
     async def clear(self, account: str, stream: str) -> None:
-        """Remove the cursor, so that the next run starts over; a run in progress can no longer save.
+        """Remove the cursor, so that the next run starts over; a run in progress can no longer save with its token.
 
         Args:
             account: Your name for the account.
@@ -152,7 +152,7 @@ def _refuse(token: int, current: int) -> NoReturn:
 
 
 def checked_seconds(seconds: float) -> float:
-    """Return a number of seconds as a float, and refuse anything else."""
+    """Return a timeout as a float; raise a ConfigurationError if it is not a number of seconds above 0."""
     if not is_seconds(seconds):
         raise ConfigurationError("timeout must be a number of seconds above 0")
     return float(seconds)

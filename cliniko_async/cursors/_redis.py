@@ -5,11 +5,11 @@ import hashlib
 import logging
 import random
 import secrets
-from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, Literal
 
 from .._compat import heed_cancellation
 from .._frames import HiddenLocals
+from .._redis import chain
 from .._timeouts import Timeouts
 from ..errors import ConfigurationError
 from ._base import Change, Cursors, Entry, checked_seconds
@@ -17,7 +17,7 @@ from ._base import Change, Cursors, Entry, checked_seconds
 if TYPE_CHECKING:
     from redis.asyncio import Redis, RedisCluster
 else:
-    # For whoever reads the annotations at run time: redis may not be installed.
+    # For code that evaluates annotations at run time: redis may not be installed.
     Redis = RedisCluster = Any
 
 _log = logging.getLogger("cliniko_async")
@@ -26,7 +26,7 @@ _FIRST_RETRY = 0.05
 _LONGEST_RETRY = 2.0
 
 # It uses one key, so that it also runs on Redis Cluster. A step that is sent again because its reply was lost is
-# recognised by its writer. A step that Redis executes late finds another revision and does nothing.
+# recognised by its writer. A step that Redis executes late finds a different revision and does nothing.
 _WRITE = """
 local kept = redis.call('HMGET', KEYS[1], 'revision', 'writer')
 if (kept[1] or '0') ~= ARGV[1] then return kept[2] == ARGV[2] and 1 or 0 end
@@ -37,7 +37,7 @@ return 1
 
 
 class RedisCursors(Cursors):
-    """Keep cursors in Redis, for several machines.
+    """A cursor store in Redis, for several machines.
 
     Each account and stream is one hash, whose key is a digest of the two names. Entries never expire. They are as
     durable as your Redis, which must not evict keys.
@@ -46,10 +46,10 @@ class RedisCursors(Cursors):
         redis: A client of redis-py. It is used, but never changed or closed.
         when_lost: What a call does while Redis cannot be reached: "wait" until it can, or "fail" with the error of
             redis-py. A refused password or a missing permission fails immediately.
-        timeout: Seconds after which a Redis that does not answer counts as lost.
+        timeout: Seconds to wait for an answer before Redis counts as unreachable.
 
     Raises:
-        ConfigurationError: An option cannot work, or the extra `redis` is not installed.
+        ConfigurationError: An option is not valid, or the extra `redis` is not installed.
     """
 
     def __init__(
@@ -83,15 +83,15 @@ class RedisCursors(Cursors):
         revision, token, cursor = await self._run("HMGET", key, "revision", "token", "cursor")
         return int(revision or 0), Entry(int(token or 0), cursor.decode() if isinstance(cursor, bytes) else cursor)
 
-    async def _run(self, *command: str | int) -> Any:  # noqa: ANN401  (as the command ends)
+    async def _run(self, *command: str | int) -> Any:  # noqa: ANN401  (it depends on the command)
         failures = 0
         while True:
             try:
                 with HiddenLocals():  # Frames of redis-py hold the password.
                     answer = await heed_cancellation(self._timeouts.bound(self._redis.execute_command(*command)))
             except self._away as error:
-                # A client that tries again by itself until it is timed out has the reason in the chain of its error.
-                refusal = next((link for link in _chain(error) if isinstance(link, self._lasting)), None)
+                # If the client retries by itself until the timeout, only the chain of its error contains the reason.
+                refusal = next((link for link in chain(error) if isinstance(link, self._lasting)), None)
                 if refusal is not None:
                     raise refusal from None
                 if self._when_lost == "fail":
@@ -113,12 +113,6 @@ class RedisCursors(Cursors):
         self._is_lost = error is not None
 
 
-def _chain(error: BaseException | None) -> Iterator[BaseException]:
-    while error is not None:
-        yield error
-        error = error.__cause__ or error.__context__
-
-
 def _key(account: str, stream: str) -> str:
     return f"cliniko_async:cursor:{_digest(account)}:{_digest(stream)}"
 
@@ -128,7 +122,7 @@ def _digest(name: str) -> str:
 
 
 def _errors() -> tuple[tuple[type[Exception], ...], tuple[type[Exception], ...]]:
-    """Return the errors that mean that Redis is lost, and those of them that waiting does not cure."""
+    """Return the errors that mean that Redis cannot be used, and those among them for which waiting cannot help."""
     try:
         from redis import exceptions  # noqa: PLC0415  (it is an extra)
     except ImportError as error:

@@ -1,4 +1,4 @@
-"""Cursors in an SQLite file, with rows of the user in the same transaction."""
+"""Cursors in an SQLite file, optionally saved in one transaction with rows of the user."""
 
 import asyncio
 import contextlib
@@ -23,7 +23,7 @@ _REPLACE = "INSERT OR REPLACE INTO cliniko_async_cursors VALUES (?, ?, ?, ?)"
 
 
 class SqliteCursors(Cursors):
-    """Keep cursors in an SQLite file, in the table `cliniko_async_cursors`, for the processes of one machine.
+    """A cursor store in an SQLite file, in the table `cliniko_async_cursors`, for the processes of one machine.
 
     `save` can write rows of your own to the same file in the same transaction, so that rows and cursor are saved
     together or not at all. Each call opens the file in a thread and closes it again, so threads, event loops and forks
@@ -32,10 +32,10 @@ class SqliteCursors(Cursors):
 
     Args:
         path: A file on a disk of this machine; it is created if it is missing.
-        timeout: Seconds to wait while another process holds the file.
+        timeout: Seconds to wait while another process has the file locked.
 
     Raises:
-        ConfigurationError: An option cannot work.
+        ConfigurationError: An option is not valid.
     """
 
     def __init__(self, path: str | os.PathLike[str], *, timeout: float = 5.0) -> None:
@@ -59,7 +59,7 @@ class SqliteCursors(Cursors):
             account: Your name for the account.
             stream: Your name for what is read from the account.
             cursor: The `cursor` of an iterator, a page or an error.
-            token: The token that `begin` returned, or None to save whichever run began last.
+            token: The token that `begin` returned, or None to save regardless of which run began last.
             write: Called with the connection, in a thread and inside the transaction that saves the cursor. If it
                 raises, nothing is saved. It must not commit.
 
@@ -95,7 +95,7 @@ class SqliteCursors(Cursors):
 async def _in_thread(work: Callable[[], T]) -> T:
     """Run a function in a thread; a cancellation is raised only after it has ended."""
     running = asyncio.ensure_future(asyncio.to_thread(work))
-    # Read here, because nobody else reads it after a cancellation.
+    # Retrieve the exception: after a cancellation, nothing else does.
     running.add_done_callback(lambda task: task.cancelled() or task.exception())
     try:
         return await asyncio.shield(running)

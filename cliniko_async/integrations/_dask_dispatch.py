@@ -7,12 +7,13 @@ import logging
 import math
 import random
 from collections.abc import Callable, Coroutine
-from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import attrs
 from distributed.client import FutureCancelledError
 
 from .. import AccountResult, InvalidRequestError, UsageError
+from .._compat import heed_cancellation
 from ._dask_worker import Assignment, leave, unpacked
 from ._pickling import dumps
 
@@ -170,7 +171,7 @@ class Dispatcher(Generic[T]):
                     return AccountResult(
                         account, error=UsageError(f"no worker can run the job: {self._workers.reasons()}")
                     )
-        except Exception as error:  # noqa: BLE001  (workers died too often, or somebody else cancelled the task)
+        except Exception as error:  # noqa: BLE001  (workers died too often, or another client cancelled the task)
             return AccountResult(account, error=error)
 
     async def _reply(self, account: str) -> "Reply":
@@ -211,7 +212,7 @@ class _Workers:
         """Update the list of workers; while the scheduler does not answer, the previous list remains."""
         with contextlib.suppress(Exception):
             async with asyncio.timeout(_SCHEDULER_PATIENCE):
-                self._present = set(await _uncancelled(self._client.nthreads()))
+                self._present = set(await heed_cancellation(self._client.nthreads()))
                 self._unfit = {worker: why for worker, why in self._unfit.items() if worker in self._present}
 
     def refuse(self, worker: str, reason: str) -> None:
@@ -223,10 +224,10 @@ class _Workers:
         return "; ".join(f"{worker}: {reason}" for worker, reason in sorted(self._unfit.items()))
 
     def restrictions(self) -> dict[str, Any]:
-        """Return the arguments of `submit` that say where an account may go."""
+        """Return the arguments of `submit` that restrict the workers of an account."""
         if not self._unfit or not self.fit:
             return {}
-        # Others are allowed if all of these die; otherwise the account would wait for ever.
+        # Others are allowed if all of these die; otherwise the account would wait forever.
         return {"workers": sorted(self.fit), "allow_other_workers": True}
 
     async def holding(self, name: str) -> list[str]:
@@ -239,28 +240,11 @@ class _Workers:
 _leaving: set[asyncio.Future[None]] = set()
 
 
-async def _uncancelled(work: Coroutine[Any, Any, T]) -> T:
-    """Return what some work of Dask returns, unless it was cancelled meanwhile and did not end by it.
-
-    `asyncio.wait_for`, by which Dask waits, loses a cancellation that comes together with its result in Python 3.11.
-    """
-    task = cast("asyncio.Task[Any]", asyncio.current_task())
-    before = task.cancelling()
-    result = await work
-    _raise_lost(task.cancelling() - before)
-    return result
-
-
-def _raise_lost(cancellations: int) -> None:
-    if cancellations:
-        raise asyncio.CancelledError
-
-
 def _task(packed: bytes) -> "Callable[[], Reply]":
     """Return the function that is sent for an account.
 
     A nested function is pickled with its code, so that it also runs, and reports what is missing, where this package is
-    not installed. It keeps its account in a closure, which is displayed nowhere, not even in a log of Dask.
+    not installed. It keeps the account in a closure, which is never displayed, not even in a log of Dask.
     """
 
     def task() -> "Reply":

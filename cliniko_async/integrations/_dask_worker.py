@@ -30,7 +30,7 @@ _ENDING = ("closing", "closed", "failed")
 
 @attrs.frozen
 class Assignment:
-    """An account of a run, with what is the same for all its accounts.
+    """An account of a run, with the settings that all accounts of the run share.
 
     Args:
         run: The name of the run.
@@ -74,7 +74,7 @@ def work(packed: bytes) -> Reply:
 
 
 def why_unfit(error: Exception) -> str:
-    """Return why something cannot be imported. The text of any other error may contain secrets."""
+    """Return why a job cannot be unpickled. The message of anything but an ImportError may contain secrets."""
     text = f": {error}" if isinstance(error, ImportError) else ""
     return f"{type(error).__name__}{text}"
 
@@ -136,13 +136,13 @@ class RunPlugin(WorkerPlugin):
             self._worker.loop.add_callback(self._leave_if_idle)
 
     async def _leave_if_idle(self) -> None:
-        """Remove the plugin where no message says that the run is over; called on the worker's loop."""
+        """Remove the plugin if it is idle, as the client may have disappeared; called on the worker's loop."""
         if not self._handles and not self._runner.is_open and self._worker.plugins.get(self.name) is self:
             await self._worker.plugin_remove(self.name)
 
 
 def _packed(outcome: AccountResult[Any]) -> bytes:
-    """Pickle here, so that a result that cannot be pickled is the error of one account and not of the cluster."""
+    """Return the pickled result; one that cannot be pickled fails its account, not the cluster."""
     try:
         packed = dumps(outcome)
     except Exception as error:  # noqa: BLE001  (the user's class may raise anything)
@@ -154,7 +154,7 @@ def _packed(outcome: AccountResult[Any]) -> bytes:
 
 
 def unpacked(account: str, packed: bytes) -> AccountResult[Any]:
-    """Return the result that a worker has pickled."""
+    """Return the result that a worker has pickled; one that cannot be unpickled becomes an error of its account."""
     try:
         outcome: AccountResult[Any] = loads(packed)
     except Exception as error:  # noqa: BLE001  (the user's class may raise anything)

@@ -29,7 +29,7 @@ _log = logging.getLogger("cliniko_async")
 
 @attrs.frozen(kw_only=True)
 class WorkerContext(Generic[S]):
-    """What the jobs of one worker share.
+    """The resources that the jobs of one worker share.
 
     Args:
         client: Returns a client for the name of an account. Each run has its own client, which is closed at its end.
@@ -54,7 +54,7 @@ class AccountRun(Generic[S]):
         cliniko: A client of the account.
         cursor: The cursor to continue from, or None at the beginning.
         token: The number of this run; it is larger than that of every earlier run of the account.
-        tools: What the jobs of the worker share.
+        tools: The `tools` of the `WorkerContext`.
     """
 
     account: str
@@ -69,10 +69,10 @@ class AccountRun(Generic[S]):
         """Save the cursor from which the next run of the account continues.
 
         Args:
-            cursor: The cursor.
+            cursor: The `cursor` of an iterator, a page or an error.
 
         Raises:
-            UsageError: A later run of the account was begun, so that this one must end. Nothing was saved.
+            UsageError: A later run of the account has begun, so this one should end. Nothing was saved.
         """
         await self._cursors.save(self.account, self.stream, cursor, token=self.token)
 
@@ -104,7 +104,7 @@ class JobHandle(Generic[T]):
         self.task.cancel()
 
     def settle(self, task: "asyncio.Task[AccountResult[T]]") -> None:
-        """Pass the end of the job on to those that wait for it."""
+        """Set the outcome of the job, for the threads that wait for it."""
         if not self.begun.done():
             self.begun.set_result(None)
         if task.cancelled():
@@ -115,7 +115,7 @@ class JobHandle(Generic[T]):
 
 @attrs.frozen(kw_only=True)
 class RunnerOptions(Generic[W, T]):
-    """What a worker does for an account, and how. Times are in seconds.
+    """The job of a worker and its options. Times are in seconds.
 
     Args:
         job: The function to run for an account.
@@ -135,7 +135,7 @@ class RunnerOptions(Generic[W, T]):
 
 
 class WorkerRunner(Generic[W, T]):
-    """Runs jobs on an event loop in a thread of its own; thread, loop and context exist only while there are jobs."""
+    """Runs jobs on an event loop in a thread of its own; thread, loop and context exist only while needed."""
 
     def __init__(self, options: RunnerOptions[W, T]) -> None:
         """Create the runner; nothing is started before the first job is submitted."""
@@ -238,7 +238,7 @@ class _LoopThread(Generic[W, T]):
                 _log.warning("closing the worker context failed: %s", type(error).__name__)
             else:
                 self._open.set_exception(_as_exception(error, "the worker context"))
-                # Read here, because perhaps no job waits for it.
+                # Retrieve the exception, as perhaps no job waits for it.
                 self._open.exception()
         with self._lock:
             self._close()

@@ -1,6 +1,6 @@
-"""Pickling as Dask does it, including functions of a main program.
+"""Pickling as in Dask, including functions of a main program.
 
-Dask's own functions log what they cannot pickle, and neither results nor jobs belong in a log.
+Dask's own functions log objects that they cannot pickle, and neither results nor jobs belong in a log.
 """
 
 import importlib
@@ -18,4 +18,4 @@ def dumps(thing: object) -> bytes:
 
 def loads(packed: bytes) -> Any:
     """Return the object that was pickled."""
-    return pickle.loads(packed)  # noqa: S301  (whoever can use a cluster can run anything on it)
+    return pickle.loads(packed)  # noqa: S301  (a user of a cluster can run anything on it anyway)

@@ -1,4 +1,4 @@
-"""Runs a job for each of many accounts on a Dask cluster; the account of a worker that dies continues elsewhere."""
+"""Runs a job for each of many accounts on a Dask cluster; if a worker dies, its accounts continue on other workers."""
 
 import asyncio
 import secrets
@@ -34,15 +34,18 @@ def run_accounts(
 ) -> "AccountRuns[T]":
     """Run a job for each account on the workers of a cluster.
 
-    A job whose worker dies begins again on another worker, from the cursor that was saved last.
+    Iterate with `async for done in run_accounts(...)`. A job whose worker dies begins again on another worker, from the
+    cursor that was saved last.
 
     Args:
         client: An asynchronous client of the cluster.
-        job: The function to run for an account. Like `context`, it is pickled: by name if the workers have its module.
-        accounts: The names of the accounts. Nothing else of an account is sent.
-        context: Opens what the jobs of one worker share. The first job in each worker calls it once.
+        job: A coroutine function, called with an `AccountRun` for each account. Like `context`, it is pickled
+            with cloudpickle, by name if it is in an importable module.
+        accounts: Your names for the accounts. Nothing else of an account is sent to the workers.
+        context: A function that returns an asynchronous context manager of the `WorkerContext` that the jobs of one
+            worker share. A worker opens it for its first job, and again after `idle_timeout` has closed it.
         concurrency: The number of jobs that one worker runs at a time.
-        retries: How often an account that failed is begun again, after a random delay of up to 0.5, 1, 2 … 30 seconds.
+        retries: How often a failed account is started again, after a random delay of up to 0.5, 1, 2 … 30 seconds.
         timeout: Seconds that one run of a job may take before it fails with a `TimeoutError`; None for no limit.
         idle_timeout: Seconds that a worker without an account keeps its context open.
         close_timeout: Seconds to wait at the end for workers that have not ended their jobs yet.
@@ -50,11 +53,8 @@ def run_accounts(
     Returns:
         An asynchronous iterator that yields an `AccountResult` for each account as soon as it ends; `aclose()` ends it.
 
-    Returns:
-        An asynchronous iterator, which yields an `Outcome` for each account once, as soon as its job has ended.
-
     Raises:
-        InvalidRequestError: An argument cannot work, such as a repeated name or a job that cannot be pickled.
+        InvalidRequestError: An argument is not valid, such as a repeated name or a job that cannot be pickled.
     """
     settings = RunSettings(
         name=f"cliniko_async-{secrets.token_hex(8)}",
@@ -74,7 +74,7 @@ class AccountRuns(Generic[T]):
     """The results of `run_accounts`, each as soon as it is ready. They can be iterated only once."""
 
     def __init__(self, dispatcher: "Dispatcher[T]", accounts: list[str]) -> None:
-        """Create the iterator. Nothing is sent before the first outcome is awaited.
+        """Create the iterator. Nothing is sent before the first result is awaited.
 
         Args:
             dispatcher: Sends the jobs to the workers.
@@ -85,7 +85,7 @@ class AccountRuns(Generic[T]):
         self._lock = asyncio.Lock()
 
     def __aiter__(self) -> Self:
-        """Continue this run."""
+        """Return the iterator itself."""
         return self
 
     async def __anext__(self) -> AccountResult[T]:

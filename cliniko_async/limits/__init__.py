@@ -1,7 +1,7 @@
-"""The budget: who may send when, so that no window of the server ever holds more than its limit.
+"""Rate limiters, which decide when a request may be sent, so that no window of the server exceeds its limit.
 
-A permit is held from before its request is sent until one period after the answer arrived. The server counted the
-request between the two, so a fixed window, a sliding window and a token bucket of that size are all kept.
+A permit is held from before its request is sent until one period after the answer arrived. The server counts the
+request in between, so the limit is respected whether the server uses a fixed window, a sliding one or a token bucket.
 """
 
 import importlib

@@ -1,4 +1,4 @@
-"""What the client asks of a limiter, whatever it is made of."""
+"""The interface that the client needs from a limiter, and the checks that all limiters share."""
 
 import math
 from collections.abc import Mapping
@@ -24,19 +24,19 @@ class Permit(Protocol):
         """Report that the response arrived: the permit is free again one period from now."""
 
     def abandon(self) -> None:
-        """Report that it was sent and no response came: the permit is free again one period and a grace from now."""
+        """Report that the request was sent but not answered: the permit is free a period and a grace from now."""
 
     def cancel(self) -> None:
-        """Report that the request was never given to a connection: the permit is free at once."""
+        """Report that the request was never sent: the permit is free at once."""
 
 
 class Wait(NamedTuple):
     """The shortest possible wait for a permit of one priority, in seconds."""
 
     first: float
-    """For the caller who is next."""
+    """For the next caller in the queue."""
     last: float
-    """For a caller who comes now, after all who wait already."""
+    """For a caller who arrives now, behind all waiting callers."""
 
 
 @attrs.frozen
@@ -47,9 +47,9 @@ class Limits:
         limit: Requests in a period.
         used: Permits held: in flight, or answered less than a period ago.
         remaining: Permits that are free.
-        waiting: The callers that wait at each priority.
-        next_free: Seconds until the next interactive permit, as far as is known: while all are in flight, the least it
-            can take.
+        waiting: The number of waiting callers at each priority.
+        next_free: Seconds until the next interactive permit, at the earliest; it may take longer while all permits are
+            in flight.
         paused: Seconds until the pause after a 429 ends.
         waits: The shortest possible wait at each priority; None if the limiter knows no more than `next_free`.
     """
@@ -64,7 +64,7 @@ class Limits:
 
 
 class RateLimiter(Protocol):
-    """The budget of one user of Cliniko, shared by all who send in that name."""
+    """The rate limit of one Cliniko user, shared by everything that sends requests with that user's key."""
 
     @property
     def period(self) -> float:
@@ -78,24 +78,24 @@ class RateLimiter(Protocol):
             priority: `"interactive"` goes first; `"bulk"` gets a share of the window, evenly spaced, and may starve.
 
         Returns:
-            The permit. It counts against the window until one of its methods was called, and a period after.
+            The permit. It counts against the window until its request has ended, and for a period after; see `Permit`.
 
         Raises:
-            InvalidRequestError: There is no such priority.
-            LimiterUnavailableError: The window is kept in a store that cannot be used, and is not to be waited for.
+            InvalidRequestError: `priority` is not a priority.
+            LimiterUnavailableError: The store of the window cannot be used, and the limiter does not wait for it.
             UsageError: The limiter is closed, or belongs to another process or event loop.
         """
         ...
 
     def pause(self, seconds: float | None) -> float:
-        """Grant nothing for a while, after a 429.
+        """Grant no permits for a while, after a 429.
 
-        A store hears of it at once and grants nothing from then on. Other processes hear of it with their next step,
-        and may still send what they hold a permit for.
+        With a store, the pause is reported at once, and the store grants nothing from then on. Other processes learn of
+        it at their next step; they may still send requests for which they already have a permit.
 
         Args:
-            seconds: How long. None if the server did not say: a quarter of the period, and twice as long whenever the
-                pause before was not enough, up to a period. A pause under way is never shortened.
+            seconds: The length of the pause. None if the server did not send one: a quarter of the period, doubled each
+                time the previous pause was too short, up to a period. A pause under way is never shortened.
 
         Returns:
             The seconds until the pause ends.
@@ -106,32 +106,32 @@ class RateLimiter(Protocol):
         """Return the state of the window now.
 
         Returns:
-            The numbers of the window; `waiting` counts the callers of this process.
+            The state of the window; `waiting` counts the callers of this process.
 
         Raises:
-            LimiterUnavailableError: The window is kept in a store that cannot be used.
+            LimiterUnavailableError: The store of the window cannot be used.
             UsageError: The limiter is closed, or belongs to another process or event loop.
         """
         ...
 
 
 def check(fits: object, message: str) -> None:
-    """Raise a ConfigurationError unless an option fits."""
+    """Raise a ConfigurationError unless an option is valid."""
     if not fits:
         raise ConfigurationError(message)
 
 
 def check_count(name: str, count: int) -> None:
-    """Raise a ConfigurationError for what is not a whole number from 1."""
+    """Raise a ConfigurationError unless an option is a whole number of at least 1."""
     check(not isinstance(count, bool) and count >= 1 and count % 1 == 0, f"{name} must be a whole number, at least 1")
 
 
 def check_seconds(name: str, seconds: float) -> None:
-    """Raise a ConfigurationError for what is not a length of time."""
+    """Raise a ConfigurationError unless an option is a finite number of seconds above 0."""
     check(not isinstance(seconds, bool) and 0 < seconds < math.inf, f"{name} must be a number of seconds above 0")
 
 
 def check_priority(priority: str) -> None:
-    """Raise an InvalidRequestError for what is not a priority."""
+    """Raise an InvalidRequestError unless the priority is valid."""
     if priority not in PRIORITIES:
         raise InvalidRequestError("priority must be 'interactive' or 'bulk'", argument="priority")

@@ -1,4 +1,4 @@
-"""What a process may send on its own while the store of its limiter is away."""
+"""The limiter that grants a process its own share of the window while the store is unavailable."""
 
 import asyncio
 import contextlib
@@ -14,10 +14,10 @@ if TYPE_CHECKING:
 
 
 class LocalFallback:
-    """A limiter over a store, and a window of this process alone that is used while the store is away.
+    """A limiter over a store, and a window of this process alone that is used while the store is unavailable.
 
-    The local window counts all that the process sends, so that it knows what is left of its share when the store goes.
-    What it permits is reported when the store is back.
+    The local window counts every request of the process, so that the rest of its share is known when the store is lost.
+    The permits that it grants are reported when the store is back.
     """
 
     def __init__(self, shared: "LeaseLedger", local: LocalQueue) -> None:
@@ -27,7 +27,7 @@ class LocalFallback:
         self._waits: set[asyncio.Timeout] = set()
 
     async def acquire(self, priority: Priority) -> LeasedPermit:
-        """Wait for a permit of the store, or of the local share while the store is away.
+        """Wait for a permit of the store, or of the local share while the store is unavailable.
 
         Raises:
             StoreLostError: The store cannot be used, and waiting cannot help.
@@ -49,11 +49,11 @@ class LocalFallback:
                 self._probe = self._probe or asyncio.create_task(self._return_to_store())
 
     def pause(self, seconds: float | None) -> float:
-        """Pause both."""
+        """Pause both windows; return the seconds until the pause ends."""
         return self._local.pause(self._shared.pause(seconds))
 
     async def limits(self) -> Limits:
-        """Return the state of the window that is used now."""
+        """Return the state of the window that is in use now."""
         return self._local.limits() if self._probe is not None else await self._shared.limits()
 
     async def aclose(self) -> None:
@@ -71,7 +71,7 @@ class LocalFallback:
                 self._waits.discard(wait)
 
     async def _return_to_store(self) -> None:
-        """Wait until the store can be used again, and send those who wait back to it."""
+        """Wait until the store can be used again, and send the waiting callers back to it."""
         try:
             delays = retry_delays()
             while True:
@@ -79,7 +79,7 @@ class LocalFallback:
                 with contextlib.suppress(StoreLostError):
                     await self._shared.limits()
                     break
-            # The others come back within the longest pause between two tries, and report what they sent meanwhile.
+            # Other processes return within the longest delay between two retries, and report what they sent meanwhile.
             await asyncio.sleep(2 * LONGEST_RETRY)
         finally:
             self._probe = None

@@ -19,7 +19,7 @@ from .window import LeaseUpdate, Rules, StepRequest, WindowState
 
 
 class Waiter(msgspec.Struct, eq=False):
-    """A caller that waits, the lease that it was granted, and what wakes it."""
+    """A waiting caller, the lease that it was granted, and the function that wakes it."""
 
     priority: Priority
     lease: str = ""
@@ -27,9 +27,9 @@ class Waiter(msgspec.Struct, eq=False):
 
 
 class LoopTimer:
-    """The one timer of an event loop in which somebody waits.
+    """The one timer of an event loop that has waiting callers.
 
-    Each loop wakes its own tasks, so that none is stranded by another that is closed, stopped or busy.
+    Each loop wakes its own tasks, so that none depends on another loop that is closed, stopped or busy.
     """
 
     def __init__(self, loop: asyncio.AbstractEventLoop, queue: "LocalQueue") -> None:
@@ -40,29 +40,34 @@ class LoopTimer:
         self._timer: asyncio.TimerHandle | None = None
 
     def set(self, moment: float) -> None:
-        """Serve the queue at that moment or before; set by any thread. A closed loop raises a RuntimeError."""
+        """Serve the queue at that moment or before; may be called from any thread.
+
+        Raises:
+            RuntimeError: The event loop is closed.
+        """
         if moment < self._moment:
             self._moment = moment
             self.loop.call_soon_threadsafe(self.start)
 
     def start(self) -> None:
-        """Start the timer anew, or end it, if nobody waits."""
+        """Restart the timer, or stop it if there are no waiting callers."""
         if self._timer is not None:
             self._timer.cancel()
         if self.waiters and self._moment < math.inf:
             self._timer = self.loop.call_later(max(0.0, self._moment - self._queue.clock()), self._fire)
 
     def _fire(self) -> None:
-        # What another thread sets between these two is set again by the queue.
+        # If another thread sets the timer between these two lines, the queue sets it again.
         self._moment = math.inf
         self._queue.serve()
 
 
 class LocalQueue:
-    """A window in memory, and all who wait for its permits: tasks of any number of event loops in any threads.
+    """A window in memory, and all callers that wait for its permits, in any event loop and any thread.
 
-    A permit may be settled by the garbage collector, while the very thread it interrupts holds the lock. So neither
-    settling nor leaving waits for the lock: it leaves an update, and whoever holds the lock looks after releasing it.
+    The garbage collector may settle a permit while the thread that it interrupts holds the lock. So neither settling a
+    permit nor ending a wait blocks on the lock: each queues an update, which the thread that holds the lock processes
+    after releasing it.
     """
 
     def __init__(self, rules: Rules, clock: Callable[[], float]) -> None:
@@ -77,7 +82,7 @@ class LocalQueue:
         self._next_lease = 1
 
     async def acquire(self, priority: Priority) -> LeasedPermit:
-        """Wait for a permit, after those who came before."""
+        """Wait for a permit, behind earlier callers."""
         waiter = Waiter(priority)
         with self._lock:
             self._waiting[priority][id(waiter)] = waiter
@@ -89,47 +94,47 @@ class LocalQueue:
         return LeasedPermit(self, waiter.lease, priority)
 
     def record_external(self, priority: Priority) -> LeasedPermit:
-        """Return the permit of a request that another limiter has permitted."""
+        """Return a permit for a request that another limiter has granted."""
         with self._lock:
             lease = self._new_lease()
         self.settle(LeaseUpdate(lease, priority, math.inf, in_flight=True))
         return LeasedPermit(self, lease, priority)
 
     def settle(self, update: LeaseUpdate) -> None:
-        """Note when a permit is free again; never blocks."""
+        """Record when a permit is free again; never blocks."""
         self._updates.append(update)
-        # Who waits has a timer, and whoever gets one after this look has yet to read the updates.
+        # Each waiting caller has a timer; one that gets its timer after this check has not read the updates yet.
         if self._timers:
             self.process_releases()
 
     def serve(self) -> None:
-        """Grant what is free to those who wait."""
+        """Grant free permits to waiting callers."""
         with self._lock:
             self._serve()
         self.process_releases()
 
     def pause(self, seconds: float | None) -> float:
-        """Grant nothing for some seconds, or for a guess, and return the seconds until the pause ends."""
+        """Grant nothing for some seconds, guessed if None; return the seconds until the pause ends."""
         with self._lock:
             seconds = self._state.backoff.pause(seconds, self.rules.period, self.clock())
         self.serve()
         return seconds
 
     def limits(self) -> Limits:
-        """Return how the window stands now."""
+        """Return the state of the window now."""
         self.serve()
         with self._lock:
             waiting: dict[Priority, int] = {priority: len(waiters) for priority, waiters in self._waiting.items()}
             return attrs.evolve(window.limits_of(self._state, self.rules), waiting=waiting)
 
     def is_idle(self) -> bool:
-        """Return whether it is as good as a new one."""
+        """Return whether the queue is equivalent to a new one."""
         self.serve()
         return window.is_idle(self._state, self.rules)
 
     def process_releases(self) -> None:
-        """Take in the updates; never blocks."""
-        # Who does not get the lock may go: its holder comes by here after releasing it.
+        """Process the queued updates; never blocks."""
+        # A thread that does not get the lock may return: the one that holds it comes here after releasing it.
         while (self._departed or self._updates) and self._lock.acquire(blocking=False):
             try:
                 self._serve()
@@ -158,7 +163,7 @@ class LocalQueue:
                 self._timers.pop(loop, None)
 
     def _serve(self) -> None:
-        """Bring the window to this moment and serve those who wait; needs the lock."""
+        """Advance the window to now and serve waiting callers; the caller must hold the lock."""
         while self._departed:
             waiter = self._departed.popleft()
             if self._waiting[waiter.priority].pop(id(waiter), None) is None:
@@ -175,7 +180,7 @@ class LocalQueue:
                 self._set_timers(now + grant.delay)
 
     def _give(self, priority: Priority) -> None:
-        """Give the next lease to the first who waits; back, if the event loops of all are closed."""
+        """Give the next lease to the first waiting caller; return it if the event loops of all are closed."""
         lease = self._new_lease()
         while waiting := self._waiting[priority]:
             _, waiter = waiting.popitem(last=False)
@@ -224,13 +229,13 @@ class SlidingWindowLimiter(RateLimiter):
         """Create an empty window.
 
         Args:
-            limit: Requests in a period.
+            limit: The largest number of requests in a period.
             period: The length of the window in seconds.
-            bulk_share: The share of the window that bulk holds at most, above 0 and at most 1.
+            bulk_share: The largest share of the window for bulk requests, above 0 and at most 1.
             clock: Returns the time in seconds.
 
         Raises:
-            ConfigurationError: An option cannot work.
+            ConfigurationError: An option is not valid.
         """
         self._queue = LocalQueue(Rules(limit, period, bulk_share), clock)
 
@@ -261,7 +266,7 @@ class _Remembered(SlidingWindowLimiter):
 
 
 class Registry:
-    """One limiter for a server and a key: the same while anybody has it, and its window until it is empty."""
+    """The limiter of each server and key: the same object while it is in use, and its window until it is empty."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
@@ -270,14 +275,14 @@ class Registry:
         self._queues: OrderedDict[bytes, LocalQueue] = OrderedDict()
 
     def get(self, base_url: str, api_key: str) -> SlidingWindowLimiter:
-        """Return the limiter of a server and a key, of which it keeps a digest."""
+        """Return the limiter of a server and a key, of which only a digest is kept."""
         key = hashlib.blake2b(f"{base_url.rstrip('/')} {api_key}".encode(), digest_size=16).digest()
         with self._lock:
             limiter = self._limiters.get(key)
             if limiter is None:
                 queue = self._queues.setdefault(key, LocalQueue(Rules(), self._clock))
                 limiter = self._limiters[key] = _Remembered(queue)
-            # Two are looked at for each one asked for: what is not needed any more goes, and no call pays for many.
+            # Check two for each call, so that unused windows are removed and no call checks many.
             for _ in range(2):
                 oldest, queue = self._queues.popitem(last=False)
                 if oldest in self._limiters or not queue.is_idle():
@@ -285,7 +290,7 @@ class Registry:
         return limiter
 
     def __len__(self) -> int:
-        """Return how many windows it remembers."""
+        """Return the number of windows that are kept."""
         return len(self._queues)
 
 
@@ -293,13 +298,13 @@ _registry = Registry()
 
 
 def shared_limiter(base_url: str, api_key: str) -> SlidingWindowLimiter:
-    """Return the one limiter of this process for a server and a key, whichever client, event loop or thread asks.
+    """Return the one limiter of this process for a server and a key, the same for every client, event loop and thread.
 
     Args:
         base_url: The address of the API.
         api_key: The key, of which only a digest is kept.
 
     Returns:
-        A limiter at the limit of Cliniko: 200 requests in 60 seconds.
+        A limiter with the limit of Cliniko: 200 requests in 60 seconds.
     """
     return _registry.get(base_url, api_key)

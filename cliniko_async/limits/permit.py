@@ -1,4 +1,4 @@
-"""The permit of a limiter that keeps a window."""
+"""The permit of a limiter that has a window."""
 
 import math
 from collections.abc import Callable
@@ -11,17 +11,17 @@ from .window import LeaseUpdate, Rules
 
 
 class PermitOwner(Protocol):
-    """Notes which permits are settled: at any moment in any thread, as the garbage collector may be the caller."""
+    """Records which permits are settled, at any time and from any thread, even when the garbage collector calls it."""
 
     rules: Rules
     clock: Callable[[], float]
 
     def settle(self, update: LeaseUpdate) -> None:
-        """Note when a permit is free again; never blocks."""
+        """Record when a permit is free again; never blocks."""
 
 
 class LeasedPermit(msgspec.Struct, eq=False):
-    """The permit of one request, with its lease. One that is dropped counts as given up."""
+    """The permit of one request, with its lease. Dropping it counts as `abandon`."""
 
     ledger: PermitOwner
     lease: str

@@ -1,4 +1,4 @@
-"""Those of one event loop who wait for permits of a store, and the steps that serve them."""
+"""The callers of one event loop that wait for permits of a store, and the steps that serve them."""
 
 import asyncio
 import contextlib
@@ -25,10 +25,10 @@ _STALE = 1.0
 
 
 class StoreQueue:
-    """Queues the waiters of one event loop. The store sees one per priority, and how many are behind it.
+    """The waiting callers of one event loop. The store sees them as one entry per priority, with their number.
 
-    One step at a time is under way, for all who wait. Reports go along, or a moment later. A step whose reply was lost
-    is sent again under its number. With nothing to do there is neither a task nor a timer.
+    One step at a time is under way, for all waiting callers. Reports are sent with it, or shortly afterwards. A step
+    whose reply was lost is sent again with the same number. While there is nothing to do, there is no task or timer.
     """
 
     def __init__(self, ledger: "LeaseLedger", *, wait: bool) -> None:
@@ -41,24 +41,24 @@ class StoreQueue:
         self._arrivals = itertools.count()
         self._request = StepRequest(secrets.token_hex(6), number=0, first_lease=1, interactive=0, bulk=0)
         self._is_open = False
-        """Whether it is not known what came of the last request."""
+        """Whether the outcome of the last request is unknown."""
         self._queued: set[Priority] = set()
-        """The priorities of which the store knows that somebody waits."""
+        """The priorities at which the store knows of waiting callers."""
         self._limits_requests: list[asyncio.Future[Limits]] = []
         self._due_at = math.inf
         self._timer: asyncio.TimerHandle | None = None
         self._task: asyncio.Task[None] | None = None
 
     async def acquire(self, priority: Priority) -> LeasedPermit:
-        """Wait for a permit that is good now, after those who came before.
+        """Wait for a permit that is valid now, behind earlier callers.
 
         Raises:
-            StoreLostError: The store cannot be used, and is not to be waited for.
+            StoreLostError: The store cannot be used, and the limiter does not wait for it.
         """
         arrival = next(self._arrivals)
         while True:
             permit = await self._wait(priority, arrival)
-            # One that was left lying is lost to the others, and a pause may have come after it was granted.
+            # A permit that was not picked up in time is returned: a pause may have begun after it was granted.
             now = self.clock()
             is_paused = self._ledger.backoff.paused_until > now + self.rules.courtesy
             if now - permit.granted_at <= _STALE and not is_paused:
@@ -66,7 +66,7 @@ class StoreQueue:
             permit.cancel()
 
     async def limits(self) -> Limits:
-        """Return how the window stands.
+        """Return the state of the window.
 
         Raises:
             StoreLostError: The store cannot be used.
@@ -77,26 +77,26 @@ class StoreQueue:
         return await requested
 
     def record_external(self, priority: Priority) -> LeasedPermit:
-        """Return the permit of a request that another limiter has permitted, and report it."""
+        """Return a permit for a request that another limiter has granted, and report it."""
         permit = LeasedPermit(self, f"{self._request.process}+{secrets.token_hex(6)}", priority, self.clock())
         self.settle(LeaseUpdate(permit.lease, priority, permit.granted_at + self.rules.lease, in_flight=True))
         return permit
 
     def settle(self, update: LeaseUpdate) -> None:
-        """Note when a permit is free again, and report it; never blocks, called by any thread."""
+        """Record when a permit is free again, and report it; never blocks; may be called from any thread."""
         if not self._ledger.is_inherited:
             self._ledger.updates.append(update)
             self.report()
 
     def report(self) -> None:
-        """See that the store is soon told what is in the ledger; called by any thread."""
-        # To wake a loop costs much, and the one that runs here is awake.
+        """Schedule a report of the updates in the ledger to the store; may be called from any thread."""
+        # Waking a loop is expensive, and one that runs here is awake.
         call_soon = self._loop.call_soon if runs_here(self._loop) else self._loop.call_soon_threadsafe
         with contextlib.suppress(RuntimeError):  # Its loop is closed: another queue reports, or the lease ends.
             call_soon(lambda: self._schedule(self._ledger.report_within))
 
     def fail_all(self) -> None:
-        """End every wait, as the limiter is closed."""
+        """End every wait with a UsageError, because the limiter is closed."""
         self._fail_waiters(_closed)
         _fail(self._limits_requests, _closed)
         if self._timer is not None:
@@ -105,12 +105,12 @@ class StoreQueue:
             self._task.cancel()
 
     async def close(self) -> None:
-        """Send everybody away and tell the store what it has not heard."""
+        """End every wait, and report to the store what has not been reported yet."""
         self.fail_all()
         if self._task is not None:
             await asyncio.wait([self._task])
         self._store = WatchedStore(self._ledger.store, self._fail_limits_requests, wait=False)
-        with contextlib.suppress(Exception):  # Those who waited have been told.
+        with contextlib.suppress(Exception):  # The waiting callers have their error already.
             while self._queued or self._is_open or self._ledger.report_within < math.inf:
                 await self._step()
 
@@ -121,7 +121,7 @@ class StoreQueue:
         if priority not in self._queued:
             self._schedule(0.0)
         elif priority == "interactive":
-            # Bulk of other processes makes way for as many as the store knows of.
+            # Bulk callers of other processes yield only to the interactive callers that the store knows of.
             self._schedule(self.rules.courtesy)
         try:
             return await woken
@@ -143,7 +143,7 @@ class StoreQueue:
             self._wake()
 
     def _wake(self) -> None:
-        """Start the task if a step is due, or set the timer to when one is."""
+        """Start the task if a step is due; otherwise set the timer for the next step."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
@@ -152,7 +152,7 @@ class StoreQueue:
             if delay <= 0:
                 self._task = self._loop.create_task(self._run())
             else:
-                # A timer rather than a task that sleeps: an event loop that ends may leave it behind.
+                # A timer rather than a sleeping task, because a pending timer is harmless when the event loop ends.
                 self._timer = self._loop.call_later(delay, self._wake)
 
     async def _run(self) -> None:
@@ -160,7 +160,7 @@ class StoreQueue:
         try:
             while self._due_at <= self.clock():
                 await self._step()
-        except Exception as error:  # noqa: BLE001  (a fault of the store's own is no reason to wait for ever)
+        except Exception as error:  # noqa: BLE001  (no error of a store may make callers wait forever)
             self._due_at = math.inf
             self._queued.clear()
             self._fail_waiters(partial(_lost, error))
@@ -170,7 +170,7 @@ class StoreQueue:
         self._wake()
 
     async def _step(self) -> None:
-        """Do a step and deliver what it granted."""
+        """Do a step and deliver the permits that it granted."""
         self._due_at = math.inf
         limits_requests: list[asyncio.Future[Limits]] = []
         if not self._is_open:
@@ -193,7 +193,7 @@ class StoreQueue:
         return StepRequest(last.process, last.number + 1, last.first_lease, interactive, bulk, updates, backoff)
 
     def _deliver(self, reply: StepReply) -> None:
-        """Give what was granted to those who wait, and note when to ask for the rest."""
+        """Give the granted permits to waiting callers, and schedule the step that asks for the rest."""
         self._ledger.backoff.merge(reply.backoff, 0.0)
         now = self.clock()
         self._queued = {priority for priority, grant in reply.grants.items() if grant.delay < math.inf}
@@ -204,7 +204,7 @@ class StoreQueue:
                 _give(LeasedPermit(self, lease, priority, now), self.waiting[priority])
         for priority, waiting in self.waiting.items():
             if priority in self._queued:
-                # If nobody waits any more, the store is to know.
+                # If there are no more waiting callers, the store must be told.
                 delay = reply.grants[priority].delay if waiting else self.rules.courtesy
                 self._due_at = min(self._due_at, now + delay)
             elif waiting:
@@ -220,7 +220,7 @@ class StoreQueue:
 
 
 def _give(permit: LeasedPermit, waiting: list[Waiter]) -> None:
-    """Give a permit to the first, or back, if nobody waits any more."""
+    """Give a permit to the first waiting caller, or cancel it if there is none."""
     while waiting:
         _, woken = waiting.pop(0)
         if not woken.done():
@@ -230,7 +230,7 @@ def _give(permit: LeasedPermit, waiting: list[Waiter]) -> None:
 
 
 def _fail(futures: Iterable[asyncio.Future[Any]], make_error: Callable[[], Exception]) -> None:
-    """Raise an error in all who wait, to each its own."""
+    """End every wait with an error of its own."""
     for future in futures:
         if not future.done():
             future.set_exception(make_error())

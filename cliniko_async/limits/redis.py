@@ -14,10 +14,11 @@ from .store import Change, StepReply, StoreLostError, digest
 if TYPE_CHECKING:
     from redis.asyncio import Redis, RedisCluster
 else:
-    # For whoever reads the annotations at run time: redis may not be installed.
+    # For code that evaluates annotations at run time: redis may not be installed.
     Redis = RedisCluster = Any
 
-# Both touch one key, a hash of the value and a version that no two writes share, so that they run on a cluster too.
+# Both scripts use one key, so that they also run on a cluster. It is a hash of the value and a version that is unique
+# to each write.
 _READ = """
 local found = redis.call('HMGET', KEYS[1], 'value', 'version')
 return {found[1] or '', found[2] or '', redis.call('TIME')}
@@ -33,8 +34,9 @@ redis.call('PEXPIRE', KEYS[1], ARGV[4])
 class RedisLimiter(SharedLimiter):
     """At most `limit` requests in any `period`, for all workers whose limiter has the same Redis and the same `name`.
 
-    What was sent while Redis was away is reported when it is back. If it comes back without its data, a 429 may follow.
-    The limiter belongs to the event loop of its Redis client.
+    Pass it to a client as `rate_limiter`. Use it as `async with RedisLimiter(...) as limiter`, or call `aclose()` at
+    the end. Requests sent while Redis was unavailable are reported when it is back. If Redis has lost its data by then,
+    a 429 may follow. The limiter belongs to the event loop of its Redis client.
     """
 
     def __init__(
@@ -51,24 +53,26 @@ class RedisLimiter(SharedLimiter):
         timeout: float = 2.0,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """Use a client of Redis, which is neither changed nor closed.
+        """Create with a Redis client, which is neither changed nor closed.
 
         Args:
-            redis: The client.
-            limit: Requests in a period.
+            redis: A client of redis-py.
+            limit: The largest number of requests in a period.
             period: The length of the window in seconds.
-            bulk_share: The share of the window that bulk holds at most, above 0 and at most 1.
-            name: The user of Cliniko whose budget it is. Redis sees a digest of it only.
-            when_lost: What to do while Redis is away: `"wait"` until it is back, `"fail"` with a
-                `LimiterUnavailableError`, or grant this process's `"share"` of the window, `limit // workers`.
+            bulk_share: The largest share of the window for bulk requests, above 0 and at most 1.
+            name: Your name for the Cliniko user whose limit it is. Only a digest of it is stored in Redis.
+            when_lost: What to do while Redis is unavailable: `"wait"` until it is back, `"fail"` with a
+                `LimiterUnavailableError`, or grant this process's `"share"` of the window, `limit // workers` but at
+                least 1.
             workers: The number of processes that share the window; needed for `"share"`.
-            lease: The longest, in seconds, that a request is in flight. What a worker holds that died is free a lease
-                and a period after it was granted, so it must exceed the client's `timeout`.
-            timeout: Seconds after which a Redis that does not answer counts as away.
+            lease: The longest, in seconds, that a request is in flight. A permit that is never settled, because its
+                worker died, is free a lease and a period after it was granted. The lease must exceed the client's
+                `timeout`.
+            timeout: Seconds to wait for an answer before Redis counts as unavailable.
             clock: Returns the time of this process in seconds.
 
         Raises:
-            ConfigurationError: An option cannot work, or the extra `redis` is not installed.
+            ConfigurationError: An option is not valid, or the extra `redis` is not installed.
         """
         check_seconds("timeout", timeout)
         check(name, "name must say whose budget it is")
@@ -87,7 +91,7 @@ class RedisLimiter(SharedLimiter):
 
 
 class RedisStore:
-    """One key of Redis."""
+    """A store that keeps the window in one key of Redis."""
 
     def __init__(self, redis: "Redis | RedisCluster", name: str, timeout: float) -> None:
         try:
@@ -97,7 +101,7 @@ class RedisStore:
         self._key = f"cliniko_async:window:{name}"
 
     async def update(self, change: Change) -> StepReply:
-        """Change the value by its version, as often as another was faster."""
+        """Change the value; start again whenever another process has changed its version meanwhile."""
         found = await self._run(_READ)
         while True:
             value, version, (seconds, micros) = found
@@ -108,9 +112,9 @@ class RedisStore:
                 return changed.reply
 
     async def close(self) -> None:
-        """Leave the client to its owner."""
+        """Do nothing: the client belongs to the caller."""
 
-    async def _run(self, script: str, *arguments: bytes | int) -> Any:  # noqa: ANN401  (as the script ends)
+    async def _run(self, script: str, *arguments: bytes | int) -> Any:  # noqa: ANN401  (it depends on the script)
         try:
             return await self._scripts.run(script, self._key, *arguments)
         except RedisLostError as error:

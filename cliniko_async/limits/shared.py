@@ -39,7 +39,7 @@ LEASE = 60.0
 
 
 class LeaseLedger:
-    """A window in a store: a queue for each event loop of this process, and what they have not reported yet."""
+    """A window in a store: a queue for each event loop of this process, and the updates not reported yet."""
 
     def __init__(self, store: Store, rules: Rules, clock: Callable[[], float], *, wait: bool, one_loop: bool) -> None:
         self.store = store
@@ -61,14 +61,14 @@ class LeaseLedger:
 
     @property
     def report_within(self) -> float:
-        """In how many seconds the store is to be told; infinite if there is nothing to tell."""
+        """The seconds within which to report to the store; infinite if there is nothing to report."""
         if self._has_paused:
             return 0.0
-        # Reports of permits may come together.
+        # Wait briefly, so that several updates are reported together.
         return self.rules.courtesy if self.updates else math.inf
 
     def take(self) -> tuple[list[LeaseUpdate], Backoff | None]:
-        """Return all that the store is to be told."""
+        """Return, and remove, everything that is to be reported to the store."""
         updates = [self.updates.popleft() for _ in range(len(self.updates))]
         has_paused, self._has_paused = self._has_paused, False
         return updates, self.backoff if has_paused else None
@@ -78,7 +78,7 @@ class LeaseLedger:
         return await self.queue().acquire(priority)
 
     def pause(self, seconds: float | None) -> float:
-        """Grant nothing for some seconds, or for a guess, and return the seconds until the pause ends."""
+        """Grant nothing for some seconds, guessed if None; return the seconds until the pause ends."""
         seconds = self.backoff.pause(seconds, self.rules.period, self.clock())
         self._has_paused = True
         with contextlib.suppress(RuntimeError):  # Not in an event loop, or closed: the next step reports it.
@@ -89,14 +89,14 @@ class LeaseLedger:
         return seconds
 
     async def limits(self) -> Limits:
-        """Return how the window stands now."""
+        """Return the state of the window now."""
         limits = await self.queue().limits()
         queues = list(self._queues.values())
         waiting: dict[Priority, int] = {each: sum(len(queue.waiting[each]) for queue in queues) for each in PRIORITIES}
         return attrs.evolve(limits, waiting=waiting)
 
     async def aclose(self) -> None:
-        """End every wait, report what is held, and close the store."""
+        """End every wait, report outstanding updates, and close the store."""
         was_closed, self.closed = self.closed, True
         if was_closed or self.is_inherited:
             return
@@ -131,9 +131,10 @@ class LeaseLedger:
 
 
 class SharedLimiter(RateLimiter):
-    """At most `limit` requests in any `period`, for all whose limiters have the same store.
+    """At most `limit` requests in any `period`, for all limiters over the same store.
 
-    Write a `Store` to keep the window in another place than a file or Redis.
+    Write a `Store` to keep the window elsewhere than in an SQLite file or Redis. Use the limiter in an `async with`
+    block, or call `aclose()` at the end.
     """
 
     def __init__(
@@ -149,23 +150,24 @@ class SharedLimiter(RateLimiter):
         one_loop: bool = False,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """Use a store, which is opened by the first request.
+        """Create with a store, which is first used by the first request.
 
         Args:
-            store: Keeps the window.
-            limit: Requests in a period.
+            store: The store that keeps the window.
+            limit: The largest number of requests in a period.
             period: The length of the window in seconds.
-            bulk_share: The share of the window that bulk holds at most, above 0 and at most 1.
-            lease: The longest, in seconds, that a request is in flight. A permit of which nothing more is heard is free
-                again a lease and a period after it was granted, so it must exceed the client's `timeout`.
-            when_lost: What to do while the store cannot be used: `"wait"`, `"fail"`, or grant this process's `"share"`
-                of the window, which is `limit // workers`.
+            bulk_share: The largest share of the window for bulk requests, above 0 and at most 1.
+            lease: The longest, in seconds, that a request is in flight. A permit that is never settled is free again a
+                lease and a period after it was granted, so the lease must exceed the client's `timeout`.
+            when_lost: What to do while the store cannot be used: `"wait"` until it can, `"fail"` with a
+                `LimiterUnavailableError`, or grant this process's `"share"` of the window, `limit // workers` but at
+                least 1.
             workers: The number of processes that share the window.
             one_loop: Whether the store can be used in one event loop only.
             clock: Returns the time of this process in seconds.
 
         Raises:
-            ConfigurationError: An option cannot work.
+            ConfigurationError: An option is not valid.
         """
         check_seconds("lease", lease)
         check_count("workers", workers)
@@ -191,10 +193,10 @@ class SharedLimiter(RateLimiter):
         return await self._limiter.limits()
 
     async def aclose(self) -> None:
-        """End every wait with a `UsageError`, report what is held, and close the store.
+        """End every wait with a `UsageError`, report outstanding updates, and close the store.
 
         A permit that is settled later counts as held until its lease ends. In a process that was forked after the first
-        use nothing is reported: event loops, threads and connections are the parent's.
+        use, nothing is reported or closed: event loops, threads and connections belong to the parent.
         """
         await self._limiter.aclose()
 

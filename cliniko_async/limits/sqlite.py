@@ -14,15 +14,16 @@ from .shared import LEASE, SharedLimiter
 from .store import Change, StepReply, StoreLostError, digest
 
 _inherited: list[sqlite3.Connection] = []
-"""SQLite forbids to close these in a forked process, as the parent goes on to use them."""
+"""Connections of a parent process: SQLite forbids closing them in a forked process, so they are kept open."""
 
 
 class SqliteLimiter(SharedLimiter):
-    """At most `limit` requests in any `period`, for all processes of one machine that name the same file.
+    """At most `limit` requests in any `period`, for all processes of one machine that use the same file and `name`.
 
-    A file that was deleted is created again, and its window starts empty. Any number of event loops and threads may use
-    the limiter, but only in the process that used it first. It measures the time since the machine was started, so it
-    does not matter whether somebody sets the wall clock.
+    Pass it to a client as `rate_limiter`. Use it as `async with SqliteLimiter(...) as limiter`, or call `aclose()` at
+    the end. A missing file is created, but not its directory. A file that is deleted is created again with an empty
+    window. Any number of event loops and threads may use the limiter, but only in the process that used it first. Its
+    default clock counts from the start of the machine, so changes of the wall clock do not matter.
     """
 
     def __init__(
@@ -37,21 +38,23 @@ class SqliteLimiter(SharedLimiter):
         busy_timeout: float = 5.0,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """Use a file, which is opened by the first request.
+        """Create with the path of a file, which is opened by the first request.
 
         Args:
             path: The file, on a disk of this machine.
-            limit: Requests in a period.
+            limit: The largest number of requests in a period.
             period: The length of the window in seconds.
-            bulk_share: The share of the window that bulk holds at most, above 0 and at most 1.
-            name: Which window of the file: one for each user of Cliniko. Only a digest of it is kept.
-            lease: The longest, in seconds, that a request is in flight. What a process holds that was killed is free a
-                lease and a period after it was granted, so it must exceed the client's `timeout`.
+            bulk_share: The largest share of the window for bulk requests, above 0 and at most 1.
+            name: Your name for the Cliniko user whose limit it is; each name has its own window in the file. Only a
+                digest of it is stored.
+            lease: The longest, in seconds, that a request is in flight. A permit that is never settled, because its
+                process was killed, is free a lease and a period after it was granted. The lease must exceed the
+                client's `timeout`.
             busy_timeout: Seconds for which the file may stay locked; then `LimiterUnavailableError` is raised.
             clock: Returns the time in seconds, the same for all processes.
 
         Raises:
-            ConfigurationError: An option cannot work.
+            ConfigurationError: An option is not valid.
         """
         check_seconds("busy_timeout", busy_timeout)
         file = os.fspath(path)
@@ -61,7 +64,7 @@ class SqliteLimiter(SharedLimiter):
 
 
 class SqliteStore:
-    """One row of a file, and the one thread that works on it."""
+    """A store that keeps the window in one row of a file, and uses the file in one thread."""
 
     def __init__(self, path: Path, name: str, busy_timeout: float, clock: Callable[[], float]) -> None:
         self._path = path
@@ -84,20 +87,20 @@ class SqliteStore:
 
     def _update(self, change: Change) -> StepReply:
         try:
-            # Where the file was deleted or moved, another process creates a new one: to keep the old is to be alone.
+            # If the file was deleted or moved, other processes use a new one, so the old one is no longer shared.
             if self._connection is None or self._identity != _identity(self._path):
                 self._connection = self._open()
             execute = self._connection.execute
             execute("BEGIN IMMEDIATE")
             execute("CREATE TABLE IF NOT EXISTS windows (name TEXT PRIMARY KEY, value BLOB NOT NULL)")
             row: tuple[bytes] | None = execute("SELECT value FROM windows WHERE name = ?", (self._name,)).fetchone()
-            # The clock is read when the lock is there, so that no two steps see it in another order.
+            # The clock is read while the lock is held, so that time never runs backwards between two steps.
             changed = change(row[0] if row else None, self._clock())
             execute("INSERT OR REPLACE INTO windows VALUES (?, ?)", (self._name, changed.value))
             execute("COMMIT")
             return changed.reply
         except BaseException as error:
-            # What a transaction has begun is undone with the connection.
+            # Closing the connection rolls the transaction back.
             self._connection = None
             self._close()
             if not isinstance(error, sqlite3.Error):
@@ -106,16 +109,16 @@ class SqliteStore:
 
     def _open(self) -> sqlite3.Connection:
         self._close()
-        # The last reference may go in any thread, while none uses it.
+        # The last reference may be dropped in any thread, while none uses the connection.
         connection = sqlite3.connect(
             self._path, timeout=self._busy_timeout, isolation_level=None, check_same_thread=False
         )
-        # Not by __del__: in a circle of garbage the connection might go first, and warn that nobody closed it.
+        # Not in __del__: in a reference cycle, the connection might be collected first, and warn that it is unclosed.
         self._close = finish = weakref.finalize(self, _close, connection, os.getpid())
         finish.atexit = False
         self._identity = _identity(self._path)
-        # The journal lives as long as one step, so that there is no second file beside this one that could be lost.
-        # Neither waits for the disk: what a window holds is worth nothing after the machine has stopped.
+        # The journal exists only during a step, so that no second file beside this one could be lost.
+        # No write waits for the disk: the window is worthless after the machine has stopped.
         connection.execute("PRAGMA synchronous=OFF")
         return connection
 

@@ -1,7 +1,7 @@
-"""What a shared limiter needs of the place where its window is kept, so that another kind of store is easily written.
+"""The interface of a store, in which a shared limiter keeps its window.
 
-A store keeps one value of bytes and need not know what is in it: `change` takes the value, does a step, and returns the
-next value. `tests/limits/conformance.py` holds all that a limiter must do over a store.
+A store keeps one value of bytes and need not understand it: `change` takes the value, does a step, and returns the next
+value. `tests/limits/conformance.py` tests everything that a limiter must do over a store.
 """
 
 import asyncio
@@ -24,13 +24,13 @@ _FIRST_RETRY = 0.05
 
 
 class StoreLostError(LimiterUnavailableError):
-    """The store cannot be used, or it is not known whether it did what was asked."""
+    """The store cannot be used, or it is unknown whether it stored the change."""
 
     def __init__(self, reason: str, *, lasting: bool = False) -> None:
         """Create the error.
 
         Args:
-            reason: Why, in plain words, without an address or a secret.
+            reason: The reason, without an address or a secret.
             lasting: Whether waiting cannot help.
         """
         super().__init__(reason)
@@ -41,7 +41,7 @@ class StoreLostError(LimiterUnavailableError):
 
 
 class StepReply(NamedTuple):
-    """What a step granted, the window after it, and the pause on the clock of the process."""
+    """The grants of a step, the window after it, and the pause on the clock of the process."""
 
     grants: dict[Priority, Grant]
     state: WindowState
@@ -49,7 +49,7 @@ class StepReply(NamedTuple):
 
 
 class Changed(NamedTuple):
-    """The value to store, for how many seconds it is of use, and what came of the step."""
+    """The value to store, the seconds for which it is useful, and the reply of the step."""
 
     value: bytes
     useful_for: float
@@ -61,10 +61,10 @@ Change: TypeAlias = Callable[[bytes | None, float], Changed]
 
 
 class Store(Protocol):
-    """Keeps one value for all who share a window, and the clock that they go by."""
+    """Keeps one value for all processes that share a window, and provides their common clock."""
 
     async def update(self, change: Change) -> StepReply:
-        """Replace the value by what `change` makes of it, with no other change in between.
+        """Replace the value with the result of `change`, atomically.
 
         Args:
             change: Takes the stored value, or None, and the time of the store in seconds. Its result has the `value` to
@@ -74,16 +74,16 @@ class Store(Protocol):
             The reply of the change that was stored.
 
         Raises:
-            StoreLostError: It could not be done, or it is not known whether it was.
+            StoreLostError: The change could not be stored, or it is unknown whether it was.
         """
         ...
 
     async def close(self) -> None:
-        """Close what was opened."""
+        """Close whatever the store has opened."""
 
 
 class WatchedStore:
-    """Logs when a store is lost and found, and repeats what it could not do if it is to be waited for."""
+    """Logs when a store is lost and when it is back, and retries updates if the limiter waits for the store."""
 
     def __init__(self, store: Store, on_lost: Callable[[StoreLostError], None], *, wait: bool) -> None:
         self._store = store
@@ -92,7 +92,7 @@ class WatchedStore:
         self._is_lost = False
 
     async def update(self, change: Change) -> StepReply:
-        """Update the value, however long that takes."""
+        """Update the value, with retries if the limiter waits for the store."""
         delays = retry_delays()
         while True:
             try:
@@ -113,7 +113,7 @@ class WatchedStore:
 
 
 def retry_delays() -> Iterator[float]:
-    """Return the seconds to wait before each further try, growing up to a second."""
+    """Yield the seconds to wait before each retry, growing up to a second."""
     delay = _FIRST_RETRY
     while True:
         yield delay * random.uniform(0.5, 1)
@@ -121,7 +121,7 @@ def retry_delays() -> Iterator[float]:
 
 
 def change_by(rules: Rules, request: StepRequest, clock: Callable[[], float]) -> Change:
-    """Return what does a step on a stored value; one that cannot be read counts as none."""
+    """Return a function that does a step on a stored value; an unreadable value counts as missing."""
 
     def change(value: bytes | None, now: float) -> Changed:
         offset = now - clock()
@@ -139,7 +139,7 @@ def change_by(rules: Rules, request: StepRequest, clock: Callable[[], float]) ->
 
 
 def digest(name: str) -> str:
-    """Return what stands for the name of a window, which may be a key, wherever it is stored."""
+    """Return the digest that replaces the name of a window in a store, as the name may be an API key."""
     return hashlib.blake2b(name.encode(), digest_size=12).hexdigest()
 
 

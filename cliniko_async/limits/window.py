@@ -1,7 +1,8 @@
-"""The rule of the window, stated once: who gets a permit now, and when the others are to ask again.
+"""The algorithm of all limiters: which callers get a permit now, and when the others should ask again.
 
-Here are plain values and functions over them, without a clock, a lock or I/O: time goes in, in seconds of the clock of
-whoever keeps the state. `local.py` keeps it in memory, `sqlite.py` in a file, `redis.py` in Redis.
+This module has only values and functions over them, without a clock, a lock or I/O: the time is an argument, in seconds
+of the clock of the limiter or store that keeps the state. `local.py` keeps the state in memory, `sqlite.py` in a file,
+and `redis.py` in Redis.
 """
 
 import math
@@ -13,18 +14,18 @@ import msgspec
 from .base import BULK_SHARE, LIMIT, PERIOD, Limits, Priority, Wait, check, check_count, check_seconds
 
 PAD = 0.002
-"""How much longer than necessary each permit is held, as a share of the period: no two clocks run at one rate."""
+"""Extra time for which each permit is held, as a share of the period, because clocks run at different rates."""
 GRACE = 0.05
-"""How much later than it was given up a request may still be counted, as a share of the period."""
+"""How long after it was abandoned a request may still be counted by the server, as a share of the period."""
 
 
 class Rules:
-    """The numbers of a window; times in seconds."""
+    """The parameters of a window; times are in seconds."""
 
     def __init__(
         self, limit: int = LIMIT, period: float = PERIOD, bulk_share: float = BULK_SHARE, in_flight: float = math.inf
     ) -> None:
-        """Take the options of a limiter, and the longest that a request is in flight."""
+        """Create with the options of a limiter, and the longest time that a request is in flight."""
         check_count("limit", limit)
         check_seconds("period", period)
         check(0 < bulk_share <= 1, "bulk_share must be above 0 and at most 1")
@@ -32,29 +33,29 @@ class Rules:
         self.period = period
         self.hold = period * (1 + PAD)
         self.long_hold = period * (1 + GRACE + PAD)
-        # How long a permit is held of which nothing more is heard.
+        # How long a permit that is never settled is held.
         self.lease = in_flight + self.long_hold
         self.bulk_limit = max(1, int(bulk_share * limit + 1e-9))
-        # Evenly spaced bulk leaves the permits that come free in between to interactive callers.
+        # Bulk permits are evenly spaced, so that interactive callers get the permits that become free in between.
         self.bulk_interval = period / (bulk_share * limit)
-        # How late a process may ask again without losing its place in the queue.
+        # How late a process may ask again and still keep its place in the queue.
         self.patience = GRACE * period + 0.25
-        # How long it waits after a grant, so that others are served, and with a report, so that more goes along.
+        # How long a process waits after a grant, so that others are served, and before a report, to combine reports.
         self.courtesy = period / 1000
         self.options = f"limit={limit}, period={period:g}, bulk_share={bulk_share:g}"
 
 
 class Backoff(msgspec.Struct, array_like=True):
-    """The pause after a 429, and the last guess at one whose length the server did not say."""
+    """The pause after a 429, and the last guess for a pause whose length the server did not send."""
 
     paused_until: float = -math.inf
     guess: float = 0.0
     guess_until: float = -math.inf
 
     def pause(self, seconds: float | None, period: float, now: float) -> float:
-        """Pause for some seconds, or for a guess, and return the seconds until the pause ends."""
+        """Pause for some seconds, guessed if None, and return the seconds until the pause ends."""
         if seconds is None:
-            # A request that was under way when the pause began does not say that the pause was too short.
+            # A 429 for a request that was under way when the pause began does not mean that the pause was too short.
             if now >= self.guess_until:
                 in_a_row = now < self.guess_until + period
                 self.guess = min(2 * self.guess if in_a_row else period / 4, period)
@@ -64,14 +65,14 @@ class Backoff(msgspec.Struct, array_like=True):
         return self.paused_until - now
 
     def merge(self, other: "Backoff", offset: float) -> None:
-        """Take over what others know, where it is newer; this clock is `offset` seconds ahead of theirs."""
+        """Adopt the newer values of another backoff; this clock is `offset` seconds ahead of the other one."""
         self.paused_until = max(self.paused_until, other.paused_until + offset)
         if other.guess_until + offset > self.guess_until:
             self.guess, self.guess_until = other.guess, other.guess_until + offset
 
 
 class QueuedProcess(msgspec.Struct, array_like=True):
-    """A process that waits: for how many permits, and until when it keeps its place without asking again."""
+    """A waiting process, the number of permits it wants, and until when it keeps its place without asking again."""
 
     process: str
     want: int
@@ -79,29 +80,29 @@ class QueuedProcess(msgspec.Struct, array_like=True):
 
 
 class PriorityClass(msgspec.Struct, array_like=True):
-    """What one priority holds, and the processes that wait in it, the first in front."""
+    """The permits held at one priority, and the processes that wait at it, first in the queue first."""
 
     in_flight: dict[str, float] = {}
-    """When each lease ends if nothing more is heard of it; the oldest first."""
+    """When each lease ends if it is never settled; the oldest first."""
     settled: list[float] = []
     """When the permits whose requests have ended are free again, ascending."""
     queue: list[QueuedProcess] = []
 
     @property
     def wanted(self) -> int:
-        """For how many permits its queue waits."""
+        """The number of permits that the processes in the queue want."""
         return sum(queued.want for queued in self.queue)
 
 
 class Grant(msgspec.Struct, array_like=True):
-    """How many permits a process got at one priority, and in how many seconds it is to ask for the rest."""
+    """The number of permits a process got at one priority, and the seconds after which to ask for the rest."""
 
     count: int
     delay: float = math.inf
 
 
 class LastStep(msgspec.Struct, array_like=True):
-    """What a process was granted last, in case the reply was lost."""
+    """The last grants of a process, in case the reply was lost."""
 
     number: int
     grants: dict[Priority, Grant]
@@ -109,7 +110,7 @@ class LastStep(msgspec.Struct, array_like=True):
 
 
 class WindowState(msgspec.Struct, array_like=True):
-    """All that is known of a window."""
+    """The complete state of a window."""
 
     interactive: PriorityClass = msgspec.field(default_factory=PriorityClass)
     bulk: PriorityClass = msgspec.field(default_factory=PriorityClass)
@@ -121,13 +122,13 @@ class WindowState(msgspec.Struct, array_like=True):
 
     @property
     def held(self) -> int:
-        """The permits in flight, and those settled that are not free yet."""
+        """The number of permits that are in flight, or settled but not free yet."""
         interactive, bulk = self.interactive, self.bulk
         return len(interactive.in_flight) + len(interactive.settled) + len(bulk.in_flight) + len(bulk.settled)
 
 
 class LeaseUpdate(msgspec.Struct):
-    """When the permit of a lease is free again: in the past at once. A lease that is not known is created."""
+    """The moment at which the permit of a lease is free again; one in the past means now. A new lease is created."""
 
     lease: str
     priority: Priority
@@ -136,11 +137,11 @@ class LeaseUpdate(msgspec.Struct):
 
 
 class StepRequest(msgspec.Struct):
-    """What a process reports and wants. Its leases are named after it and numbered from `first_lease` on."""
+    """The reports and wishes of a process. Its leases have its name, and numbers from `first_lease` on."""
 
     process: str
     number: int
-    """Counts the steps of the process: one that comes twice is done once. 0 is never taken for a repeated one."""
+    """The number of the step: a step that arrives twice is done once. Number 0 never counts as repeated."""
     first_lease: int
     interactive: int
     bulk: int
@@ -151,17 +152,18 @@ class StepRequest(msgspec.Struct):
 def step(
     state: WindowState, rules: Rules, request: StepRequest, now: float, offset: float = 0.0
 ) -> dict[Priority, Grant]:
-    """Take what a process reports, grant what is free, and say when it is to ask again.
+    """Apply the reports of a process, grant it free permits, and return when it should ask again.
 
     Args:
         state: The window, which is changed.
-        rules: Its numbers.
+        rules: The parameters of the window.
         request: What the process reports and wants.
         now: The moment, on the clock of the window.
         offset: Seconds by which that clock is ahead of the clock of the process.
 
     Returns:
-        What it got at each priority at which it waits, interactive first, with the lower numbers of leases.
+        The grant at each priority at which there are waiting callers. Interactive comes first and gets the lower lease
+        numbers.
     """
     if now < state.seen_at:
         _set_back(state, now - state.seen_at)
@@ -186,7 +188,7 @@ def step(
 
 
 def limits_of(state: WindowState, rules: Rules) -> Limits:
-    """Return how the window stands as of the last step, without those who wait."""
+    """Return the state of the window as of the last step, without the number of waiting callers."""
     interactive, bulk = (_shortest_waits(state, rules, own) for own in (state.interactive, state.bulk))
     paused = max(0.0, state.backoff.paused_until - state.seen_at)
     remaining = max(0, rules.limit - state.held)
@@ -195,7 +197,7 @@ def limits_of(state: WindowState, rules: Rules) -> Limits:
 
 
 def is_idle(state: WindowState, rules: Rules) -> bool:
-    """Return whether a new window would do the same, as of the last step."""
+    """Return whether the window was equivalent to a new one at the last step."""
     ends = state.backoff.paused_until, state.backoff.guess_until + rules.period, state.bulk_opens_at
     return not (state.held or state.interactive.queue or state.bulk.queue) and max(ends) <= state.seen_at
 
@@ -210,7 +212,7 @@ def _shortest_waits(state: WindowState, rules: Rules, own: PriorityClass) -> Wai
 
 
 def _set_back(state: WindowState, seconds: float) -> None:
-    """Move all moments along with a clock that was set back: as far as it tells, no time has passed."""
+    """Shift all moments with a clock that was set back, as if no time had passed."""
     state.bulk_opens_at += seconds
     backoff, state.backoff = state.backoff, Backoff()
     state.backoff.merge(backoff, seconds)
@@ -234,7 +236,7 @@ def _settle(state: WindowState, update: LeaseUpdate, now: float, offset: float) 
 
 
 def _trim(state: WindowState, process: str, now: float) -> None:
-    """Drop what is free by now, and the other processes that did not come back."""
+    """Remove permits that are free by now, and other processes that did not ask again in time."""
     for own in (state.interactive, state.bulk):
         if own.settled and own.settled[0] <= now:
             del own.settled[: bisect_right(own.settled, now)]
@@ -258,7 +260,7 @@ def _serve(state: WindowState, rules: Rules, own: PriorityClass, request: StepRe
     if want and opens_at <= now:
         count = 1
         if want > 1 and own is state.interactive:
-            # All that is free if no other process waits, else a part, so that none is last. Bulk is evenly spaced.
+            # All free permits if no other process waits, otherwise a part for each. Bulk is evenly spaced.
             count = min(want, max(1, (rules.limit - state.held) // (len(queue) + 1)))
         for number in range(first_lease, first_lease + count):
             own.in_flight[lease_id(process, number)] = now + rules.lease
@@ -275,9 +277,9 @@ def _serve(state: WindowState, rules: Rules, own: PriorityClass, request: StepRe
 
 
 def _opens_at(state: WindowState, rules: Rules, own: PriorityClass, ahead: int) -> float:
-    """Return the earliest moment at which a permit is available to whoever has so many ahead in its priority.
+    """Return the earliest moment at which a permit is free for a caller with `ahead` others ahead at its priority.
 
-    All who wait as interactive go before bulk. A moment in the past means now.
+    Interactive callers go before bulk callers. A moment in the past means now.
     """
     paused_until, interactive, bulk = state.backoff.paused_until, state.interactive, state.bulk
     if own is interactive:
@@ -288,13 +290,13 @@ def _opens_at(state: WindowState, rules: Rules, own: PriorityClass, ahead: int) 
 
 
 def _released_at(now: float, rules: Rules, size: int, ahead: int, *classes: PriorityClass) -> float:
-    """Return when one of so many permits falls free, at the earliest, after as many others as are ahead."""
+    """Return the earliest moment at which one of `size` permits is free, if `ahead` others are granted first."""
     rounds, place = divmod(ahead, size)
     index, moment = place - size, now
     for own in classes:
         index += len(own.in_flight) + len(own.settled)
     if index >= 0:
         ends = sorted(end for own in classes for end in (*own.settled, *own.in_flight.values()))
-        # One in flight is held until a period after its response, which cannot have arrived before now.
+        # A permit in flight is held until a period after its response, which arrives now at the earliest.
         moment = min(ends[index], now + rules.hold)
     return moment + rounds * rules.hold

@@ -1,4 +1,4 @@
-"""The base of all resources: what every operation is made of."""
+"""The base class of all resources, and the helpers that their operations share."""
 
 import inspect
 import types
@@ -20,7 +20,7 @@ from urllib.parse import quote
 import attrs
 
 from .._compat import deprecated
-from .._frames import HiddenLocals, hides_locals
+from .._frames import hides_locals
 from .._messages import Request, Response, as_object, is_unicode
 from .._paging.api import Api
 from .._paging.pager import ListSpec
@@ -56,11 +56,11 @@ _COMBINED = frozenset({"changes", "watch", "upload", "download"})
 
 
 class AnyResource(Protocol):
-    """What every resource has, whatever its operations."""
+    """The attributes that every resource has."""
 
     @property
     def name(self) -> str:
-        """The attribute of the client, the key of the records in a page, and the path."""
+        """The name of the client's attribute, of the key in a page, and of the path."""
         ...
 
     @property
@@ -80,15 +80,15 @@ class AnyResource(Protocol):
 
 
 def _hides_arguments(name: str, method: types.FunctionType) -> bool:
-    """Whether no error shows the arguments of a method: it is private, a coroutine function or decorated already."""
-    return name.startswith("_") or inspect.iscoroutinefunction(method) or "__wrapped__" in vars(method)
+    """Return whether a method stays unwrapped: it is private or already decorated."""
+    return name.startswith("_") or "__wrapped__" in vars(method)
 
 
 class Resource(Generic[T]):
     """The base of all resources: a name, a class of records, and operations."""
 
     name: ClassVar[str]
-    """The attribute of the client, the key of the records in a page, and the path."""
+    """The name of the client's attribute, of the key in a page, and of the path."""
     record: type[T]
 
     def __init__(self, api: Api) -> None:
@@ -100,10 +100,10 @@ class Resource(Generic[T]):
         self._api = api
 
     def __init_subclass__(cls) -> None:
-        """Complete the operations of a resource.
+        """Complete the docstrings of a resource's operations, and keep their arguments out of errors.
 
-        No error shows their arguments. Those of a mixin are copied and named after the resource, because `help` and
-        Python's own errors show that name.
+        Operations of a mixin are copied and named after the resource, because `help` and Python's own errors show that
+        name.
         """
         for name, method in inspect.getmembers(cls, inspect.isfunction):
             if name in vars(cls) and not _hides_arguments(name, method):
@@ -118,9 +118,9 @@ class Resource(Generic[T]):
         """Return the columns that its lists can be filtered by.
 
         Returns:
-            Those of its `where`, by the names that the API has for them.
+            The columns of its `where`, by their names in the API.
         """
-        # Each resource has one of its own type. A declaration above would be the type of all to pyright.
+        # Each resource has a `where` of its own type. If it were declared here, pyright would use one type for all.
         where: Filters = getattr(cls, "where")  # noqa: B009
         return where.fields()
 
@@ -130,7 +130,7 @@ class Resource(Generic[T]):
         return _operations(type(self))  # type: ignore[arg-type]  # to mypy, classes are not hashable
 
     def __repr__(self) -> str:
-        """The name."""
+        """Return the name."""
         return f"<{self.name}>"
 
     def _url(self, path: str) -> str:
@@ -140,11 +140,11 @@ class Resource(Generic[T]):
         """Return an id as a part of a path.
 
         Args:
-            value: The id, of a record of this resource unless the argument says otherwise.
+            value: The id of a record of this resource, or of another one if `argument` names it.
             argument: The name of the caller's argument.
 
         Raises:
-            InvalidRequestError: It is not an id.
+            InvalidRequestError: The value is not an id.
         """
         text = id_text(value)
         if text is None:
@@ -251,7 +251,7 @@ class Resource(Generic[T]):
         return texts
 
     def _check_options(self, options: Iterable[str], others: Iterable[str] = ()) -> None:
-        """Refuse unknown keyword arguments, as Python does.
+        """Reject unknown keyword arguments, as Python does.
 
         Args:
             options: The names that were given and are not among `others`.
@@ -280,36 +280,19 @@ class Resource(Generic[T]):
         return sent_fields(type(self), operation)  # type: ignore[arg-type]  # to mypy, classes are not hashable
 
     def _create(self, fields: Mapping[str, Any]) -> Awaitable[T]:
-        return self._record_for(self._write("create", fields, "POST", lambda: f"/{self.name}"))
+        return self._record_for(self._write("create", fields, "POST", f"/{self.name}"))
 
     def _update(self, id: Id, fields: Mapping[str, Any]) -> Awaitable[T]:
-        return self._record_for(self._write("update", fields, "PATCH", lambda: self._member(id)))
+        return self._record_for(self._write("update", fields, "PATCH", self._member(id)))
 
     def _write(
-        self,
-        operation: Literal["create", "update", "cancel"],
-        fields: Mapping[str, Any],
-        method: str,
-        path: Callable[[], str],
+        self, operation: Literal["create", "update", "cancel"], fields: Mapping[str, Any], method: str, path: str
     ) -> Request:
-        """Return the request that sends fields, and empty the mapping, which the callers' frames hold, too.
-
-        Args:
-            operation: The operation, whose fields have rules.
-            fields: The keyword arguments of the call.
-            method: The HTTP method.
-            path: Returns the path. It is called here, so that the fields are emptied if it raises.
-        """
-        try:
-            with HiddenLocals():
-                # No variable holds the body, because this frame is still running while an error leaves it.
-                url = self._url(path())
-                return Request(method, url, encode_body(check_fields(self._sent_fields(operation), fields)))
-        finally:
-            cast("dict[str, Any]", fields).clear()
+        """Return the request that sends the keyword arguments of a call, after checking them."""
+        return Request(method, self._url(path), encode_body(check_fields(self._sent_fields(operation), fields)))
 
     async def _read(self, record: type[R], path: str) -> R:
-        """Return what is not a record of this resource."""
+        """Read an object that is not a record of this resource."""
         request = Request("GET", self._url(path))
         return decode_record(record, request, await self._api.send(request))
 
@@ -327,10 +310,10 @@ class Resource(Generic[T]):
         return self._done(Request(method, self._url(path)))
 
     async def _done(self, request: Request) -> None:
-        """Send a request whose response is empty, or holds the record as it is now.
+        """Send a request whose response is empty or has the changed record.
 
         Raises:
-            OutcomeUnknownError: A success has another body, such as the page of a proxy.
+            OutcomeUnknownError: A successful response has another body, such as the page of a proxy.
         """
         response = await self._api.send(request)
         if not (_is_record(response) if response.body.strip() else response.status in _DONE):
@@ -339,7 +322,7 @@ class Resource(Generic[T]):
 
 
 def _renamed(method: types.FunctionType, qualname: str) -> types.FunctionType:
-    """Return a copy of a method under another name; the method of a mixin serves several resources."""
+    """Return a copy of a method with another name, because several resources share the method of a mixin."""
     if inner := vars(method).get("__wrapped__"):
         message = vars(method).get("__deprecated__")
         decorate = deprecated(message) if message else hides_locals
@@ -352,7 +335,7 @@ def _renamed(method: types.FunctionType, qualname: str) -> types.FunctionType:
 
 
 def _is_record(response: Response) -> bool:
-    """Return whether a response is an object with an id, which no page and no message of a proxy has."""
+    """Return whether a response is an object with an id, unlike the page or the message of a proxy."""
     try:
         found = as_object(response.json())
     except ValueError:
@@ -362,7 +345,7 @@ def _is_record(response: Response) -> bool:
 
 @cache
 def _of_nothing(record: Any) -> object:
-    """Return the record that any JSON object would be read as, if all fields of the class may be missing."""
+    """Return the record that an empty JSON object is decoded as, or None if the class has required fields."""
     return None if any(field.default is attrs.NOTHING for field in attrs.fields(record)) else record()
 
 
@@ -390,10 +373,10 @@ def sent_fields(resource: Hashable, operation: Literal["create", "update", "canc
 
 
 def visibilities(method: Callable[..., Any] | None) -> tuple[str, ...]:
-    """Return which of `archived`, `cancelled` and `deleted` a method takes, from its annotation.
+    """Return which of `archived`, `cancelled` and `deleted` a method accepts, from its annotation.
 
     Args:
-        method: A `list` or a `get`; None has no options.
+        method: A `list` or a `get`, or None if the resource lacks it.
 
     Returns:
         The names.

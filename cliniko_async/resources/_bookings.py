@@ -1,4 +1,4 @@
-"""The records of bookings: the fields that all share, and the three variants."""
+"""Booking records: the fields that they share, and the three variants."""
 
 from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING, Any, Literal, Required
@@ -57,7 +57,7 @@ class BookingRepeatRule(Part):
 
 @record
 class Booking(Record):
-    """An entry of the calendar. Every record is one of the three variants."""
+    """An entry in the calendar. Every record is one of the three variants."""
 
     id: str
     links: SelfLink
@@ -77,7 +77,7 @@ class Booking(Record):
 
     @staticmethod
     def variant(found: Mapping[str, Any]) -> "type[Booking]":
-        """Return the variant that a booking is: the API sends no type, but each variant has keys and a link of its own.
+        """Return the variant of a booking. The API sends no type, but each variant has its own keys and its own link.
 
         Args:
             found: The booking as the API sent it.
@@ -167,7 +167,7 @@ _OWN = {kind: keys.difference(*(_KEYS[each] for each in _KINDS if each is not ki
 
 
 def _kinds_with(keys: Collection[str]) -> list[type[Booking]]:
-    """Return the variants that alone have some of these keys, the most certain first."""
+    """Return the variants that are the only ones to have some of these keys, the most certain first."""
     return [kind for kind, own in _OWN.items() if not own.isdisjoint(keys)]
 
 

@@ -1,4 +1,4 @@
-"""The stream of changes of those resources whose lists can be filtered by `updated_at`."""
+"""The stream of changes, for resources whose lists can be filtered by `updated_at`."""
 
 import datetime as dt
 from typing import TypeVar
@@ -19,10 +19,10 @@ class ChangesMixin(Resource[T]):
     def changes(
         self, since: dt.datetime | str | None = None, *filters: Filterable, overlap: float = 60.0
     ) -> Changes[T]:
-        """Return the records that changed since a moment or a cursor, archived, cancelled and deleted ones too.
+        """Return the records that changed since a moment or a cursor, even if they are archived, cancelled or deleted.
 
         A run ends at the server's time of its first response. Store the iterator's `cursor`, and pass it to the next
-        run. It works by polling: the guarantees list what polling cannot see.
+        run. Changes are found by polling, which can miss some: see the guarantees in the documentation.
 
         Args:
             since: A datetime with a time zone, or the cursor of an earlier run; None, the default, for every record.
@@ -32,7 +32,7 @@ class ChangesMixin(Resource[T]):
 
         Returns:
             A `Changes`. Use `async for` to read each `Change`, with the record and what happened to it. No request is
-            sent before.
+            sent before that.
 
         Raises:
             InvalidRequestError: `since` is naive or not a cursor of this query, a filter is invalid, or `overlap` is

@@ -19,7 +19,7 @@ T = TypeVar("T")
 
 _BATCH = 100
 _SINGULAR = {"referral_source": "referral_sources"}
-"""The last words of those URLs that are not the name of a resource."""
+"""The names of resources, by the URL endings that differ from them."""
 _INACTIVE = {"practitioners": "/inactive"}
 """Resources with a separate list of the records that their list leaves out."""
 
@@ -79,7 +79,7 @@ async def resolve_links(api: Api, links: Iterable[Link[T] | None]) -> dict[str, 
 
 
 def _refuse_same_ids(kinds: Iterable[Iterable[str]]) -> None:
-    """Refuse records of two resources with the same id, because one would replace the other."""
+    """Reject records of two resources with the same id, because one would replace the other."""
     counted = Counter(key for ids in kinds for key in ids)
     if counted and max(counted.values()) > 1:
         raise InvalidRequestError(
@@ -115,7 +115,7 @@ def _everything(resource: Resource[T], sources: tuple[str, ...], filters: Sequen
 
 
 def _find(api: Api, link: Link[Any] | ListLink[Any], argument: str = "link") -> tuple[str, str]:
-    """Return the URL of a link, which may have any origin, and the name of the resource that it leads to."""
+    """Return the URL of a link on the client's server, and the name of the resource that it leads to."""
     url = api.server.own(link.href)
     if url is None:
         raise InvalidRequestError("a link leads away from the server that the key belongs to", argument=argument)

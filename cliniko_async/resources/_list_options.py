@@ -73,7 +73,7 @@ def yes_or_no(name: str, value: object) -> bool:
     """Return an option that is True or False.
 
     Raises:
-        InvalidRequestError: It is neither.
+        InvalidRequestError: The value is neither.
     """
     if not isinstance(value, bool):
         raise InvalidRequestError(f"{name} must be True or False", argument=name)
@@ -84,7 +84,7 @@ def whole(name: str, value: object, *, least: int = 1, most: int | None = None) 
     """Return an option that is a whole number from `least` to `most`.
 
     Raises:
-        InvalidRequestError: It is not.
+        InvalidRequestError: The value is not such a number.
     """
     if isinstance(value, bool) or not isinstance(value, int):
         raise InvalidRequestError(f"{name} must be an int", argument=name)

@@ -1,8 +1,8 @@
-"""The parts of docstrings that are the same for every resource, written once.
+"""The parts of docstrings that all resources share.
 
-The docstring of an operation in a resource file says what the operation does. Its arguments, its result and its errors
-are added when the class of the resource is made, so that `help` shows the whole on every resource. A docstring that has
-an `Args` or `Returns` section of its own is left as it is.
+The docstring of an operation in a resource file only describes what the operation does. Its arguments, result and
+errors are added when the class of the resource is created, so that `help` shows all of them on every resource. A
+docstring that already has an `Args` or `Returns` section is left unchanged.
 """
 
 import inspect
@@ -26,7 +26,7 @@ _OPTIONS = {
     "prefetch": "prefetch: Pages to request before they are needed; 0 by default. That many are held in memory.",
     "stable": (
         "stable: If True, read in the order of ids, so that every record that matches during the whole iteration is\n"
-        "    yielded exactly once. It excludes `sort`, and needs a list that can be filtered by id. False by default."
+        "    yielded exactly once. Needs a list that can be filtered by id; excludes `sort`. False by default."
     ),
     "cursor": (
         "cursor: The `cursor` of an iterator, a page or an error, to continue there with the same arguments. None,\n"
@@ -43,7 +43,7 @@ _FILTERS = (
 
 _LIST = """Returns:
     A `Paginator`. Use `async for` to read records, its `pages()` to read pages, or `await` it for the first page. No
-    request is sent before.
+    request is sent before that.
 
 Raises:
     InvalidRequestError: A filter, an option or an id is invalid; nothing was sent. The errors of the API and of the
@@ -59,7 +59,7 @@ _GET = """Returns:
 
 Raises:
     InvalidRequestError: An argument is invalid; nothing was sent.
-    NotFoundError: The record does not exist, or is archived or deleted and was not asked for.
+    NotFoundError: The record does not exist, or is archived or deleted and the options exclude it.
     ResponseError: The API refused the request for another reason.
     TransportError: No usable response arrived within `timeout`, `deadline` and the retries. It is safe to try again.
     DecodingError: The record does not fit its class."""
@@ -100,7 +100,7 @@ _ENDINGS = {"get": _GET, "create": _CREATE, "update": _UPDATE, "cancel": _CANCEL
 
 
 def complete(method: Callable[..., Any], record: type) -> None:
-    """Add to the docstring of an operation what it shares with those of other resources.
+    """Add the parts that operations of different resources share to a docstring.
 
     Args:
         method: An operation of a resource.
@@ -137,7 +137,7 @@ def _arguments(method: Callable[..., Any], record: type) -> Iterator[str]:
 
 @cache
 def document_fields(fields_type: Any) -> tuple[str, ...]:
-    """Add to the docstring of a TypedDict its fields and their rules, and so for those within it.
+    """Add fields and their rules to the docstring of a TypedDict, and to those of the TypedDicts within it.
 
     Args:
         fields_type: A subclass of `Fields`.
@@ -165,7 +165,7 @@ def words_of(class_name: str) -> str:
     """Return the words of a class name.
 
     Args:
-        class_name: Such as `AppointmentType`.
+        class_name: The name, such as `AppointmentType`.
 
     Returns:
         The words in lower case, such as "appointment type".

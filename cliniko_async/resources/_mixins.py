@@ -91,14 +91,14 @@ class ArchiveMixin(Resource[T]):
     """A resource whose records can be archived."""
 
     async def archive(self, id: Id, /) -> None:
-        """Archive a record. If it is archived already, nothing changes.
+        """Archive a record.
 
         Args:
             id: The id of the record.
 
         Raises:
             InvalidRequestError: The id is invalid; nothing was sent.
-            NotFoundError: The record does not exist.
+            NotFoundError: The record does not exist, or is already archived.
             ResponseError: The API refused the request for another reason.
             OutcomeUnknownError: The response was a success without being the API's, such as the page of a proxy.
             TransportError: No usable response arrived. It is safe to try again.
@@ -140,7 +140,7 @@ class DeleteMixin(Resource[T]):
 
         Raises:
             InvalidRequestError: The id is invalid; nothing was sent.
-            NotFoundError: The record does not exist, and did not when the request was first sent.
+            NotFoundError: The record already did not exist when the request was first sent.
             ResponseError: The API refused the request for another reason.
             OutcomeUnknownError: The response was a success without being the API's, such as the page of a proxy.
             TransportError: No usable response arrived. It is safe to try again.
@@ -153,14 +153,14 @@ class DeprecatedDeleteMixin(Resource[T]):
 
     @deprecated("DELETE only archives: use archive")
     async def delete(self, id: Id, /) -> None:
-        """Archive a record. Deprecated: use `archive`, which this calls.
+        """Archive a record. Deprecated: use `archive`, which sends the same request.
 
         Args:
             id: The id of the record.
 
         Raises:
             InvalidRequestError: The id is invalid; nothing was sent.
-            NotFoundError: The record does not exist.
+            NotFoundError: The record does not exist, or is already archived.
             ResponseError: The API refused the request for another reason.
             OutcomeUnknownError: The response was a success without being the API's, such as the page of a proxy.
             TransportError: No usable response arrived. It is safe to try again.

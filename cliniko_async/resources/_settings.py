@@ -97,7 +97,7 @@ class SettingsOnlinePayments(Value):
 
 @record
 class SettingsCustomFieldOption(Part):
-    """One of the values of a custom field that can be chosen."""
+    """A value that can be chosen for a custom field."""
 
     archived: bool | None = None
     name: str | None = None
@@ -106,7 +106,7 @@ class SettingsCustomFieldOption(Part):
 
 @record
 class SettingsCustomFieldOther(Part):
-    """The value that is not among those that can be chosen."""
+    """The choice "other" of a custom field."""
 
     archived: bool | None = None
     enabled: bool | None = None

@@ -131,5 +131,5 @@ class AppointmentTypes(
         return await self._create(fields)
 
     async def update(self, id: Id, /, **fields: Unpack[AppointmentTypeFields]) -> AppointmentType:
-        """Update an appointment type: a field left out is unchanged, None clears it."""
+        """Update an appointment type. Omitted fields stay unchanged; None clears a field."""
         return await self._update(id, fields)

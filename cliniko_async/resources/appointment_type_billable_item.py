@@ -33,7 +33,7 @@ class AppointmentTypeBillableItem(Record):
 
 
 class AppointmentTypeBillableItemUpdateFields(Fields, total=False):
-    """The fields that an update of an appointment type billable item can send."""
+    """The fields that can be sent to update an appointment type billable item."""
 
     billable_item_id: Id
     discount_percentage: Annotated[Money, Range(0, 100)] | None
@@ -42,7 +42,7 @@ class AppointmentTypeBillableItemUpdateFields(Fields, total=False):
 
 
 class AppointmentTypeBillableItemCreateFields(AppointmentTypeBillableItemUpdateFields, total=False):
-    """The fields that a create of an appointment type billable item can send."""
+    """The fields that can be sent to create an appointment type billable item."""
 
     appointment_type_id: Id
 
@@ -76,5 +76,5 @@ class AppointmentTypeBillableItems(
     async def update(
         self, id: Id, /, **fields: Unpack[AppointmentTypeBillableItemUpdateFields]
     ) -> AppointmentTypeBillableItem:
-        """Update an appointment type billable item: a field left out is unchanged, None clears it."""
+        """Update an appointment type billable item. Omitted fields stay unchanged; None clears a field."""
         return await self._update(id, fields)

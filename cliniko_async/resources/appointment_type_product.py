@@ -33,7 +33,7 @@ class AppointmentTypeProduct(Record):
 
 
 class AppointmentTypeProductUpdateFields(Fields, total=False):
-    """The fields that an update of an appointment type product can send."""
+    """The fields that can be sent to update an appointment type product."""
 
     discount_percentage: Annotated[Money, Range(0, 100)] | None
     discounted_amount: Money | None
@@ -42,7 +42,7 @@ class AppointmentTypeProductUpdateFields(Fields, total=False):
 
 
 class AppointmentTypeProductCreateFields(AppointmentTypeProductUpdateFields, total=False):
-    """The fields that a create of an appointment type product can send."""
+    """The fields that can be sent to create an appointment type product."""
 
     appointment_type_id: Id
 
@@ -74,5 +74,5 @@ class AppointmentTypeProducts(
         return await self._create(fields)
 
     async def update(self, id: Id, /, **fields: Unpack[AppointmentTypeProductUpdateFields]) -> AppointmentTypeProduct:
-        """Update an appointment type product: a field left out is unchanged, None clears it."""
+        """Update an appointment type product. Omitted fields stay unchanged; None clears a field."""
         return await self._update(id, fields)

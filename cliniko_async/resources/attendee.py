@@ -68,7 +68,7 @@ class Attendee(Record):
 
 
 class AttendeeUpdateFields(Fields, total=False):
-    """The fields that an update of an attendee can send."""
+    """The fields that can be sent to update an attendee."""
 
     arrived: bool | None
     notes: str | None
@@ -76,7 +76,7 @@ class AttendeeUpdateFields(Fields, total=False):
 
 
 class AttendeeCreateFields(AttendeeUpdateFields, total=False):
-    """The fields that a create of an attendee can send."""
+    """The fields that can be sent to create an attendee."""
 
     booking_id: Id
     patient_id: Id
@@ -146,7 +146,7 @@ class Attendees(
         return await self._create(fields)
 
     async def update(self, id: Id, /, **fields: Unpack[AttendeeUpdateFields]) -> Attendee:
-        """Update an attendee: a field left out is unchanged, None clears it."""
+        """Update an attendee. Omitted fields stay unchanged; None clears a field."""
         return await self._update(id, fields)
 
     async def cancel(self, id: Id, /, **fields: Unpack[CancelFields]) -> None:
@@ -154,4 +154,4 @@ class Attendees(
 
         This may notify the patient, so it is never repeated automatically.
         """
-        await self._done(self._write("cancel", fields, "PATCH", lambda: self._member(id, "/cancel")))
+        await self._done(self._write("cancel", fields, "PATCH", self._member(id, "/cancel")))

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @record
 class AvailabilityBlockRepeatRule(Part):
-    """How often a booking is repeated."""
+    """How often an availability block is repeated."""
 
     number_of_repeats: int | None = None
     repeat_type: str | None = None

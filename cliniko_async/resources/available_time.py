@@ -78,18 +78,18 @@ class AvailableTimes(Resource[AvailableTime]):
                 the default, starts at the beginning.
 
         Returns:
-            A `Paginator`. Use `async for` to read the times. No request is sent before.
+            A `Paginator`. Use `async for` to read the times. No request is sent before that.
 
         Raises:
             InvalidRequestError: An id is invalid, a day is not a date, or the last day is before the first; nothing was
                 sent. The errors below are raised while iterating.
             TypeError: An option does not exist.
             BadRequestError: The first day has passed.
-            NotFoundError: One of the three is not open to online bookings.
+            NotFoundError: The business, practitioner or appointment type is not open to online bookings.
             ResponseError: The API refused the request for another reason.
             TransportError: No usable response arrived within `timeout`, `deadline` and the retries. It is safe to try
                 again.
-            DecodingError: The response is not what the API describes.
+            DecodingError: The response does not have the documented form.
         """
         known = AvailableTimesOptions.__annotations__
         for name in options.keys() - known.keys():
@@ -116,11 +116,11 @@ class AvailableTimes(Resource[AvailableTime]):
         Raises:
             InvalidRequestError: An id is invalid, a day is not a date, or the last day is before the first; nothing was
                 sent.
-            NotFoundError: One of the three is not open to online bookings.
+            NotFoundError: The business, practitioner or appointment type is not open to online bookings.
             ResponseError: The API refused the request for another reason.
             TransportError: No usable response arrived within `timeout`, `deadline` and the retries. It is safe to try
                 again.
-            DecodingError: The response is not what the API describes.
+            DecodingError: The response does not have the documented form.
         """
         path = self._path(business_id, practitioner_id, appointment_type_id, "next_available_time")
         for days in _spans(from_, to):
@@ -155,7 +155,7 @@ def _cut(first: dt.date, last: dt.date) -> Iterator[str]:
 
 
 def _is_empty(response: Response) -> bool:
-    """Return whether an answer says that there is no such time."""
+    """Return whether the response means that no time is available."""
     try:
         found = as_object(response.json())
     except ValueError:

@@ -70,5 +70,5 @@ class BillableItems(
         return await self._create(fields)
 
     async def update(self, id: Id, /, **fields: Unpack[BillableItemFields]) -> BillableItem:
-        """Update a billable item: a field left out is unchanged, None clears it."""
+        """Update a billable item. Omitted fields stay unchanged; None clears a field."""
         return await self._update(id, fields)

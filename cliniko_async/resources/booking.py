@@ -1,4 +1,4 @@
-"""Bookings: every entry of the calendar, of any kind."""
+"""Bookings: the entries in the calendar, of every kind."""
 
 from typing import Unpack
 

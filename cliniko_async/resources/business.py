@@ -61,7 +61,7 @@ class Business(Record):
 
     @property
     def zone(self) -> ZoneInfo | None:
-        """The time zone that the IANA name stands for, or None if the record has no name.
+        """The time zone with the record's IANA name, or None if it has none.
 
         Raises:
             zoneinfo.ZoneInfoNotFoundError: The time zone data of this Python does not contain it.
@@ -128,5 +128,5 @@ class Businesses(
         return await self._create(fields)
 
     async def update(self, id: Id, /, **fields: Unpack[BusinessFields]) -> Business:
-        """Update a business: a field left out is unchanged, None clears it."""
+        """Update a business. Omitted fields stay unchanged; None clears a field."""
         return await self._update(id, fields)

@@ -45,7 +45,7 @@ class Communication(Record):
 
     @staticmethod
     def variant(found: Mapping[str, Any]) -> builtins.type["Communication"]:
-        """Return the variant that a communication is: a memo may have any type, and is recognised by its category.
+        """Return the variant of a communication. A memo can have any type, so its category identifies it.
 
         Args:
             found: The communication as the API sent it.
@@ -102,7 +102,7 @@ def _kind_without_type(found: Mapping[str, Any]) -> type[Communication]:
 
 
 _OF_MESSAGES = ("attendee", "booking", "invoice", "letter", "payment")
-"""The links that an e-mail and a text message have, and no memo."""
+"""The links that e-mails and text messages have, but memos do not."""
 
 
 class CommunicationFields(Fields, total=False):
@@ -148,5 +148,5 @@ class Communications(
         return await self._create(fields)
 
     async def update(self, id: Id, /, **fields: Unpack[CommunicationFields]) -> Communication:
-        """Update a memo: a field left out is unchanged, None clears it."""
+        """Update a memo. Omitted fields stay unchanged; None clears a field."""
         return await self._update(id, fields)

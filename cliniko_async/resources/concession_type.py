@@ -53,5 +53,5 @@ class ConcessionTypes(
         return await self._create(fields)
 
     async def update(self, id: Id, /, **fields: Unpack[ConcessionTypeFields]) -> ConcessionType:
-        """Update a concession type: a field left out is unchanged, None clears it."""
+        """Update a concession type. Omitted fields stay unchanged; None clears a field."""
         return await self._update(id, fields)

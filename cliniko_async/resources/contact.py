@@ -121,5 +121,5 @@ class Contacts(
         return await self._create(fields)
 
     async def update(self, id: Id, /, **fields: Unpack[ContactFields]) -> Contact:
-        """Update a contact: a field left out is unchanged, None clears it."""
+        """Update a contact. Omitted fields stay unchanged; None clears a field."""
         return await self._update(id, fields)

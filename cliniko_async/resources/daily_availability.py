@@ -55,7 +55,7 @@ class DailyAvailability(Record):
 
     @property
     def zone(self) -> ZoneInfo | None:
-        """The time zone that the IANA name stands for, or None if the record has no name.
+        """The time zone with the record's IANA name, or None if it has none.
 
         Raises:
             zoneinfo.ZoneInfoNotFoundError: The time zone data of this Python does not contain it.

@@ -4,8 +4,9 @@ from typing import Annotated, Literal, Unpack
 
 from ..fields import AsRead, Fields, Id, Moment, Range
 from ..filters import ArrayField, DateTimeField, Filters, IntField
-from ._bookings import BookingRepeatRule, Conflicts, GroupAppointment
+from ._bookings import BookingRepeatRule, GroupAppointment
 from ._changes import ChangesMixin
+from ._conflicts import ConflictsMixin
 from ._mixins import ArchivedDeletedGetMixin, ArchivedDeletedListMixin, ArchiveMixin, DeprecatedDeleteMixin
 
 
@@ -18,7 +19,7 @@ class GroupAppointmentRepeatRuleFields(Fields, total=False):
 
 
 class GroupAppointmentFields(Fields, total=False):
-    """The fields of a group appointment that both a create and an update can send."""
+    """The fields of a group appointment that can be sent to create or to update it."""
 
     appointment_type_id: Id
     business_id: Id
@@ -30,13 +31,13 @@ class GroupAppointmentFields(Fields, total=False):
 
 
 class GroupAppointmentCreateFields(GroupAppointmentFields, total=False):
-    """The fields that a create of a group appointment can send."""
+    """The fields that can be sent to create a group appointment."""
 
     ends_at: Moment
 
 
 class GroupAppointmentUpdateFields(GroupAppointmentFields, total=False):
-    """The fields that an update of a group appointment can send."""
+    """The fields that can be sent to update a group appointment."""
 
     ends_at: Moment | None
 
@@ -63,6 +64,7 @@ class GroupAppointments(
     ArchivedDeletedListMixin[GroupAppointment],
     ArchivedDeletedGetMixin[GroupAppointment],
     ArchiveMixin[GroupAppointment],
+    ConflictsMixin[GroupAppointment],
     DeprecatedDeleteMixin[GroupAppointment],
 ):
     """The group appointments of an account."""
@@ -76,24 +78,5 @@ class GroupAppointments(
         return await self._create(fields)
 
     async def update(self, id: Id, /, **fields: Unpack[GroupAppointmentUpdateFields]) -> GroupAppointment:
-        """Update a group appointment: a field left out is unchanged, None clears it."""
+        """Update a group appointment. Omitted fields stay unchanged; None clears a field."""
         return await self._update(id, fields)
-
-    async def conflicts(self, id: Id, /) -> Conflicts:
-        """Return whether a group appointment overlaps another booking of its practitioner.
-
-        Args:
-            id: The id of the group appointment.
-
-        Returns:
-            A `Conflicts`, whose `conflicts.exist` says so.
-
-        Raises:
-            InvalidRequestError: The id is invalid; nothing was sent.
-            NotFoundError: The record does not exist, or is archived or deleted.
-            ResponseError: The API refused the request for another reason.
-            TransportError: No usable response arrived within `timeout`, `deadline` and the retries. It is safe to try
-                again.
-            DecodingError: The response is not what the API describes.
-        """
-        return await self._read(Conflicts, self._member(id, "/conflicts"))

@@ -4,8 +4,9 @@ from typing import Annotated, Literal, Unpack
 
 from ..fields import AsRead, Fields, Id, Moment, Range
 from ..filters import BooleanField, DateTimeField, Filters, IntField
-from ._bookings import BookingRepeatRule, CancelFields, Conflicts, IndividualAppointment
+from ._bookings import BookingRepeatRule, CancelFields, IndividualAppointment
 from ._changes import ChangesMixin
+from ._conflicts import ConflictsMixin
 from ._mixins import (
     ArchivedCancelledDeletedGetMixin,
     ArchivedCancelledDeletedListMixin,
@@ -23,7 +24,7 @@ class IndividualAppointmentRepeatRuleFields(Fields, total=False):
 
 
 class IndividualAppointmentFields(Fields, total=False):
-    """The fields of an individual appointment that both a create and an update can send."""
+    """The fields of an individual appointment that can be sent to create or to update it."""
 
     appointment_type_id: Id
     business_id: Id
@@ -36,13 +37,13 @@ class IndividualAppointmentFields(Fields, total=False):
 
 
 class IndividualAppointmentCreateFields(IndividualAppointmentFields, total=False):
-    """The fields that a create of an individual appointment can send."""
+    """The fields that can be sent to create an individual appointment."""
 
     ends_at: Moment
 
 
 class IndividualAppointmentUpdateFields(IndividualAppointmentFields, total=False):
-    """The fields that an update of an individual appointment can send."""
+    """The fields that can be sent to update an individual appointment."""
 
     ends_at: Moment | None
 
@@ -71,6 +72,7 @@ class IndividualAppointments(
     ArchivedCancelledDeletedListMixin[IndividualAppointment],
     ArchivedCancelledDeletedGetMixin[IndividualAppointment],
     ArchiveMixin[IndividualAppointment],
+    ConflictsMixin[IndividualAppointment],
     DeprecatedDeleteMixin[IndividualAppointment],
 ):
     """The individual appointments of an account."""
@@ -84,7 +86,7 @@ class IndividualAppointments(
         return await self._create(fields)
 
     async def update(self, id: Id, /, **fields: Unpack[IndividualAppointmentUpdateFields]) -> IndividualAppointment:
-        """Update an individual appointment: a field left out is unchanged, None clears it."""
+        """Update an individual appointment. Omitted fields stay unchanged; None clears a field."""
         return await self._update(id, fields)
 
     async def cancel(self, id: Id, /, **fields: Unpack[CancelFields]) -> None:
@@ -92,23 +94,4 @@ class IndividualAppointments(
 
         This may notify the patient, so it is never repeated automatically.
         """
-        await self._done(self._write("cancel", fields, "PATCH", lambda: self._member(id, "/cancel")))
-
-    async def conflicts(self, id: Id, /) -> Conflicts:
-        """Return whether an individual appointment overlaps another booking of its practitioner.
-
-        Args:
-            id: The id of the individual appointment.
-
-        Returns:
-            A `Conflicts`, whose `conflicts.exist` says so.
-
-        Raises:
-            InvalidRequestError: The id is invalid; nothing was sent.
-            NotFoundError: The record does not exist, or is archived or deleted.
-            ResponseError: The API refused the request for another reason.
-            TransportError: No usable response arrived within `timeout`, `deadline` and the retries. It is safe to try
-                again.
-            DecodingError: The response is not what the API describes.
-        """
-        return await self._read(Conflicts, self._member(id, "/conflicts"))
+        await self._done(self._write("cancel", fields, "PATCH", self._member(id, "/cancel")))

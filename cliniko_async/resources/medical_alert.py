@@ -75,5 +75,5 @@ class MedicalAlerts(
         return await self._create(fields)
 
     async def update(self, id: Id, /, **fields: Unpack[MedicalAlertFields]) -> MedicalAlert:
-        """Update a medical alert: a field left out is unchanged, None clears it."""
+        """Update a medical alert. Omitted fields stay unchanged; None clears a field."""
         return await self._update(id, fields)

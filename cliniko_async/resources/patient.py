@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 @record
 class PatientCustomFieldOption(Part):
-    """One of the values of a custom field that can be chosen."""
+    """A value that can be chosen for a custom field."""
 
     archived: bool | None = None
     name: str | None = None
@@ -39,7 +39,7 @@ class PatientCustomFieldOption(Part):
 
 @record
 class PatientCustomFieldOther(Part):
-    """The value that is not among those that can be chosen."""
+    """The choice "other" of a custom field."""
 
     archived: bool | None = None
     enabled: bool | None = None
@@ -164,7 +164,7 @@ class Patient(Record):
 
     @property
     def zone(self) -> ZoneInfo | None:
-        """The time zone that the IANA name stands for, or None if the record has no name.
+        """The time zone with the record's IANA name, or None if it has none.
 
         Raises:
             zoneinfo.ZoneInfoNotFoundError: The time zone data of this Python does not contain it.
@@ -318,5 +318,5 @@ class Patients(
         return await self._create(fields)
 
     async def update(self, id: Id, /, **fields: Unpack[PatientFields]) -> Patient:
-        """Update a patient: a field left out is unchanged, None clears it."""
+        """Update a patient. Omitted fields stay unchanged; None clears a field."""
         return await self._update(id, fields)

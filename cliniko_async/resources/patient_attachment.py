@@ -11,7 +11,6 @@ from .._compat import deprecated
 from .._dates import DateTime
 from .._files.download import Download
 from .._files.source import FileSource, Form, Upload, name_of, open_source
-from .._frames import HiddenLocals, hides_locals
 from .._messages import Request
 from .._records.record import Record, Value, record
 from ..errors import (
@@ -62,7 +61,7 @@ class PatientAttachment(Record):
 
     @staticmethod
     def variant(_: Mapping[str, object]) -> "type[PatientAttachment]":
-        """Return the variant, which is always that of an uploaded file: the API does not distinguish the two.
+        """Return the variant for uploaded files, always: the API does not distinguish the two variants.
 
         Args:
             _: The attachment as the API sent it.
@@ -94,13 +93,13 @@ class AttachmentPresignedPost(Value):
 
 
 class PatientAttachmentUpdateFields(Fields, total=False):
-    """The fields that an update of a patient attachment can send."""
+    """The fields that can be sent to update a patient attachment."""
 
     description: Annotated[str, MaxLength(255)] | None
 
 
 class PatientAttachmentCreateFields(PatientAttachmentUpdateFields, total=False):
-    """The fields that a create of a patient attachment can send."""
+    """The fields that can be sent to create a patient attachment."""
 
     filename: str | None
     patient_id: Id
@@ -166,7 +165,7 @@ class PatientAttachments(
             ResponseError: The API refused the request for another reason.
             TransportError: No usable response arrived within `timeout`, `deadline` and the retries. It is safe to try
                 again.
-            DecodingError: The response is not what the API describes.
+            DecodingError: The response does not have the documented form.
         """
         return await self._read(
             AttachmentPresignedPost, f"/patients/{self._id(patient_id, 'patient_id')}/attachment_presigned_post"
@@ -181,7 +180,7 @@ class PatientAttachments(
         filename: str | None = None,
         description: str | None = None,
         size: int | None = None,
-        timeout: float = 300.0,  # noqa: ASYNC109  (of a work of the server, not of this one)
+        timeout: float = 300.0,  # noqa: ASYNC109  (how long to wait for the server's processing)
     ) -> PatientAttachment:
         """Upload a file for a patient, and wait until the API has processed it.
 
@@ -190,38 +189,31 @@ class PatientAttachments(
         Args:
             patient_id: The id of the patient.
             file: A path, bytes, or an asynchronous stream of bytes.
-            filename: The name of the file; None, the default, for that of the path. Bytes and most streams need one.
+            filename: The name of the file; None, the default, uses the path's. Bytes and most streams need one.
             description: A text of at most 255 characters, or None.
             size: The size of a stream in bytes. With it, the stream is sent directly and only once; without it, the
                 stream is first written to a temporary file.
-            timeout: Seconds to wait for the API to process the file; 300 by default. With 0, the record is returned as
-                it is before.
+            timeout: Seconds to wait for the API to process the file; 300 by default. With 0, the record is returned
+                without waiting.
 
         Returns:
             The record of the attachment.
 
         Raises:
             InvalidFieldsError: The name or the description is invalid.
-            InvalidRequestError: The file cannot be read as one, or does not have the given size.
+            InvalidRequestError: The file cannot be read, or does not have the given size.
             ResponseError: The file store or the API refused a request.
             OutcomeUnknownError: The record may or may not have been created, or it was created and not processed in
                 time. In the latter case, `request` is a GET of the record.
             TransportError: No usable response arrived, and no record was created. It is safe to try again.
         """
-        try:
-            upload = self._checked_upload(patient_id, file, filename, description, size)
-        finally:
-            del file, filename, description
+        upload = self._checked_upload(patient_id, file, filename, description, size)
         if not is_seconds(timeout, zero=True):
             raise InvalidRequestError("timeout must be a number of seconds, at least 0", argument="timeout")
-        with HiddenLocals():
-            async with open_source(upload) as source:
-                upload.fields["upload_url"] = await self._api.store.keep(
-                    partial(self._form, patient_id), upload, source
-                )
+        async with open_source(upload) as source:
+            upload.fields["upload_url"] = await self._api.store.keep(partial(self._form, patient_id), upload, source)
         return await self._processed(await self._create(upload.fields), timeout)
 
-    @hides_locals
     def _checked_upload(
         self, patient_id: Id, file: FileSource, filename: str | None, description: str | None, size: int | None
     ) -> Upload:
@@ -244,8 +236,8 @@ class PatientAttachments(
         """Request the record, at growing intervals, until the API has processed its file.
 
         Raises:
-            OutcomeUnknownError: The file was not processed, or the record could not be read. An error that says that
-                the call can be repeated would make the caller upload the file twice.
+            OutcomeUnknownError: The file was not processed, or the record could not be read. An error which allows
+                a repeated call would make the caller upload the file twice.
         """
         clock = asyncio.get_running_loop().time
         end, wait = clock() + seconds, _FIRST_WAIT
@@ -278,7 +270,7 @@ class PatientAttachments(
             The file, whose bytes can be iterated or read.
 
         Raises:
-            InvalidRequestError: The attachment has no link to a file on the server of the key.
+            InvalidRequestError: The attachment has no link to a file on the server that the key belongs to.
             NotFoundError: The attachment does not exist, or has no file yet.
             ResponseError: The API or the file store refused the request for another reason.
             TransportError: No usable response arrived. It is safe to try again.
@@ -302,5 +294,5 @@ class PatientAttachments(
         return await self._create(fields)
 
     async def update(self, id: Id, /, **fields: Unpack[PatientAttachmentUpdateFields]) -> PatientAttachment:
-        """Update a patient attachment: a field left out is unchanged, None clears it."""
+        """Update a patient attachment. Omitted fields stay unchanged; None clears a field."""
         return await self._update(id, fields)

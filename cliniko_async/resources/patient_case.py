@@ -111,5 +111,5 @@ class PatientCases(
         return await self._create(fields)
 
     async def update(self, id: Id, /, **fields: Unpack[PatientCaseFields]) -> PatientCase:
-        """Update a patient case: a field left out is unchanged, None clears it."""
+        """Update a patient case. Omitted fields stay unchanged; None clears a field."""
         return await self._update(id, fields)

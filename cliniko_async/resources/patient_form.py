@@ -70,7 +70,7 @@ class PatientFormOptions(Part):
 
 @record
 class PatientFormOther(Part):
-    """The answer that is not among those that can be chosen."""
+    """The choice "other" of a question."""
 
     enabled: bool | None = None
     label: str | None = None
@@ -280,5 +280,5 @@ class PatientForms(
         return await self._create(fields)
 
     async def update(self, id: Id, /, **fields: Unpack[PatientFormFields]) -> PatientForm:
-        """Update a patient form: a field left out is unchanged, None clears it."""
+        """Update a patient form. Omitted fields stay unchanged; None clears a field."""
         return await self._update(id, fields)

@@ -29,14 +29,14 @@ class PatientFormTemplateOptions(Part):
 
 @record
 class PatientFormTemplateOther(Part):
-    """The answer that is not among those that can be chosen."""
+    """The choice "other" of a question."""
 
     enabled: bool | None = None
 
 
 @record
 class PatientFormTemplateQuestion(Part):
-    """A question and its answer. Its type decides which of these fields are set."""
+    """A question of the template. Its type decides which of these fields are set."""
 
     answer: str | None = None
     answers: tuple[PatientFormTemplateAnswer, ...] | None = None
@@ -59,7 +59,7 @@ class PatientFormTemplateSection(Part):
 
 @record
 class PatientFormTemplateContent(Part):
-    """The questions and their answers."""
+    """The questions of the template."""
 
     sections: tuple[PatientFormTemplateSection, ...] | None = None
 
@@ -176,5 +176,5 @@ class PatientFormTemplates(
         return await self._create(fields)
 
     async def update(self, id: Id, /, **fields: Unpack[PatientFormTemplateFields]) -> PatientFormTemplate:
-        """Update a patient form template: a field left out is unchanged, None clears it."""
+        """Update a patient form template. Omitted fields stay unchanged; None clears a field."""
         return await self._update(id, fields)

@@ -83,5 +83,5 @@ class PractitionerReferenceNumbers(
     async def update(
         self, id: Id, /, **fields: Unpack[PractitionerReferenceNumberFields]
     ) -> PractitionerReferenceNumber:
-        """Update a practitioner reference number: a field left out is unchanged, None clears it."""
+        """Update a practitioner reference number. Omitted fields stay unchanged; None clears a field."""
         return await self._update(id, fields)

@@ -94,5 +94,5 @@ class Products(
         return await self._create(fields)
 
     async def update(self, id: Id, /, **fields: Unpack[ProductFields]) -> Product:
-        """Update a product: a field left out is unchanged, None clears it."""
+        """Update a product. Omitted fields stay unchanged; None clears a field."""
         return await self._update(id, fields)

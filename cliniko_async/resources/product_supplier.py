@@ -55,5 +55,5 @@ class ProductSuppliers(
         return await self._create(fields)
 
     async def update(self, id: Id, /, **fields: Unpack[ProductSupplierFields]) -> ProductSupplier:
-        """Update a product supplier: a field left out is unchanged, None clears it."""
+        """Update a product supplier. Omitted fields stay unchanged; None clears a field."""
         return await self._update(id, fields)

@@ -62,12 +62,12 @@ class ReferralSources(ChangesMixin[ReferralSource], ArchivedListMixin[ReferralSo
     where = ReferralSourceFilters()
 
     async def get(self, patient_id: Id, /, **visibility: Unpack[Archived]) -> ReferralSource:
-        """Return the referral source of a patient; `NotFoundError` says that the patient has none."""
+        """Return the referral source of a patient, or raise `NotFoundError` if there is none."""
         return await self._get(self._of(patient_id), visibility)
 
     async def update(self, patient_id: Id, /, **fields: Unpack[ReferralSourceFields]) -> ReferralSource:
-        """Update the referral source of a patient: a field left out is unchanged, None clears it."""
-        return await self._record_for(self._write("update", fields, "PATCH", lambda: self._of(patient_id)))
+        """Update the referral source of a patient. Omitted fields stay unchanged; None clears a field."""
+        return await self._record_for(self._write("update", fields, "PATCH", self._of(patient_id)))
 
     def _of(self, patient_id: Id) -> str:
         return f"/patients/{self._id(patient_id, 'patient_id')}/referral_source"

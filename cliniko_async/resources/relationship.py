@@ -64,5 +64,5 @@ class Relationships(
         return await self._create(fields)
 
     async def update(self, id: Id, /, **fields: Unpack[RelationshipFields]) -> Relationship:
-        """Update a relationship: a field left out is unchanged, None clears it."""
+        """Update a relationship. Omitted fields stay unchanged; None clears a field."""
         return await self._update(id, fields)

@@ -132,6 +132,6 @@ class AccountSettings(Resource[Settings]):
             ResponseError: The API refused the request for another reason.
             TransportError: No usable response arrived within `timeout`, `deadline` and the retries. It is safe to try
                 again.
-            DecodingError: The response is not what the API describes.
+            DecodingError: The response does not have the documented form.
         """
         return await self._get("/settings")

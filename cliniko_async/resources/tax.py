@@ -59,5 +59,5 @@ class Taxes(ChangesMixin[Tax], ListMixin[Tax], GetMixin[Tax], DeleteMixin[Tax]):
         return await self._create(fields)
 
     async def update(self, id: Id, /, **fields: Unpack[TaxFields]) -> Tax:
-        """Update a tax: a field left out is unchanged, None clears it."""
+        """Update a tax. Omitted fields stay unchanged; None clears a field."""
         return await self._update(id, fields)

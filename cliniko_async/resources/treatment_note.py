@@ -37,7 +37,7 @@ class TreatmentNoteAnswer(Part):
 
 @record
 class TreatmentNoteOther(Part):
-    """The answer that is not among those that can be chosen."""
+    """The choice "other" of a question."""
 
     enabled: bool | None = None
     selected: bool | None = None
@@ -188,5 +188,5 @@ class TreatmentNotes(
         return await self._create(fields)
 
     async def update(self, id: Id, /, **fields: Unpack[TreatmentNoteFields]) -> TreatmentNote:
-        """Update a treatment note: a field left out is unchanged, None clears it."""
+        """Update a treatment note. Omitted fields stay unchanged; None clears a field."""
         return await self._update(id, fields)

@@ -21,14 +21,14 @@ class TreatmentNoteTemplateAnswer(Part):
 
 @record
 class TreatmentNoteTemplateOther(Part):
-    """The answer that is not among those that can be chosen."""
+    """The choice "other" of a question."""
 
     enabled: bool | None = None
 
 
 @record
 class TreatmentNoteTemplateQuestion(Part):
-    """A question and its answer. Its type decides which of these fields are set."""
+    """A question of the template. Its type decides which of these fields are set."""
 
     answer: str | None = None
     answers: tuple[TreatmentNoteTemplateAnswer, ...] | None = None
@@ -48,7 +48,7 @@ class TreatmentNoteTemplateSection(Part):
 
 @record
 class TreatmentNoteTemplateContent(Part):
-    """The questions and their answers."""
+    """The questions of the template."""
 
     sections: tuple[TreatmentNoteTemplateSection, ...] | None = None
 
@@ -164,5 +164,5 @@ class TreatmentNoteTemplates(
         return await self._create(fields)
 
     async def update(self, id: Id, /, **fields: Unpack[TreatmentNoteTemplateFields]) -> TreatmentNoteTemplate:
-        """Update a treatment note template: a field left out is unchanged, None clears it."""
+        """Update a treatment note template. Omitted fields stay unchanged; None clears a field."""
         return await self._update(id, fields)

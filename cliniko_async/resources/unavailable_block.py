@@ -4,8 +4,9 @@ from typing import Annotated, Literal, Unpack
 
 from ..fields import AsRead, Fields, Id, Moment, Range
 from ..filters import DateTimeField, Filters, IntField
-from ._bookings import BookingRepeatRule, Conflicts, UnavailableBlock
+from ._bookings import BookingRepeatRule, UnavailableBlock
 from ._changes import ChangesMixin
+from ._conflicts import ConflictsMixin
 from ._mixins import ArchivedDeletedGetMixin, ArchivedDeletedListMixin, ArchiveMixin, DeprecatedDeleteMixin
 
 
@@ -50,6 +51,7 @@ class UnavailableBlocks(
     ArchivedDeletedListMixin[UnavailableBlock],
     ArchivedDeletedGetMixin[UnavailableBlock],
     ArchiveMixin[UnavailableBlock],
+    ConflictsMixin[UnavailableBlock],
     DeprecatedDeleteMixin[UnavailableBlock],
 ):
     """The unavailable blocks of an account."""
@@ -63,24 +65,5 @@ class UnavailableBlocks(
         return await self._create(fields)
 
     async def update(self, id: Id, /, **fields: Unpack[UnavailableBlockFields]) -> UnavailableBlock:
-        """Update an unavailable block: a field left out is unchanged, None clears it."""
+        """Update an unavailable block. Omitted fields stay unchanged; None clears a field."""
         return await self._update(id, fields)
-
-    async def conflicts(self, id: Id, /) -> Conflicts:
-        """Return whether an unavailable block overlaps another booking of its practitioner.
-
-        Args:
-            id: The id of the unavailable block.
-
-        Returns:
-            A `Conflicts`, whose `conflicts.exist` says so.
-
-        Raises:
-            InvalidRequestError: The id is invalid; nothing was sent.
-            NotFoundError: The record does not exist, or is archived or deleted.
-            ResponseError: The API refused the request for another reason.
-            TransportError: No usable response arrived within `timeout`, `deadline` and the retries. It is safe to try
-                again.
-            DecodingError: The response is not what the API describes.
-        """
-        return await self._read(Conflicts, self._member(id, "/conflicts"))

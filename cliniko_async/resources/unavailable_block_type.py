@@ -61,5 +61,5 @@ class UnavailableBlockTypes(
         return await self._create(fields)
 
     async def update(self, id: Id, /, **fields: Unpack[UnavailableBlockTypeFields]) -> UnavailableBlockType:
-        """Update an unavailable block type: a field left out is unchanged, None clears it."""
+        """Update an unavailable block type. Omitted fields stay unchanged; None clears a field."""
         return await self._update(id, fields)

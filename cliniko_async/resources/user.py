@@ -41,7 +41,7 @@ class User(Record):
 
     @property
     def zone(self) -> ZoneInfo | None:
-        """The time zone that the IANA name stands for, or None if the record has no name.
+        """The time zone with the record's IANA name, or None if it has none.
 
         Raises:
             zoneinfo.ZoneInfoNotFoundError: The time zone data of this Python does not contain it.
@@ -75,6 +75,6 @@ class Users(ChangesMixin[User], ListMixin[User], GetMixin[User]):
             ResponseError: The API refused the request for another reason.
             TransportError: No usable response arrived within `timeout`, `deadline` and the retries. It is safe to try
                 again.
-            DecodingError: The response is not what the API describes.
+            DecodingError: The response does not have the documented form.
         """
         return await self._get("/user")

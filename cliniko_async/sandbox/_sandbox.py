@@ -53,7 +53,7 @@ class Sandbox:
         api_key: the valid API key; by default a new one for each sandbox.
         ids: whether ids rise with creation or are random.
         unsortable: columns that `sort` refuses.
-        shuffle_ties: whether records of one second come in another order with each request.
+        shuffle_ties: whether the order of records with the same second changes with each request.
         archiving_touches: whether archiving changes `updated_at`.
         clock: returns seconds from any origin; the limit is counted by it.
         wall: returns seconds since 1970; used for stamps, `Date` and `X-RateLimit-Reset`.
@@ -180,14 +180,14 @@ class Sandbox:
         self._thread = None
 
     def _check_stopped(self) -> None:
-        # A second start would serve elsewhere, and leave whoever entered first with a server that is gone.
+        # A second start would replace the server that the first one started.
         if self._running:
             raise RuntimeError("the sandbox is running already: leave its block first, or create another one")
 
     def add(self, resource: str, **fields: Any) -> str:
         """Add a record.
 
-        Nothing is validated, and fields that are left out are as after a create.
+        Nothing is validated. Omitted fields get the same values as in a create.
 
         Args:
             resource: such as `"appointment_types"`.

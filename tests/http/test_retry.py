@@ -32,6 +32,7 @@ from cliniko_async.errors import (
 from cliniko_async.limits import SlidingWindowLimiter
 from cliniko_async.sandbox import Sandbox
 from tests.support.clients import ONCE, QUICK, RecordingLimiter, client_of, virtually
+from tests.support.inside import manager_of
 from tests.support.raw_server import RawServer, answer, free_port, raw, silence
 
 GET = Request("GET", "https://x.example/v1/patients/1?q=name")
@@ -88,7 +89,7 @@ class TestThePolicy:
 
         async with RawServer() as server, client_of(server) as client:
             policy = RetryPolicy(attempts=5, wait_initial=1, wait_max=3)
-            retrying = Retrying(Broken(), policy, client._manager, None, uniform=uniform)
+            retrying = Retrying(Broken(), policy, manager_of(client), None, uniform=uniform)
             began = now()
             with pytest.raises(ServerError):
                 await retrying.send(GET)
@@ -525,7 +526,7 @@ async def test_a_transport_error_of_a_call_that_has_no_deadline_passes_as_it_is(
             raise TimeoutError("of somebody else")
 
     async with RawServer() as server, client_of(server) as client:
-        retrying = Retrying(Odd(), ONCE, client._manager, 50)
+        retrying = Retrying(Odd(), ONCE, manager_of(client), 50)
         with pytest.raises(TimeoutError, match="of somebody else"):
             await retrying.send(GET)
 

@@ -20,6 +20,7 @@ from cliniko_async.limits import SlidingWindowLimiter
 from cliniko_async.links import SelfLink
 from cliniko_async.sandbox import Sandbox
 from tests.support.clients import KEY, ONCE, RecordingLimiter, client_of, virtually
+from tests.support.inside import in_progress, manager_of
 from tests.support.paths import EXAMPLES, ROOT
 from tests.support.raw_server import RawServer, answer, close, flood, silence, stall
 
@@ -38,7 +39,7 @@ async def first_page(client):
 
 
 def link_to(client, path, kind):
-    return kind(SelfLink(client._manager.server.url(path)))
+    return kind(SelfLink(manager_of(client).server.url(path)))
 
 
 OPERATIONS = {
@@ -95,11 +96,7 @@ class Watch:
         limits = await self.limiter.limits()
         assert limits.used == sum(fate != "unsent" for fate in self.limiter.fates)
         assert limits.waiting == {"interactive": 0, "bulk": 0}
-        manager = self.client._manager
-        assert not manager._calls
-        assert not manager._tasks
-        if manager._session is not None and not manager._session.closed:
-            assert not manager._session.connector._acquired
+        assert in_progress(self.client) == []
         # The young are enough, and a full collection for every turn of the loop takes long.
         gc.collect(1)
         assert self.reported == []
@@ -313,10 +310,10 @@ class TestClosing:
     async def test_closing_that_is_cancelled_closes_the_session_all_the_same(self):
         async with RawServer(silence()) as server:
             client = client_of(server)
-            stubborn = asyncio.create_task(stay(client._manager))
+            stubborn = asyncio.create_task(stay(manager_of(client)))
             task = asyncio.create_task(client.taxes.get("1"))
             await server.read()
-            session = client._manager.session()
+            session = manager_of(client).session()
             closing = asyncio.create_task(client.aclose())
             await turns(3)
             closing.cancel()
@@ -353,13 +350,13 @@ class TestClosing:
             client = client_of(server)
             task = asyncio.create_task(client.taxes.get("1"))
             await server.read()
-            stubborn = asyncio.create_task(stay(client._manager))
+            stubborn = asyncio.create_task(stay(manager_of(client)))
             await turns(3)
             closing = asyncio.create_task(client.aclose())
             await asyncio.sleep(4)
             assert task.done()
             assert not closing.done()
-            assert not client._manager.session().closed
+            assert not manager_of(client).session().closed
             await asyncio.sleep(2)
             assert stubborn.done()
             assert closing.done()
@@ -375,7 +372,7 @@ class TestClosing:
                 await asyncio.sleep(5)
                 done.append(True)
 
-            client._manager.spawn(work())
+            manager_of(client).spawn(work())
             await client.aclose()
             assert done
 

@@ -22,6 +22,7 @@ from cliniko_async.errors import (
     UnprocessableError,
 )
 from tests.support.clients import ONCE, QUICK, RecordingLimiter, client_of, virtually
+from tests.support.inside import manager_of, replace_session
 from tests.support.paths import EXAMPLES
 from tests.support.raw_server import (
     RawServer,
@@ -382,7 +383,7 @@ async def test_what_got_no_connection_in_time_was_certainly_not_done(options, se
                 await send(client)
             assert bench.limiter.fates == ["unsent"] * 3
             assert (await bench.limiter.limits()).used == 0
-            await client._manager.session().close()
+            await manager_of(client).session().close()
             await client.aclose()
 
 
@@ -399,7 +400,7 @@ async def test_a_deadline_while_connecting_finds_a_write_unsent(options, send):
             with pytest.raises(DeadlineExceededError):
                 await send(client)
             assert limiter.fates == ["unsent"]
-            await client._manager.session().close()
+            await manager_of(client).session().close()
             await client.aclose()
             assert bench.arrived == 0
 
@@ -430,7 +431,7 @@ async def test_a_name_that_cannot_be_resolved_is_no_server_either():
         SimpleNamespace(base_url=f"http://localhost:{free_port()}/v1"), rate_limiter=limiter, retry=QUICK
     )
     resolver = aiohttp.TCPConnector(resolver=Nowhere(), use_dns_cache=False)
-    client._manager._session = aiohttp.ClientSession(connector=resolver)
+    replace_session(client, aiohttp.ClientSession(connector=resolver))
     async with client:
         with pytest.raises(TransportError, match=r"had no connection: no such host \(3 attempts\)"):
             await post(client)

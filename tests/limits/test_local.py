@@ -4,6 +4,7 @@ import asyncio
 import gc
 import itertools
 import math
+from collections.abc import Callable
 
 import pytest
 
@@ -383,22 +384,28 @@ def test_a_coroutine_that_is_closed_leaves_the_queue_and_no_timer():
     assert virtual.run(main()) == (0, 0)
 
 
+def interrupted_limiter() -> tuple[SlidingWindowLimiter, list[Callable[[], object]]]:
+    """A limiter of one permit, and what its next look at the clock calls.
+
+    The garbage collector may end a request in this way, while the very same thread is inside the limiter.
+    """
+    loop = asyncio.get_running_loop()
+    interruptions: list[Callable[[], object]] = []
+
+    def clock() -> float:
+        while interruptions:
+            interruptions.pop()()
+        return loop.time()
+
+    return SlidingWindowLimiter(1, clock=clock), interruptions
+
+
 def test_a_permit_settled_in_the_midst_of_another_call_is_not_lost():
-    """The garbage collector may end a request while the very same thread is inside the limiter."""
-
     async def main() -> float:
-        loop = asyncio.get_running_loop()
-        surprises = []
-
-        def clock() -> float:
-            while surprises:
-                surprises.pop()()
-            return loop.time()
-
-        limiter = SlidingWindowLimiter(1, clock=clock)
+        limiter, interruptions = interrupted_limiter()
         permit = await limiter.acquire("interactive")
         async with waiting(limiter, "bulk"):
-            surprises.append(permit.cancel)
+            interruptions.append(permit.cancel)
             return await send(limiter) - virtual.START
 
     assert virtual.run(main()) == 0
@@ -406,18 +413,10 @@ def test_a_permit_settled_in_the_midst_of_another_call_is_not_lost():
 
 def test_a_permit_settled_in_the_midst_of_another_call_goes_to_who_waits():
     async def main() -> float:
-        loop = asyncio.get_running_loop()
-        surprises = []
-
-        def clock() -> float:
-            while surprises:
-                surprises.pop()()
-            return loop.time()
-
-        limiter = SlidingWindowLimiter(1, clock=clock)
+        limiter, interruptions = interrupted_limiter()
         permit = await limiter.acquire("interactive")
         async with waiting(limiter, "bulk") as (bulk,):
-            surprises.append(permit.cancel)
+            interruptions.append(permit.cancel)
             limiter.pause(0)
             (await bulk).cancel()
             return now() - virtual.START
@@ -427,17 +426,9 @@ def test_a_permit_settled_in_the_midst_of_another_call_goes_to_who_waits():
 
 def test_a_permit_settled_in_the_midst_of_a_call_goes_to_that_caller_if_no_other_waits():
     async def main() -> float:
-        loop = asyncio.get_running_loop()
-        surprises = []
-
-        def clock() -> float:
-            while surprises:
-                surprises.pop()()
-            return loop.time()
-
-        limiter = SlidingWindowLimiter(1, clock=clock)
+        limiter, interruptions = interrupted_limiter()
         permit = await limiter.acquire("interactive")
-        surprises.append(permit.cancel)
+        interruptions.append(permit.cancel)
         return await send(limiter) - virtual.START
 
     assert virtual.run(main()) == 0

@@ -247,6 +247,7 @@ async def test_the_cursor_of_each_page_leads_behind_it(options):
             done += len(page.items)
             rest = cliniko.appointment_types.list(per_page=3, cursor=page.cursor, **options)
             assert names(await rest.collect()) == "abcdefg"[done:]
+        assert done == 7
 
 
 @virtually

@@ -12,6 +12,7 @@ from cliniko_async._paging.prefetch import Prefetcher
 from cliniko_async.errors import DecodingError, ServerError, UsageError
 from cliniko_async.sandbox import Sandbox
 from tests.support.clients import client_of, virtually
+from tests.support.inside import manager_of
 from tests.support.listed import TYPES, id_of, listed, names, other_tasks, pages_asked, read, settle
 from tests.support.model_api import ModelApi, things
 from tests.support.model_server import START, Model, Stored, Tape
@@ -20,7 +21,7 @@ from tests.support.virtual import run
 
 def all_connections(cliniko):
     """How many connections of a client are in use."""
-    connector = cliniko._manager.session().connector
+    connector = manager_of(cliniko).session().connector
     return sum(map(len, connector._acquired_per_host.values())) + len(connector._acquired)
 
 
@@ -120,6 +121,7 @@ async def test_leaving_a_walk_leaves_no_task_and_no_connection_behind(leave, pre
         async def leave_by_return():
             async for _ in listing:
                 return
+            pytest.fail("no record came")
 
         async def leave_by_error():
             async for _ in listing:
@@ -130,6 +132,8 @@ async def test_leaving_a_walk_leaves_no_task_and_no_connection_behind(leave, pre
             async for _ in listing:
                 assert other_tasks()
                 break
+            else:
+                pytest.fail("no record came")
         elif leave == "raise":
             with pytest.raises(RuntimeError) as kept:
                 await leave_by_error()

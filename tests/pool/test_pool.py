@@ -24,6 +24,7 @@ from cliniko_async.errors import (
 from cliniko_async.limits import SlidingWindowLimiter, shared_limiter
 from cliniko_async.sandbox import Sandbox
 from tests.support.clients import KEY, ONCE, WHO, virtually
+from tests.support.inside import accounts_in, manager_of, session_of, view_of
 from tests.support.limiting import limiter_of, now, settle_down
 from tests.support.many import ManyServer, pool_of
 from tests.support.pools import connections_in_use, tasks_of_jobs
@@ -56,11 +57,11 @@ async def finished(outcomes):
 
 async def test_it_may_be_made_outside_of_a_loop_and_opens_nothing_before_the_first_client():
     pool = await asyncio.to_thread(AccountPool, **WHO)
-    assert pool._session is None
+    assert session_of(pool) is None
     client = pool.client(KEY)
-    assert client._manager.session() is pool._session
+    assert manager_of(client).session() is session_of(pool)
     await pool.aclose()
-    assert pool._session.closed
+    assert session_of(pool).closed
 
 
 def test_no_client_is_made_outside_of_a_loop():
@@ -97,11 +98,11 @@ async def test_a_client_has_the_options_of_the_pool_unless_it_has_its_own():
     retry = RetryPolicy(attempts=2)
     async with AccountPool(**WHO, shard="au3", timeout=5, deadline=9, retry=retry, priority="bulk") as pool:
         inherited = pool.client(KEY)
-        options = inherited._view.options
+        options = view_of(inherited).options
         assert (options.timeout, options.deadline, options.retry, options.priority) == (5, 9, retry, "bulk")
         assert repr(inherited) == "Cliniko('https://api.au3.cliniko.com/v1')"
         own = pool.client(KEY, priority="interactive", base_url="http://localhost:1/v1")
-        assert (own._view.options.priority, own._view.options.timeout) == ("interactive", 5)
+        assert (view_of(own).options.priority, view_of(own).options.timeout) == ("interactive", 5)
         assert repr(own) == "Cliniko('http://localhost:1/v1')"
     async with AccountPool(**WHO, base_url="http://localhost:1/v1") as pool:
         assert "api.uk1" in repr(pool.client(KEY, shard="uk1"))
@@ -142,7 +143,7 @@ async def test_no_key_is_shown():
     async with AccountPool(**WHO) as pool:
         client = pool.client(KEY)
         assert repr(pool) == "AccountPool(connections=100, per_account=8)"
-        assert KEY not in repr((client, client._manager.limiter, vars(pool)))
+        assert KEY not in repr((client, manager_of(client).limiter, vars(pool)))
 
 
 async def test_by_default_an_account_has_the_limiter_that_the_process_shares():
@@ -162,7 +163,7 @@ async def test_all_clients_of_one_key_share_the_limiter_that_is_made_for_it():
 
     async with AccountPool(**WHO, limiter=make) as pool:
         first, second = pool.client("one"), pool.client("one").with_options(priority="bulk")
-        assert first._manager.limiter is second._manager.limiter
+        assert manager_of(first).limiter is manager_of(second).limiter
         pool.client("two")
     assert made == ["one", "two"]
 
@@ -196,7 +197,7 @@ async def test_closing_the_pool_ends_what_is_under_way_of_every_client_and_view(
         for task in tasks:
             with pytest.raises(UsageError, match="closed"):
                 await task
-        assert pool._session.closed
+        assert session_of(pool).closed
         await pool.aclose()
     assert now() < 1001
 
@@ -436,12 +437,12 @@ async def test_so_many_jobs_are_under_way_and_clients_open_and_no_more(concurren
         nonlocal most
         clients.append(cliniko)
         await asyncio.sleep(1)
-        most = max(most, sum(not client._manager.closed for client in clients))
+        most = max(most, sum(not manager_of(client).closed for client in clients))
 
     async with AccountPool(**WHO) as pool:
         assert len(await finished(pool.run(job, keys(10), concurrency=concurrency))) == 10
     assert most == min(concurrency, 10)
-    assert all(client._manager.closed for client in clients)
+    assert all(manager_of(client).closed for client in clients)
 
 
 @virtually
@@ -466,9 +467,9 @@ async def test_a_reader_that_is_slow_holds_the_jobs_back():
 @virtually
 async def test_nothing_is_kept_of_an_account_whose_outcome_was_handed_out():
     async with AccountPool(**WHO, limiter=lambda _: SlidingWindowLimiter(period=1e-9)) as pool:
-        async for _ in pool.run(_nothing, keys(300), concurrency=4):
-            assert len(pool._accounts) < 12
-            assert len(pool._managers) < 12
+        most = [max(accounts_in(pool)) async for _ in pool.run(_nothing, keys(300), concurrency=4)]
+        assert len(most) == 300
+        assert max(most) < 12
 
 
 async def _nothing(account, cliniko):
@@ -577,6 +578,8 @@ async def test_leaving_a_run_leaves_no_task_and_no_connection_behind(leave):
                     if leave == "break":
                         break
                     raise LookupError
+                else:
+                    pytest.fail("no result came")
         await settle_down()
         assert tasks_of_jobs() == []
         await settle_down()

@@ -6,7 +6,7 @@ import datetime as dt
 import inspect
 import json
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from functools import partial
 from typing import Any
 
@@ -204,7 +204,7 @@ async def test_a_stamp_at_the_edge_of_the_calendar_ends_in_an_error_of_this_libr
     page = answer(200, page_of("appointment_types", rows, total_entries=total))
     async with RawServer(page) as server, client(server) as cliniko:
         await every_use(cliniko, "appointment_types", server.base_url)
-        with suppress(PaginationError):
+        with nullcontext() if total == 2 else suppress(PaginationError):
             found = await cliniko.appointment_types.list().first()
             assert getattr(found, field).isoformat() == stamp
 

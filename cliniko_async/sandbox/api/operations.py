@@ -111,7 +111,7 @@ class Operations:
         return self.record_reply(200, table.name, record_id)
 
     def archive(self, call: OperationCall, table: Table) -> Reply:
-        """Archive a record; one that is archived already is not found."""
+        """Archive a record, or reply 404 if it is already archived."""
         values = {"archived_at": self.store.now()}
         self.store.change(table.name, self._find(call, table), values, touch=self.archiving_touches)
         return Reply(204)

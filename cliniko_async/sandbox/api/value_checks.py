@@ -22,11 +22,11 @@ _EARLIEST, _LATEST = dt.datetime(1, 1, 2, tzinfo=dt.UTC), dt.datetime(9999, 12, 
 
 
 class InvalidValue(Exception):  # noqa: N818  (it becomes the text of a reply and never leaves the sandbox)
-    """A value is not valid; the text says why."""
+    """A value is not valid; the text is the reason."""
 
 
 class NotAnObject(InvalidValue):
-    """There is a text, a number or a list in place of an object."""
+    """The value is a text, a number or a list instead of an object."""
 
 
 def check_rule(rule: Any, value: str | int) -> None:

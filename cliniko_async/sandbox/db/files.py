@@ -45,7 +45,7 @@ class FileBucket:
         return {"url": self.url, "fields": fields}
 
     def is_permitted(self, fields: dict[str, str]) -> bool:
-        """Whether form fields are exactly those of a form that was handed out."""
+        """Return whether form fields are exactly those of a form that was issued."""
         return fields == self._forms.get(fields.get("x-amz-signature", ""))
 
     def keep(self, key: str, name: str, content: bytes) -> StoredFile:

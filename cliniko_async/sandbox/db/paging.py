@@ -68,7 +68,7 @@ def order_by(pairs: QueryPairs, table: Table, unsortable: frozenset[str], salt: 
     given = dict(pairs)
     default = given.get("order", "asc")
     columns = [item.partition(":") for item in given.get("sort", "created_at").split(",")]
-    # A repeated column has no effect, and the database accepts only so many.
+    # A repeated column has no effect, and the database accepts a limited number.
     terms = {
         column: _order_term(column, direction if colon else default, table, unsortable, salt)
         for column, colon, direction in reversed(columns)

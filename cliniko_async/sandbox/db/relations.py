@@ -1,4 +1,4 @@
-"""How resources are related beyond what the library says: paths of links, lists of parents, and extra columns."""
+"""How resources are related, beyond what the library describes: paths of links, lists of parents, and extra columns."""
 
 import re
 

@@ -65,7 +65,7 @@ class Table:
 
     @property
     def stamps(self) -> tuple[str, ...]:
-        """The columns that say when a record was created and changed."""
+        """The columns for the times when a record was created and changed."""
         return tuple(name for name in ("created_at", "updated_at") if name in self.columns)
 
     @property
@@ -192,7 +192,7 @@ def _column_type(name: str, annotation: FieldAnnotation) -> ColumnType:
 def _targets(shape: _RecordShape, columns: Iterable[str], resources: Mapping[str, str]) -> dict[str, str]:
     """Return the resource that each column of ids refers to.
 
-    It is the target of the link, or what the name of the field says if no table has such records.
+    It is the target of the link, or implied by the name of the field if no table has such records.
     """
 
     def target(field: str) -> str:

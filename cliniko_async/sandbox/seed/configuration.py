@@ -239,7 +239,7 @@ def _practitioner(person: StaffMember, user: int) -> dict[str, Any]:
 
 
 def _offers() -> Iterator[tuple[OfferedService, str]]:
-    """Return services without end: first the plain ones, then each with every suffix, then all of them numbered."""
+    """Yield services endlessly: first the plain ones, then each with every suffix, then all of them numbered."""
     numbers = itertools.chain([""], map(" {}".format, itertools.count(2)))
     return (
         (service, f"{suffix}{number}".strip())

@@ -167,4 +167,4 @@ QUESTIONS: dict[str, list[dict[str, Any]]] = {
     "Objective": [{"name": "Body chart", "type": "bodycharts"}, {"name": "Range of motion", "type": "text"}],
     "Plan": [{"name": "Review on", "type": "date"}],
 }
-"""The questions of a section by its name; the empty name stands for all other sections."""
+"""The questions of a section by its name; the empty name applies to all other sections."""

@@ -17,7 +17,7 @@ async def read_body(request: web.BaseRequest) -> bytes:
     """Read a body to its end.
 
     Raises:
-        RefusedRequest: the body is too long, or is not encoded as its headers say.
+        RefusedRequest: the body is too long, or is not encoded as its headers declare.
     """
     try:
         return await request.read()

@@ -50,7 +50,7 @@ class When(TypedDict, total=False):
 
 @attrs.define(repr=False, kw_only=True)
 class Fault:
-    """A scripted fault: it tells how often it struck and can be cancelled.
+    """A scripted fault, which counts the requests it struck and can be cancelled.
 
     Attributes:
         name: what it does, for messages.
@@ -71,7 +71,7 @@ class Fault:
     hits: int = 0
 
     def __attrs_post_init__(self) -> None:
-        """Refuse what no request could match, and numbers that make no sense.
+        """Reject options that no request could match, and numbers out of range.
 
         Raises:
             ValueError: an option is out of range or of another type.
@@ -173,7 +173,7 @@ class ChangingFault(Fault):
 
 
 def require(fits: object, expected: str) -> None:
-    """Raise a ValueError that says what is expected unless an option fits."""
+    """Raise a ValueError with the expected values unless the option fits."""
     if not fits:
         raise ValueError(expected)
 

@@ -30,7 +30,7 @@ _MALFORMED = (*UNREADABLE, web.HTTPException, LookupError, RuntimeError, ValueEr
 class FileServer(FileBucket):
     """A file bucket that is served over HTTP.
 
-    `authorized` of its requests says whether a request brought credentials, which none should.
+    `authorized` of a request is True if it brought credentials, which no request should.
     """
 
     wall: Callable[[], float] = time.time
@@ -81,7 +81,7 @@ class FileServer(FileBucket):
         return Reply(200, file.content.read(), {"Content-Type": "application/octet-stream", "ETag": file.etag})
 
     async def _accept(self, request: web.BaseRequest, received: SandboxRequest) -> Reply:
-        """Accept a form with exactly the fields that were handed out, followed by the file."""
+        """Accept a form with exactly the fields that were issued, followed by the file."""
         if request.content_type != "multipart/form-data":
             return _error(412, "PreconditionFailed")
         if "content-length" not in received.headers:

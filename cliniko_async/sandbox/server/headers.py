@@ -15,7 +15,7 @@ _SHARD = re.compile(r"-\w{2}\d{1,2}\Z", re.IGNORECASE | re.ASCII)
 def received_request(request: web.BaseRequest, time: float) -> tuple[SandboxRequest, str | None]:
     """Return a request as it is recorded, and its Authorization header, which is not recorded.
 
-    The query is empty and `authorized` says whether there was an Authorization header at all.
+    The query is empty, and `authorized` is True if there was an Authorization header at all.
     """
     headers = {name.lower(): replace_invalid_utf8(value) for name, value in request.headers.items()}
     authorization = headers.pop("authorization", None)

@@ -15,7 +15,7 @@ Handler: TypeAlias = Callable[[web.BaseRequest], Awaitable[Reply | None]]
 """Returns the reply to a request, or None if it closed the connection instead."""
 
 UNREADABLE = (web.RequestPayloadError, HttpProcessingError)
-"""What aiohttp raises while it reads a body that is not encoded as its headers say."""
+"""What aiohttp raises while it reads a body that is not encoded as its headers declare."""
 
 _log = logging.getLogger("cliniko_async.sandbox")
 # Seconds that running requests have to end when the listener closes. To aiohttp, 0 means no limit.

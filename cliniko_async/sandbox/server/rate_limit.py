@@ -9,12 +9,12 @@ WindowType: TypeAlias = Literal["fixed", "sliding", "bucket"]
 
 class _Policy(Protocol):
     def admit(self, now: float) -> float | None:
-        """Return the seconds until the limit resets if a request now is one too many, otherwise None."""
+        """Return the seconds until the limit resets if a request now exceeds it, otherwise None."""
         ...
 
 
 class RateLimit:
-    """Counts requests, and says of each whether it exceeds the limit.
+    """Counts requests, and checks whether each exceeds the limit.
 
     Args:
         limit: requests allowed in a period.

@@ -7,9 +7,10 @@ sent, does not strike: it stays pending for the next request.
 """
 
 import asyncio
+import inspect
 from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
-from typing import Any, Unpack
+from typing import Any, TypeVar, Unpack
 
 import attrs
 
@@ -30,6 +31,8 @@ from .faults import (
     truncated,
 )
 
+F = TypeVar("F", bound=Callable[..., Fault])
+
 _NONE: frozenset[Stage] = frozenset()
 _WORK: frozenset[Stage] = frozenset({"work"})
 _WORK_AND_ANSWER: frozenset[Stage] = frozenset({"work", "answer"})
@@ -39,6 +42,24 @@ _STAGES_BEFORE_DROP: dict[DropPoint, frozenset[Stage]] = {
     "headers": _WORK_AND_ANSWER,
     "body": _WORK_AND_ANSWER,
 }
+
+
+_WHEN = """\
+    method: only requests with this method.
+    path: only requests whose path and query, as received, contain this text or match this pattern.
+    after: how many matching requests pass first.
+    times: the number of requests to strike, one by default; None means without end.
+    delay: seconds to wait before striking.
+
+Returns:
+    The fault, which counts what it strikes and can be cancelled.
+"""
+
+
+def _adds_fault(method: F) -> F:
+    """Append the options of `When` and the result to the docstring of a method that adds a fault."""
+    method.__doc__ = f"{inspect.getdoc(method) or ''}\n{_WHEN}"
+    return method
 
 
 class Faults:
@@ -80,6 +101,7 @@ class Faults:
                 exchange = attrs.evolve(exchange, proceed=partial(change.strike, exchange))
         return await exchange.proceed() if end is None else await end.strike(exchange)
 
+    @_adds_fault
     def status(
         self,
         status: int,
@@ -98,14 +120,6 @@ class Faults:
             headers: further headers.
             content_type: the `Content-Type` of the body.
             acted: whether the work is done first, as behind a failing proxy; False by default.
-            method: only requests with this method.
-            path: only requests whose path and query, as received, contain this text or match this pattern.
-            after: how many matching requests pass first.
-            times: the number of requests to strike, one by default; None means without end.
-            delay: seconds to wait before striking.
-
-        Returns:
-            The fault, which counts what it strikes and can be cancelled.
         """
         require(is_whole(status) and 200 <= status <= 599, "status must be from 200 to 599")
         payload = body.encode() if isinstance(body, str) else body
@@ -118,19 +132,12 @@ class Faults:
 
         return self._end(f"status {status}", act, _WORK if acted else _NONE, when)
 
+    @_adds_fault
     def throttle(self, reset: float | None = 1.0, **when: Unpack[When]) -> Fault:
         """Answer 429.
 
         Args:
             reset: seconds until the reset that `X-RateLimit-Reset` states; None sends no such header.
-            method: only requests with this method.
-            path: only requests whose path and query, as received, contain this text or match this pattern.
-            after: how many matching requests pass first.
-            times: the number of requests to strike, one by default; None means without end.
-            delay: seconds to wait before striking.
-
-        Returns:
-            The fault, which counts what it strikes and can be cancelled.
         """
         require(reset is None or is_number(reset), "reset must be a number of seconds, or None")
 
@@ -140,6 +147,7 @@ class Faults:
 
         return self._end("throttle", act, _NONE, when)
 
+    @_adds_fault
     def drop(self, at: DropPoint = "request", *, keep: float = 0.5, **when: Unpack[When]) -> Fault:
         """Close the connection.
 
@@ -147,14 +155,6 @@ class Faults:
             at: `"request"` is before the body is read and anything is done; `"answer"` after the work, before the first
                 byte of the answer; `"headers"` and `"body"` in the middle of these.
             keep: the share of the headers or of the body that is sent first, from 0 to 1.
-            method: only requests with this method.
-            path: only requests whose path and query, as received, contain this text or match this pattern.
-            after: how many matching requests pass first.
-            times: the number of requests to strike, one by default; None means without end.
-            delay: seconds to wait before striking.
-
-        Returns:
-            The fault, which counts what it strikes and can be cancelled.
         """
         require(at in _STAGES_BEFORE_DROP, f"at must be one of {', '.join(_STAGES_BEFORE_DROP)}")
         require(is_number(keep) and 0 <= keep <= 1, "keep must be a share from 0 to 1")
@@ -167,35 +167,21 @@ class Faults:
 
         return self._end(f"drop at {at}", act, _STAGES_BEFORE_DROP[at], when)
 
+    @_adds_fault
     def cut(self, keep: float = 0.5, **when: Unpack[When]) -> Fault:
         """Send only a part of the body that `Content-Length` promises, then close the connection.
 
         Args:
             keep: the share of the body, from 0 to 1.
-            method: only requests with this method.
-            path: only requests whose path and query, as received, contain this text or match this pattern.
-            after: how many matching requests pass first.
-            times: the number of requests to strike, one by default; None means without end.
-            delay: seconds to wait before striking.
-
-        Returns:
-            The fault, which counts what it strikes and can be cancelled.
         """
         return self.drop("body", keep=keep, **when)
 
+    @_adds_fault
     def raw(self, data: bytes, **when: Unpack[When]) -> Fault:
         """Send bytes in place of an answer, then close the connection.
 
         Args:
             data: the bytes.
-            method: only requests with this method.
-            path: only requests whose path and query, as received, contain this text or match this pattern.
-            after: how many matching requests pass first.
-            times: the number of requests to strike, one by default; None means without end.
-            delay: seconds to wait before striking.
-
-        Returns:
-            The fault, which counts what it strikes and can be cancelled.
         """
         require(isinstance(data, bytes), "data must be bytes")
 
@@ -206,20 +192,13 @@ class Faults:
 
         return self._end("raw", act, _NONE, when)
 
+    @_adds_fault
     def slow(self, seconds: float, *, acted: bool = True, **when: Unpack[When]) -> Fault:
         """Answer late.
 
         Args:
             seconds: how late, at least 0.
             acted: whether the work is done at once, and only its answer is late; True by default.
-            method: only requests with this method.
-            path: only requests whose path and query, as received, contain this text or match this pattern.
-            after: how many matching requests pass first.
-            times: the number of requests to strike, one by default; None means without end.
-            delay: seconds to wait before striking.
-
-        Returns:
-            The fault, which counts what it strikes and can be cancelled.
         """
         require(is_number(seconds) and seconds >= 0, "seconds must be at least 0")
 
@@ -233,20 +212,13 @@ class Faults:
 
         return self._change("slow", act, "work", when)
 
+    @_adds_fault
     def between(self, change: Callable[[], object], *, before: bool = False, **when: Unpack[When]) -> Fault:
         """Call a function while a request is handled.
 
         Args:
             change: the function to call, without arguments.
             before: whether to call it before the work; by default after it, before the answer is sent.
-            method: only requests with this method.
-            path: only requests whose path and query, as received, contain this text or match this pattern.
-            after: how many matching requests pass first.
-            times: the number of requests to strike, one by default; None means without end.
-            delay: seconds to wait before striking.
-
-        Returns:
-            The fault, which counts what it strikes and can be cancelled.
         """
         require(callable(change), "change must be a function")
 
@@ -260,20 +232,13 @@ class Faults:
 
         return self._change("between", act, "work", when)
 
+    @_adds_fault
     def edit(self, change: Callable[[Any], Any], **when: Unpack[When]) -> Fault:
         """Send what a function makes of the JSON that would have been sent.
 
         Args:
             change: takes the JSON, or bytes if the answer is not JSON. It returns another value, or bytes that are sent
                 as they are, or changes its argument and returns None.
-            method: only requests with this method.
-            path: only requests whose path and query, as received, contain this text or match this pattern.
-            after: how many matching requests pass first.
-            times: the number of requests to strike, one by default; None means without end.
-            delay: seconds to wait before striking.
-
-        Returns:
-            The fault, which counts what it strikes and can be cancelled.
         """
         require(callable(change), "change must be a function")
 

@@ -1,0 +1,44 @@
+"""What a test must see of a client or a pool that no public name shows.
+
+The rules need it: that nothing is opened before the first call, that nothing is left open or running after an error,
+that views share one session and one limiter, and that no secret is kept where a debugger would show it.
+"""
+
+from typing import Any
+
+import aiohttp
+
+from cliniko_async import AccountPool, Cliniko
+
+
+def manager_of(client: Cliniko) -> Any:
+    """What all views of a client share: the session, the limiter, the server and the credentials."""
+    return client._manager
+
+
+def view_of(client: Cliniko) -> Any:
+    """The server and the options of one view."""
+    return client._view
+
+
+def session_of(owner: Any) -> Any:
+    """The session that a client, its manager or a pool has opened; None before its first use."""
+    return (owner._manager if isinstance(owner, Cliniko) else owner)._session
+
+
+def replace_session(client: Cliniko, session: aiohttp.ClientSession) -> None:
+    """Give a client another session as its own, so that it resolves names as a test says and closes it."""
+    client._manager._session = session
+
+
+def in_progress(client: Cliniko) -> list[Any]:
+    """The calls, tasks and connections of a client that have not ended."""
+    manager = client._manager
+    session = manager._session
+    opened = session is not None and not session.closed
+    return [*manager._calls, *manager._tasks, *(session.connector._acquired if opened else ())]
+
+
+def accounts_in(pool: AccountPool) -> tuple[int, int]:
+    """How many accounts and how many clients a pool remembers."""
+    return len(pool._accounts), len(pool._managers)
