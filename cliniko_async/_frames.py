@@ -75,7 +75,7 @@ def _is_finished(frame: FrameType) -> bool:
 def hides_locals(function: Callable[P, R]) -> Callable[P, R]:
     """Decorate a function so that no error leaves it with its arguments or local variables in the traceback.
 
-    A coroutine function stays one. A call of it that is cancelled before it starts shows its arguments neither.
+    A coroutine function stays one. Its arguments stay hidden even if the call is cancelled before it starts.
     """
     is_coroutine = inspect.iscoroutinefunction(function)
 
