@@ -25,6 +25,8 @@ from tests.support.redis_server import RedisServer
 
 Connect: TypeAlias = Callable[[], AbstractAsyncContextManager[Store]]
 NO_CHECKS = list(HealthCheck)
+TURNS = 20
+"""Of the event loop, in which callers take their permits and settle those they do not want."""
 
 
 @pytest.fixture(scope="module")
@@ -65,7 +67,10 @@ async def grants(limiters: list[RateLimiter], demands: list) -> list[list[tuple[
 
 
 class InOrder:
-    """A store whose steps are taken one by one, as they were called: else its threads order those of one moment."""
+    """A store that takes the steps of one moment in the order of the calls, each when what follows the last is done.
+
+    Otherwise the time that a thread or a server needs would decide which of two processes goes first.
+    """
 
     def __init__(self, store: Store, turn: asyncio.Lock) -> None:
         self.store = store
@@ -73,6 +78,8 @@ class InOrder:
 
     async def update(self, change: Change) -> StepReply:
         async with self.turn:
+            for _ in range(TURNS):
+                await asyncio.sleep(0)
             return await self.store.update(change)
 
     async def close(self) -> None:

@@ -2,10 +2,12 @@
 
 import asyncio
 import contextlib
+import math
 import selectors
 import threading
 from collections.abc import Callable, Coroutine, Iterator
 from concurrent.futures import Executor
+from contextvars import Context
 from typing import Any, TypeVar, TypeVarTuple
 
 T = TypeVar("T")
@@ -42,7 +44,8 @@ class _VirtualSelector(selectors.DefaultSelector):
             return ready
         if timeout is None:
             raise StuckError(f"nothing happened for {_PATIENCE:g} seconds, and no timer is set")
-        self.now += timeout
+        # To the nanosecond: else the sum would depend on the timers of others that split the wait.
+        self.now = round(self.now + timeout, 9)
         return ready
 
     def _real_wait(self, timeout: float | None) -> float:
@@ -56,16 +59,26 @@ class _VirtualSelector(selectors.DefaultSelector):
 class VirtualLoop(asyncio.SelectorEventLoop):
     """A loop whose clock starts at 1000 seconds and jumps to the next timer as soon as nothing else can happen.
 
-    Time stands still while a job of an executor is under way, for ten real seconds at most.
+    Time stands still while a job of an executor is under way, for ten real seconds at most. Timers of one moment run in
+    the order in which they were set, which a heap alone does not promise.
     """
 
     def __init__(self) -> None:
         self._virtual = _VirtualSelector()
+        self._last_timers: dict[float, float] = {}
         super().__init__(self._virtual)
 
     def time(self) -> float:
         """Return the virtual time in seconds."""
         return self._virtual.now
+
+    def call_at(
+        self, when: float, callback: Callable[[*Ts], object], *args: *Ts, context: Context | None = None
+    ) -> asyncio.TimerHandle:
+        """Set a timer, behind those of the same moment by the smallest step of a float each."""
+        moment = math.nextafter(self._last_timers[when], math.inf) if when in self._last_timers else when
+        self._last_timers[when] = moment
+        return super().call_at(moment, callback, *args, context=context)
 
     @contextlib.contextmanager
     def standstill(self) -> Iterator[None]:
