@@ -112,4 +112,5 @@ async def test_at_most_six_frames_of_the_library_are_between_the_caller_and_aioh
     ):
         await client.taxes.get("1")
     ours = {code.co_qualname for code in found if Path(code.co_filename).is_relative_to(PACKAGE)}
-    assert len(ours - {"NoReplay.__call__"}) == 6
+    # The first is a middleware of aiohttp; the second hides the arguments of `get` and knows nothing of the call.
+    assert len(ours - {"NoReplay.__call__", "_await"}) == 6

@@ -241,7 +241,7 @@ async def test_a_session_that_is_given_is_used_and_stays_open():
 async def test_a_session_that_cannot_be_used_is_refused():
     for options in ({"headers": {"Authorization": "Basic key"}}, {"base_url": "http://localhost"}):
         async with aiohttp.ClientSession(**options) as session:
-            with pytest.raises(ConfigurationError, match="of its own"):
+            with pytest.raises(ConfigurationError, match="has its own"):
                 AccountPool(**WHO, session=session)
     async with aiohttp.ClientSession() as session:
         pass
