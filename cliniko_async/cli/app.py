@@ -1,0 +1,99 @@
+"""The application: its commands, and the options that every command has.
+
+To add a command, write `cli/<command>.py` with one function, and name it in `_COMMANDS`. The module is loaded when its
+command runs (and when shell completion is written), so it may import what it likes at its top. The function is:
+
+```python
+async def count(resource: ResourceName, /, *, where: Sequence[str] = (), context: Context) -> ExitCode | None:
+    \"\"\"Count the records of a resource.
+
+Args:
+        resource: What to count, such as patients.
+        where: A filter as the API writes it. Repeat it for several.
+        context: Injected.
+    \"\"\"
+    async with context.client() as cliniko:
+        ...
+```
+
+- Its docstring is the help of the command, so it is written for somebody at a clinic who never saw Python.
+- `context` gives it the client (`context.client()`), the progress display (`context.progress()`), notes on stderr
+  (`context.note(text)`) and the question before a write (`context.confirm(question)`).
+- Data goes to stdout through `output`; anything else goes to stderr.
+- It returns None or `ExitCode.OK` after success, and raises for a failure: a `ClinikoError`, an `OSError`, or a
+  `CommandError` with one line of text and an exit code. `errors` turns each into one line; nothing else prints errors.
+- While a write is under way, `context.on_interrupt` is what Ctrl-C must tell.
+"""
+
+import asyncio
+import inspect
+from collections.abc import Sequence
+from typing import Annotated
+
+from cyclopts import App, CycloptsError, Parameter
+
+from .context import CommandContext
+from .errors import CommandError, ExitCode, guarded, report
+
+_COMMANDS: dict[str, tuple[str, str]] = {
+    "list": ("list_records:list_records", "List records, such as patients."),
+    "limits": ("limits:limits", "Show how much of the request budget is used."),
+    "sandbox": ("sandbox:sandbox", "Run an invented clinic on this machine, to try things out."),
+}
+"""For each command, the module and function below this package, and the line in the list of commands."""
+
+_HELP = """Read, write and check a Cliniko account.
+
+The API key comes from CLINIKO_API_KEY, or is asked for; it is never an argument. `cliniko check` says whether it works.
+"""
+
+app = App(
+    name="cliniko",
+    help=_HELP,
+    help_format="plaintext",
+    version_flags=[],
+    help_on_error=False,
+    suppress_keyboard_interrupt=False,
+    result_action="return_value",
+)
+for _name, (_function, _summary) in _COMMANDS.items():
+    app.command(f"{__package__}.{_function}", name=_name, help=_summary)
+
+
+@app.meta.default
+def launch(
+    *tokens: Annotated[str, Parameter(show=False, allow_leading_hyphen=True)],
+    quiet: Annotated[bool, Parameter(negative="")] = False,
+    debug: Annotated[bool, Parameter(negative="")] = False,
+) -> int:
+    """Run a command.
+
+    Args:
+        tokens: The command and its arguments.
+        quiet: Show neither progress nor notes, only data and errors.
+        debug: After an error, also show where in the program it happened.
+    """
+    context = CommandContext(quiet=quiet, debug=debug)
+    return guarded(lambda: _run_command(tokens, context), context)
+
+
+def _run_command(tokens: Sequence[str], context: CommandContext) -> int:
+    command, bound, injected = app.parse_args(tokens, print_error=False, exit_on_error=False)
+    values = {"context": context} if "context" in injected else {}
+    result = command(*bound.args, **bound.kwargs, **values)
+    if inspect.iscoroutine(result):
+        result = asyncio.run(result)
+    return int(result or ExitCode.OK)
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run a command line and return its exit code.
+
+    Args:
+        arguments: The arguments after the program's name.
+    """
+    try:
+        code: int | None = app.meta(arguments, print_error=False, exit_on_error=False)
+    except CycloptsError as error:
+        return report(CommandError(str(error)), CommandContext())
+    return code or ExitCode.OK

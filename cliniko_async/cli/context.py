@@ -1,0 +1,86 @@
+"""What a command gets from the command line: the client, the progress display, notes and questions."""
+
+import sys
+from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
+
+from cyclopts import Parameter
+
+from .errors import CommandError, ExitCode
+
+if TYPE_CHECKING:
+    from contextlib import AbstractAsyncContextManager
+
+    from .. import Cliniko
+    from .progress import ProgressDisplay
+
+
+class CommandContext:
+    """The options of the command line, and what a command needs to talk to the account and the user.
+
+    Args:
+        quiet: Whether to show neither progress nor notes.
+        debug: Whether an error is followed by its traceback.
+
+    Attributes:
+        on_interrupt: The line that Ctrl-C ends with; empty for the usual one.
+    """
+
+    def __init__(self, *, quiet: bool = False, debug: bool = False) -> None:
+        self.quiet = quiet
+        self.debug = debug
+        self.on_interrupt = ""
+
+    def client(self, **options: Any) -> "AbstractAsyncContextManager[Cliniko]":  # noqa: ANN401  (those of `Cliniko`)
+        """Open the client of the account in the environment. What is missing is asked for on a terminal.
+
+        Args:
+            **options: The options of `Cliniko`, such as `priority="bulk"`.
+
+        Returns:
+            An asynchronous context manager of the client.
+
+        Raises:
+            CommandError: The key or another setting is missing or malformed.
+        """
+        from .account import open_client  # noqa: PLC0415  (loads the client)
+
+        return open_client(options)
+
+    def progress(self, *, beside_output: bool = False) -> "ProgressDisplay":
+        """Return a display of progress on stderr, which shows nothing if stderr is not a terminal.
+
+        Args:
+            beside_output: Whether the command writes to stdout meanwhile. If stdout is a terminal, nothing is shown.
+        """
+        from .progress import ProgressDisplay  # noqa: PLC0415  (loads rich)
+
+        shown = not self.quiet and sys.stderr.isatty() and not (beside_output and sys.stdout.isatty())
+        return ProgressDisplay(shown=shown)
+
+    def note(self, text: str) -> None:
+        """Write a line to stderr, unless --quiet was given.
+
+        Args:
+            text: The line.
+        """
+        if not self.quiet:
+            sys.stderr.write(f"{text}\n")
+
+    def confirm(self, question: str) -> None:
+        """Ask a question on the terminal, before something is changed.
+
+        Args:
+            question: A question to be answered with yes or no.
+
+        Raises:
+            CommandError: The answer was not yes, or there is no terminal to ask on.
+        """
+        if not sys.stdin.isatty():
+            raise CommandError("there is no terminal to ask on: add --yes to go ahead without a question")
+        sys.stderr.write(f"{question} [y/N] ")
+        sys.stderr.flush()
+        if sys.stdin.readline().strip().lower() not in {"y", "yes"}:
+            raise CommandError("nothing was sent", ExitCode.DECLINED)
+
+
+Context: TypeAlias = Annotated[CommandContext, Parameter(parse=False)]

@@ -1,0 +1,136 @@
+"""Exit codes, and the one line that each failure becomes."""
+
+import contextlib
+import enum
+import os
+import sys
+import traceback
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from cyclopts import CycloptsError
+
+if TYPE_CHECKING:
+    from .context import CommandContext
+
+
+class ExitCode(enum.IntEnum):
+    """What a command's exit code tells the script that ran it."""
+
+    OK = 0
+    """Everything was done."""
+    UNEXPECTED = 1
+    """A fault of this program: run the command again with --debug and report it."""
+    USAGE = 2
+    """The command, an option, a filter, a column or a field is wrong. Nothing was sent."""
+    NOT_FOUND = 3
+    """The record does not exist, or is archived."""
+    KEY_REFUSED = 4
+    """The API key is missing, malformed, rejected, or its user may not do this."""
+    UNAVAILABLE = 5
+    """The network, the server or the request budget stood in the way. Running it again later is safe."""
+    OUTCOME_UNKNOWN = 6
+    """A write may or may not have happened. Look before running it again."""
+    INVALID_DATA = 7
+    """The API refused what was sent, or its answer cannot be read."""
+    FILE = 8
+    """A file cannot be read or written, or the disk is full."""
+    INCOMPLETE = 9
+    """The list changed so much while it was read that records may be missing. Run it again."""
+    DECLINED = 10
+    """The question was answered with no. Nothing was sent."""
+    INTERRUPTED = 130
+    """Ctrl-C."""
+    OUTPUT_CLOSED = 141
+    """The program that read the output closed it, as head does."""
+
+
+class CommandError(Exception):
+    """A failure that needs no more than one line."""
+
+    def __init__(self, message: str, code: ExitCode = ExitCode.USAGE) -> None:
+        """Create the error.
+
+        Args:
+            message: What is wrong and what to do, in one line, without any value of a record.
+            code: The exit code.
+        """
+        super().__init__(message)
+        self.code = code
+
+
+def guarded(command: Callable[[], int], context: "CommandContext") -> int:
+    """Run a command and write its output to the end; report whatever goes wrong.
+
+    Args:
+        command: Runs the command and returns its exit code.
+        context: The options of the command line.
+
+    Returns:
+        The exit code.
+    """
+    try:
+        code = command()
+        sys.stdout.flush()
+    except (Exception, KeyboardInterrupt, SystemExit) as error:  # noqa: BLE001  (each becomes a line)
+        return report(error, context)
+    return code
+
+
+def report(error: BaseException, context: "CommandContext") -> int:
+    """Write the line for an error to stderr and return the exit code.
+
+    Args:
+        error: What a command raised.
+        context: The options of the command line.
+    """
+    line, code = describe(error)
+    if code is ExitCode.INTERRUPTED:
+        line = context.on_interrupt or line
+    if line:
+        with contextlib.suppress(OSError, ValueError):
+            if context.debug:
+                traceback.print_exception(error)
+            sys.stderr.write(f"cliniko: {' '.join(line.split())}\n")
+            sys.stderr.flush()
+    _abandon_output()
+    return code
+
+
+def describe(error: BaseException) -> tuple[str, ExitCode]:
+    """Return the line and the exit code for an error.
+
+    Args:
+        error: What a command raised.
+    """
+    if isinstance(error, CommandError):
+        return str(error), error.code
+    if isinstance(error, CycloptsError):
+        return f"{error} (cliniko --help)", ExitCode.USAGE
+    if isinstance(error, KeyboardInterrupt):
+        return "interrupted", ExitCode.INTERRUPTED
+    if isinstance(error, BrokenPipeError):
+        return "", ExitCode.OUTPUT_CLOSED
+    return _of_library(error) or _of_system(error)
+
+
+def _of_library(error: BaseException) -> tuple[str, ExitCode] | None:
+    from . import library_errors  # noqa: PLC0415  (only a failure needs the classes of the client)
+
+    return library_errors.describe(error)
+
+
+def _of_system(error: BaseException) -> tuple[str, ExitCode]:
+    if isinstance(error, OSError) and error.errno is not None:
+        name = os.fsdecode(error.filename) if isinstance(error.filename, str | bytes) else "the output"
+        return f"{name}: {os.strerror(error.errno)}", ExitCode.FILE
+    return f"unexpected {type(error).__name__}; --debug shows where", ExitCode.UNEXPECTED
+
+
+def _abandon_output() -> None:
+    """Drop what could not be written to stdout, so that the interpreter does not try, and complain, again."""
+    try:
+        sys.stdout.flush()
+    except (OSError, ValueError):
+        with contextlib.suppress(OSError, ValueError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -1,0 +1,49 @@
+"""The lines and exit codes for the errors of the client."""
+
+from .. import (
+    ClinikoError,
+    ConfigurationError,
+    DecodingError,
+    ForbiddenError,
+    InvalidRequestError,
+    LimiterUnavailableError,
+    NotFoundError,
+    OutcomeUnknownError,
+    PaginationError,
+    RateLimitedError,
+    ResponseError,
+    ServerError,
+    TransportError,
+    UnauthorizedError,
+)
+from .errors import ExitCode
+
+_AGAIN = "it is safe to run the command again"
+
+_LINES: tuple[tuple[type[ClinikoError], ExitCode, str], ...] = (
+    (NotFoundError, ExitCode.NOT_FOUND, "if it is archived, add --archived include"),
+    (UnauthorizedError, ExitCode.KEY_REFUSED, "check CLINIKO_API_KEY; `cliniko check` says more"),
+    (ForbiddenError, ExitCode.KEY_REFUSED, "an administrator can change the user's role in Cliniko"),
+    (RateLimitedError, ExitCode.UNAVAILABLE, "another program uses the same budget; wait a minute"),
+    (ServerError, ExitCode.UNAVAILABLE, _AGAIN),
+    (TransportError, ExitCode.UNAVAILABLE, f"{_AGAIN}; `cliniko check` says more"),
+    (LimiterUnavailableError, ExitCode.UNAVAILABLE, ""),
+    (OutcomeUnknownError, ExitCode.OUTCOME_UNKNOWN, "look whether it was done before you run it again"),
+    (PaginationError, ExitCode.INCOMPLETE, "records may be missing; run it again"),
+    (DecodingError, ExitCode.INVALID_DATA, ""),
+    (ConfigurationError, ExitCode.KEY_REFUSED, "`cliniko check` says more"),
+    (InvalidRequestError, ExitCode.USAGE, ""),
+    (ResponseError, ExitCode.INVALID_DATA, ""),
+)
+
+
+def describe(error: BaseException) -> tuple[str, ExitCode] | None:
+    """Return the line and the exit code for an error of the client, or None for any other error.
+
+    Args:
+        error: What a command raised.
+    """
+    for kind, code, hint in _LINES:
+        if isinstance(error, kind):
+            return "; ".join(filter(None, (str(error), hint))), code
+    return None

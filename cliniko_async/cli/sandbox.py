@@ -1,0 +1,37 @@
+"""`cliniko sandbox`: an invented clinic on this machine."""
+
+import asyncio
+import contextlib
+import signal
+
+from ..sandbox import Sandbox
+from .output import write_lines
+
+
+async def sandbox(*, port: int = 8321, seed: int = 1) -> None:
+    """Run an invented clinic on this machine, to try things out.
+
+    It prints the settings for another terminal, and runs until Ctrl-C. Nothing leaves this machine.
+
+    Args:
+        port: The port to listen on; 0 means any free port.
+        seed: Another number invents another clinic.
+    """
+    stop = asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        # Where the loop cannot handle signals, Ctrl-C raises a KeyboardInterrupt.
+        with contextlib.suppress(NotImplementedError):
+            asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    async with Sandbox(port=port, seed=seed) as clinic:
+        write_lines(
+            [
+                "Type this in another terminal, then for example: cliniko list patients",
+                "",
+                f"export CLINIKO_BASE_URL={clinic.base_url}",
+                f"export CLINIKO_API_KEY={clinic.api_key}",
+                "export CLINIKO_CONTACT_EMAIL=me@example.com",
+                "",
+                "Ctrl-C stops it.",
+            ]
+        )
+        await stop.wait()
