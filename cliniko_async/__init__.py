@@ -15,7 +15,21 @@ from typing import TYPE_CHECKING
 from ._spelling import did_you_mean as _did_you_mean
 from .resources._names import NAMES as _RESOURCE_NAMES
 
-_MODULES = ("changes", "client", "cursors", "errors", "fields", "filters", "limits", "links", "pagination", "pool")
+__version__ = "0.1.0"
+
+_MODULES = (
+    "changes",
+    "client",
+    "cursors",
+    "errors",
+    "fields",
+    "filters",
+    "limits",
+    "links",
+    "pagination",
+    "pool",
+    "rows",
+)
 """The public modules that are attributes of the package."""
 
 _NAMES: dict[str, tuple[str, ...]] = {
@@ -54,6 +68,7 @@ _NAMES: dict[str, tuple[str, ...]] = {
     "links": ("Link", "ListLink"),
     "pagination": ("Page", "Paginator"),
     "pool": ("AccountPool", "AccountResult"),
+    "rows": ("columns", "row"),
 }
 """The public names that no resource file defines, by module. `make docs` also writes `__init__.pyi` from them."""
 

@@ -10,6 +10,7 @@ from . import limits as limits
 from . import links as links
 from . import pagination as pagination
 from . import pool as pool
+from . import rows as rows
 from ._files.download import Download
 from ._files.source import FileSource
 from ._http.retry import RetryPolicy
@@ -394,6 +395,12 @@ from .resources.user import (
     UserPhoneNumber,
     Users,
 )
+from .rows import (
+    columns,
+    row,
+)
+
+__version__: str
 
 __all__ = [
     "AccountPool",
@@ -672,8 +679,10 @@ __all__ = [
     "User",
     "UserPhoneNumber",
     "Users",
+    "columns",
     "configure_converter",
     "from_dict",
+    "row",
     "to_dict",
     "to_json",
 ]

@@ -24,7 +24,7 @@ LAYERS = (
     {"fields"},
     {"cursors", "limits"},
     {"_records"},
-    {"_paging"},
+    {"_paging", "rows"},
     {"pagination"},
     {"changes"},
     {"_http"},

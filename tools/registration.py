@@ -137,6 +137,8 @@ def _stub(files: list[ResourceFile]) -> Iterator[str]:
     for module in sorted(names):
         yield from _import(module, names[module])
     yield ""
+    yield "__version__: str"
+    yield ""
     yield "__all__ = ["
     yield from (f'    "{name}",' for name in sorted(name for each in names.values() for name in each))
     yield "]"

@@ -14,7 +14,7 @@ from .._messages import as_object
 from ..errors import DecodingError
 from ..fields import Deprecated, Digits, MaxLength, MinLength, Pattern, Range, Rule
 from .converter import from_dict, to_dict
-from .record import attrs_classes, is_union
+from .record import attrs_classes, is_union, variants_of
 
 T = TypeVar("T")
 
@@ -124,8 +124,7 @@ def _bounds(rule: Range) -> dict[str, Any]:
 def json_schema_of(cls: type) -> dict[str, Any]:
     """Return the JSON schema of a record, with its links and parts inlined; for a union, `anyOf` its variants."""
     if is_union(cls):
-        variants: list[type] = cls.__subclasses__()
-        schemas = [json_schema_of(variant) for variant in variants]
+        schemas = [json_schema_of(variant) for variant in variants_of(cls)]
         return {"title": cls.__name__, "description": inspect.getdoc(cls), "anyOf": schemas}
     _, components = msgspec.json.schema_components([cls], schema_hook=_TIMES.__getitem__)
     for part in _parts(cls):

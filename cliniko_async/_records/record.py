@@ -118,6 +118,13 @@ def is_union(cls: type) -> bool:
     return "variant" in vars(cls)
 
 
+def variants_of(cls: type) -> list[type]:
+    """Return the variants of a union, in the order of their definition."""
+    # For slots, attrs replaces a class. The original is a subclass, too, until it is collected.
+    subclasses: list[type] = cls.__subclasses__()
+    return [each for each in subclasses if "__attrs_attrs__" in vars(each)]
+
+
 def variant_of(cls: type, found: Mapping[str, Any]) -> type:
     """Return the variant of an API object, chosen by its keys."""
     variant: Callable[[Mapping[str, Any]], type] = vars(cls)["variant"].__func__

@@ -10,7 +10,19 @@ import attrs
 import cliniko_async
 from cliniko_async.resources._registry import RESOURCES, resource_class
 
-MODULES = ("changes", "cursors", "errors", "fields", "filters", "limits", "links", "pagination", "pool", "sandbox")
+MODULES = (
+    "changes",
+    "cursors",
+    "errors",
+    "fields",
+    "filters",
+    "limits",
+    "links",
+    "pagination",
+    "pool",
+    "rows",
+    "sandbox",
+)
 
 
 def public_objects() -> dict[str, Any]:
