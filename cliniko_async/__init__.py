@@ -29,6 +29,9 @@ _MODULES = (
     "pagination",
     "pool",
     "rows",
+    "observers",
+    "pagination",
+    "pool",
 )
 """The public modules that are attributes of the package."""
 

@@ -8,6 +8,7 @@ from . import fields as fields
 from . import filters as filters
 from . import limits as limits
 from . import links as links
+from . import observers as observers
 from . import pagination as pagination
 from . import pool as pool
 from . import rows as rows

@@ -162,6 +162,11 @@ class Server(msgspec.Struct, frozen=True):
 
     base_url: str
 
+    @property
+    def base_path(self) -> str:
+        """The path of the base URL, without a slash at its end."""
+        return URL(self.base_url, encoded=True).raw_path.rstrip("/")
+
     def url(self, path: str) -> str:
         """Return the URL of a path below the base path."""
         return self.base_url + path

@@ -15,6 +15,7 @@ import msgspec
 from ._frames import HiddenLocals, hides_locals
 from ._http.config import base_url_for, checked_key, user_agent
 from ._http.rate_limit import RateLimited
+from ._http.reporter import Reporter, checked_observers
 from ._http.retry import Retrying, RetryPolicy, check_seconds
 from ._http.session import OnePerProcess, SessionManager
 from ._http.transport import AiohttpTransport
@@ -23,6 +24,7 @@ from ._spelling import did_you_mean
 from .errors import ConfigurationError, InvalidRequestError
 from .limits import Limits, Priority, RateLimiter, shared_limiter
 from .links import Link, ListLink
+from .observers import Observer
 from .pagination import Paginator
 from .resources._attributes import ResourceAttributes
 from .resources._base import AnyResource, Resource
@@ -71,6 +73,7 @@ class _Options:
     deadline: float | None = attrs.field(validator=attrs.validators.optional(check_seconds))
     retry: RetryPolicy = attrs.field(validator=_retry_policy)
     priority: Priority = attrs.field(validator=_known_priority)
+    observers: tuple[Observer, ...] = attrs.field(converter=checked_observers)
 
 
 class _View:
@@ -83,8 +86,10 @@ class _View:
         self.account = manager.account
         self.unsortable = manager.unsortable
         transport = AiohttpTransport(manager.session, manager.credentials, options.timeout)
-        limited = RateLimited(transport, manager.limiter, options.priority)
-        self.send = Retrying(limited, options.retry, manager, options.deadline).send
+        reporter = Reporter(manager.server, options.priority, options.observers)
+        limited = RateLimited(transport, manager.limiter, options.priority, reporter)
+        self.send = Retrying(limited, options.retry, manager, options.deadline, reporter).send
+        self._reporter = reporter
         self.spawn = manager.spawn
 
     @property
@@ -93,7 +98,7 @@ class _View:
 
         each = self.options
         options = FileStoreOptions(each.timeout, each.deadline, each.retry, each.priority)
-        return FileStore(self._manager, options)
+        return FileStore(self._manager, options, self._reporter)
 
 
 class Cliniko(ResourceAttributes, OnePerProcess):
@@ -120,6 +125,7 @@ class Cliniko(ResourceAttributes, OnePerProcess):
         rate_limiter: The rate limiter. None, the default, uses the one that all clients of this process with the same
             base URL and key share.
         priority: "interactive", the default, or "bulk", which waits for interactive requests.
+        observers: Functions that are called with each event of `cliniko_async.observers`; none by default.
 
     Raises:
         ConfigurationError: A key, name, URL or option is invalid.
@@ -140,11 +146,12 @@ class Cliniko(ResourceAttributes, OnePerProcess):
         retry: RetryPolicy = _RETRY,
         rate_limiter: RateLimiter | None = None,
         priority: Priority = "interactive",
+        observers: Iterable[Observer] = (),
     ) -> None:
         """Create the client. No connection is opened before the first request."""
         try:
             with HiddenLocals():
-                options = _Options(timeout, deadline, retry, priority)
+                options = _Options(timeout, deadline, retry, priority, observers)
                 credentials = Credentials(checked_key(api_key), user_agent(app_name, contact_email))
                 server = Server(base_url_for(api_key, shard, base_url))
                 limiter = shared_limiter(server.base_url, api_key) if rate_limiter is None else rate_limiter

@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING, Self, TypedDict, TypeVar, Unpack
 from weakref import WeakSet
@@ -22,6 +22,7 @@ from ._spelling import did_you_mean
 from .client import Cliniko
 from .errors import ConfigurationError, InvalidRequestError, UsageError
 from .limits import Priority, RateLimiter, SlidingWindowLimiter
+from .observers import Observer
 
 if TYPE_CHECKING:
     from ._http.session import SessionManager
@@ -40,6 +41,7 @@ class ClientOptions(TypedDict, total=False):
     deadline: float | None
     retry: RetryPolicy
     priority: Priority
+    observers: Iterable[Observer]
 
 
 class AccountPool(OnePerProcess):
@@ -69,6 +71,7 @@ class AccountPool(OnePerProcess):
         deadline: the longest that a call takes, waits and retries included, in seconds; None means no limit.
         retry: which failures are retried, and how often.
         priority: the priority of requests, `"interactive"` or `"bulk"`.
+        observers: functions that are called with each event of `cliniko_async.observers`.
 
     Raises:
         ConfigurationError: an option is not valid.
@@ -118,6 +121,8 @@ class AccountPool(OnePerProcess):
             deadline: the longest that a call takes, waits and retries included, in seconds; None means no limit.
             retry: which failures are retried, and how often.
             priority: the priority of requests, `"interactive"` or `"bulk"`.
+            observers: functions that are called with each event of `cliniko_async.observers`.
+        observers: functions that are called with each event of `cliniko_async.observers`.
 
         Returns:
             A client, to be closed like any other; closing the pool closes those that are still open.
@@ -139,7 +144,14 @@ class AccountPool(OnePerProcess):
                 merged = _merged(self._options, options)
                 base_url = base_url_for(checked_key(api_key), merged.get("shard"), merged.get("base_url"))
                 account = self._accounts.get(base_url, api_key)
-                client = PooledClient(api_key, session=session, rate_limiter=account, **self._who, **merged)
+                client = PooledClient(
+                    api_key,
+                    app_name=self._who["app_name"],
+                    contact_email=self._who["contact_email"],
+                    session=session,
+                    rate_limiter=account,
+                    **merged,
+                )
         finally:
             del api_key
         self._managers.add(client.manager)

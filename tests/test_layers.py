@@ -23,6 +23,7 @@ LAYERS = (
     {"filters"},
     {"fields"},
     {"cursors", "limits"},
+    {"observers"},
     {"_records"},
     {"_paging", "rows"},
     {"pagination"},

@@ -14,6 +14,7 @@ from .._frames import HiddenLocals
 from .._http.aiohttp_internals import NoReplay, middlewares_of
 from .._http.attempt import Attempt, Outcome, Transport
 from .._http.rate_limit import RateLimited
+from .._http.reporter import Reported, Reporter
 from .._http.retry import Retrying, RetryPolicy, classify, cut_short, error_of
 from .._http.session import SessionManager
 from .._http.transport import CONNECT_SHARE, FAILURES, failure_of
@@ -44,10 +45,11 @@ class FileStoreOptions(msgspec.Struct, frozen=True):
 class FileStore:
     """Uploads and downloads files."""
 
-    def __init__(self, manager: SessionManager, options: FileStoreOptions) -> None:
+    def __init__(self, manager: SessionManager, options: FileStoreOptions, reporter: Reporter) -> None:
         """Create the file store of a client."""
         self._manager = manager
         self._options = options
+        self._reporter = reporter
 
     async def keep(self, new_form: Callable[[], Awaitable[Form]], upload: Upload, source: Source) -> str:
         """Post a file, with a new form for each attempt, and return its URL for the API.
@@ -61,9 +63,9 @@ class FileStore:
         while True:
             number += 1
             form = await new_form()
-            attempt = Attempt(FileRequest("POST", self._checked(form.url)), number, started=True)
+            attempt = self._reporter.call_started(FileRequest("POST", self._checked(form.url)), number)
             await source.start()
-            outcome = await self._post(attempt, Multipart(form.fields, upload.filename, source))
+            outcome = await self._reported_post(attempt, Multipart(form.fields, upload.filename, source))
             if isinstance(outcome, Response) and 200 <= outcome.status < 300:
                 return _joined(form.url, _key(attempt.request, outcome))
             passing = classify(attempt.request, outcome) == "retry" and not attempt.hopeless
@@ -112,10 +114,10 @@ class FileStore:
     def _sender(self, opening: "_Opening") -> Retrying:
         options = self._options
         # Requests to the store do not count against the rate limit of the API.
-        inner: Transport = opening
+        inner: Transport = Reported(opening, self._reporter)
         if opening.keyed:
-            inner = RateLimited(opening, self._manager.limiter, options.priority)
-        return Retrying(inner, options.retry, self._manager, options.deadline)
+            inner = RateLimited(opening, self._manager.limiter, options.priority, self._reporter)
+        return Retrying(inner, options.retry, self._manager, options.deadline, self._reporter)
 
     def _target(self, error: ResponseError) -> Request:
         """Return the request for the target of a redirect, or re-raise the error if it is not a redirect."""
@@ -152,7 +154,19 @@ class FileStore:
             raise DecodingError(["the location of the file does not start with https"], request=request)
         return url
 
+    async def _reported_post(self, attempt: Attempt, body: Multipart) -> Outcome:
+        outcome: Outcome | None = None
+        self._reporter.attempt_started(attempt)
+        try:
+            outcome = await self._post(attempt, body)
+            return outcome
+        finally:
+            self._reporter.attempt_ended(attempt, outcome)
+            self._reporter.call_ended(attempt, outcome)
+            outcome = None  # Its traceback will keep this frame.
+
     async def _post(self, attempt: Attempt, body: Multipart) -> Outcome:
+        attempt.started = True
         seconds = self._options.timeout
         scope: asyncio.Timeout | None = None
         try:

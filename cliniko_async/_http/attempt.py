@@ -12,6 +12,13 @@ Outcome: TypeAlias = Response | TransportError
 """How an attempt ended: with a response of any status, or without a complete response."""
 
 
+class Call(msgspec.Struct, frozen=True):
+    """The call that an attempt belongs to: its number in this process, and when it began, by the event loop's time."""
+
+    number: int = 0
+    began: float = 0.0
+
+
 class Attempt(RedactedRepr, msgspec.Struct):
     """An attempt and its progress, which stays available if the call is interrupted."""
 
@@ -28,6 +35,11 @@ class Attempt(RedactedRepr, msgspec.Struct):
     """The status of the response, once its headers have arrived."""
     hopeless: bool = False
     """Whether every further attempt would fail too, because the server's certificate was rejected."""
+    call: Call = Call()
+    began: float = 0.0
+    """When it was sent, by the event loop's time."""
+    waited: float = 0.0
+    """Seconds for which it waited for its permit."""
 
     @property
     def count(self) -> int:
@@ -37,7 +49,8 @@ class Attempt(RedactedRepr, msgspec.Struct):
     def next(self, outcome: Outcome) -> "Attempt":
         """Return the next attempt, given the outcome of this one."""
         acted = outcome.sent if isinstance(outcome, TransportError) else outcome.status != 429
-        return Attempt(self.request, self.number + 1, self.deadline, may_be_done=self.may_be_done or acted)
+        may_be_done = self.may_be_done or acted
+        return Attempt(self.request, self.number + 1, self.deadline, may_be_done=may_be_done, call=self.call)
 
 
 class Transport(Protocol):

@@ -1,6 +1,6 @@
 """Rate limiting: a permit for each attempt, and the pauses that the server requests."""
 
-import logging
+import asyncio
 import random
 import time
 from collections.abc import Callable
@@ -8,8 +8,7 @@ from collections.abc import Callable
 from .._messages import Response, date_of
 from ..limits import Priority, RateLimiter
 from .attempt import Attempt, Outcome, Transport
-
-logger = logging.getLogger("cliniko_async")
+from .reporter import Reporter
 
 _RESET_SLACK = 1.0
 """Seconds: `Date` and `X-RateLimit-Reset` are whole seconds, so the reset may come up to one second later."""
@@ -19,7 +18,13 @@ class RateLimited:
     """Takes a permit for each attempt, and pauses the limiter after a 429."""
 
     def __init__(
-        self, inner: Transport, limiter: RateLimiter, priority: Priority, *, wall: Callable[[], float] = time.time
+        self,
+        inner: Transport,
+        limiter: RateLimiter,
+        priority: Priority,
+        reporter: Reporter,
+        *,
+        wall: Callable[[], float] = time.time,
     ) -> None:
         """Create the wrapper.
 
@@ -27,30 +32,33 @@ class RateLimited:
             inner: sends an attempt that has a permit.
             limiter: grants the permits.
             priority: the priority of the permits.
+            reporter: is told of permits, attempts and pauses.
             wall: returns the Unix time; used if the response has no `Date`.
         """
         self._inner = inner
         self._limiter = limiter
         self._priority: Priority = priority
+        self._reporter = reporter
         self._wall = wall
 
     async def send(self, attempt: Attempt) -> Outcome:
         """Wait for a permit, send the attempt, and settle the permit according to the outcome."""
+        asked_at = asyncio.get_running_loop().time()
         permit = await (attempt.deadline or self._limiter).acquire(self._priority)
-        answered = False
+        self._reporter.permit_granted(attempt, asked_at)
+        ended: Outcome | None = None
         try:
-            outcome = await self._inner.send(attempt)
-            answered = isinstance(outcome, Response)
+            ended = outcome = await self._inner.send(attempt)
         finally:
-            if answered:
+            if isinstance(ended, Response):
                 permit.complete()
             elif attempt.sent:
                 permit.abandon()
             else:
                 permit.cancel()
+            self._reporter.attempt_ended(attempt, ended)
         if isinstance(outcome, Response) and outcome.status == 429:
-            paused = self._limiter.pause(self._until_reset(outcome))
-            logger.info("%r answered 429: every request waits for %.1f s", attempt.request, paused)
+            self._reporter.requests_paused(attempt, self._limiter.pause(self._until_reset(outcome)))
         return outcome
 
     def _until_reset(self, response: Response) -> float | None:

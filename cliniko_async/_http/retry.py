@@ -1,7 +1,6 @@
 """Retries: a pure policy, and the wrapper that applies it within a deadline."""
 
 import asyncio
-import logging
 import random
 from collections.abc import Callable
 from typing import Literal, TypeAlias
@@ -24,9 +23,8 @@ from ..errors import (
 from .attempt import Attempt, Outcome, Transport
 from .deadline import UnmeetableDeadlineError
 from .rate_limit import retry_after
+from .reporter import Reporter
 from .session import SessionManager
-
-logger = logging.getLogger("cliniko_async")
 
 Verdict: TypeAlias = Literal["done", "retry", "refused", "outcome_unknown", "unreadable"]
 _UNKNOWN = "{}: it may have been done, so look before you send it again"
@@ -124,6 +122,7 @@ class Retrying:
         policy: RetryPolicy,
         manager: SessionManager,
         deadline: float | None,
+        reporter: Reporter,
         *,
         uniform: Callable[[float, float], float] = random.uniform,
     ) -> None:
@@ -134,19 +133,22 @@ class Retrying:
             policy: the number of attempts and the waits between them.
             manager: ends the call when the client is closed.
             deadline: seconds for a whole call; None for no limit.
+            reporter: is told of calls and retries.
             uniform: returns a random number between two bounds.
         """
         self._inner = inner
         self._policy = policy
         self._manager = manager
         self._deadline = deadline
+        self._reporter = reporter
         self._uniform = uniform
 
     async def send(self, request: Request) -> Response:
         """Return the response if the request succeeded, otherwise raise its error."""
-        attempt = Attempt(request)
+        attempt = self._reporter.call_started(request)
         scope: asyncio.Timeout | None = None
         outcome: Outcome | None = None
+        result: Response | ClinikoError | None = None
         try:
             async with self._manager.call(self._deadline) as scope:
                 attempt.deadline = self._manager.deadline(scope)
@@ -165,12 +167,13 @@ class Retrying:
             result = cut_short(attempt, closed=self._manager.closed)
         finally:
             outcome = scope = None  # They refer to the error, whose traceback keeps this frame.
-        if isinstance(result, Response):
-            return result
-        try:
-            raise result
-        finally:
-            del result
+            self._reporter.call_ended(attempt, result)
+        if isinstance(result, ClinikoError):
+            try:
+                raise result
+            finally:
+                del result
+        return result  # pyright: ignore[reportReturnType]  # It cannot be None: an exception has left by now.
 
     def _result(self, attempt: Attempt, outcome: Outcome) -> Response | ClinikoError | None:
         """Return the final result of a call, or None if the request should be sent again."""
@@ -186,12 +189,10 @@ class Retrying:
     async def _wait(self, attempt: Attempt, outcome: Outcome) -> None:
         """Wait before the next attempt, except after a 429, when the limiter makes every caller wait."""
         if _has_status(outcome, 429):
+            self._reporter.retry_scheduled(attempt, outcome, 0.0)
             return
         seconds = self._policy.wait(attempt.number, outcome, self._uniform)
-        why = outcome.status if isinstance(outcome, Response) else type(outcome).__name__
-        logger.info(
-            "%r: attempt %d ended with %s, the next one in %.2f s", attempt.request, attempt.number, why, seconds
-        )
+        self._reporter.retry_scheduled(attempt, outcome, seconds)
         await asyncio.sleep(seconds)
 
 

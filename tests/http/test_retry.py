@@ -16,8 +16,9 @@ from hypothesis import strategies as st
 from cliniko_async import RetryPolicy
 from cliniko_async._http.attempt import Attempt
 from cliniko_async._http.rate_limit import RateLimited
+from cliniko_async._http.reporter import Reporter
 from cliniko_async._http.retry import Retrying, classify
-from cliniko_async._messages import Request, Response
+from cliniko_async._messages import Request, Response, Server
 from cliniko_async.errors import (
     ConfigurationError,
     DeadlineExceededError,
@@ -36,6 +37,7 @@ from tests.support.inside import manager_of
 from tests.support.raw_server import RawServer, answer, free_port, raw, silence
 
 GET = Request("GET", "https://x.example/v1/patients/1?q=name")
+SILENT = Reporter(Server("https://x.example/v1"), "interactive", ())
 HTML = b"<html><body>502 Bad Gateway</body></html>"
 
 
@@ -89,7 +91,7 @@ class TestThePolicy:
 
         async with RawServer() as server, client_of(server) as client:
             policy = RetryPolicy(attempts=5, wait_initial=1, wait_max=3)
-            retrying = Retrying(Broken(), policy, manager_of(client), None, uniform=uniform)
+            retrying = Retrying(Broken(), policy, manager_of(client), None, SILENT, uniform=uniform)
             began = now()
             with pytest.raises(ServerError):
                 await retrying.send(GET)
@@ -220,7 +222,7 @@ class TestTooManyRequests:
 
     @given(st.text(alphabet=st.characters(codec="latin-1"), max_size=40), st.text(max_size=30))
     def test_no_header_however_odd_raises_anything(self, date, reset):
-        limited = RateLimited(None, SlidingWindowLimiter(), "interactive", wall=lambda: 1_700_000_000)
+        limited = RateLimited(None, SlidingWindowLimiter(), "interactive", SILENT, wall=lambda: 1_700_000_000)
         for headers in ({"Date": date, "X-RateLimit-Reset": "1700000000"}, {"X-RateLimit-Reset": reset}):
             seconds = limited._until_reset(Response(429, headers, b""))
             assert seconds is None or 2 <= seconds <= 122
@@ -526,14 +528,14 @@ async def test_a_transport_error_of_a_call_that_has_no_deadline_passes_as_it_is(
             raise TimeoutError("of somebody else")
 
     async with RawServer() as server, client_of(server) as client:
-        retrying = Retrying(Odd(), ONCE, manager_of(client), 50)
+        retrying = Retrying(Odd(), ONCE, manager_of(client), 50, SILENT)
         with pytest.raises(TimeoutError, match="of somebody else"):
             await retrying.send(GET)
 
 
 def test_the_jitter_spreads_the_herd():
     """Two waits behind one 429 are hardly ever the same."""
-    limited = RateLimited(None, SlidingWindowLimiter(), "interactive", wall=lambda: 0)
+    limited = RateLimited(None, SlidingWindowLimiter(), "interactive", SILENT, wall=lambda: 0)
     random.seed(4)
     waits = {limited._until_reset(Response(429, {"X-RateLimit-Reset": "9"}, b"")) for _ in range(50)}
     assert len(waits) == 50

@@ -1,0 +1,239 @@
+"""Tells the log and the observers what happens to each call."""
+
+import asyncio
+import itertools
+import logging
+import re
+import sys
+from collections.abc import Iterable
+from typing import Any
+
+from yarl import URL
+
+from .._messages import FileRequest, Request, Response, Server
+from ..errors import ClinikoError, ConfigurationError
+from ..limits import Priority
+from ..observers import (
+    AttemptEnded,
+    CallEnded,
+    CallStarted,
+    Event,
+    Observer,
+    PermitGranted,
+    RequestsPaused,
+    RetryScheduled,
+)
+from .attempt import Attempt, Call, Outcome, Transport
+
+logger = logging.getLogger("cliniko_async")
+
+_numbers = itertools.count(1)
+_NUMBER = re.compile(r"\d+", re.ASCII)
+_WORD = re.compile(r"[a-z_]{1,60}")
+
+
+def checked_observers(observers: Iterable[Observer]) -> tuple[Observer, ...]:
+    """Return the observers of a client.
+
+    Raises:
+        ConfigurationError: they are not functions.
+    """
+    found: tuple[Any, ...] = tuple(observers) if isinstance(observers, Iterable) else (None,)
+    if not all(map(callable, found)):
+        raise ConfigurationError("observers must be functions that take an event, in a list or tuple")
+    return found
+
+
+def target_of(request: Request, server: Server) -> tuple[str, str]:
+    """Return the base URL of a request and the path below it, without ids and names."""
+    if isinstance(request, FileRequest) or server.own(request.url) is None:
+        return str(URL(request.url, encoded=True).origin()), ""
+    path = request.path.removeprefix(server.base_path)
+    return server.base_url, "/".join(map(_without_id, path.split("/")))
+
+
+def _without_id(segment: str) -> str:
+    if not segment or _WORD.fullmatch(segment):
+        return segment
+    # Anything else in a path that a caller wrote could be a name.
+    return "{id}" if _NUMBER.fullmatch(segment) else "{other}"
+
+
+class Reporter:
+    """Writes the log lines of calls, and tells the observers; costs next to nothing if there are none."""
+
+    def __init__(self, server: Server, priority: Priority, observers: tuple[Observer, ...]) -> None:
+        """Create the reporter of one view of a client.
+
+        Args:
+            server: the server of the API.
+            priority: the priority of the calls.
+            observers: receive each event.
+        """
+        self._server = server
+        self._priority: Priority = priority
+        self._observers = observers
+
+    def call_started(self, request: Request, number: int = 1) -> Attempt:
+        """Return the first attempt of a call that begins now, with the number that errors count from."""
+        attempt = Attempt(request, number, call=Call(next(_numbers), _now()))
+        if self._observers:
+            base_url, route = target_of(request, self._server)
+            self._tell(
+                CallStarted(
+                    call=attempt.call.number,
+                    method=request.method,
+                    server=base_url,
+                    route=route,
+                    priority=self._priority,
+                )
+            )
+        return attempt
+
+    def permit_granted(self, attempt: Attempt, asked_at: float) -> None:
+        """Report that an attempt, which asked for a permit at a time of the event loop, is about to be sent."""
+        self.attempt_started(attempt)
+        attempt.waited = attempt.began - asked_at
+        if self._observers:
+            self._tell(
+                PermitGranted(
+                    call=attempt.call.number, attempt=attempt.number, priority=self._priority, seconds=attempt.waited
+                )
+            )
+
+    def attempt_started(self, attempt: Attempt) -> None:
+        """Record that an attempt is about to be sent."""
+        attempt.began = _now()
+
+    def attempt_ended(self, attempt: Attempt, outcome: Outcome | None) -> None:
+        """Report how an attempt ended: None if it is ending with an exception."""
+        logs = logger.isEnabledFor(logging.DEBUG)
+        if not logs and not self._observers:
+            return
+        seconds = _now() - attempt.began
+        status, error = _ending(outcome)
+        request = attempt.request
+        if logs:
+            self._log_attempt(attempt, status, error, seconds)
+        if self._observers:
+            base_url, route = target_of(request, self._server)
+            self._tell(
+                AttemptEnded(
+                    call=attempt.call.number,
+                    attempt=attempt.number,
+                    method=request.method,
+                    server=base_url,
+                    route=route,
+                    status=status,
+                    error=error,
+                    seconds=seconds,
+                    waited=attempt.waited,
+                )
+            )
+
+    def _log_attempt(self, attempt: Attempt, status: int | None, error: str | None, seconds: float) -> None:
+        values = _values(attempt, status=status, ms=round(seconds * 1000, 1), waited_ms=round(attempt.waited * 1000, 1))
+        logger.debug(
+            "%r: %s in %.1f ms (attempt %d, waited %.1f ms for a permit)",
+            attempt.request,
+            status or error,
+            values["ms"],
+            attempt.number,
+            values["waited_ms"],
+            extra=values,
+        )
+
+    def retry_scheduled(self, attempt: Attempt, outcome: Outcome, seconds: float) -> None:
+        """Report that another attempt follows after some seconds."""
+        status, error = _ending(outcome)
+        reason = str(status or error)
+        if status != 429:  # The pause has its own line.
+            logger.info(
+                "%r: attempt %d ended with %s, the next one in %.2f s",
+                attempt.request,
+                attempt.number,
+                reason,
+                seconds,
+                extra=_values(attempt, status=status, delay_ms=round(seconds * 1000, 1)),
+            )
+        if self._observers:
+            self._tell(RetryScheduled(call=attempt.call.number, attempt=attempt.number, reason=reason, seconds=seconds))
+
+    def requests_paused(self, attempt: Attempt, seconds: float) -> None:
+        """Report that a 429 pauses every request for some seconds."""
+        logger.info(
+            "%r answered 429: every request waits for %.1f s",
+            attempt.request,
+            seconds,
+            extra=_values(attempt, status=429, delay_ms=round(seconds * 1000, 1)),
+        )
+        if self._observers:
+            self._tell(RequestsPaused(call=attempt.call.number, seconds=seconds))
+
+    def call_ended(self, attempt: Attempt, result: Response | ClinikoError | None) -> None:
+        """Report how a call ended: None if it is ending with an exception that is not among its results."""
+        if not self._observers:
+            return
+        request, status = attempt.request, getattr(result, "status", None)
+        error = None if isinstance(result, Response) else _name_of(result or sys.exception())
+        base_url, route = target_of(request, self._server)
+        self._tell(
+            CallEnded(
+                call=attempt.call.number,
+                method=request.method,
+                server=base_url,
+                route=route,
+                attempts=attempt.count,
+                status=status,
+                error=error,
+                seconds=_now() - attempt.call.began,
+            )
+        )
+
+    def _tell(self, event: Event) -> None:
+        for observer in self._observers:
+            try:
+                observer(event)
+            except Exception:  # An observer must not harm the call.
+                logger.warning("an observer failed", exc_info=True)
+
+
+class Reported:
+    """A transport without a rate limit, whose attempts are reported."""
+
+    def __init__(self, inner: Transport, reporter: Reporter) -> None:
+        """Create the wrapper."""
+        self._inner = inner
+        self._reporter = reporter
+
+    async def send(self, attempt: Attempt) -> Outcome:
+        """Send the attempt, and report how it ended."""
+        outcome: Outcome | None = None
+        self._reporter.attempt_started(attempt)
+        try:
+            outcome = await self._inner.send(attempt)
+            return outcome
+        finally:
+            self._reporter.attempt_ended(attempt, outcome)
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()
+
+
+def _ending(outcome: Outcome | None) -> tuple[int | None, str | None]:
+    """Return the status and the name of the error of an attempt that has ended, or is ending with an exception."""
+    if isinstance(outcome, Response):
+        return outcome.status, None
+    return None, _name_of(outcome or sys.exception())
+
+
+def _name_of(error: BaseException | None) -> str:
+    return type(error).__name__
+
+
+def _values(attempt: Attempt, **values: float | None) -> dict[str, Any]:
+    """Return what a log record says as attributes, for formatters that write JSON."""
+    request = attempt.request
+    path = "" if isinstance(request, FileRequest) else request.path
+    return {"method": request.method, "path": path, "attempt": attempt.number, **values}
