@@ -21,6 +21,7 @@ help:
 	@echo "make lint         ruff: rules and format"
 	@echo "make types        mypy and pyright, both strict"
 	@echo "make docs         write the generated pages"
+	@echo "make pictures     draw the pictures of the documents anew"
 	@echo "make bench        measure the speed budgets"
 	@echo "make soak         a long run under faults"
 	@echo "make test-lowest  the tests against the oldest dependencies allowed"
@@ -44,6 +45,9 @@ types: $(VENV)/.ready-dev
 
 docs: $(VENV)/.ready-dev
 	@$(PY) -m tools.docs
+
+pictures: $(VENV)/.ready-dev
+	@$(PY) -m tools.trace_picture
 
 .PHONY: docs-current
 docs-current: $(VENV)/.ready-dev

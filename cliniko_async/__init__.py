@@ -26,12 +26,10 @@ _MODULES = (
     "filters",
     "limits",
     "links",
-    "pagination",
-    "pool",
-    "rows",
     "observers",
     "pagination",
     "pool",
+    "rows",
 )
 """The public modules that are attributes of the package."""
 

@@ -162,7 +162,8 @@ def test_what_stands_outside_uses_the_public_surface():
         found
         for found in IMPORTS
         if top_level(found.source) in OUTSIDE
-        and top_level(found.target) not in {top_level(found.source), "_compat", "_dates", "cursors", "fields"}
+        and top_level(found.target)
+        not in {top_level(found.source), "_compat", "_dates", "cursors", "fields", "observers"}
         and top_level(found.target) not in beside.get(top_level(found.source), set())
         and found.target not in {"resources._names", "resources._registry"}
         and not (found.target == "" and found.name in names)
