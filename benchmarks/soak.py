@@ -1,4 +1,4 @@
-"""A long run: a million records with a thousand faults on the way, the properties, and histories over real sockets."""
+"""A long run: a million records through a thousand faults, properties, histories over sockets, and kills."""
 
 import argparse
 import asyncio
@@ -7,6 +7,7 @@ import os
 import resource
 import subprocess
 import sys
+import tempfile
 import time
 from collections import Counter
 from collections.abc import Sequence
@@ -15,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from cliniko_async import RetryPolicy
+from tests.support.kills import kill_watchers
 from tests.support.socket_histories import KINDS, BrokenHistoryError, Kind, play
 
 from .data import PAGE_SIZE
@@ -33,7 +35,8 @@ _PROPERTIES = (
 )
 _HISTORIES = 20_000
 _PER_JOB = 100
-_PARTS = ("lists", "properties", "histories")
+_KILLS = 50
+_PARTS = ("lists", "properties", "histories", "kills")
 
 
 async def soak_list(**options: Any) -> None:  # noqa: ANN401
@@ -85,6 +88,17 @@ def soak_histories(count: int, seed: int, jobs: int) -> bool:
     return not broken
 
 
+def soak_kills(seed: int) -> None:
+    """Kill programs at random moments, and check that they lose and reorder nothing."""
+    for kill in (kill_watchers,):
+        begun = time.monotonic()
+        with tempfile.TemporaryDirectory() as folder:
+            again = kill(Path(folder), times=_KILLS, seed=seed)
+        print(f"{kill.__name__}: {_KILLS} kills, {again} changes came again", end="")
+        print(f", {time.monotonic() - begun:.0f} s", flush=True)
+        assert again <= _KILLS
+
+
 def _shared_out(count: int, seed: int) -> Sequence[tuple[Kind, range, bool]]:
     """Share out the seeds among the kinds, each with a server that sorts and one that does not."""
     ways = itertools.cycle((kind, sortable) for kind in KINDS for sortable in (True, False))
@@ -121,6 +135,8 @@ def main() -> int:
     if "lists" in parts:
         for order in ({}, {"stable": True}, {"prefetch": 8}):
             asyncio.run(soak_list(**order))
+    if "kills" in parts:
+        soak_kills(options.seed)
     passed = [
         *([soak_histories(options.histories, options.seed, options.jobs)] if "histories" in parts else []),
         *([soak_properties()] if "properties" in parts else []),

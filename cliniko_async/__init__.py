@@ -30,6 +30,7 @@ _MODULES = (
     "pagination",
     "pool",
     "rows",
+    "watch",
 )
 """The public modules that are attributes of the package."""
 
@@ -70,6 +71,7 @@ _NAMES: dict[str, tuple[str, ...]] = {
     "pagination": ("Page", "Paginator"),
     "pool": ("AccountPool", "AccountResult"),
     "rows": ("columns", "row"),
+    "watch": ("Watch",),
 }
 """The public names that no resource file defines, by module. `make docs` also writes `__init__.pyi` from them."""
 

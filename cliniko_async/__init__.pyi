@@ -12,6 +12,7 @@ from . import observers as observers
 from . import pagination as pagination
 from . import pool as pool
 from . import rows as rows
+from . import watch as watch
 from ._files.download import Download
 from ._files.source import FileSource
 from ._http.retry import RetryPolicy
@@ -400,6 +401,7 @@ from .rows import (
     columns,
     row,
 )
+from .watch import Watch
 
 __version__: str
 
@@ -680,6 +682,7 @@ __all__ = [
     "User",
     "UserPhoneNumber",
     "Users",
+    "Watch",
     "columns",
     "configure_converter",
     "from_dict",

@@ -106,7 +106,7 @@ class ChangeIterator(Generic[T]):
     async def __anext__(self) -> Change[T]:
         """Return the next change."""
         record = await anext(self._records)
-        return Change(record, _kind(record))
+        return change_of(record)
 
     async def aclose(self) -> None:
         """End the run.
@@ -115,6 +115,18 @@ class ChangeIterator(Generic[T]):
         continue from. Closing twice is allowed. `contextlib.aclosing` calls this.
         """
         await self._records.aclose()
+
+
+def change_of(record: T) -> Change[T]:
+    """Return a record with what happened to it.
+
+    Args:
+        record: The record.
+
+    Returns:
+        The change.
+    """
+    return Change(record, _kind(record))
 
 
 def _kind(record: object) -> ChangeKind:

@@ -92,6 +92,9 @@ class _View:
         self._reporter = reporter
         self.spawn = manager.spawn
 
+    def bulk(self) -> "_View":
+        return _View(self._manager, attrs.evolve(self.options, priority="bulk"))
+
     @property
     def store(self) -> "FileStore":
         from ._files.storage import FileStore, FileStoreOptions  # noqa: PLC0415  (few programs send files)

@@ -28,6 +28,8 @@ LAYERS = (
     {"_paging", "rows"},
     {"pagination"},
     {"changes"},
+    {"_watching"},
+    {"watch"},
     {"_http"},
     {"_files"},
     {"resources"},

@@ -30,7 +30,7 @@ Method = Callable[..., Any]
 _BASE = "https://api.example.test/v1"
 _LIST_OPTIONS = frozenset(ListOptions.__annotations__)
 _FIRST_ID = 1_000_000_000_000_000_001
-_PLAIN = ("list", "changes", "get", "create", "update", "archive", "unarchive")
+_PLAIN = ("list", "changes", "watch", "get", "create", "update", "archive", "unarchive")
 _SAMPLES: dict[object, object] = {
     bool: True,
     int: 1,
@@ -80,6 +80,9 @@ class _Recorder:
     @property
     def store(self) -> FileStore:
         raise NotImplementedError
+
+    def bulk(self) -> "_Recorder":
+        return self
 
     async def send(self, request: Request) -> Response:
         raise _Sent(request)

@@ -35,6 +35,10 @@ class Api(Protocol):
         """The store that holds the files."""
         ...
 
+    def bulk(self) -> "Api":
+        """Return the same view with bulk priority."""
+        ...
+
     async def send(self, request: Request) -> Response:
         """Send a request, with retries, and return the successful response.
 

@@ -22,6 +22,7 @@ MODULES = (
     "pool",
     "rows",
     "sandbox",
+    "watch",
 )
 
 

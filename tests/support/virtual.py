@@ -14,6 +14,7 @@ T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
 
 START = 1000.0
+_SHORTEST_STEP = 1e-9
 _GRACE = 0.002
 _PATIENCE = 10.0
 _LAST_TURNS = 5
@@ -44,8 +45,9 @@ class _VirtualSelector(selectors.DefaultSelector):
             return ready
         if timeout is None:
             raise StuckError(f"nothing happened for {_PATIENCE:g} seconds, and no timer is set")
-        # To the nanosecond: else the sum would depend on the timers of others that split the wait.
-        self.now = round(self.now + timeout, 9)
+        # To the nanosecond, else the sum would depend on the timers of others that split the wait; and one at least,
+        # else a shorter wait would never end.
+        self.now = max(round(self.now + timeout, 9), round(self.now + _SHORTEST_STEP, 9))
         return ready
 
     def _real_wait(self, timeout: float | None) -> float:

@@ -1,0 +1,191 @@
+"""What a watch is made of: run after run over the changes, waits between requests, and a cursor that is saved."""
+
+import asyncio
+import logging
+import random
+from collections import deque
+from collections.abc import Callable
+from typing import Any, Generic, TypeVar
+
+import attrs
+
+from ._paging.pager import ListSpec
+from .changes import Change, ChangeIterator, change_of
+from .cursors import CursorStore
+from .errors import (
+    ClinikoError,
+    DecodingError,
+    LimiterUnavailableError,
+    PaginationError,
+    ResponseError,
+    TransportError,
+)
+
+T = TypeVar("T")
+
+logger = logging.getLogger("cliniko_async")
+
+_FIRST_WAIT = 1.0
+_LONGEST_WAIT = 300.0
+"""Seconds from an error to the next request: at most the first wait, doubled with each further error."""
+_MAY_PASS = (TransportError, LimiterUnavailableError, DecodingError, PaginationError)
+
+
+def may_pass(error: ClinikoError) -> bool:
+    """Return whether a request may succeed later, although neither the program nor the key changes."""
+    if isinstance(error, ResponseError):
+        return error.status in (408, 429) or not 400 <= error.status < 500
+    return isinstance(error, _MAY_PASS)
+
+
+def report(spec: ListSpec[Any], error: ClinikoError, wait: float | None) -> None:
+    """Tell of an error that the watch of a list survives.
+
+    Args:
+        spec: The list.
+        error: The error. Neither its text nor its faults contain a query or a value of a record.
+        wait: Seconds until the next request, or None if it is that of invalid records, which are left out.
+    """
+    if isinstance(error, DecodingError) and wait is None:
+        # All of them, because each is a record that the consumer does not get. The text of the error shows a few.
+        logger.warning("the watch of %s left out invalid records: %s", spec.envelope, "; ".join(error.faults))
+    else:
+        logger.warning("the watch of %s continues in %.1f s after an error: %s", spec.envelope, wait, error)
+
+
+class Pace:
+    """When the next request is due: at the next poll, or some time after an error."""
+
+    def __init__(self, every: float) -> None:
+        """Create the pace of a watch; the first request is due at once.
+
+        Args:
+            every: Seconds from the beginning of a run over the changes to that of the next one.
+        """
+        self._every = every
+        self._clock = asyncio.get_running_loop().time
+        self._due = self._clock()
+        self._poll_began = self._due
+        self._failures = 0
+
+    def wait(self) -> float:
+        """Return the seconds until the next request is due; 0 or less if it is."""
+        return self._due - self._clock()
+
+    def end_run(self) -> None:
+        """Make the next poll due, `every` seconds after the last one was."""
+        self._failures = 0
+        self._due = self._poll_began = max(self._poll_began + self._every, self._clock())
+
+    def succeed(self) -> None:
+        """Begin with a short wait again after the next error."""
+        self._failures = 0
+
+    def fail(self) -> float:
+        """Make the next request due after a wait, which is longer with each error in a row; return the wait."""
+        bound = min(_LONGEST_WAIT, _FIRST_WAIT * 2.0 ** min(self._failures, 16))
+        wait = random.uniform(bound / 2, bound)
+        self._failures += 1
+        self._due = self._clock() + wait
+        return wait
+
+
+class EndlessRuns(Generic[T]):
+    """Run after run over the changes of a list; an error that may pass is reported, and the same page requested again.
+
+    The valid records of a page that also has invalid ones are yielded, and the next page follows. Until the last of
+    them was yielded, the cursor stays before that page.
+    """
+
+    def __init__(
+        self, spec: ListSpec[T], begin: Callable[[str | None], ChangeIterator[T]], cursor: str | None, pace: Pace
+    ) -> None:
+        """Create the runs.
+
+        Args:
+            spec: The list.
+            begin: Begins a run at a cursor, or, given None, at the first change to be yielded.
+            cursor: Where to begin, or None.
+            pace: Decides when the next request is due.
+
+        Raises:
+            InvalidRequestError: `cursor` is not a cursor of these changes.
+        """
+        self._spec = spec
+        self._begin = begin
+        self._run = begin(cursor)
+        self._run_after_page = self._run
+        self._valid: deque[T] = deque()
+        self._pace = pace
+
+    @property
+    def cursor(self) -> str:
+        """The position after the last change that was returned."""
+        return self._run.cursor
+
+    def wait(self) -> float:
+        """Return the seconds until another request is due; 0 or less if there is a change already, or it is due."""
+        return 0.0 if self._valid else self._pace.wait()
+
+    async def next(self) -> Change[T] | None:
+        """Return the next change, or None after the end of a run or an error: another request is due later."""
+        if not self._valid:
+            return await self._request()
+        record = self._valid.popleft()
+        if not self._valid:
+            self._run = self._run_after_page
+        return change_of(record)
+
+    async def _request(self) -> Change[T] | None:
+        try:
+            change = await anext(self._run)
+        except StopAsyncIteration:
+            self._run = self._begin(self._run.cursor)
+            self._pace.end_run()
+            return None
+        except ClinikoError as error:
+            if not may_pass(error):
+                raise
+            self._survive(error)
+            return None
+        self._pace.succeed()
+        return change
+
+    def _survive(self, error: ClinikoError) -> None:
+        if isinstance(error, DecodingError) and error.page is not None:
+            self._pace.succeed()
+            report(self._spec, error, None)
+            self._run_after_page = self._begin(error.cursor)
+            self._valid.extend(error.page.items)
+            if not self._valid:
+                self._run = self._run_after_page
+        else:
+            # A new run, because the state of the old one may be what caused the error.
+            self._run = self._begin(self._run.cursor)
+            report(self._spec, error, self._pace.fail())
+
+    async def aclose(self) -> None:
+        """End the current run; `cursor` stays after the last change that was returned."""
+        await self._run.aclose()
+
+
+@attrs.define
+class SavedCursor:
+    """The cursor of a watch in its store, which is written only if it has changed."""
+
+    store: CursorStore | None
+    account: str
+    name: str
+    _saved: str | None = attrs.field(init=False, default=None, repr=False)
+
+    async def load(self) -> str | None:
+        """Load the cursor; return None if there is none, or no store."""
+        if self.store is not None:
+            self._saved = await self.store.load(self.account, self.name)
+        return self._saved
+
+    async def save(self, runs: EndlessRuns[Any]) -> None:
+        """Save the cursor of the runs, which is not even computed if there is no store."""
+        if self.store is not None and (cursor := runs.cursor) != self._saved:
+            await self.store.save(self.account, self.name, cursor)
+            self._saved = cursor
