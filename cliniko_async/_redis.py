@@ -11,7 +11,7 @@ import re
 import socket
 import ssl
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ._compat import heed_cancellation
 from ._timeouts import Timeouts
@@ -23,12 +23,13 @@ _REASONS = {
     "AuthenticationError": ("Redis refused the user name or the password", True),
     "AuthorizationError": ("Redis refused the user name or the password", True),
     "AuthenticationWrongNumberOfArgsError": ("Redis refused the form of the login", True),
-    "NoPermissionError": ("Redis does not allow this user the commands or the keys of the limiter", True),
+    "NoPermissionError": ("Redis does not allow this user the commands or the keys of the library", True),
     "MaxConnectionsError": ("the Redis client has no free connection", False),
     "BusyLoadingError": ("Redis is still loading its data", False),
     "ReadOnlyError": ("Redis is read-only, as a replica is", False),
     "OutOfMemoryError": ("Redis is out of memory", False),
     "ClusterDownError": ("the Redis cluster is down", False),
+    "TryAgainError": ("the Redis cluster is moving the key", False),
 }
 """The message for each error class, and whether waiting is useless; by class name, as redis-py may be missing."""
 
@@ -42,6 +43,14 @@ class RedisLostError(Exception):
         """Create the error with its reason; `lasting` means that waiting cannot help."""
         super().__init__(reason)
         self.lasting = lasting
+
+
+class Outage(NamedTuple):
+    """Why Redis is unavailable, whether waiting is useless, and the error that tells so."""
+
+    reason: str
+    lasting: bool
+    cause: BaseException
 
 
 class ScriptRunner:
@@ -85,30 +94,38 @@ def _digest(script: str) -> str:
     return hashlib.sha1(script.encode(), usedforsecurity=False).hexdigest()
 
 
-def _lost(error: Exception) -> RedisLostError:
-    """Return the error to raise in place of one from the Redis client."""
+def outage(error: Exception) -> Outage | None:
+    """Return why Redis is unavailable, or None for an error of the Redis client that means something else."""
     # If the client retries by itself until the timeout, only the chain of its error contains the reason.
-    links = [link for link in chain(error) if not isinstance(link, asyncio.CancelledError)]
+    links = [link for link in _chain(error) if not isinstance(link, asyncio.CancelledError)]
     for link in links:
         for name in _names(link):
             if name in _REASONS:
-                reason, lasting = _REASONS[name]
-                return RedisLostError(reason, lasting=lasting)
-    names = _names(error)
+                return Outage(*_REASONS[name], link)
+    if "ResponseError" in _names(error):
+        return None
+    if connection := [link for link in links if _is_of_connection(link)]:
+        reasons = filter(None, map(_system_reason, connection))
+        return Outage(f"no connection to Redis: {next(reasons, 'it was closed')}", lasting=False, cause=error)
+    if "TimeoutError" in _names(error):
+        return Outage("Redis did not answer in time", lasting=False, cause=error)
+    return None
+
+
+def _lost(error: Exception) -> RedisLostError:
+    """Return the error to raise in place of one from the Redis client."""
+    if found := outage(error):
+        return RedisLostError(found.reason, lasting=found.lasting)
     if unknown := re.match(r"unknown command [`'](\w+)", str(error)):
         return RedisLostError(f"Redis does not know the command {unknown[1]}", lasting=True)
+    names = _names(error)
     if "ResponseError" in names:
         code = re.match(r"[A-Z]+\b", str(error))
         return RedisLostError(f"Redis refused the command ({code[0] if code else 'no code'})")
-    if connection := [link for link in links if _is_of_connection(link)]:
-        reasons = filter(None, map(_system_reason, connection))
-        return RedisLostError(f"no connection to Redis: {next(reasons, 'it was closed')}")
-    if "TimeoutError" in names:
-        return RedisLostError("Redis did not answer in time")
     return RedisLostError(f"the Redis client raised {names[0]}")
 
 
-def chain(error: BaseException | None) -> Iterator[BaseException]:
+def _chain(error: BaseException | None) -> Iterator[BaseException]:
     """Yield an error and the errors that led to it."""
     while error is not None:
         yield error

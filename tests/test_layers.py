@@ -16,7 +16,7 @@ NAME = "cliniko_async"
 FILES = sorted((ROOT / NAME).rglob("*.py"))
 
 LAYERS = (
-    {"_checks", "_compat", "_dates", "_frames", "_loops", "_spelling", "_timeouts"},
+    {"_backoff", "_checks", "_compat", "_dates", "_frames", "_loops", "_spelling", "_timeouts"},
     {"_messages"},
     {"links"},
     {"_redis", "errors"},
@@ -154,7 +154,7 @@ def test_no_resource_imports_another():
 
 
 def test_what_stands_outside_uses_the_public_surface():
-    """What stands on it knows public names and modules, tables, the classes of dates, newer Pythons, and itself.
+    """What stands on it knows public names and modules, tables, dates, newer Pythons, waits of retries, and itself.
 
     The command line also stands on the sandbox and on what is integrated, and suggests names as the client does.
     """
@@ -165,7 +165,7 @@ def test_what_stands_outside_uses_the_public_surface():
         for found in IMPORTS
         if top_level(found.source) in OUTSIDE
         and top_level(found.target)
-        not in {top_level(found.source), "_compat", "_dates", "cursors", "fields", "observers"}
+        not in {top_level(found.source), "_backoff", "_compat", "_dates", "cursors", "fields", "observers"}
         and top_level(found.target) not in beside.get(top_level(found.source), set())
         and found.target not in {"resources._names", "resources._registry"}
         and not (found.target == "" and found.name in names)

@@ -3,13 +3,13 @@
 import asyncio
 import hashlib
 import logging
-import random
 import secrets
 from typing import TYPE_CHECKING, Any, Literal
 
+from .._backoff import retry_delays
 from .._compat import heed_cancellation
 from .._frames import HiddenLocals
-from .._redis import chain
+from .._redis import outage
 from .._timeouts import Timeouts
 from ..errors import ConfigurationError
 from ._base import Change, Cursors, Entry, checked_seconds
@@ -64,7 +64,7 @@ class RedisCursors(Cursors):
         self._redis: Any = redis
         self._when_lost = when_lost
         self._timeouts = Timeouts(checked_seconds(timeout))
-        self._away, self._lasting = _errors()
+        _require_redis()
         self._is_lost = False
 
     async def _read(self, account: str, stream: str) -> Entry:
@@ -84,24 +84,22 @@ class RedisCursors(Cursors):
         return int(revision or 0), Entry(int(token or 0), cursor.decode() if isinstance(cursor, bytes) else cursor)
 
     async def _run(self, *command: str | int) -> Any:  # noqa: ANN401  (it depends on the command)
-        failures = 0
+        delays = retry_delays(_FIRST_RETRY, _LONGEST_RETRY)
         while True:
             try:
                 with HiddenLocals():  # Frames of redis-py hold the password.
                     answer = await heed_cancellation(self._timeouts.bound(self._redis.execute_command(*command)))
-            except self._away as error:
-                # If the client retries by itself until the timeout, only the chain of its error contains the reason.
-                refusal = next((link for link in chain(error) if isinstance(link, self._lasting)), None)
-                if refusal is not None:
-                    raise refusal from None
-                if self._when_lost == "fail":
+            except Exception as error:
+                found = outage(error)
+                if found is not None and found.lasting:
+                    raise found.cause from None
+                if found is None or self._when_lost == "fail":
                     raise
                 self._note(error)
             else:
                 self._note(None)
                 return answer
-            await asyncio.sleep(min(_LONGEST_RETRY, _FIRST_RETRY * 2.0 ** min(failures, 16)) * random.uniform(0.5, 1))
-            failures += 1
+            await asyncio.sleep(next(delays))
 
     def _note(self, error: Exception | None) -> None:
         """Log once that Redis is lost and once that it is back, however many calls wait for it."""
@@ -121,13 +119,8 @@ def _digest(name: str) -> str:
     return hashlib.blake2b(name.encode(), digest_size=16).hexdigest()
 
 
-def _errors() -> tuple[tuple[type[Exception], ...], tuple[type[Exception], ...]]:
-    """Return the errors that mean that Redis cannot be used, and those among them for which waiting cannot help."""
+def _require_redis() -> None:
     try:
-        from redis import exceptions  # noqa: PLC0415  (it is an extra)
+        import redis  # noqa: F401, PLC0415  (it is an extra)
     except ImportError as error:
         raise ConfigurationError("RedisCursors needs redis: install cliniko-async[redis]") from error
-    unreachable = (exceptions.ConnectionError, exceptions.TimeoutError, OSError, TimeoutError)
-    failing_over = (exceptions.ReadOnlyError, exceptions.ClusterDownError, exceptions.TryAgainError)
-    lasting = (exceptions.AuthenticationError, exceptions.AuthorizationError)
-    return (*unreachable, *failing_over), lasting

@@ -5,7 +5,6 @@ import contextlib
 import itertools
 import logging
 import math
-import random
 from collections.abc import Callable, Coroutine
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
@@ -13,6 +12,7 @@ import attrs
 from distributed.client import FutureCancelledError
 
 from .. import AccountResult, InvalidRequestError, UsageError
+from .._backoff import retry_delays
 from .._compat import heed_cancellation
 from ._dask_worker import Assignment, leave, unpacked
 from ._pickling import dumps
@@ -150,10 +150,11 @@ class Dispatcher(Generic[T]):
 
     async def _outcome(self, account: str) -> AccountResult[T]:
         outcome = await self._attempt(account)
-        for number in range(self._settings.retries):
+        delays = retry_delays(_FIRST_RETRY, _LONGEST_RETRY, shortest_share=0)
+        for delay in itertools.islice(delays, self._settings.retries):
             if outcome.error is None:
                 break
-            await asyncio.sleep(random.uniform(0, min(_LONGEST_RETRY, _FIRST_RETRY * 2.0 ** min(number, 16))))
+            await asyncio.sleep(delay)
             outcome = await self._attempt(account)
         return outcome
 

@@ -1,11 +1,11 @@
 """The interface that the client needs from a limiter, and the checks that all limiters share."""
 
-import math
 from collections.abc import Mapping
 from typing import Literal, NamedTuple, Protocol
 
 import attrs
 
+from .._checks import is_count, is_seconds
 from ..errors import ConfigurationError, InvalidRequestError
 
 Priority = Literal["interactive", "bulk"]
@@ -121,14 +121,14 @@ def check(fits: object, message: str) -> None:
         raise ConfigurationError(message)
 
 
-def check_count(name: str, count: int) -> None:
+def check_count(name: str, count: object) -> None:
     """Raise a ConfigurationError unless an option is a whole number of at least 1."""
-    check(not isinstance(count, bool) and count >= 1 and count % 1 == 0, f"{name} must be a whole number, at least 1")
+    check(is_count(count), f"{name} must be a whole number, at least 1")
 
 
-def check_seconds(name: str, seconds: float) -> None:
+def check_seconds(name: str, seconds: object) -> None:
     """Raise a ConfigurationError unless an option is a finite number of seconds above 0."""
-    check(not isinstance(seconds, bool) and 0 < seconds < math.inf, f"{name} must be a number of seconds above 0")
+    check(is_seconds(seconds), f"{name} must be a number of seconds above 0")
 
 
 def check_priority(priority: str) -> None:

@@ -4,10 +4,11 @@ import asyncio
 import contextlib
 from typing import TYPE_CHECKING
 
+from .._backoff import retry_delays
 from .base import Limits, Priority
 from .local import LocalQueue
 from .permit import LeasedPermit
-from .store import LONGEST_RETRY, StoreLostError, retry_delays
+from .store import FIRST_RETRY, LONGEST_RETRY, StoreLostError
 
 if TYPE_CHECKING:
     from .shared import LeaseLedger
@@ -73,7 +74,7 @@ class LocalFallback:
     async def _return_to_store(self) -> None:
         """Wait until the store can be used again, and send the waiting callers back to it."""
         try:
-            delays = retry_delays()
+            delays = retry_delays(FIRST_RETRY, LONGEST_RETRY)
             while True:
                 await asyncio.sleep(next(delays))
                 with contextlib.suppress(StoreLostError):

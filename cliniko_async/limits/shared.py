@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import math
+import operator
 import os
 import time
 from collections import deque
@@ -173,8 +174,12 @@ class SharedLimiter(RateLimiter):
         check_count("workers", workers)
         check(when_lost in ("wait", "fail", "share"), 'when_lost must be "wait", "fail" or "share"')
         self._rules = Rules(limit, period, bulk_share, lease)
+        check(
+            when_lost != "share" or workers <= limit,
+            'when_lost="share" needs at most as many workers as requests in a period, so that each has a share of one',
+        )
         ledger = LeaseLedger(store, self._rules, clock, wait=when_lost == "wait", one_loop=one_loop)
-        share = Rules(max(1, limit // workers), period, bulk_share)
+        share = Rules(max(1, self._rules.limit // operator.index(workers)), period, bulk_share)
         self._limiter = LocalFallback(ledger, LocalQueue(share, clock)) if when_lost == "share" else ledger
 
     @property

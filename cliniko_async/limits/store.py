@@ -7,12 +7,12 @@ value. `tests/limits/conformance.py` tests everything that a limiter must do ove
 import asyncio
 import hashlib
 import logging
-import random
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import NamedTuple, Protocol, TypeAlias
 
 import msgspec
 
+from .._backoff import retry_delays
 from ..errors import LimiterUnavailableError
 from .base import Priority
 from .window import Backoff, Grant, Rules, StepRequest, WindowState, step
@@ -20,7 +20,7 @@ from .window import Backoff, Grant, Rules, StepRequest, WindowState, step
 logger = logging.getLogger("cliniko_async")
 
 LONGEST_RETRY = 1.0
-_FIRST_RETRY = 0.05
+FIRST_RETRY = 0.05
 
 
 class StoreLostError(LimiterUnavailableError):
@@ -93,7 +93,7 @@ class WatchedStore:
 
     async def update(self, change: Change) -> StepReply:
         """Update the value, with retries if the limiter waits for the store."""
-        delays = retry_delays()
+        delays = retry_delays(FIRST_RETRY, LONGEST_RETRY)
         while True:
             try:
                 reply = await self._store.update(change)
@@ -110,14 +110,6 @@ class WatchedStore:
                 self._is_lost = False
                 return reply
             await asyncio.sleep(next(delays))
-
-
-def retry_delays() -> Iterator[float]:
-    """Yield the seconds to wait before each retry, growing up to a second."""
-    delay = _FIRST_RETRY
-    while True:
-        yield delay * random.uniform(0.5, 1)
-        delay = min(2 * delay, LONGEST_RETRY)
 
 
 def change_by(rules: Rules, request: StepRequest, clock: Callable[[], float]) -> Change:

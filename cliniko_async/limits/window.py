@@ -6,11 +6,13 @@ and `redis.py` in Redis.
 """
 
 import math
+import operator
 from bisect import bisect_right, insort
 from collections.abc import Sequence
 
 import msgspec
 
+from .._checks import is_seconds
 from .base import BULK_SHARE, LIMIT, PERIOD, Limits, Priority, Wait, check, check_count, check_seconds
 
 PAD = 0.002
@@ -28,7 +30,9 @@ class Rules:
         """Create with the options of a limiter, and the longest time that a request is in flight."""
         check_count("limit", limit)
         check_seconds("period", period)
-        check(0 < bulk_share <= 1, "bulk_share must be above 0 and at most 1")
+        check(is_seconds(bulk_share) and bulk_share <= 1, "bulk_share must be a number above 0 and at most 1")
+        # Also from the numbers of numpy, which no store can keep.
+        limit, period, bulk_share, in_flight = operator.index(limit), float(period), float(bulk_share), float(in_flight)
         self.limit = limit
         self.period = period
         self.hold = period * (1 + PAD)

@@ -6,6 +6,7 @@ import itertools
 import math
 from collections.abc import Callable
 
+import numpy as np
 import pytest
 
 from cliniko_async.errors import ConfigurationError, InvalidRequestError
@@ -442,20 +443,31 @@ def test_a_permit_settled_in_the_midst_of_a_call_goes_to_that_caller_if_no_other
     [
         {"limit": 0},
         {"limit": 1.5},
+        {"limit": 1.0},
+        {"limit": "1"},
         {"limit": True},
         {"period": 0},
         {"period": -1},
         {"period": math.inf},
+        {"period": 10**400},
+        {"period": "60"},
         {"period": math.nan},
         {"bulk_share": 0},
         {"bulk_share": 1.01},
         {"bulk_share": math.nan},
+        {"bulk_share": True},
     ],
     ids=str,
 )
 def test_options_that_cannot_work_are_refused(options):
     with pytest.raises(ConfigurationError, match=next(iter(options))):
         SlidingWindowLimiter(**options)
+
+
+def test_the_numbers_of_numpy_are_numbers():
+    limiter = SlidingWindowLimiter(np.int64(2), np.float32(0.5), np.float64(1.0))
+    assert [step(limiter.acquire("interactive")).complete() for _ in range(2)] == [None] * 2
+    assert repr(limiter) == "SlidingWindowLimiter(limit=2, period=0.5, bulk_share=1)"
 
 
 def test_an_unknown_priority_is_refused():

@@ -477,7 +477,16 @@ def test_a_limiter_belongs_to_one_event_loop(server):
 
 @pytest.mark.parametrize(
     "options",
-    [{"name": ""}, {"timeout": 0}, {"when_lost": "hope"}, {"when_lost": "share"}, {"workers": 0}, {"workers": True}],
+    [
+        {"name": ""},
+        {"timeout": 0},
+        {"when_lost": "hope"},
+        {"when_lost": "share"},
+        {"when_lost": "share", "workers": 11},  # Each would have one, and all together more than ten.
+        {"workers": 0},
+        {"workers": 1.5},
+        {"workers": True},
+    ],
     ids=str,
 )
 async def test_options_that_cannot_work_are_refused(redis, options):
