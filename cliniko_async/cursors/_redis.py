@@ -2,6 +2,7 @@
 
 import asyncio
 import hashlib
+import importlib
 import logging
 import secrets
 from typing import TYPE_CHECKING, Any, Literal
@@ -121,6 +122,6 @@ def _digest(name: str) -> str:
 
 def _require_redis() -> None:
     try:
-        import redis  # noqa: F401, PLC0415  (it is an extra)
+        importlib.import_module("redis")
     except ImportError as error:
         raise ConfigurationError("RedisCursors needs redis: install cliniko-async[redis]") from error
