@@ -8,7 +8,7 @@ import traceback
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from cyclopts import CycloptsError
+from cyclopts import CoercionError, CycloptsError
 
 if TYPE_CHECKING:
     from .context import CommandContext
@@ -106,12 +106,20 @@ def describe(error: BaseException) -> tuple[str, ExitCode]:
     if isinstance(error, CommandError):
         return str(error), error.code
     if isinstance(error, CycloptsError):
-        return f"{error} (cliniko --help)", ExitCode.USAGE
+        return _of_command_line(error), ExitCode.USAGE
     if isinstance(error, KeyboardInterrupt):
         return "interrupted", ExitCode.INTERRUPTED
     if isinstance(error, BrokenPipeError):
         return "", ExitCode.OUTPUT_CLOSED
     return _of_library(error) or _of_system(error)
+
+
+def _of_command_line(error: CycloptsError) -> str:
+    if isinstance(error, CoercionError) and error.token and error.argument and error.argument.parameter.choices:
+        from .names import unknown_resource  # noqa: PLC0415  (only this failure needs the names)
+
+        return unknown_resource(error.token.value)
+    return f"{error} (cliniko --help)"
 
 
 def _of_library(error: BaseException) -> tuple[str, ExitCode] | None:

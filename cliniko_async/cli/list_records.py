@@ -1,40 +1,70 @@
 """`cliniko list`: the records of a resource."""
 
 import contextlib
-from collections.abc import Sequence
 from typing import Annotated
 
 from cyclopts import Parameter
 
-from .. import to_json
+from ..resources._registry import resource_class
 from .context import Context
-from .names import ResourceName, check_resource, operation
-from .output import write_bytes
+from .names import Repeated, ResourceName, Visibility, check_filters, check_sort, operation, visibility_options
+from .output import Format, default_format, record_writer
+
+_TABLE_ROWS = 100
+"""Rows of a table without --limit: more than anybody reads on a terminal."""
 
 
 async def list_records(
     resource: ResourceName,
     /,
     *,
-    where: Annotated[Sequence[str], Parameter(negative="")] = (),
+    where: Repeated = (),
+    sort: Repeated = (),
     limit: int | None = None,
+    archived: Visibility | None = None,
+    cancelled: Visibility | None = None,
+    deleted: Visibility | None = None,
+    columns: str | None = None,
+    form: Annotated[Format | None, Parameter(name="--format")] = None,
     context: Context,
 ) -> None:
     """List records, such as patients.
 
     Args:
         resource: What to list, such as patients. `cliniko resources` shows all names.
-        where: A filter as the API writes it, such as "category:=Osteo". Repeat it: a record must match all.
-        limit: The largest number of records.
+        where: A filter as the API writes it, such as 'category:=Osteo' or 'updated_at:>=2026-01-31T00:00:00Z'. Repeat
+            it: a record must match all. `cliniko resources patients` shows what patients can be filtered by.
+        sort: A column to sort by, such as name or created_at:desc. Repeat it for several.
+        limit: The largest number of records. A table without it ends after 100, and says so.
+        archived: Whether to include archived records, or list only those.
+        cancelled: Whether to include cancelled records, or list only those.
+        deleted: Whether to include deleted records, or list only those.
+        columns: The columns to show, with commas between them, such as id,name.
+        form: A table is for people, and the default on a terminal. ndjson is a line of JSON for each record, and the
+            default otherwise. json is one JSON array. csv is for spreadsheets; it is written as it is, so a text that
+            begins with = is a formula to a spreadsheet.
         context: The options of the command line.
     """
-    name = check_resource(resource)
+    kind = resource_class(resource)
+    chosen = default_format(form)
+    writer = record_writer(chosen, kind.record, columns, resource)
+    check_filters(where, kind)
+    check_sort(sort, kind)
+    visible = visibility_options(kind, archived=archived, cancelled=cancelled, deleted=deleted)
+    rows = _TABLE_ROWS if chosen == "table" and limit is None else limit
     async with context.client() as cliniko:
-        paginator = operation(cliniko.resources[name], "list")(*where, limit=limit)
-        with context.progress(beside_output=True) as display:
-            task = display.add(name)
+        listed = operation(cliniko.resources[resource], "list")
+        paginator = listed(*where, sort=list(sort) or None, limit=rows, **visible)
+        written, total = 0, 0
+        writer.begin()
+        with context.progress(beside_output=chosen != "table") as display:
+            task = display.add(resource)
             async with contextlib.aclosing(paginator.pages()) as pages:
                 async for page in pages:
-                    for record in page.items:
-                        write_bytes(to_json(record) + b"\n")
-                    task.advance(len(page.items), total=page.total_entries)
+                    writer.write(page.items)
+                    written, total = written + len(page.items), page.total_entries or 0
+                    task.advance(len(page.items), total=min(total, rows or total))
+        writer.end()
+    if chosen == "table":
+        more = "; --limit shows more, --format csv or ndjson writes all" if limit is None and written < total else ""
+        context.note(f"{written:,} of {max(total, written):,} {resource}{more}")

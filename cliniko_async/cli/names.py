@@ -1,7 +1,8 @@
-"""The names on the command line: resources and their columns, with the nearest one for a misspelt name."""
+"""The names on the command line: resources, columns and filters, with the nearest one for a misspelt name."""
 
-from collections.abc import Iterable
-from typing import Annotated, Any, TypeAlias
+import inspect
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Annotated, Any, Literal, TypeAlias
 
 from cyclopts import Parameter
 
@@ -9,44 +10,54 @@ from .._spelling import did_you_mean
 from ..resources._names import RESOURCES
 from .errors import CommandError
 
-ResourceName: TypeAlias = Annotated[str, Parameter(completer=lambda _: sorted(RESOURCES))]
-"""The name of a resource, such as `patients`; the shell completes it."""
+ResourceName: TypeAlias = Annotated[str, Parameter(choices=tuple(RESOURCES), show_choices=False)]
+"""The name of a resource, such as `patients`. The shell completes it, and a misspelt one is refused with the nearest."""
+
+Visibility: TypeAlias = Literal["exclude", "include", "only"]
+Repeated: TypeAlias = Annotated[Sequence[str], Parameter(negative="", show_default=False)]
+"""An option that may be repeated."""
+
+_OFFERED = ("list", "get", "create", "update", "archive", "delete")
 
 
-def check_resource(name: str) -> str:
-    """Return the name of a resource as the client knows it.
+def unknown_resource(name: str) -> str:
+    """Return the message for a resource that does not exist.
 
     Args:
-        name: The name, with hyphens or underscores.
-
-    Raises:
-        CommandError: There is no such resource.
+        name: The name that was given.
     """
-    known = name.lower().replace("-", "_")
-    if known not in RESOURCES:
-        near = did_you_mean(known, RESOURCES)
-        raise CommandError(f"there is no resource {name!r}{near or '; `cliniko resources` lists them'}")
-    return known
+    near = did_you_mean(name.lower().replace("-", "_"), RESOURCES)
+    return f"there is no resource {name!r}{near or '; `cliniko resources` lists them'}"
 
 
 def operation(resource: Any, name: str) -> Any:  # noqa: ANN401  (each resource has methods of its own)
-    """Return a method of a resource.
+    """Return a method of a resource, or of its class.
 
     Args:
-        resource: The resource.
+        resource: The resource or its class.
         name: The name of an operation, such as "create".
 
     Raises:
         CommandError: The API does not offer it.
     """
-    if name not in resource.operations:
-        offered = ", ".join(sorted(resource.operations & {"list", "get", "create", "update", "archive", "delete"}))
+    method = getattr(resource, name, None)
+    if method is None:
+        offered = ", ".join(each for each in _OFFERED if hasattr(resource, each))
         raise CommandError(f"the API has no {name} for {resource.name}, only {offered}")
-    return getattr(resource, name)
+    return method
 
 
-def check_columns(wanted: Iterable[str], known: Iterable[str], resource: str) -> None:
-    """Refuse a column that does not exist.
+def id_names(method: Any) -> list[str]:  # noqa: ANN401
+    """Return the names of the ids that a method of a resource takes.
+
+    Args:
+        method: A method of a resource, not of its class.
+    """
+    return [each.name for each in inspect.signature(method).parameters.values() if each.kind is each.POSITIONAL_ONLY]
+
+
+def check_columns(wanted: Iterable[str], known: Iterable[str], resource: str) -> list[str]:
+    """Return names of columns, after checking that they exist.
 
     Args:
         wanted: The names that were given.
@@ -57,7 +68,69 @@ def check_columns(wanted: Iterable[str], known: Iterable[str], resource: str) ->
         CommandError: A column does not exist.
     """
     names = list(known)
-    for name in wanted:
+    for name in (wanted := list(wanted)):
         if name not in names:
             near = did_you_mean(name, names) or f"; it has {', '.join(names)}"
             raise CommandError(f"{resource} has no column {name!r}{near}")
+    return wanted
+
+
+def check_filters(texts: Iterable[str], resource: Any) -> None:  # noqa: ANN401
+    """Refuse a filter that names no column, or that the API could not read.
+
+    Args:
+        texts: The filters, such as "category:=Osteo".
+        resource: The resource.
+
+    Raises:
+        CommandError: A filter is invalid.
+    """
+    fields = resource.where.fields()
+    for text in texts:
+        name, colon, _ = text.partition(":")
+        if not colon:
+            # It may be a patient's name that somebody typed in the wrong place, so the message does not repeat it.
+            raise CommandError("a filter is written column:operator and value, such as 'name:=Ann' or 'id:>=5'")
+        _check_field(name, fields, resource.name, "filtered")
+        if not fields[name].kind:
+            raise CommandError(f"{resource.name} cannot be filtered by {name!r}, only sorted")
+
+
+def check_sort(texts: Iterable[str], resource: Any) -> None:  # noqa: ANN401
+    """Refuse to sort by what is no column.
+
+    Args:
+        texts: The columns, such as "name" or "created_at:desc".
+        resource: The resource.
+
+    Raises:
+        CommandError: One of them is invalid.
+    """
+    for text in texts:
+        name, colon, direction = text.partition(":")
+        _check_field(name, resource.where.fields(), resource.name, "sorted")
+        if colon and direction not in {"asc", "desc"}:
+            raise CommandError(f"sort by {name}, {name}:asc or {name}:desc")
+
+
+def _check_field(name: str, fields: Mapping[str, object], resource: str, what: str) -> None:
+    if name not in fields:
+        near = did_you_mean(name, fields) or f"; it can be {what} by {', '.join(fields) or 'nothing'}"
+        raise CommandError(f"{resource} cannot be {what} by {name!r}{near}")
+
+
+def visibility_options(resource: Any, **given: Visibility | None) -> dict[str, Visibility]:  # noqa: ANN401
+    """Return the options for archived, cancelled and deleted records that were given.
+
+    Args:
+        resource: The resource.
+        **given: The options; None is one that was not given.
+
+    Raises:
+        CommandError: The resource has no such records.
+    """
+    fields = resource.where.fields()
+    for name, value in given.items():
+        if value and f"{name}_at" not in fields:
+            raise CommandError(f"{resource.name} has no --{name}")
+    return {name: value for name, value in given.items() if value}

@@ -1,16 +1,35 @@
-"""Writes data to stdout."""
+"""Writes records to stdout, as a table for people or as JSON or CSV for programs.
 
+CSV and the JSON formats are written page by page, in UTF-8. Nothing is changed on the way: a text that begins with "="
+stays as it is, although a spreadsheet takes it for a formula.
+"""
+
+import csv
+import datetime as dt
+import io
+import json
 import sys
-from collections.abc import Iterable
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Literal, TypeAlias
+
+from .. import columns as columns_of
+from .. import row as row_of
+from .. import to_json
+from .names import check_columns
+from .tables import print_record, print_table
+
+Format: TypeAlias = Literal["table", "json", "ndjson", "csv"]
 
 
 def write_bytes(data: bytes) -> None:
-    """Write bytes to stdout, so that text is UTF-8 whatever the locale.
+    """Write bytes to stdout, at once.
 
     Args:
         data: The bytes.
     """
     sys.stdout.buffer.write(data)
+    sys.stdout.buffer.flush()
 
 
 def write_lines(lines: Iterable[str]) -> None:
@@ -20,4 +39,163 @@ def write_lines(lines: Iterable[str]) -> None:
         lines: The lines, without their ends.
     """
     write_bytes("".join(f"{line}\n" for line in lines).encode())
-    sys.stdout.buffer.flush()
+
+
+def default_format(given: Format | None, otherwise: Format = "ndjson") -> Format:
+    """Return the format to write.
+
+    Args:
+        given: The value of --format, or None.
+        otherwise: The format if stdout is not a terminal.
+    """
+    return given or ("table" if sys.stdout.isatty() else otherwise)
+
+
+class RecordWriter(ABC):
+    """Writes records in one format.
+
+    Args:
+        columns: The columns to write; None for whole records.
+        known: All columns of the class of records.
+    """
+
+    def __init__(self, columns: Sequence[str] | None, known: Sequence[str]) -> None:
+        self._columns = columns
+        self._known = known
+
+    def begin(self) -> None:  # noqa: B027  (most formats begin with nothing)
+        """Write what comes before the first record."""
+
+    @abstractmethod
+    def write(self, records: Sequence[object]) -> None:
+        """Write records.
+
+        Args:
+            records: A page of them.
+        """
+
+    def end(self) -> None:  # noqa: B027  (most formats end with nothing)
+        """Write what comes after the last record."""
+
+    def _json(self, record: object) -> bytes:
+        if self._columns is None:
+            return to_json(record)
+        values = row_of(record)
+        return to_json({name: values[name] for name in self._columns})
+
+
+class _NdjsonWriter(RecordWriter):
+    def write(self, records: Sequence[object]) -> None:
+        write_bytes(b"".join(self._json(record) + b"\n" for record in records))
+
+
+class _JsonWriter(RecordWriter):
+    _before = b"[\n"
+
+    def write(self, records: Sequence[object]) -> None:
+        for record in records:
+            write_bytes(self._before + self._json(record))
+            self._before = b",\n"
+
+    def end(self) -> None:
+        write_bytes(b"[]\n" if self._before == b"[\n" else b"\n]\n")
+
+
+class _CsvWriter(RecordWriter):
+    def begin(self) -> None:
+        self._write([self._columns or self._known])
+
+    def write(self, records: Sequence[object]) -> None:
+        names = self._columns or self._known
+        rows = map(row_of, records)
+        self._write([[cell(row[name]) for name in names] for row in rows])
+
+    def _write(self, rows: Iterable[Sequence[str]]) -> None:
+        text = io.StringIO()
+        csv.writer(text, lineterminator="\n").writerows(rows)
+        write_bytes(text.getvalue().encode())
+
+
+class _TableWriter(RecordWriter):
+    def begin(self) -> None:
+        self._rows: list[dict[str, str]] = []
+
+    def write(self, records: Sequence[object]) -> None:
+        self._rows += [{name: cell(value) for name, value in row_of(record).items()} for record in records]
+
+    def end(self) -> None:
+        print_table(self._rows, self._columns, self._known)
+
+
+_WRITERS: Mapping[Format, type[RecordWriter]] = {
+    "table": _TableWriter,
+    "json": _JsonWriter,
+    "ndjson": _NdjsonWriter,
+    "csv": _CsvWriter,
+}
+
+
+def record_writer(form: Format, record: type, columns: str | None, resource: str) -> RecordWriter:
+    """Return a writer.
+
+    Args:
+        form: The format.
+        record: The class of the records.
+        columns: The value of --columns: names with commas between them, or None for all.
+        resource: The name of the resource, for messages.
+
+    Raises:
+        CommandError: A column does not exist.
+    """
+    known = list(columns_of(record))
+    chosen = None if columns is None else check_columns(map(str.strip, columns.split(",")), known, resource)
+    return _WRITERS[form](chosen, known)
+
+
+def write_record(form: Format, record: object, columns: str | None, resource: str) -> None:
+    """Write one record: a table of its fields, a JSON object, or CSV with one row.
+
+    Args:
+        form: The format.
+        record: The record.
+        columns: As for `record_writer`.
+        resource: The name of the resource, for messages.
+
+    Raises:
+        CommandError: A column does not exist.
+    """
+    writer = record_writer("ndjson" if form == "json" else form, type(record), columns, resource)
+    if form == "table":
+        values = row_of(record)
+        names = list(values) if columns is None else [name.strip() for name in columns.split(",")]
+        print_record({name: cell(values[name]) for name in names}, whole=columns is not None)
+        return
+    writer.begin()
+    writer.write([record])
+    writer.end()
+
+
+def cell(value: Any) -> str:  # noqa: ANN401  (a row may hold anything)
+    """Return a value of a row as text: nothing for None, JSON for a part or a list, and times in UTC.
+
+    Args:
+        value: The value.
+    """
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, dt.datetime):
+        return value.isoformat().replace("+00:00", "Z")
+    if isinstance(value, Mapping | tuple | list):
+        return to_json(value).decode()
+    return str(value)
+
+
+def indented(data: bytes) -> bytes:
+    """Return JSON with one line for each field.
+
+    Args:
+        data: The JSON.
+    """
+    return json.dumps(json.loads(data), ensure_ascii=False, indent=2).encode() + b"\n"

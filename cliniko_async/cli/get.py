@@ -1,0 +1,47 @@
+"""`cliniko get`: one record."""
+
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from ..resources._registry import resource_class
+from .context import Context
+from .errors import CommandError
+from .names import ResourceName, Visibility, id_names, operation, visibility_options
+from .output import Format, default_format, write_record
+
+
+async def get(
+    resource: ResourceName,
+    /,
+    *ids: Annotated[str, Parameter(name="ID")],
+    archived: Visibility | None = None,
+    cancelled: Visibility | None = None,
+    deleted: Visibility | None = None,
+    columns: str | None = None,
+    form: Annotated[Format | None, Parameter(name="--format")] = None,
+    context: Context,
+) -> None:
+    """Show one record.
+
+    Args:
+        resource: What it is, such as patients. `cliniko resources` shows all names.
+        ids: The number of the record in Cliniko. The settings have none; signatures need that of the patient form, too.
+        archived: Whether to find it if it is archived: include or only.
+        cancelled: Whether to find it if it is cancelled: include or only.
+        deleted: Whether to find it if it is deleted: include or only.
+        columns: The columns to show, with commas between them, such as id,name.
+        form: A table is for people, and the default on a terminal; it leaves out fields without a value. json and
+            ndjson are one JSON object, csv a header and a row.
+        context: The options of the command line.
+    """
+    kind = resource_class(resource)
+    operation(kind, "get")
+    visible = visibility_options(kind, archived=archived, cancelled=cancelled, deleted=deleted)
+    async with context.client() as cliniko:
+        method = operation(cliniko.resources[resource], "get")
+        wanted = id_names(method)
+        if len(ids) != len(wanted):
+            raise CommandError(f"{resource} needs {' and '.join(wanted) or 'no id'}")
+        record = await method(*ids, **visible)
+    write_record(default_format(form), record, columns, resource)
