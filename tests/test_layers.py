@@ -158,7 +158,7 @@ def test_what_stands_outside_uses_the_public_surface():
 
     The command line also stands on the sandbox and on what is integrated, and suggests names as the client does.
     """
-    beside = {"__main__": {"cli"}, "cli": {"_spelling", "integrations", "sandbox"}}
+    beside = {"__main__": {"cli"}, "cli": {"_spelling", "filters", "integrations", "sandbox"}}
     names = public_names()
     strangers = [
         found

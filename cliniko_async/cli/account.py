@@ -58,7 +58,7 @@ def _contact_email() -> str:
     )
 
 
-def _asked(variable: str, what: str, ask: Any) -> str:  # noqa: ANN401
+def _asked(variable: str, what: str, ask: Any) -> str:
     if not sys.stdin.isatty():
         raise CommandError(f"{variable} is not set: it must be {what}", ExitCode.KEY_REFUSED)
     answer: str = ask(f"{what[0].upper()}{what[1:]} ({variable} is not set): ")

@@ -36,9 +36,17 @@ from .context import CommandContext
 from .errors import CommandError, ExitCode, guarded, report
 
 _COMMANDS: dict[str, tuple[str, str]] = {
+    "check": ("check:check", "Test the key, the network and the clock, and say what to do."),
+    "resources": ("resources:resources", "Show what can be listed, and its columns, filters and fields."),
     "list": ("list_records:list_records", "List records, such as patients."),
+    "get": ("get:get", "Show one record."),
+    "create": ("write:create", "Create a record."),
+    "update": ("write:update", "Change fields of a record."),
+    "archive": ("write:archive", "Archive a record."),
+    "delete": ("write:delete", "Delete a record for good."),
     "limits": ("limits:limits", "Show how much of the request budget is used."),
     "sandbox": ("sandbox:sandbox", "Run an invented clinic on this machine, to try things out."),
+    "completion": ("completion:completion", "Print or install completion for bash, zsh or fish."),
 }
 """For each command, the module and function below this package, and the line in the list of commands."""
 

@@ -1,6 +1,8 @@
 """What a command gets from the command line: the client, the progress display, notes and questions."""
 
+import contextlib
 import sys
+from collections.abc import Generator
 from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
 
 from cyclopts import Parameter
@@ -8,8 +10,6 @@ from cyclopts import Parameter
 from .errors import CommandError, ExitCode
 
 if TYPE_CHECKING:
-    from contextlib import AbstractAsyncContextManager
-
     from .. import Cliniko
     from .progress import ProgressDisplay
 
@@ -23,14 +23,16 @@ class CommandContext:
 
     Attributes:
         on_interrupt: The line that Ctrl-C ends with; empty for the usual one.
+        lookup: While a write is under way, the command that shows whether it was done.
     """
 
     def __init__(self, *, quiet: bool = False, debug: bool = False) -> None:
         self.quiet = quiet
         self.debug = debug
         self.on_interrupt = ""
+        self.lookup = ""
 
-    def client(self, **options: Any) -> "AbstractAsyncContextManager[Cliniko]":  # noqa: ANN401  (those of `Cliniko`)
+    def client(self, **options: Any) -> "contextlib.AbstractAsyncContextManager[Cliniko]":
         """Open the client of the account in the environment. What is missing is asked for on a terminal.
 
         Args:
@@ -65,6 +67,18 @@ class CommandContext:
         """
         if not self.quiet:
             sys.stderr.write(f"{text}\n")
+
+    @contextlib.contextmanager
+    def writing(self, lookup: str) -> Generator[None]:
+        """Mark a block in which one write is sent, so that an interrupted or unanswered one is reported honestly.
+
+        Args:
+            lookup: The command that shows whether the write was done, such as "cliniko get patients 1".
+        """
+        self.lookup = lookup
+        self.on_interrupt = f"interrupted: what was being sent may or may not have been done; look with `{lookup}`"
+        yield
+        self.lookup = self.on_interrupt = ""
 
     def confirm(self, question: str) -> None:
         """Ask a question on the terminal, before something is changed.

@@ -87,6 +87,8 @@ def report(error: BaseException, context: "CommandContext") -> int:
     line, code = describe(error)
     if code is ExitCode.INTERRUPTED:
         line = context.on_interrupt or line
+    if code is ExitCode.OUTCOME_UNKNOWN and context.lookup:
+        line = f"{line}; look with `{context.lookup}`"
     if line:
         with contextlib.suppress(OSError, ValueError):
             if context.debug:

@@ -35,9 +35,8 @@ async def get(
             ndjson are one JSON object, csv a header and a row.
         context: The options of the command line.
     """
-    kind = resource_class(resource)
-    operation(kind, "get")
-    visible = visibility_options(kind, archived=archived, cancelled=cancelled, deleted=deleted)
+    method = operation(resource_class(resource), "get")
+    visible = visibility_options(method, archived=archived, cancelled=cancelled, deleted=deleted)
     async with context.client() as cliniko:
         method = operation(cliniko.resources[resource], "get")
         wanted = id_names(method)

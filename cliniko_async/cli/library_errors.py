@@ -1,10 +1,13 @@
 """The lines and exit codes for the errors of the client."""
 
+import sys
+
 from .. import (
     ClinikoError,
     ConfigurationError,
     DecodingError,
     ForbiddenError,
+    InvalidFieldsError,
     InvalidRequestError,
     LimiterUnavailableError,
     NotFoundError,
@@ -17,6 +20,7 @@ from .. import (
     UnauthorizedError,
 )
 from .errors import ExitCode
+from .words import plain
 
 _AGAIN = "it is safe to run the command again"
 
@@ -28,7 +32,7 @@ _LINES: tuple[tuple[type[ClinikoError], ExitCode, str], ...] = (
     (ServerError, ExitCode.UNAVAILABLE, _AGAIN),
     (TransportError, ExitCode.UNAVAILABLE, f"{_AGAIN}; `cliniko check` says more"),
     (LimiterUnavailableError, ExitCode.UNAVAILABLE, ""),
-    (OutcomeUnknownError, ExitCode.OUTCOME_UNKNOWN, "look whether it was done before you run it again"),
+    (OutcomeUnknownError, ExitCode.OUTCOME_UNKNOWN, "look before you run it again"),
     (PaginationError, ExitCode.INCOMPLETE, "records may be missing; run it again"),
     (DecodingError, ExitCode.INVALID_DATA, ""),
     (ConfigurationError, ExitCode.KEY_REFUSED, "`cliniko check` says more"),
@@ -45,5 +49,14 @@ def describe(error: BaseException) -> tuple[str, ExitCode] | None:
     """
     for kind, code, hint in _LINES:
         if isinstance(error, kind):
-            return "; ".join(filter(None, (str(error), hint))), code
+            return "; ".join(filter(None, (_text(error), hint))), code
     return None
+
+
+def _text(error: BaseException) -> str:
+    if isinstance(error, InvalidFieldsError):
+        return f"nothing was sent: {plain(str(error))}"
+    if isinstance(error, ResponseError) and error.detail and sys.stderr.isatty():
+        # What the server says may quote what was sent: on a terminal it helps, in a log it has no place.
+        return f"{error}: {error.detail}"
+    return str(error)

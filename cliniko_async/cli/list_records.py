@@ -1,13 +1,22 @@
 """`cliniko list`: the records of a resource."""
 
 import contextlib
-from typing import Annotated
+from typing import Annotated, Any
 
 from cyclopts import Parameter
 
 from ..resources._registry import resource_class
 from .context import Context
-from .names import Repeated, ResourceName, Visibility, check_filters, check_sort, operation, visibility_options
+from .names import (
+    Repeated,
+    ResourceName,
+    Visibility,
+    check_filters,
+    check_listable,
+    check_sort,
+    operation,
+    visibility_options,
+)
 from .output import Format, default_format, record_writer
 
 _TABLE_ROWS = 100
@@ -45,12 +54,14 @@ async def list_records(
             begins with = is a formula to a spreadsheet.
         context: The options of the command line.
     """
-    kind = resource_class(resource)
+    kind: Any = resource_class(resource)
+    method = operation(kind, "list")
     chosen = default_format(form)
     writer = record_writer(chosen, kind.record, columns, resource)
+    check_listable(method)
     check_filters(where, kind)
     check_sort(sort, kind)
-    visible = visibility_options(kind, archived=archived, cancelled=cancelled, deleted=deleted)
+    visible = visibility_options(method, archived=archived, cancelled=cancelled, deleted=deleted)
     rows = _TABLE_ROWS if chosen == "table" and limit is None else limit
     async with context.client() as cliniko:
         listed = operation(cliniko.resources[resource], "list")

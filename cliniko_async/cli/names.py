@@ -2,16 +2,17 @@
 
 import inspect
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Annotated, Any, Literal, TypeAlias
+from typing import Annotated, Any, Literal, TypeAlias, get_args, get_type_hints
 
 from cyclopts import Parameter
 
 from .._spelling import did_you_mean
+from ..filters import Column
 from ..resources._names import RESOURCES
 from .errors import CommandError
 
 ResourceName: TypeAlias = Annotated[str, Parameter(choices=tuple(RESOURCES), show_choices=False)]
-"""The name of a resource, such as `patients`. The shell completes it, and a misspelt one is refused with the nearest."""
+"""The name of a resource, such as `patients`. The shell completes it; a misspelt one names the nearest."""
 
 Visibility: TypeAlias = Literal["exclude", "include", "only"]
 Repeated: TypeAlias = Annotated[Sequence[str], Parameter(negative="", show_default=False)]
@@ -30,7 +31,7 @@ def unknown_resource(name: str) -> str:
     return f"there is no resource {name!r}{near or '; `cliniko resources` lists them'}"
 
 
-def operation(resource: Any, name: str) -> Any:  # noqa: ANN401  (each resource has methods of its own)
+def operation(resource: Any, name: str) -> Any:
     """Return a method of a resource, or of its class.
 
     Args:
@@ -47,7 +48,22 @@ def operation(resource: Any, name: str) -> Any:  # noqa: ANN401  (each resource 
     return method
 
 
-def id_names(method: Any) -> list[str]:  # noqa: ANN401
+def check_listable(method: Any) -> None:
+    """Refuse a list that needs more than filters.
+
+    Args:
+        method: The `list` of a resource or of its class.
+
+    Raises:
+        CommandError: It needs ids of other records.
+    """
+    parameters = inspect.signature(method).parameters
+    if "filters" not in parameters:
+        needed = ", ".join(name for name in parameters if name not in {"self", "options"})
+        raise CommandError(f"this list needs {needed.replace('from_', 'from')}: use it from Python")
+
+
+def id_names(method: Any) -> list[str]:
     """Return the names of the ids that a method of a resource takes.
 
     Args:
@@ -75,7 +91,7 @@ def check_columns(wanted: Iterable[str], known: Iterable[str], resource: str) ->
     return wanted
 
 
-def check_filters(texts: Iterable[str], resource: Any) -> None:  # noqa: ANN401
+def check_filters(texts: Iterable[str], resource: Any) -> None:
     """Refuse a filter that names no column, or that the API could not read.
 
     Args:
@@ -92,11 +108,9 @@ def check_filters(texts: Iterable[str], resource: Any) -> None:  # noqa: ANN401
             # It may be a patient's name that somebody typed in the wrong place, so the message does not repeat it.
             raise CommandError("a filter is written column:operator and value, such as 'name:=Ann' or 'id:>=5'")
         _check_field(name, fields, resource.name, "filtered")
-        if not fields[name].kind:
-            raise CommandError(f"{resource.name} cannot be filtered by {name!r}, only sorted")
 
 
-def check_sort(texts: Iterable[str], resource: Any) -> None:  # noqa: ANN401
+def check_sort(texts: Iterable[str], resource: Any) -> None:
     """Refuse to sort by what is no column.
 
     Args:
@@ -106,9 +120,11 @@ def check_sort(texts: Iterable[str], resource: Any) -> None:  # noqa: ANN401
     Raises:
         CommandError: One of them is invalid.
     """
+    where = resource.where
+    columns = {each.name: each for name in dir(type(where)) if isinstance(each := getattr(where, name), Column)}
     for text in texts:
         name, colon, direction = text.partition(":")
-        _check_field(name, resource.where.fields(), resource.name, "sorted")
+        _check_field(name, columns, resource.name, "sorted")
         if colon and direction not in {"asc", "desc"}:
             raise CommandError(f"sort by {name}, {name}:asc or {name}:desc")
 
@@ -119,18 +135,20 @@ def _check_field(name: str, fields: Mapping[str, object], resource: str, what: s
         raise CommandError(f"{resource} cannot be {what} by {name!r}{near}")
 
 
-def visibility_options(resource: Any, **given: Visibility | None) -> dict[str, Visibility]:  # noqa: ANN401
+def visibility_options(method: Any, **given: Visibility | None) -> dict[str, Visibility]:
     """Return the options for archived, cancelled and deleted records that were given.
 
     Args:
-        resource: The resource.
+        method: The `list` or `get` of a resource or of its class.
         **given: The options; None is one that was not given.
 
     Raises:
-        CommandError: The resource has no such records.
+        CommandError: The method has no such option.
     """
-    fields = resource.where.fields()
+    hints = get_type_hints(method)
+    options = get_args(hints.get("options") or hints.get("visibility"))
+    known = get_type_hints(options[0]) if options else {}
     for name, value in given.items():
-        if value and f"{name}_at" not in fields:
-            raise CommandError(f"{resource.name} has no --{name}")
+        if value and name not in known:
+            raise CommandError(f"there is no --{name} here: the API does not say whether these are {name}")
     return {name: value for name, value in given.items() if value}

@@ -51,6 +51,17 @@ def default_format(given: Format | None, otherwise: Format = "ndjson") -> Format
     return given or ("table" if sys.stdout.isatty() else otherwise)
 
 
+def write_csv(rows: Iterable[Sequence[str]]) -> None:
+    """Write rows as CSV to stdout, at once.
+
+    Args:
+        rows: The rows.
+    """
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerows(rows)
+    write_bytes(text.getvalue().encode())
+
+
 class RecordWriter(ABC):
     """Writes records in one format.
 
@@ -103,17 +114,12 @@ class _JsonWriter(RecordWriter):
 
 class _CsvWriter(RecordWriter):
     def begin(self) -> None:
-        self._write([self._columns or self._known])
+        write_csv([self._columns or self._known])
 
     def write(self, records: Sequence[object]) -> None:
         names = self._columns or self._known
         rows = map(row_of, records)
-        self._write([[cell(row[name]) for name in names] for row in rows])
-
-    def _write(self, rows: Iterable[Sequence[str]]) -> None:
-        text = io.StringIO()
-        csv.writer(text, lineterminator="\n").writerows(rows)
-        write_bytes(text.getvalue().encode())
+        write_csv([[cell(row[name]) for name in names] for row in rows])
 
 
 class _TableWriter(RecordWriter):
@@ -175,7 +181,7 @@ def write_record(form: Format, record: object, columns: str | None, resource: st
     writer.end()
 
 
-def cell(value: Any) -> str:  # noqa: ANN401  (a row may hold anything)
+def cell(value: Any) -> str:
     """Return a value of a row as text: nothing for None, JSON for a part or a list, and times in UTC.
 
     Args:

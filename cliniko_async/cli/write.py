@@ -1,0 +1,220 @@
+"""`cliniko create`, `update`, `archive` and `delete`."""
+
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, TypeAlias
+
+from cyclopts import Parameter
+
+from .. import row as row_of
+from .. import to_json
+from ..fields import check_fields
+from ..resources._registry import resource_class
+from .context import CommandContext, Context
+from .errors import CommandError
+from .names import Repeated, ResourceName, operation, visibility_options
+from .output import Format, cell, default_format, write_bytes, write_record
+from .values import assigned, json_fields, sent_fields, typed_fields
+
+Assignments: TypeAlias = Annotated[Repeated, Parameter(name="--set")]
+Cleared: TypeAlias = Annotated[Repeated, Parameter(name="--clear")]
+JsonSource: TypeAlias = Annotated[str | None, Parameter(name="--json", allow_leading_hyphen=True)]
+FormatOption: TypeAlias = Annotated[Format | None, Parameter(name="--format")]
+Flag: TypeAlias = Annotated[bool, Parameter(negative="", show_default=False)]
+RecordId: TypeAlias = Annotated[str, Parameter(name="ID")]
+
+_LABELS = ("name", "first_name", "last_name", "title", "label", "subject", "number", "starts_at")
+
+
+async def create(
+    resource: ResourceName,
+    /,
+    *,
+    assignments: Assignments = (),
+    source: JsonSource = None,
+    yes: Flag = False,
+    dry_run: Flag = False,
+    form: FormatOption = None,
+    context: Context,
+) -> None:
+    """Create a record.
+
+    It shows what will be sent, and asks before it sends anything. `cliniko resources patients` lists the fields of a
+    patient.
+
+    Args:
+        resource: What to create, such as patients.
+        assignments: A field and its value, such as --set first_name=Ann. Repeat it. Ids of a list have commas between
+            them; a time is written like 2026-01-31T09:00:00+10:00.
+        source: A file with one JSON object of fields, or - to read it from stdin.
+        yes: Do not ask.
+        dry_run: Check everything and write what would be sent, as JSON, but send nothing.
+        form: As for `cliniko get`.
+        context: The options of the command line.
+    """
+    body, fields = _checked(operation(resource_class(resource), "create"), source, assigned(assignments))
+    if dry_run:
+        return _end_dry_run(body, context)
+    async with context.client() as cliniko:
+        _show(f"Create in {resource}:", body, {})
+        _confirm(f"Create it in {resource}?", context, yes=yes)
+        with context.writing(f"cliniko list {resource} --sort created_at:desc --limit 5"):
+            record = await operation(cliniko.resources[resource], "create")(**fields)
+    return write_record(default_format(form), record, None, resource)
+
+
+async def update(
+    resource: ResourceName,
+    id: RecordId,
+    /,
+    *,
+    assignments: Assignments = (),
+    cleared: Cleared = (),
+    source: JsonSource = None,
+    yes: Flag = False,
+    dry_run: Flag = False,
+    form: FormatOption = None,
+    context: Context,
+) -> None:
+    """Change fields of a record. All others stay as they are.
+
+    It shows the old and the new values, and asks before it sends anything.
+
+    Args:
+        resource: What to change, such as patients.
+        id: The number of the record in Cliniko.
+        assignments: A field and its new value, such as --set first_name=Ann. Repeat it.
+        cleared: A field to empty. Repeat it.
+        source: A file with one JSON object of fields, or - to read it from stdin.
+        yes: Do not ask.
+        dry_run: Check everything and write what would be sent, as JSON, but send nothing.
+        form: As for `cliniko get`.
+        context: The options of the command line.
+    """
+    method = operation(resource_class(resource), "update")
+    body, fields = _checked(method, source, assigned(assignments, cleared))
+    if dry_run:
+        return _end_dry_run(body, context)
+    async with context.client() as cliniko:
+        found = cliniko.resources[resource]
+        _show(f"Change {resource} {id}:", body, await _current(found, id))
+        _confirm(f"Change {resource} {id}?", context, yes=yes)
+        with context.writing(f"cliniko get {resource} {id}"):
+            record = await operation(found, "update")(id, **fields)
+    return write_record(default_format(form), record, None, resource)
+
+
+async def archive(
+    resource: ResourceName,
+    id: RecordId,
+    /,
+    *,
+    yes: Flag = False,
+    dry_run: Flag = False,
+    context: Context,
+) -> None:
+    """Archive a record. It shows which one, and asks first.
+
+    Args:
+        resource: What to archive, such as patients.
+        id: The number of the record in Cliniko.
+        yes: Do not ask.
+        dry_run: Show which record it would be, but send nothing.
+        context: The options of the command line.
+    """
+    await _remove("archive", resource, id, context, yes=yes, dry_run=dry_run)
+
+
+async def delete(
+    resource: ResourceName,
+    id: RecordId,
+    /,
+    *,
+    yes: Flag = False,
+    dry_run: Flag = False,
+    context: Context,
+) -> None:
+    """Delete a record for good. It shows which one, and asks first.
+
+    Args:
+        resource: What to delete, such as taxes. Most records can only be archived.
+        id: The number of the record in Cliniko.
+        yes: Do not ask.
+        dry_run: Show which record it would be, but send nothing.
+        context: The options of the command line.
+    """
+    if hasattr(operation(resource_class(resource), "delete"), "__deprecated__"):
+        raise CommandError(f"{resource} cannot be deleted, only archived: cliniko archive {resource} {id}")
+    await _remove("delete", resource, id, context, yes=yes, dry_run=dry_run)
+
+
+async def _remove(action: str, resource: str, id: str, context: CommandContext, *, yes: bool, dry_run: bool) -> None:
+    operation(resource_class(resource), action)
+    async with context.client() as cliniko:
+        found = cliniko.resources[resource]
+        current = await _current(found, id)
+        label = " ".join(current[name] for name in _LABELS if current.get(name))
+        named = f"{resource} {id}" + (f" ({label})" if label and sys.stderr.isatty() else "")
+        if dry_run:
+            return context.note(f"would {action} {named}; nothing was sent")
+        _confirm(f"{action.capitalize()} {named}?", context, yes=yes)
+        with context.writing(f"cliniko get {resource} {id}"):
+            await operation(found, action)(id)
+    return context.note(f"{action}d {named}")
+
+
+def _checked(method: Any, source: str | None, given: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return the body to send, and the keyword arguments that make it.
+
+    Raises:
+        CommandError: There are no fields, or a field is given twice.
+        InvalidFieldsError: A field is invalid.
+    """
+    values = _from_json(source) if source is not None else {}
+    if twice := values.keys() & given.keys():
+        raise CommandError(f"the field {min(twice)} is given twice, in {source} and by an option")
+    values |= given
+    if not values:
+        raise CommandError("no field is given: use --set name=value or --json FILE")
+    fields = sent_fields(method)
+    typed = typed_fields(fields, values)
+    return check_fields(fields, typed), typed
+
+
+def _from_json(source: str) -> dict[str, Any]:
+    if source == "-":
+        return json_fields(sys.stdin.buffer.read(), "stdin")
+    return json_fields(Path(source).read_bytes(), source)
+
+
+async def _current(resource: Any, id: str) -> dict[str, str]:
+    """Return the values of a record as it is now, archived or not."""
+    method = operation(resource, "get")
+    try:
+        visible = visibility_options(method, archived="include")
+    except CommandError:
+        visible = {}
+    return {name: cell(value) for name, value in row_of(await method(id, **visible)).items()}
+
+
+def _end_dry_run(body: Mapping[str, Any], context: CommandContext) -> None:
+    write_bytes(to_json(dict(body)) + b"\n")
+    context.note("nothing was sent")
+
+
+def _show(title: str, body: Mapping[str, Any], current: Mapping[str, str]) -> None:
+    """Show on the terminal what will be sent; in a log, values of records have no place."""
+    if sys.stderr.isatty():
+        lines = [f"  {name}: {_change(current.get(name, ''), value)}\n" for name, value in body.items()]
+        sys.stderr.write("".join([f"{title}\n", *lines]))
+
+
+def _change(old: str, value: Any) -> str:
+    new = "(nothing)" if value is None else value if isinstance(value, str) else to_json(value).decode()
+    return f"{old} → {new}" if old else new
+
+
+def _confirm(question: str, context: CommandContext, *, yes: bool) -> None:
+    if not yes:
+        context.confirm(question)
