@@ -27,21 +27,17 @@ _CLOCK_MAY_DIFFER = 60.0
 _NETWORK_ADVICE = (
     (
         r"not yet valid|expired",
-        "the server's certificate is not valid at this computer's time: check the date and time of this computer",
+        "by this computer's clock the server's certificate is not valid: check the date and the time of this computer",
     ),
     (
         r"certificate|TLS",
-        (
-            "something on the way, such as a proxy or a virus scanner, shows a certificate of its own: ask whoever runs it "
-            "for the certificate and set SSL_CERT_FILE, or exempt the server"
-        ),
+        """something on the way, such as a proxy or a virus scanner, shows a certificate of its own: ask whoever runs it
+        for the certificate and set SSL_CERT_FILE, or exempt the server""",
     ),
     (
         r"(?i)name|resol|address associated",
-        (
-            "this computer cannot find the server: check the network connection, the DNS, and the end of the key (-au2) "
-            "or CLINIKO_BASE_URL"
-        ),
+        """this computer cannot find the server: check the network connection, the DNS, and the end of the key (-au2)
+        or CLINIKO_BASE_URL""",
     ),
     (r"(?i)proxy", "the proxy does not let this through: ask whoever runs it to allow the server"),
     (r"(?i)refused", "nothing answers there: check CLINIKO_BASE_URL, and whether a firewall is in the way"),

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal, TypeAlias, get_args, get_type_hints
 from cyclopts import Parameter
 
 from .._spelling import did_you_mean
-from ..filters import Column
+from ..filters import Column, Filters
 from ..resources._names import RESOURCES
 from .errors import CommandError
 
@@ -120,8 +120,8 @@ def check_sort(texts: Iterable[str], resource: Any) -> None:
     Raises:
         CommandError: One of them is invalid.
     """
-    where = resource.where
-    columns = {each.name: each for name in dir(type(where)) if isinstance(each := getattr(where, name), Column)}
+    where: Filters = resource.where
+    columns = {each.name: each for name in dir(where) if isinstance(each := getattr(where, name), Column)}
     for text in texts:
         name, colon, direction = text.partition(":")
         _check_field(name, columns, resource.name, "sorted")
