@@ -20,6 +20,7 @@ from .errors import (
     ResponseError,
     TransportError,
 )
+from .observers import WatchInterrupted
 
 T = TypeVar("T")
 
@@ -38,19 +39,23 @@ def may_pass(error: ClinikoError) -> bool:
     return isinstance(error, _MAY_PASS)
 
 
-def report(spec: ListSpec[Any], error: ClinikoError, wait: float | None) -> None:
-    """Tell of an error that the watch of a list survives.
+def report(spec: ListSpec[Any], error: ClinikoError, wait: float) -> None:
+    """Tell the log and the observers of an error after which the watch of a list sends the next request."""
+    # The text of an error contains neither a query nor a value of a record.
+    logger.warning("the watch of %s continues in %.1f s after an error: %s", spec.envelope, wait, error)
+    _tell(spec, error, (), wait)
 
-    Args:
-        spec: The list.
-        error: The error. Neither its text nor its faults contain a query or a value of a record.
-        wait: Seconds until the next request, or None if it is that of invalid records, which are left out.
-    """
-    if isinstance(error, DecodingError) and wait is None:
-        # All of them, because each is a record that the consumer does not get. The text of the error shows a few.
-        logger.warning("the watch of %s left out invalid records: %s", spec.envelope, "; ".join(error.faults))
-    else:
-        logger.warning("the watch of %s continues in %.1f s after an error: %s", spec.envelope, wait, error)
+
+def report_invalid(spec: ListSpec[Any], error: DecodingError) -> None:
+    """Tell the log and the observers of invalid records that the watch of a list leaves out."""
+    # All of the faults, because the text of the error shows only some. They have ids and fields, but no values.
+    logger.warning("the watch of %s left out invalid records: %s", spec.envelope, "; ".join(error.faults))
+    _tell(spec, error, error.faults, 0.0)
+
+
+def _tell(spec: ListSpec[Any], error: ClinikoError, faults: tuple[str, ...], wait: float) -> None:
+    name = type(error).__name__
+    spec.api.tell(WatchInterrupted(resource=spec.envelope, error=name, faults=faults, seconds=wait))
 
 
 class Pace:
@@ -154,7 +159,7 @@ class EndlessRuns(Generic[T]):
     def _survive(self, error: ClinikoError) -> None:
         if isinstance(error, DecodingError) and error.page is not None:
             self._pace.succeed()
-            report(self._spec, error, None)
+            report_invalid(self._spec, error)
             self._run_after_page = self._begin(error.cursor)
             self._valid.extend(error.page.items)
             if not self._valid:

@@ -90,6 +90,7 @@ class _View:
         limited = RateLimited(transport, manager.limiter, options.priority, reporter)
         self.send = Retrying(limited, options.retry, manager, options.deadline, reporter).send
         self._reporter = reporter
+        self.tell = reporter.tell
         self.spawn = manager.spawn
 
     def bulk(self) -> "_View":

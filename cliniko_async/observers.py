@@ -138,7 +138,27 @@ class CallEnded:
     seconds: float
 
 
-Event: TypeAlias = CallStarted | PermitGranted | AttemptEnded | RetryScheduled | RequestsPaused | CallEnded
+@attrs.frozen(kw_only=True)
+class WatchInterrupted:
+    """A watch has met an error and continues, either with another request or without some invalid records.
+
+    Attributes:
+        resource: The name of the resource that is watched.
+        error: The name of the error's class.
+        faults: What is invalid in the records that are left out, each with the id of a record and the path of a field;
+            empty if the same page is requested again.
+        seconds: The wait before the next request; 0 if records are left out.
+    """
+
+    resource: str
+    error: str
+    faults: tuple[str, ...]
+    seconds: float
+
+
+Event: TypeAlias = (
+    CallStarted | PermitGranted | AttemptEnded | RetryScheduled | RequestsPaused | CallEnded | WatchInterrupted
+)
 
 Observer: TypeAlias = Callable[[Event], object]
 """A function that a client calls with each event, in the event loop. It must not block. What it raises is logged."""

@@ -19,6 +19,7 @@ from cliniko_async._files.storage import FileStore
 from cliniko_async._messages import Request, Response, Server
 from cliniko_async.errors import InvalidRequestError
 from cliniko_async.fields import Id
+from cliniko_async.observers import Event
 from cliniko_async.resources._base import Resource
 from cliniko_async.resources._list_options import VISIBILITIES, ListOptions
 
@@ -83,6 +84,9 @@ class _Recorder:
 
     def bulk(self) -> "_Recorder":
         return self
+
+    def tell(self, event: Event) -> None:
+        raise NotImplementedError
 
     async def send(self, request: Request) -> Response:
         raise _Sent(request)

@@ -79,7 +79,7 @@ class Reporter:
         attempt = Attempt(request, number, call=Call(next(_numbers), _now()))
         if self._observers:
             base_url, route = target_of(request, self._server)
-            self._tell(
+            self.tell(
                 CallStarted(
                     call=attempt.call.number,
                     method=request.method,
@@ -95,7 +95,7 @@ class Reporter:
         self.attempt_started(attempt)
         attempt.waited = attempt.began - asked_at
         if self._observers:
-            self._tell(
+            self.tell(
                 PermitGranted(
                     call=attempt.call.number, attempt=attempt.number, priority=self._priority, seconds=attempt.waited
                 )
@@ -117,7 +117,7 @@ class Reporter:
             self._log_attempt(attempt, status, error, seconds)
         if self._observers:
             base_url, route = target_of(request, self._server)
-            self._tell(
+            self.tell(
                 AttemptEnded(
                     call=attempt.call.number,
                     attempt=attempt.number,
@@ -157,7 +157,7 @@ class Reporter:
                 extra=_values(attempt, status=status, delay_ms=round(seconds * 1000, 1)),
             )
         if self._observers:
-            self._tell(RetryScheduled(call=attempt.call.number, attempt=attempt.number, reason=reason, seconds=seconds))
+            self.tell(RetryScheduled(call=attempt.call.number, attempt=attempt.number, reason=reason, seconds=seconds))
 
     def requests_paused(self, attempt: Attempt, seconds: float) -> None:
         """Report that a 429 pauses every request for some seconds."""
@@ -168,7 +168,7 @@ class Reporter:
             extra=_values(attempt, status=429, delay_ms=round(seconds * 1000, 1)),
         )
         if self._observers:
-            self._tell(RequestsPaused(call=attempt.call.number, seconds=seconds))
+            self.tell(RequestsPaused(call=attempt.call.number, seconds=seconds))
 
     def call_ended(self, attempt: Attempt, result: Response | ClinikoError | None) -> None:
         """Report how a call ended: None if it is ending with an exception that is not among its results."""
@@ -177,7 +177,7 @@ class Reporter:
         request, status = attempt.request, getattr(result, "status", None)
         error = None if isinstance(result, Response) else _name_of(result or sys.exception())
         base_url, route = target_of(request, self._server)
-        self._tell(
+        self.tell(
             CallEnded(
                 call=attempt.call.number,
                 method=request.method,
@@ -190,7 +190,8 @@ class Reporter:
             )
         )
 
-    def _tell(self, event: Event) -> None:
+    def tell(self, event: Event) -> None:
+        """Tell the observers of an event."""
         for observer in self._observers:
             try:
                 observer(event)

@@ -5,6 +5,7 @@ from collections.abc import Coroutine
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from .._messages import Request, Response, Server
+from ..observers import Event
 
 if TYPE_CHECKING:
     from .._files.storage import FileStore
@@ -37,6 +38,10 @@ class Api(Protocol):
 
     def bulk(self) -> "Api":
         """Return the same view with bulk priority."""
+        ...
+
+    def tell(self, event: Event) -> None:
+        """Tell the observers of the client of an event."""
         ...
 
     async def send(self, request: Request) -> Response:

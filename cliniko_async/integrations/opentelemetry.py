@@ -19,6 +19,7 @@ from ..observers import (
     PermitGranted,
     RequestsPaused,
     RetryScheduled,
+    WatchInterrupted,
 )
 
 try:
@@ -89,6 +90,9 @@ class OpenTelemetryObserver:
                 self._meters.retries.add(1, {"error.type": event.reason})
             case RequestsPaused():
                 self._meters.pauses.record(event.seconds)
+            case WatchInterrupted():
+                attributes = {"cliniko.resource": event.resource, "error.type": event.error}
+                self._meters.interruptions.add(1, attributes)
             case _:
                 self._end_call(event)
 
@@ -130,6 +134,9 @@ class _Meters:
         self.waits = histogram("cliniko.client.permit.wait", "Waits for a permit of the rate limiter.", _WAITS)
         self.pauses = histogram("cliniko.client.pause.duration", "Pauses of all requests after a 429.", _WAITS)
         self.retries = meter.create_counter("cliniko.client.retries", "{retry}", "Attempts that were repeated.")
+        self.interruptions = meter.create_counter(
+            "cliniko.client.watch.interruptions", "{interruption}", "Errors that watches survived."
+        )
         self.permits = meter.create_counter("cliniko.client.budget.used", "{request}", "Permits granted.")
 
 

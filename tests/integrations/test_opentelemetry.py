@@ -20,6 +20,7 @@ from cliniko_async.limits import SlidingWindowLimiter
 from tests.support.clients import KEY, ONCE, client_of, virtually
 from tests.support.paths import EXAMPLES
 from tests.support.raw_server import RawServer, answer, close
+from tests.support.watched import clinic, names_of
 
 TAX = json.loads((EXAMPLES / "tax.json").read_text())
 THROTTLED = answer(429, b"", {"X-RateLimit-Reset": "1700000002", "Date": "Tue, 14 Nov 2023 22:13:20 GMT"})
@@ -159,6 +160,20 @@ async def test_calls_are_counted_and_measured():
     (waits,), (pauses,) = metrics["cliniko.client.permit.wait"], metrics["cliniko.client.pause.duration"]
     assert (waits.count, pauses.count) == (3, 1)
     assert waits.max == pytest.approx(pauses.sum, abs=0.2)
+
+
+@virtually
+async def test_errors_that_a_watch_survives_are_counted():
+    telemetry = Telemetry()
+    async with clinic(client={"observers": [telemetry.observer]}) as it:
+        it.put("a")
+        it.sandbox.faults.status(500, times=2)
+        assert await names_of(it.watch(), 1) == "a"
+    (point,) = telemetry.metrics()["cliniko.client.watch.interruptions"]
+    assert (point.value, dict(point.attributes)) == (
+        2,
+        {"cliniko.resource": "appointment_types", "error.type": "ServerError"},
+    )
 
 
 @virtually

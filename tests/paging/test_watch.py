@@ -24,6 +24,7 @@ from cliniko_async import (
     UnauthorizedError,
     UsageError,
 )
+from cliniko_async.observers import Event, WatchInterrupted
 from cliniko_async.resources._names import RESOURCES
 from cliniko_async.resources._registry import resource_class
 
@@ -37,6 +38,11 @@ LIST = {"path": "/appointment_types?"}
 
 def warnings(caplog: pytest.LogCaptureFixture) -> list[str]:
     return [each.getMessage() for each in caplog.records if each.levelno == logging.WARNING]
+
+
+def take(event: Event, events: list[WatchInterrupted]) -> None:
+    if isinstance(event, WatchInterrupted):
+        events.append(event)
 
 
 def spoil(*names: str) -> Callable[[Any], Any]:
@@ -215,7 +221,8 @@ FAULTS: dict[str, Callable[[Clinic, int], Any]] = {
 def test_an_error_that_may_pass_is_survived_and_reported(caplog: pytest.LogCaptureFixture, fault: str):
     @virtually
     async def test() -> None:
-        async with clinic() as it:
+        events = list[WatchInterrupted]()
+        async with clinic(client={"observers": [lambda event: take(event, events)]}) as it:
             where = it.cliniko.appointment_types.where
             for name in "abc":
                 it.put(name, category="Jane")
@@ -226,6 +233,9 @@ def test_an_error_that_may_pass_is_survived_and_reported(caplog: pytest.LogCaptu
             told = warnings(caplog)
             assert len(told) == 3
             assert all(text.startswith("the watch of appointment_types continues in ") for text in told)
+            assert len(events) == 3
+            assert {(event.resource, event.faults) for event in events} == {("appointment_types", ())}
+            assert all(f"continues in {event.seconds:.1f} s" in text for event, text in zip(events, told, strict=True))
             assert "Jane" not in caplog.text
             assert "?" not in caplog.text
             it.put("d", category="Jane")
@@ -321,7 +331,8 @@ async def test_a_cursor_of_other_filters_in_the_store_is_refused_before_anything
 def test_an_invalid_record_is_reported_once_and_holds_up_no_other(caplog: pytest.LogCaptureFixture):
     @virtually
     async def test() -> None:
-        async with clinic() as it:
+        events = list[WatchInterrupted]()
+        async with clinic(client={"observers": [lambda event: take(event, events)]}) as it:
             keys = {}
             for name in "abcdefghi":
                 keys[name] = it.put(name)
@@ -333,7 +344,9 @@ def test_an_invalid_record_is_reported_once_and_holds_up_no_other(caplog: pytest
             (told,) = warnings(caplog)
             assert told.startswith("the watch of appointment_types left out invalid records: ")
             assert all(f"record {keys[name]}: duration_in_minutes expected an integer" in told for name in "bdefghi")
-            assert "Jane" not in caplog.text
+            (event,) = events
+            assert (event.error, event.seconds, len(event.faults)) == ("DecodingError", 0.0, 7)
+            assert "Jane" not in caplog.text + repr(event)
             it.put("j")
             assert await names_of(stream, 1) == "j"
             assert await nothing_comes(stream, 1)
