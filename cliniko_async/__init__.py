@@ -22,6 +22,7 @@ _MODULES = (
     "client",
     "cursors",
     "errors",
+    "export",
     "fields",
     "filters",
     "limits",

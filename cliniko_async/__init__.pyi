@@ -4,6 +4,7 @@ from . import changes as changes
 from . import client as client
 from . import cursors as cursors
 from . import errors as errors
+from . import export as export
 from . import fields as fields
 from . import filters as filters
 from . import limits as limits

@@ -133,11 +133,17 @@ class Response(RedactedRepr, msgspec.Struct, frozen=True):
 
 def date_of(response: Response, header: str = "Date") -> float | None:
     """Return the date in a header of a response as Unix time, or None if it is missing or not a date."""
+    date = parse_date(response.headers.get(header))
+    return None if date is None else date.timestamp()
+
+
+def parse_date(text: str | None) -> dt.datetime | None:
+    """Return the date of a header in UTC, or None if there is none or it is not a date."""
     try:
-        date = email.utils.parsedate_to_datetime(response.headers[header])
+        date = email.utils.parsedate_to_datetime(text or "")
         # HTTP dates are in UTC, with or without a zone.
-        return (date if date.tzinfo else date.replace(tzinfo=dt.UTC)).timestamp()
-    except (KeyError, ValueError, TypeError, IndexError, OverflowError):
+        return date.astimezone(dt.UTC) if date.tzinfo else date.replace(tzinfo=dt.UTC)
+    except (ValueError, TypeError, IndexError, OverflowError):
         return None
 
 

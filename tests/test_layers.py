@@ -36,6 +36,7 @@ LAYERS = (
     {"client"},
     {"_pool"},
     {"pool"},
+    {"export"},
     {""},
     {"__main__", "cli", "integrations", "sandbox"},
 )

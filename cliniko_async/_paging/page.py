@@ -1,11 +1,12 @@
 """A page as it is returned to the caller."""
 
+import datetime as dt
 import json
 from typing import Any, Generic, TypeVar
 
 import attrs
 
-from .._messages import RedactedRepr
+from .._messages import RedactedRepr, parse_date
 from .._records.record import Holder
 from ..errors import DecodingError
 
@@ -28,6 +29,12 @@ class Page(RedactedRepr, Holder, Generic[T]):
     next: str | None
     cursor: str
     _body: bytes
+    _date: str | None = None
+
+    @property
+    def server_time(self) -> dt.datetime | None:
+        """When the server sent the page by its own clock, in UTC and to the second, or None if it did not say."""
+        return parse_date(self._date)
 
     @property
     def raw(self) -> Any:

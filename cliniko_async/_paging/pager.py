@@ -97,7 +97,8 @@ class Pager(Generic[T]):
         """Return the last rows returned, as a page."""
         data = self._page
         following, body = (data.next, data.response.body) if data else (None, b"")
-        return Page(tuple(self._rows), total, following, self.cursor(len(self._rows)), body)
+        date = data.response.headers.get("Date") if data else None
+        return Page(tuple(self._rows), total, following, self.cursor(len(self._rows)), body, date)
 
     async def next_rows(self, *, even_none: bool = False) -> tuple[Sequence[T], int | None]:
         """Return the rows of the next page that has any.
@@ -180,7 +181,8 @@ class Pager(Generic[T]):
         error = DecodingError(page.faults, request=page.request, status=page.response.status)
         items = valid_records(rows)
         error.cursor = cursor or self.cursor(len(self._rows))
-        error.page = Page(items, page.total_entries, page.next, error.cursor, page.response.body)
+        date = page.response.headers.get("Date")
+        error.page = Page(items, page.total_entries, page.next, error.cursor, page.response.body, date)
         return error
 
     def _accept(self, strategy: PagingStrategy, page: PageData[T] | None, consumed: ConsumedPage) -> None:

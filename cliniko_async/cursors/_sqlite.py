@@ -1,16 +1,14 @@
 """Cursors in an SQLite file, optionally saved in one transaction with rows of the user."""
 
-import asyncio
 import contextlib
 import os
 import sqlite3
 from collections.abc import Callable
-from typing import TypeVar
 
+from .._loops import in_thread
 from ..errors import ConfigurationError, UsageError
 from ._base import Change, Cursors, Entry, checked_seconds, saving
 
-T = TypeVar("T")
 Write = Callable[[sqlite3.Connection], object]
 
 _TABLE = """
@@ -73,7 +71,7 @@ class SqliteCursors(Cursors):
         return await self._change(account, stream, lambda entry: entry)
 
     async def _change(self, account: str, stream: str, change: Change, write: Write | None = None) -> Entry:
-        return await _in_thread(lambda: self._step((account, stream), change, write))
+        return await in_thread(lambda: self._step((account, stream), change, write))
 
     def _step(self, key: tuple[str, str], change: Change, write: Write | None) -> Entry:
         with contextlib.closing(sqlite3.connect(self._path, self._timeout, isolation_level=None)) as connection:
@@ -90,18 +88,3 @@ class SqliteCursors(Cursors):
                 connection.execute(_REPLACE, (*key, after.token, after.cursor))
             connection.execute("COMMIT")
             return after
-
-
-async def _in_thread(work: Callable[[], T]) -> T:
-    """Run a function in a thread; a cancellation is raised only after it has ended."""
-    running = asyncio.ensure_future(asyncio.to_thread(work))
-    # Retrieve the exception: after a cancellation, nothing else does.
-    running.add_done_callback(lambda task: task.cancelled() or task.exception())
-    try:
-        return await asyncio.shield(running)
-    except asyncio.CancelledError:
-        while not running.done():
-            # A second cancellation must not leave the transaction running either.
-            with contextlib.suppress(asyncio.CancelledError):
-                await asyncio.wait((running,))
-        raise

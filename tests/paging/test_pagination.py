@@ -1,6 +1,7 @@
 """Lists in all their shapes: records, pages, the first page, the first record, everything, a count, a limit."""
 
 import asyncio
+import datetime as dt
 import itertools
 import pickle
 from unittest import mock
@@ -8,6 +9,7 @@ from unittest import mock
 import pytest
 
 from cliniko_async.errors import InvalidRequestError, PaginationError, ServerError
+from cliniko_async.sandbox import Sandbox
 from tests.support.clients import client_of, virtually
 from tests.support.listed import TYPES, add, listed, names, pages_asked, read, settle
 
@@ -294,3 +296,19 @@ async def test_two_lists_that_make_up_one_are_walked_one_after_the_other():
         assert [one.id async for one in listing] == [people[0], people[2], people[1], people[3]]
         assert await listing.count() == 4
         assert [len(page.items) async for page in listing.pages()] == [2, 2]
+
+
+@virtually
+async def test_a_page_knows_when_the_server_sent_it_by_its_own_clock():
+    async with Sandbox(wall=lambda: 1_790_000_000.7) as sandbox, client_of(sandbox) as cliniko:
+        page = await cliniko.taxes.list()
+        assert page.server_time == dt.datetime.fromtimestamp(1_790_000_000, dt.UTC)
+
+
+@virtually
+async def test_a_page_without_a_date_has_no_server_time():
+    body = b'{"taxes":[],"total_entries":0,"links":{}}'
+    for date in (b"", b"Date: soon\r\n", b"Date: Fri, 31 Dec 9999 23:59:59 -0100\r\n"):
+        async with Sandbox() as sandbox, client_of(sandbox) as cliniko:
+            sandbox.faults.raw(b"HTTP/1.1 200 OK\r\n%sContent-Length: %d\r\n\r\n%s" % (date, len(body), body))
+            assert (await cliniko.taxes.list()).server_time is None

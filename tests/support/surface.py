@@ -14,6 +14,7 @@ MODULES = (
     "changes",
     "cursors",
     "errors",
+    "export",
     "fields",
     "filters",
     "limits",

@@ -1,0 +1,27 @@
+"""Exports resources to files: NDJSON or CSV, one file for each resource.
+
+```python
+from cliniko_async.export import export
+
+manifest = await export(cliniko, ["patients", "invoices"], to="backup", format="csv")
+```
+
+An export that was interrupted in any way continues when it is called again, and its files have exactly the rows of one
+export.
+"""
+
+from ._manifest import ExportedResource, ExportError, Manifest, read_manifest
+from ._plan import FORMATS, ExportFormat, exportable
+from ._runner import ExportProgress, export
+
+__all__ = [
+    "FORMATS",
+    "ExportError",
+    "ExportFormat",
+    "ExportProgress",
+    "ExportedResource",
+    "Manifest",
+    "export",
+    "exportable",
+    "read_manifest",
+]

@@ -1,0 +1,70 @@
+"""Files that survive a crash at any moment: appended at a recorded offset, or replaced as a whole."""
+
+import contextlib
+import os
+from collections.abc import Generator
+from pathlib import Path
+from typing import BinaryIO
+
+
+def write_at(path: Path, offset: int, data: bytes) -> None:
+    """Cut a file off at an offset, append bytes, and return when they are on the disk.
+
+    Args:
+        path: The file, which is created if it is missing.
+        offset: At most the size of the file.
+        data: The bytes.
+    """
+    with path.open("ab") as file, _naming(path):
+        file.truncate(offset)
+        file.write(data)
+        _sync(file)
+
+
+def replace(path: Path, data: bytes) -> None:
+    """Replace the content of a file: after a crash, the file has either the old content or the new."""
+    temporary = path.with_name(path.name + ".tmp")
+    with temporary.open("wb") as file, _naming(temporary):
+        file.write(data)
+        _sync(file)
+    rename(temporary, path)
+
+
+def rename(source: Path, target: Path) -> None:
+    """Rename a file that is on the disk, in place of the target if there is one, and return when that is, too."""
+    source.replace(target)
+    if hasattr(os, "O_DIRECTORY"):  # Windows cannot open a directory, and does not need to.
+        directory = os.open(target.parent, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            os.fsync(directory)
+        finally:
+            os.close(directory)
+
+
+def sync(path: Path) -> None:
+    """Return when the content of a file is on the disk."""
+    with path.open("rb+") as file, _naming(path):
+        _sync(file)
+
+
+def _sync(file: BinaryIO) -> None:
+    file.flush()
+    os.fsync(file.fileno())
+
+
+@contextlib.contextmanager
+def _naming(path: Path) -> Generator[None]:
+    """Add the path to an error that does not name it: only that of opening a file does."""
+    try:
+        yield
+    except OSError as error:
+        error.filename = error.filename or str(path)
+        raise
+
+
+def size_of(path: Path) -> int | None:
+    """Return the size of a file in bytes, or None if it does not exist."""
+    try:
+        return path.stat().st_size
+    except FileNotFoundError:
+        return None

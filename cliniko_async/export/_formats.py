@@ -1,0 +1,123 @@
+"""The formats of exported files. Each writes bytes that can be appended to a part file, and then finishes the file."""
+
+import csv
+import io
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+from .._dates import Real
+from .._records.converter import to_json
+from .._records.unstructure import encode
+from ..rows import columns, row
+from ._files import rename
+from ._plan import ExportFormat
+
+
+class RowEncoder(Protocol):
+    """Writes the records of one class."""
+
+    is_final: bool
+    """Whether the part file is the finished file, which only has to be renamed."""
+
+    def header(self) -> bytes:
+        """Return the bytes before the first record."""
+        ...
+
+    def encode(self, records: Sequence[Any]) -> bytes:
+        """Return the bytes of some records, at least one.
+
+        Raises:
+            DecodingError: A value cannot be written exactly.
+        """
+        ...
+
+    def finish(self, part: Path, file: Path) -> None:
+        """Turn a part file that has every record into the finished file, in one step."""
+        ...
+
+
+class _Lines:
+    """A format whose part file is the finished file."""
+
+    is_final = True
+
+    def finish(self, part: Path, file: Path) -> None:
+        rename(part, file)
+
+
+class NdjsonEncoder(_Lines):
+    """One JSON object a line, as the API would send it."""
+
+    def __init__(self, record: type) -> None:
+        """Take the class of the records, which does not matter."""
+
+    def header(self) -> bytes:
+        """Return nothing."""
+        return b""
+
+    def encode(self, records: Sequence[Any]) -> bytes:
+        """Return a line for each record."""
+        return b"".join([to_json(each) + b"\n" for each in records])
+
+
+class CsvEncoder(_Lines):
+    """A line of column names, then one for each record, in UTF-8."""
+
+    def __init__(self, record: type) -> None:
+        """Take the class of the records, which determines the columns."""
+        self._columns = list(columns(record))
+
+    def header(self) -> bytes:
+        """Return the names of the columns."""
+        return _csv_lines([self._columns])
+
+    def encode(self, records: Sequence[Any]) -> bytes:
+        """Return a line for each record."""
+        return _csv_lines([[csv_text(value) for value in row(each).values()] for each in records])
+
+
+def _csv_lines(rows: list[list[Any]]) -> bytes:
+    text = io.StringIO(newline="")
+    csv.writer(text, lineterminator="\n").writerows(rows)
+    return text.getvalue().encode()
+
+
+def csv_text(value: Any) -> Any:
+    """Return a value of a row as the text of a CSV field; `csv` itself writes texts, numbers and None."""
+    write = _CSV_TEXTS.get(value.__class__)
+    return value if write is None else write(value)
+
+
+def _json_text(value: Any) -> str:
+    return encode(value).decode()
+
+
+def _scalar_text(value: Any) -> str:
+    return _json_text(value).strip('"')
+
+
+_CSV_TEXTS: dict[Any, Callable[[Any], str]] = {
+    bool: _json_text,
+    Real.datetime: _scalar_text,
+    Real.date: _scalar_text,
+    dict: _json_text,
+    list: _json_text,
+    tuple: _json_text,
+}
+
+
+def encoder_for(export_format: ExportFormat, record: type) -> RowEncoder:
+    """Return what writes the records of a class.
+
+    Args:
+        export_format: The format.
+        record: The class.
+
+    Returns:
+        The encoder.
+
+    Raises:
+        ImportError: The format needs an extra that is not installed.
+    """
+    return NdjsonEncoder(record) if export_format == "ndjson" else CsvEncoder(record)
