@@ -29,7 +29,10 @@ MODULES = (
 
 def public_objects() -> dict[str, Any]:
     """Every public class and function, by its name; and every class that is reached by an attribute of one."""
-    modules = [importlib.import_module(f"cliniko_async.{name}") for name in (*MODULES, "integrations.dask")]
+    modules = [
+        importlib.import_module(f"cliniko_async.{name}")
+        for name in (*MODULES, "integrations.arrow", "integrations.dask")
+    ]
     found = {name: getattr(cliniko_async, name) for name in cliniko_async.__all__}
     for module in modules:
         listed = getattr(module, "__all__", None)
