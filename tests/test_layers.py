@@ -35,6 +35,8 @@ LAYERS = (
     {"resources"},
     {"client"},
     {"_pool"},
+    {"_webhooks"},
+    {"webhooks"},
     {"pool"},
     {"export"},
     {""},
@@ -166,7 +168,17 @@ def test_what_stands_outside_uses_the_public_surface():
         for found in IMPORTS
         if top_level(found.source) in OUTSIDE
         and top_level(found.target)
-        not in {top_level(found.source), "_backoff", "_compat", "_dates", "cursors", "fields", "observers", "rows"}
+        not in {
+            top_level(found.source),
+            "_backoff",
+            "_compat",
+            "_dates",
+            "cursors",
+            "fields",
+            "observers",
+            "rows",
+            "webhooks",
+        }
         and top_level(found.target) not in beside.get(top_level(found.source), set())
         and found.target not in {"resources._names", "resources._registry"}
         and not (found.target == "" and found.name in names)

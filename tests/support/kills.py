@@ -10,8 +10,10 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 
 from cliniko_async.sandbox import Sandbox
+from cliniko_async.webhooks import generate_secret
 from tests.support.listed import TYPES
 from tests.support.paths import ROOT
+from tests.support.receiver import Receiver, cut, in_a_thread, reset
 
 RECORDS = 6
 _PATIENCE = 60.0
@@ -112,3 +114,18 @@ def kill_watchers(folder: Path, *, times: int, seed: int) -> int:
     with Sandbox(appointment_types=0, limit=10**6) as sandbox:
         command = ("tests.support.watcher", sandbox.base_url, sandbox.api_key, str(folder))
         return kill_at_random(command, seen, ChangingTypes(sandbox, rng), rng, times=times)
+
+
+def kill_senders(folder: Path, *, times: int, seed: int) -> int:
+    """Kill a program that posts webhooks to a receiver that fails at random; return how often a version came again."""
+    rng, secret = random.Random(seed), generate_secret()
+    receiver = Receiver(secret)
+    receiver.choose = lambda: rng.choice([204, 204, 204, 204, 500, 503, cut, reset])
+
+    def seen() -> list[tuple[str, int]]:
+        return [(each.body["data"]["id"], int(each.name)) for each in list(receiver.got)]
+
+    with Sandbox(appointment_types=0, limit=10**6) as sandbox, in_a_thread(receiver):
+        command = ("tests.support.sender", sandbox.base_url, sandbox.api_key, str(folder), receiver.url)
+        types, environment = ChangingTypes(sandbox, rng), {"CLINIKO_WEBHOOK_SECRET": secret}
+        return kill_at_random(command, seen, types, rng, times=times, environment=environment)

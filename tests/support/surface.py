@@ -24,6 +24,7 @@ MODULES = (
     "rows",
     "sandbox",
     "watch",
+    "webhooks",
 )
 
 

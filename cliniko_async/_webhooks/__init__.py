@@ -1,0 +1,1 @@
+"""What a sender of webhooks is made of: messages, attempts to post them, and the file of those it gave up."""

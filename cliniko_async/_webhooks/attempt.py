@@ -1,0 +1,77 @@
+"""One try to post a message, and what it means."""
+
+from collections.abc import Mapping
+from typing import Literal, TypeAlias
+
+import aiohttp
+import attrs
+from yarl import URL
+
+from .._http.rate_limit import retry_after
+from .._messages import Response, is_loopback
+from ..errors import ConfigurationError
+
+Verdict: TypeAlias = Literal["accepted", "refused", "unavailable", "gone"]
+"""A receiver that is unavailable has not looked at the message, so that try does not count."""
+
+_GONE = 410
+_UNAVAILABLE = (429, 503)
+_LONGEST_ANSWER = 1_000_000
+_LONGEST_RETRY_AFTER = 3600.0
+
+
+@attrs.frozen
+class Answer:
+    """What came of a try: the verdict, the reason in plain words, and the seconds that the receiver wants to rest."""
+
+    verdict: Verdict
+    reason: str
+    retry_after: float = 0.0
+
+
+def checked_url(url: str) -> URL:
+    """Return the URL of a receiver.
+
+    Raises:
+        ConfigurationError: It is not a URL, has a password in it, or is neither https nor on this machine.
+    """
+    try:
+        found = URL(url)
+    except (TypeError, ValueError):
+        found = URL()
+    is_safe = found.scheme == "https" or (found.scheme == "http" and is_loopback(found.host or ""))
+    if not is_safe or not found.host or found.raw_user is not None or found.raw_password is not None:
+        # Without the URL, whose path or query may be a secret.
+        raise ConfigurationError("the URL of a webhook must be https, or http on this machine, without a password")
+    return found
+
+
+async def post(
+    session: aiohttp.ClientSession, url: URL, headers: Mapping[str, str], body: bytes, seconds: float
+) -> Answer:
+    """Post a message once, in some seconds at most. Redirects are not followed."""
+    limits = aiohttp.ClientTimeout(total=seconds, sock_connect=seconds / 2)
+    try:
+        async with session.post(url, data=body, headers=headers, timeout=limits, allow_redirects=False) as response:
+            status = response.status
+            await _read(response.content)
+    except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError):
+        return Answer("unavailable", "cannot be reached")
+    except TimeoutError:
+        return Answer("refused", "did not answer in time")
+    except (aiohttp.ClientError, OSError):
+        return Answer("refused", "broke the connection off")
+    if 200 <= status < 300:
+        return Answer("accepted", f"answered {status}")
+    rest = min(max(retry_after(Response(status, response.headers, b"")), 0.0), _LONGEST_RETRY_AFTER)
+    verdict: Verdict = "gone" if status == _GONE else "unavailable" if status in _UNAVAILABLE else "refused"
+    return Answer(verdict, f"answered {status}", rest)
+
+
+async def _read(content: aiohttp.StreamReader) -> None:
+    """Read an answer to its end, unless that is far away: an answer that breaks off is no answer."""
+    size = 0
+    async for chunk in content.iter_any():
+        size += len(chunk)
+        if size > _LONGEST_ANSWER:
+            return

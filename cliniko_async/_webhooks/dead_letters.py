@@ -1,0 +1,60 @@
+"""A file of the messages that their receiver never accepted."""
+
+import asyncio
+import contextlib
+import datetime as dt
+import json
+import os
+from pathlib import Path
+
+from .message import Message
+
+
+class DeadLetters:
+    """An NDJSON file that only its owner can read, as it contains records. What was appended survives a power cut."""
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        """Create the file with the first message.
+
+        Args:
+            path: The file.
+        """
+        self._path = Path(path)
+
+    async def append(self, message: Message, tries: int, reason: str) -> None:
+        """Append a message, and wait until it is on the disk.
+
+        Raises:
+            OSError: It cannot be written.
+        """
+        given_up_at = dt.datetime.now(dt.UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+        about = json.dumps({"id": message.id, "tries": tries, "reason": reason, "given_up_at": given_up_at})
+        line = about.removesuffix("}").encode() + b', "message": ' + message.body + b"}\n"
+        await asyncio.to_thread(self._append, line)
+
+    def _append(self, line: bytes) -> None:
+        is_new = not self._path.exists()
+        with open(self._path, "a+b", opener=_open_for_owner) as file:
+            if file.seek(0, os.SEEK_END):
+                file.seek(-1, os.SEEK_END)
+                # A line that was cut off must not spoil this one.
+                line = line if file.read(1) == b"\n" else b"\n" + line
+            file.write(line)
+            file.flush()
+            os.fsync(file.fileno())
+        if is_new:
+            _sync(self._path.parent)
+
+
+def _open_for_owner(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o600)
+
+
+def _sync(folder: Path) -> None:
+    """Make a new file in a folder survive a power cut, where the system can do that."""
+    with contextlib.suppress(OSError):
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)

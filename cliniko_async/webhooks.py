@@ -1,0 +1,233 @@
+"""Posts changes to a URL as signed webhooks, as the Standard Webhooks specification describes them.
+
+It needs the extra `webhooks`.
+
+```python
+async with WebhookSender.from_env("https://example.com/cliniko", dead_letters="dead-letters.ndjson") as sender:
+    await sender.forward(cliniko.patients.watch(store=SqliteCursors("cursors.sqlite")))
+```
+"""
+
+import asyncio
+import base64
+import contextlib
+import logging
+import os
+import random
+import secrets
+from types import TracebackType
+from typing import Any, Self
+
+import aiohttp
+import attrs
+
+from ._checks import is_count, is_seconds
+from ._frames import HiddenLocals, hides_locals
+from ._webhooks.attempt import Answer, checked_url, post
+from ._webhooks.dead_letters import DeadLetters
+from ._webhooks.message import PREFIX, Message, Signer
+from .changes import Change
+from .errors import ClinikoError, ConfigurationError, UsageError
+from .watch import Watch
+
+__all__ = ["WebhookGoneError", "WebhookSender", "generate_secret"]
+
+logger = logging.getLogger("cliniko_async")
+
+_SECRET = "CLINIKO_WEBHOOK_SECRET"  # noqa: S105  (the name of the variable)
+_FIRST_WAIT = 1.0
+
+
+class WebhookGoneError(ClinikoError):
+    """The receiver answered 410: it wants no more webhooks. Nothing is posted until a new sender is made."""
+
+
+def generate_secret() -> str:
+    """Return a new random secret, for the sender and the receiver.
+
+    Returns:
+        The secret, which begins with `whsec_`.
+    """
+    return PREFIX + base64.b64encode(secrets.token_bytes(32)).decode()
+
+
+@attrs.frozen
+class _DeliveryOptions:
+    tries: int
+    timeout: float
+    wait_max: float
+
+    def __attrs_post_init__(self) -> None:
+        if not is_count(self.tries):
+            raise ConfigurationError("tries must be a whole number, at least 1")
+        for name in ("timeout", "wait_max"):
+            if not is_seconds(getattr(self, name)):
+                raise ConfigurationError(f"{name} must be a number of seconds above 0")
+
+    def wait(self, failures: int, answer: Answer) -> float:
+        """Return the seconds to wait after a failure, at least those that the receiver asked for."""
+        bound = min(self.wait_max, _FIRST_WAIT * 2.0 ** min(failures, 16))
+        return max(random.uniform(bound / 2, bound), answer.retry_after)
+
+
+class WebhookSender:
+    """Posts changes to one URL, each until the receiver accepts it.
+
+    A message is `{"type": "patient.upsert", "timestamp": …, "data": …}`, where `data` is `to_dict(record)`, with the
+    headers `webhook-id`, `webhook-timestamp` and `webhook-signature`. The id is the same in every try and after a
+    restart, and different for each version of a record, so a receiver can recognise a message that it has had.
+
+    Any status from 200 to 299 accepts a message. After anything else it is posted again, after random waits that
+    double up to `wait_max`, or after the `Retry-After` of the answer. A receiver that cannot be reached, or answers
+    429 or 503, is waited for as long as it takes. Anything else counts as a try: after so many tries, the message is
+    appended to the dead-letter file. Redirects are not followed. 410 ends it with a `WebhookGoneError`.
+
+    Args:
+        url: Where to post; https, unless the host is loopback.
+        secret: The secret that signs the messages, `whsec_` and base64. Several, with spaces between them, sign each
+            message several times, so that a secret can be replaced without a gap. It never appears in a repr, a log, an
+            error or a traceback.
+        dead_letters: The file for messages that were not accepted after all tries, one JSON object a line. It contains
+            records, and only its owner can read it. None, the default, tries without end.
+        tries: How often the receiver may fail to accept a message before it is given up; 20 by default.
+        timeout: Seconds for one try; 30 by default.
+        wait_max: The longest wait between two tries, in seconds; 900 by default, so 20 tries take about two hours.
+        session: Your own `aiohttp.ClientSession`, for example with a proxy, which is used and never closed. None, the
+            default, opens one with the first message.
+
+    Raises:
+        ConfigurationError: The URL, the secret or an option is invalid.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        secret: str,
+        *,
+        dead_letters: str | os.PathLike[str] | None = None,
+        tries: int = 20,
+        timeout: float = 30.0,
+        wait_max: float = 900.0,
+        session: aiohttp.ClientSession | None = None,
+    ) -> None:
+        try:
+            with HiddenLocals():
+                self._url = checked_url(url)
+                self._signer = Signer(secret)
+                self._options = _DeliveryOptions(tries, timeout, wait_max)
+        finally:
+            del secret, url  # From the traceback of an error.
+        self._dead_letters = None if dead_letters is None else DeadLetters(dead_letters)
+        self._session = session
+        self._owned = session is None
+        self._is_gone = False
+        self._is_closed = False
+
+    @classmethod
+    def from_env(cls, url: str, **options: Any) -> Self:  # noqa: ANN401
+        """Create a sender whose secret is in the environment variable CLINIKO_WEBHOOK_SECRET.
+
+        Args:
+            url: Where to post.
+            **options: The other options of `WebhookSender`.
+
+        Returns:
+            The sender.
+
+        Raises:
+            ConfigurationError: The variable is not set, or a value is invalid.
+        """
+        if not os.environ.get(_SECRET):
+            raise ConfigurationError(f"the environment variable {_SECRET} is not set")
+        return cls(url, os.environ[_SECRET], **options)
+
+    async def __aenter__(self) -> Self:
+        """Return the sender, which closes at the end of the block."""
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        """Close the sender."""
+        await self.aclose()
+
+    async def aclose(self) -> None:
+        """Close the sender and its connections, but not a session of your own. Closing twice is allowed."""
+        self._is_closed = True
+        if self._owned and self._session is not None:
+            await self._session.close()
+
+    @hides_locals
+    async def send(self, change: Change[Any]) -> bool:
+        """Post a change until it is accepted or given up.
+
+        Await it before you send the next change of the same record, so that they arrive in order.
+
+        Args:
+            change: The change.
+
+        Returns:
+            True if the receiver accepted it, False if it is in the dead-letter file.
+
+        Raises:
+            WebhookGoneError: The receiver answered 410, now or before.
+            UsageError: The sender is closed.
+            OSError: The dead-letter file cannot be written. The change was not accepted.
+        """
+        message, tries, failures = Message.of(change), 0, 0
+        while (answer := await self._post(message)).verdict != "accepted":
+            tries += answer.verdict == "refused"
+            if tries >= self._options.tries and self._dead_letters is not None:
+                await self._dead_letters.append(message, tries, answer.reason)
+                logger.warning("%r: %s is given up after %d tries: it %s", self, message.id, tries, answer.reason)
+                return False
+            wait = self._options.wait(failures, answer)
+            failures += 1
+            logger.warning("%r: %s is posted again in %.1f s: it %s", self, message.id, wait, answer.reason)
+            await asyncio.sleep(wait)
+        return True
+
+    async def _post(self, message: Message) -> Answer:
+        if self._is_closed:
+            raise UsageError("the sender is closed")
+        if self._is_gone:
+            raise WebhookGoneError(f"{self!r}: the receiver answered 410, so it wants no more webhooks")
+        if self._session is None:
+            self._session = aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar())
+        headers = self._signer.headers(message)
+        answer = await post(self._session, self._url, headers, message.body, self._options.timeout)
+        if answer.verdict == "gone":
+            self._is_gone = True
+            return await self._post(message)
+        return answer
+
+    async def forward(self, *watches: Watch[Any]) -> None:
+        """Post the changes of watches, until you cancel it or one of them ends with an error.
+
+        The changes of each watch are posted one after the other, those of several side by side. A watch with a store
+        saves the cursor of a change after it was accepted or given up, so each change is delivered at least once.
+
+        Args:
+            *watches: What to post.
+
+        Raises:
+            WebhookGoneError: The receiver answered 410.
+            UsageError: The sender or the client is closed.
+            OSError: The dead-letter file cannot be written.
+            ResponseError: The API refused a request, such as for a rejected key.
+        """
+        try:
+            async with asyncio.TaskGroup() as group:
+                for watch in watches:
+                    group.create_task(self._forward(watch))
+        except ExceptionGroup as errors:
+            raise errors.exceptions[0] from None
+
+    async def _forward(self, watch: Watch[Any]) -> None:
+        async with contextlib.aclosing(aiter(watch)) as stream:
+            async for change in stream:
+                await self.send(change)
+
+    def __repr__(self) -> str:
+        """Return the class and the host, but neither the secret nor the path, which may be a secret too."""
+        return f"WebhookSender({str(self._url.origin())!r})"
