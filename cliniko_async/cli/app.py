@@ -44,6 +44,7 @@ _COMMANDS: dict[str, tuple[str, str]] = {
     "update": ("write:update", "Change fields of a record."),
     "archive": ("write:archive", "Archive a record."),
     "delete": ("write:delete", "Delete a record for good."),
+    "export": ("export:export_resources", "Write resources to files, and continue after an interruption."),
     "limits": ("limits:limits", "Show how much of the request budget is used."),
     "sandbox": ("sandbox:sandbox", "Run an invented clinic on this machine, to try things out."),
     "completion": ("completion:completion", "Print or install completion for bash, zsh or fish."),

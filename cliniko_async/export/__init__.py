@@ -1,4 +1,4 @@
-"""Exports resources to files: NDJSON or CSV, one file for each resource.
+"""Exports resources to files: NDJSON, CSV or Parquet, one file for each resource.
 
 ```python
 from cliniko_async.export import export
@@ -7,7 +7,7 @@ manifest = await export(cliniko, ["patients", "invoices"], to="backup", format="
 ```
 
 An export that was interrupted in any way continues when it is called again, and its files have exactly the rows of one
-export.
+export. Importing this module does not import pyarrow.
 """
 
 from ._manifest import ExportedResource, ExportError, Manifest, read_manifest

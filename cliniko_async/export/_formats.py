@@ -120,4 +120,8 @@ def encoder_for(export_format: ExportFormat, record: type) -> RowEncoder:
     Raises:
         ImportError: The format needs an extra that is not installed.
     """
+    if export_format == "parquet":
+        from ._parquet import ParquetEncoder  # noqa: PLC0415  (loads pyarrow)
+
+        return ParquetEncoder(record)
     return NdjsonEncoder(record) if export_format == "ndjson" else CsvEncoder(record)

@@ -16,7 +16,7 @@ from ..pagination import Paginator
 from ..resources._base import visibilities
 from ._manifest import ExportedResource, ExportError, Manifest, file_of, now
 
-ExportFormat = Literal["ndjson", "csv"]
+ExportFormat = Literal["ndjson", "csv", "parquet"]
 """The format of the files."""
 FORMATS: tuple[ExportFormat, ...] = get_args(ExportFormat)
 """The formats of files."""

@@ -62,7 +62,7 @@ async def export(
         cliniko: The client. `cliniko.with_options(priority="bulk")` leaves a part of the request budget to other calls.
         resources: The names of the resources, such as "patients"; `exportable` returns all of them.
         to: The directory, which is created if it is missing. It also gets the file `manifest.json`.
-        format: "ndjson", the default, or "csv".
+        format: "ndjson", the default, "csv" or "parquet". The last one needs the extra `arrow`.
         archived: "include" also exports archived, cancelled and deleted records and inactive practitioners; "exclude",
             the default, leaves them out.
         filters: Filters as for `list`, by the name of the resource. None, the default, exports every record.

@@ -2,13 +2,15 @@
 
 import datetime as dt
 import json
+import sys
 from collections.abc import AsyncIterator, Iterator
 from decimal import Decimal
 from pathlib import Path
 
 import pytest
+from pyarrow import parquet
 
-from cliniko_async import Cliniko, InvalidRequestError, to_dict, to_json
+from cliniko_async import Cliniko, InvalidRequestError, Tax, integrations, to_dict, to_json
 from cliniko_async.export import (
     FORMATS,
     ExportedResource,
@@ -19,9 +21,10 @@ from cliniko_async.export import (
     exportable,
     read_manifest,
 )
+from cliniko_async.integrations import arrow
 from cliniko_async.resources._registry import RESOURCES, resource_class
 from cliniko_async.sandbox import Sandbox
-from tests.support.exporting import as_csv, csv_rows, expected, exporter_of, ndjson_rows, records_of
+from tests.support.exporting import as_csv, csv_rows, differences, expected, exporter_of, ndjson_rows, records_of
 
 WITHOUT_IDS = {"services", "settings", "public_settings"}
 UNLISTED = {"available_times", "signatures"}
@@ -91,6 +94,46 @@ async def test_csv_has_every_value_exactly(clinic, cliniko, tmp_path):
         != as_csv(records_of(clinic, name, "include"))
     }
     assert different == set()
+
+
+async def test_parquet_has_the_table_of_the_records(clinic, cliniko, tmp_path):
+    names = exportable(cliniko)
+    await export(cliniko, names, to=tmp_path, format="parquet", archived="include")
+    assert differences(clinic, tmp_path, "parquet", names) == set()
+    assert files(tmp_path) == {f"{name}.parquet" for name in names} | {"manifest.json", ".export.lock"}
+
+
+async def test_a_parquet_file_without_records_has_the_schema(clinic, cliniko, tmp_path):
+    await export(cliniko, ["taxes"], to=tmp_path, format="parquet", filters={"taxes": ["id:=1"]})
+    assert parquet.read_table(tmp_path / "taxes.parquet").equals(arrow.table([], Tax))
+
+
+async def test_parquet_has_few_row_groups(clinic, cliniko, tmp_path):
+    """However many pages and checkpoints there are, because each row group has a cost."""
+    await export(cliniko, ["appointment_types"], to=tmp_path, format="parquet")
+    assert parquet.ParquetFile(tmp_path / "appointment_types.parquet").num_row_groups == 1
+
+
+async def test_a_decimal_that_does_not_fit_fails_its_resource(clinic, cliniko, tmp_path):
+    def enlarge(page: dict) -> None:
+        page["taxes"][0]["rate"] = "1" * 40
+
+    clinic.faults.edit(enlarge, path="/taxes")
+    with pytest.raises(ExportError, match=r"1 of 2 .* taxes: .*: rate "):
+        await export(cliniko, ["taxes", "users"], to=tmp_path, format="parquet")
+    assert read_manifest(tmp_path).resources["taxes"].rows == 0
+    assert read_manifest(tmp_path).resources["users"].state == "complete"
+    manifest = await export(cliniko, ["taxes", "users"], to=tmp_path, format="parquet")
+    assert manifest.resources["taxes"].rows == len(clinic.all("taxes"))
+
+
+async def test_parquet_without_pyarrow_names_the_extra(cliniko, tmp_path, monkeypatch):
+    monkeypatch.delattr(integrations, "arrow")
+    monkeypatch.delitem(sys.modules, arrow.__name__)
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    with pytest.raises(ImportError, match=r"cliniko-async\[arrow\]"):
+        await export(cliniko, ["taxes"], to=tmp_path / "new", format="parquet")
+    assert not (tmp_path / "new").exists()
 
 
 async def test_money_times_and_texts_with_quotes_survive_csv(clinic, cliniko, tmp_path):
@@ -241,7 +284,7 @@ async def test_an_export_over_a_complete_one_replaces_it(clinic, cliniko, tmp_pa
         ({"resources": []}, "resources", "at least one"),
         ({"resources": "taxes"}, "resources", "several names"),
         ({"resources": ["signatures"]}, "resources", "signatures can only be read for one record at a time"),
-        ({"format": "xlsx"}, "format", "ndjson, csv"),
+        ({"format": "xlsx"}, "format", "ndjson, csv, parquet"),
         ({"archived": "only"}, "archived", "exclude"),
         ({"filters": {"users": []}}, "filters", "'users', which is not exported"),
         ({"filters": {"taxes": [1]}}, "filters", "a filter must be made with"),
@@ -268,5 +311,5 @@ async def test_where_files_cannot_be_written_an_error_names_the_path(cliniko, tm
 
 
 def test_formats_and_defaults_are_public():
-    assert FORMATS == ("ndjson", "csv")
+    assert FORMATS == ("ndjson", "csv", "parquet")
     assert ExportedResource(file="taxes.csv").state == "unfinished"

@@ -78,7 +78,7 @@ def assert_complete(clinic: Sandbox, directory: Path) -> None:
 # Killed
 
 
-@pytest.mark.parametrize(("export_format", "kills"), [("ndjson", 2), ("csv", 1)])
+@pytest.mark.parametrize(("export_format", "kills"), [("ndjson", 2), ("csv", 1), ("parquet", 2)])
 def test_an_export_that_is_killed_continues_with_exactly_the_rows_of_one(clinic, tmp_path, export_format, kills):
     """At any moment, with SIGKILL, while the server fails now and then."""
     clinic.faults.status(503, after=5, times=4)
