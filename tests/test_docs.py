@@ -25,7 +25,15 @@ from tests.support.clients import WHO
 from tests.support.paths import ROOT
 from tools import docs
 
-SHOWN = ("README.md", "docs/guide.md", "docs/sandbox.md", "docs/scaling.md", "docs/observability.md", "docs/fastapi.md")
+SHOWN = (
+    "README.md",
+    "docs/guide.md",
+    "docs/sandbox.md",
+    "docs/scaling.md",
+    "docs/observability.md",
+    "docs/fastapi.md",
+    "docs/export.md",
+)
 GUARANTEES = ROOT / "docs" / "guarantees.md"
 BLOCK = re.compile(r"^```python(?P<mark>[^\n]*)\n(?P<code>.*?)^```$", re.MULTILINE | re.DOTALL)
 NAMED = re.compile(r"`(tests/[\w/]+\.py)::(\w+)`")

@@ -2,7 +2,10 @@
 
 import json
 import os
+import shlex
 import signal
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -12,6 +15,7 @@ from cliniko_async.cli import main
 from cliniko_async.export import exportable, read_manifest
 from cliniko_async.sandbox import Sandbox
 from tests.support.exporting import expected, exporter_of, ndjson_rows
+from tests.support.paths import ROOT
 
 Run = Callable[..., tuple[int, str]]
 
@@ -126,3 +130,28 @@ def test_a_directory_that_cannot_be_made_is_one_line(clinic: Sandbox, tmp_path: 
     (tmp_path / "file").touch()
     assert main(["export", "taxes", "--to", str(tmp_path / "file")]) == 8
     assert capfd.readouterr().err == f"cliniko: {tmp_path / 'file'}: File exists\n"
+
+
+PAGE = (ROOT / "docs" / "export.md").read_text(encoding="utf-8")
+SHOWN = [line for line in PAGE.partition("```sh")[2].partition("```")[0].splitlines() if line]
+
+
+@pytest.mark.parametrize("line", SHOWN)
+def test_the_commands_in_the_documents_run(clinic: Sandbox, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, line: str):
+    monkeypatch.chdir(tmp_path)
+    program, *arguments = shlex.split(line)
+    assert program == "cliniko"
+    assert main(arguments) == 0
+    (directory,) = tmp_path.iterdir()
+    assert read_manifest(directory).state == "complete"
+
+
+def test_the_example_exports_a_clinic_and_continues(clinic: Sandbox, monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+    monkeypatch.setenv("CLINIKO_APP_NAME", "Tests")
+    command = [sys.executable, str(ROOT / "examples" / "export_clinic.py"), str(tmp_path)]
+    clinic.faults.status(403, path="/users")
+    first, second = (subprocess.run(command, capture_output=True, text=True, check=False) for _ in range(2))
+    assert (first.returncode, second.returncode) == (1, 0)
+    assert first.stderr.endswith("Run it again to continue.\n")
+    assert second.stdout.endswith(f"records in all, in {tmp_path}\n")
+    assert read_manifest(tmp_path).state == "complete"
