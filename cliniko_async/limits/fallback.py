@@ -4,11 +4,10 @@ import asyncio
 import contextlib
 from typing import TYPE_CHECKING
 
-from .._backoff import retry_delays
 from .base import Limits, Priority
 from .local import LocalQueue
 from .permit import LeasedPermit
-from .store import FIRST_RETRY, LONGEST_RETRY, StoreLostError
+from .store import LONGEST_RETRY, StoreLostError, store_retries
 
 if TYPE_CHECKING:
     from .shared import LeaseLedger
@@ -22,6 +21,7 @@ class LocalFallback:
     """
 
     def __init__(self, shared: "LeaseLedger", local: LocalQueue) -> None:
+        self.rules = shared.rules
         self._shared = shared
         self._local = local
         self._probe: asyncio.Task[None] | None = None
@@ -37,7 +37,7 @@ class LocalFallback:
             try:
                 if self._probe is not None:
                     permit = await self._acquire_local(priority)
-                    permit.mirror = self._shared.queue().record_external(priority)
+                    permit.mirror = self._shared.record_external(priority)
                 else:
                     permit = await self._shared.acquire(priority)
                     permit.mirror = self._local.record_external(priority)
@@ -55,7 +55,7 @@ class LocalFallback:
 
     async def limits(self) -> Limits:
         """Return the state of the window that is in use now."""
-        return self._local.limits() if self._probe is not None else await self._shared.limits()
+        return await (self._local if self._probe is not None else self._shared).limits()
 
     async def aclose(self) -> None:
         """Close the limiter over the store."""
@@ -74,7 +74,7 @@ class LocalFallback:
     async def _return_to_store(self) -> None:
         """Wait until the store can be used again, and send the waiting callers back to it."""
         try:
-            delays = retry_delays(FIRST_RETRY, LONGEST_RETRY)
+            delays = store_retries()
             while True:
                 await asyncio.sleep(next(delays))
                 with contextlib.suppress(StoreLostError):

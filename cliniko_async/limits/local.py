@@ -13,8 +13,9 @@ import attrs
 import msgspec
 
 from . import window
-from .base import BULK_SHARE, LIMIT, PERIOD, PRIORITIES, Limits, Permit, Priority, RateLimiter, check_priority
-from .permit import LeasedPermit
+from .alarm import Alarm
+from .base import BULK_SHARE, LIMIT, PERIOD, PRIORITIES, Limits, Priority
+from .permit import LeasedPermit, WindowLimiter
 from .window import LeaseUpdate, Rules, StepRequest, WindowState
 
 
@@ -24,42 +25,6 @@ class Waiter(msgspec.Struct, eq=False):
     priority: Priority
     lease: str = ""
     wake: Callable[[], object] | None = None
-
-
-class LoopTimer:
-    """The one timer of an event loop that has waiting callers.
-
-    Each loop wakes its own tasks, so that none depends on another loop that is closed, stopped or busy.
-    """
-
-    def __init__(self, loop: asyncio.AbstractEventLoop, queue: "LocalQueue") -> None:
-        self.loop = loop
-        self.waiters = 0
-        self._queue = queue
-        self._moment = math.inf
-        self._timer: asyncio.TimerHandle | None = None
-
-    def set(self, moment: float) -> None:
-        """Serve the queue at that moment or before; may be called from any thread.
-
-        Raises:
-            RuntimeError: The event loop is closed.
-        """
-        if moment < self._moment:
-            self._moment = moment
-            self.loop.call_soon_threadsafe(self.start)
-
-    def start(self) -> None:
-        """Restart the timer, or stop it if there are no waiting callers."""
-        if self._timer is not None:
-            self._timer.cancel()
-        if self.waiters and self._moment < math.inf:
-            self._timer = self.loop.call_later(max(0.0, self._moment - self._queue.clock()), self._fire)
-
-    def _fire(self) -> None:
-        # If another thread sets the timer between these two lines, the queue sets it again.
-        self._moment = math.inf
-        self._queue.serve()
 
 
 class LocalQueue:
@@ -78,7 +43,11 @@ class LocalQueue:
         self._updates: deque[LeaseUpdate] = deque()
         self._departed: deque[Waiter] = deque()
         self._waiting: dict[Priority, OrderedDict[int, Waiter]] = {each: OrderedDict() for each in PRIORITIES}
-        self._timers: dict[asyncio.AbstractEventLoop, LoopTimer] = {}
+        self._alarms: dict[asyncio.AbstractEventLoop, Alarm] = {}
+        """The alarm of each event loop that has waiting callers.
+
+        Each loop wakes its own tasks, so that none depends on another loop that is closed, stopped or busy.
+        """
         self._next_lease = 1
 
     async def acquire(self, priority: Priority) -> LeasedPermit:
@@ -87,14 +56,14 @@ class LocalQueue:
         with self._lock:
             self._waiting[priority][id(waiter)] = waiter
             self._serve()
-        if self._timers:
+        if self._alarms:
             self.process_releases()
         if not waiter.lease:
             await self._wait(waiter)
         return LeasedPermit(self, waiter.lease, priority)
 
     def record_external(self, priority: Priority) -> LeasedPermit:
-        """Return a permit for a request that another limiter has granted."""
+        """Return a permit for a request that another window has granted."""
         with self._lock:
             lease = self._new_lease()
         self.settle(LeaseUpdate(lease, priority, math.inf, in_flight=True))
@@ -104,7 +73,7 @@ class LocalQueue:
         """Record when a permit is free again; never blocks."""
         self._updates.append(update)
         # Each waiting caller has a timer; one that gets its timer after this check has not read the updates yet.
-        if self._timers:
+        if self._alarms:
             self.process_releases()
 
     def serve(self) -> None:
@@ -120,7 +89,7 @@ class LocalQueue:
         self.serve()
         return seconds
 
-    def limits(self) -> Limits:
+    async def limits(self) -> Limits:
         """Return the state of the window now."""
         self.serve()
         with self._lock:
@@ -144,8 +113,8 @@ class LocalQueue:
     async def _wait(self, waiter: Waiter) -> None:
         loop = asyncio.get_running_loop()
         woken: asyncio.Future[None] = loop.create_future()
-        timer = self._timers.setdefault(loop, LoopTimer(loop, self))
-        timer.waiters += 1
+        alarm = self._alarms.setdefault(loop, Alarm(self.clock, self.serve))
+        alarm.users += 1
         try:
             with self._lock:
                 waiter.wake = lambda: loop.call_soon_threadsafe(_wake, woken)
@@ -157,10 +126,10 @@ class LocalQueue:
             self.process_releases()
             raise
         finally:
-            timer.waiters -= 1
-            if not timer.waiters:
-                timer.start()
-                self._timers.pop(loop, None)
+            alarm.users -= 1
+            if not alarm.users:
+                alarm.stop()
+                self._alarms.pop(loop, None)
 
     def _serve(self) -> None:
         """Advance the window to now and serve waiting callers; the caller must hold the lock."""
@@ -177,7 +146,7 @@ class LocalQueue:
             for _ in range(grant.count):
                 self._give(priority)
             if grant.delay < math.inf:
-                self._set_timers(now + grant.delay)
+                self._set_alarms(now + grant.delay)
 
     def _give(self, priority: Priority) -> None:
         """Give the next lease to the first waiting caller; return it if the event loops of all are closed."""
@@ -198,12 +167,12 @@ class LocalQueue:
         self._next_lease += 1
         return window.lease_id("", self._next_lease - 1)
 
-    def _set_timers(self, moment: float) -> None:
-        for timer in list(self._timers.values()):
+    def _set_alarms(self, moment: float) -> None:
+        for loop, alarm in list(self._alarms.items()):
             try:
-                timer.set(moment)
+                alarm.set(moment)
             except RuntimeError:  # its loop is closed
-                self._timers.pop(timer.loop, None)
+                self._alarms.pop(loop, None)
 
 
 def _wake(woken: asyncio.Future[None]) -> None:
@@ -211,7 +180,7 @@ def _wake(woken: asyncio.Future[None]) -> None:
         woken.set_result(None)
 
 
-class SlidingWindowLimiter(RateLimiter):
+class SlidingWindowLimiter(WindowLimiter[LocalQueue]):
     """At most `limit` requests in any `period`, for all tasks, event loops and threads of one process.
 
     Interactive callers go first. Bulk callers hold at most `bulk_share` of the window, get their permits evenly spaced,
@@ -237,32 +206,7 @@ class SlidingWindowLimiter(RateLimiter):
         Raises:
             ConfigurationError: An option is not valid.
         """
-        self._queue = LocalQueue(Rules(limit, period, bulk_share), clock)
-
-    @property
-    def period(self) -> float:
-        """The length of the window in seconds."""
-        return self._queue.rules.period
-
-    async def acquire(self, priority: Priority) -> Permit:
-        check_priority(priority)
-        return await self._queue.acquire(priority)
-
-    def pause(self, seconds: float | None) -> float:
-        return self._queue.pause(seconds)
-
-    async def limits(self) -> Limits:
-        return self._queue.limits()
-
-    def __repr__(self) -> str:
-        return f"SlidingWindowLimiter({self._queue.rules.options})"
-
-
-class _Remembered(SlidingWindowLimiter):
-    """A limiter whose window outlives it."""
-
-    def __init__(self, queue: LocalQueue) -> None:
-        self._queue = queue
+        super().__init__(LocalQueue(Rules(limit, period, bulk_share), clock))
 
 
 class Registry:
@@ -281,7 +225,8 @@ class Registry:
             limiter = self._limiters.get(key)
             if limiter is None:
                 queue = self._queues.setdefault(key, LocalQueue(Rules(), self._clock))
-                limiter = self._limiters[key] = _Remembered(queue)
+                limiter = self._limiters[key] = SlidingWindowLimiter.__new__(SlidingWindowLimiter)
+                WindowLimiter[LocalQueue].__init__(limiter, queue)  # Its window outlives it.
             # Check two for each call, so that unused windows are removed and no call checks many.
             for _ in range(2):
                 oldest, queue = self._queues.popitem(last=False)

@@ -5,6 +5,7 @@ import contextlib
 import math
 import operator
 import os
+import secrets
 import time
 from collections import deque
 from collections.abc import Callable
@@ -14,26 +15,12 @@ from typing import Self
 import attrs
 
 from ..errors import UsageError
-from .base import (
-    BULK_SHARE,
-    LIMIT,
-    PERIOD,
-    PRIORITIES,
-    Limits,
-    Permit,
-    Priority,
-    RateLimiter,
-    WhenLost,
-    check,
-    check_count,
-    check_priority,
-    check_seconds,
-)
+from .base import BULK_SHARE, LIMIT, PERIOD, PRIORITIES, Limits, Priority, WhenLost, check, check_count, check_seconds
 from .fallback import LocalFallback
 from .local import LocalQueue
-from .permit import LeasedPermit
+from .permit import LeasedPermit, WindowLimiter
 from .queue import StoreQueue
-from .store import Store
+from .store import Store, WatchedStore
 from .window import Backoff, LeaseUpdate, Rules
 
 LEASE = 60.0
@@ -42,15 +29,14 @@ LEASE = 60.0
 class LeaseLedger:
     """A window in a store: a queue for each event loop of this process, and the updates not reported yet."""
 
-    def __init__(self, store: Store, rules: Rules, clock: Callable[[], float], *, wait: bool, one_loop: bool) -> None:
-        self.store = store
+    def __init__(self, store: Store, rules: Rules, clock: Callable[[], float], *, waits: bool, one_loop: bool) -> None:
+        self.store = WatchedStore(store, rules, clock, waits=waits)
         self.rules = rules
         self.clock = clock
-        self.updates: deque[LeaseUpdate] = deque()
         self.backoff = Backoff()
         self.closed = False
-        self._wait = wait
         self._one_loop = one_loop
+        self._updates: deque[LeaseUpdate] = deque()
         self._has_paused = False
         self._queues: dict[asyncio.AbstractEventLoop, StoreQueue] = {}
         self._process: int | None = None
@@ -66,32 +52,43 @@ class LeaseLedger:
         if self._has_paused:
             return 0.0
         # Wait briefly, so that several updates are reported together.
-        return self.rules.courtesy if self.updates else math.inf
+        return self.rules.courtesy if self._updates else math.inf
 
     def take(self) -> tuple[list[LeaseUpdate], Backoff | None]:
         """Return, and remove, everything that is to be reported to the store."""
-        updates = [self.updates.popleft() for _ in range(len(self.updates))]
+        updates = [self._updates.popleft() for _ in range(len(self._updates))]
         has_paused, self._has_paused = self._has_paused, False
         return updates, self.backoff if has_paused else None
 
     async def acquire(self, priority: Priority) -> LeasedPermit:
         """Wait for a permit."""
-        return await self.queue().acquire(priority)
+        return await self._queue().acquire(priority)
+
+    def record_external(self, priority: Priority) -> LeasedPermit:
+        """Return a permit for a request that another window has granted, and report it."""
+        permit = LeasedPermit(self, secrets.token_hex(8), priority, self.clock())
+        self.settle(LeaseUpdate(permit.lease, priority, permit.granted_at + self.rules.lease, in_flight=True))
+        return permit
+
+    def settle(self, update: LeaseUpdate) -> None:
+        """Record when a permit is free again, and report it; never blocks; may be called from any thread."""
+        if not self.is_inherited:
+            self._updates.append(update)
+            self._report()
 
     def pause(self, seconds: float | None) -> float:
         """Grant nothing for some seconds, guessed if None; return the seconds until the pause ends."""
         seconds = self.backoff.pause(seconds, self.rules.period, self.clock())
         self._has_paused = True
         with contextlib.suppress(RuntimeError):  # Not in an event loop, or closed: the next step reports it.
-            self.queue()
+            self._queue()
         if not self.is_inherited:
-            for queue in list(self._queues.values()):
-                queue.report()
+            self._report()
         return seconds
 
     async def limits(self) -> Limits:
         """Return the state of the window now."""
-        limits = await self.queue().limits()
+        limits = await self._queue().limits()
         queues = list(self._queues.values())
         waiting: dict[Priority, int] = {each: sum(len(queue.waiting[each]) for queue in queues) for each in PRIORITIES}
         return attrs.evolve(limits, waiting=waiting)
@@ -109,7 +106,11 @@ class LeaseLedger:
             await own.close()
         await self.store.close()
 
-    def queue(self) -> StoreQueue:
+    def _report(self) -> None:
+        for queue in list(self._queues.values()):
+            queue.report()
+
+    def _queue(self) -> StoreQueue:
         """Return the queue of the running event loop.
 
         Raises:
@@ -127,11 +128,11 @@ class LeaseLedger:
                 raise UsageError("the limiter belongs to another event loop, as its store does")
             for old in [each for each in self._queues if each.is_closed()]:
                 self._queues.pop(old, None)
-            self._queues[loop] = StoreQueue(self, wait=self._wait)
+            self._queues[loop] = StoreQueue(self)
         return self._queues[loop]
 
 
-class SharedLimiter(RateLimiter):
+class SharedLimiter(WindowLimiter[LeaseLedger | LocalFallback]):
     """At most `limit` requests in any `period`, for all limiters over the same store.
 
     Write a `Store` to keep the window elsewhere than in an SQLite file or Redis. Use the limiter in an `async with`
@@ -161,9 +162,8 @@ class SharedLimiter(RateLimiter):
             lease: The longest, in seconds, that a request is in flight. A permit that is never settled is free again a
                 lease and a period after it was granted, so the lease must exceed the client's `timeout`.
             when_lost: What to do while the store cannot be used: `"wait"` until it can, `"fail"` with a
-                `LimiterUnavailableError`, or grant this process's `"share"` of the window, `limit // workers` but at
-                least 1.
-            workers: The number of processes that share the window.
+                `LimiterUnavailableError`, or grant this process's `"share"` of the window, `limit // workers`.
+            workers: The number of processes that share the window; for `"share"` at most `limit`.
             one_loop: Whether the store can be used in one event loop only.
             clock: Returns the time of this process in seconds.
 
@@ -173,29 +173,14 @@ class SharedLimiter(RateLimiter):
         check_seconds("lease", lease)
         check_count("workers", workers)
         check(when_lost in ("wait", "fail", "share"), 'when_lost must be "wait", "fail" or "share"')
-        self._rules = Rules(limit, period, bulk_share, lease)
-        check(
-            when_lost != "share" or workers <= limit,
-            'when_lost="share" needs at most as many workers as requests in a period, so that each has a share of one',
-        )
-        ledger = LeaseLedger(store, self._rules, clock, wait=when_lost == "wait", one_loop=one_loop)
-        share = Rules(max(1, self._rules.limit // operator.index(workers)), period, bulk_share)
-        self._limiter = LocalFallback(ledger, LocalQueue(share, clock)) if when_lost == "share" else ledger
-
-    @property
-    def period(self) -> float:
-        """The length of the window in seconds."""
-        return self._rules.period
-
-    async def acquire(self, priority: Priority) -> Permit:
-        check_priority(priority)
-        return await self._limiter.acquire(priority)
-
-    def pause(self, seconds: float | None) -> float:
-        return self._limiter.pause(seconds)
-
-    async def limits(self) -> Limits:
-        return await self._limiter.limits()
+        rules = Rules(limit, period, bulk_share, lease)
+        ledger = LeaseLedger(store, rules, clock, waits=when_lost == "wait", one_loop=one_loop)
+        if when_lost == "share":
+            check(workers <= limit, 'when_lost="share" needs a limit of at least one request for each of the workers')
+            share = Rules(rules.limit // operator.index(workers), period, bulk_share)
+            super().__init__(LocalFallback(ledger, LocalQueue(share, clock)))
+        else:
+            super().__init__(ledger)
 
     async def aclose(self) -> None:
         """End every wait with a `UsageError`, report outstanding updates, and close the store.
@@ -203,7 +188,7 @@ class SharedLimiter(RateLimiter):
         A permit that is settled later counts as held until its lease ends. In a process that was forked after the first
         use, nothing is reported or closed: event loops, threads and connections belong to the parent.
         """
-        await self._limiter.aclose()
+        await self._window.aclose()
 
     async def __aenter__(self) -> Self:
         return self
@@ -212,6 +197,3 @@ class SharedLimiter(RateLimiter):
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         await self.aclose()
-
-    def __repr__(self) -> str:
-        return f"{type(self).__name__}({self._rules.options})"

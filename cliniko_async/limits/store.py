@@ -4,10 +4,10 @@ A store keeps one value of bytes and need not understand it: `change` takes the 
 value. `tests/limits/conformance.py` tests everything that a limiter must do over a store.
 """
 
-import asyncio
 import hashlib
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from functools import partial
 from typing import NamedTuple, Protocol, TypeAlias
 
 import msgspec
@@ -20,7 +20,7 @@ from .window import Backoff, Grant, Rules, StepRequest, WindowState, step
 logger = logging.getLogger("cliniko_async")
 
 LONGEST_RETRY = 1.0
-FIRST_RETRY = 0.05
+"""The longest wait, in seconds, between two retries of a step over a store."""
 
 
 class StoreLostError(LimiterUnavailableError):
@@ -83,40 +83,41 @@ class Store(Protocol):
 
 
 class WatchedStore:
-    """Logs when a store is lost and when it is back, and retries updates if the limiter waits for the store."""
+    """The steps over a store, and a log of when the store is lost and when it is back."""
 
-    def __init__(self, store: Store, on_lost: Callable[[StoreLostError], None], *, wait: bool) -> None:
+    def __init__(self, store: Store, rules: Rules, clock: Callable[[], float], *, waits: bool) -> None:
+        self.waits = waits
+        """Whether a caller waits for a store that is lost."""
         self._store = store
-        self._on_lost = on_lost
-        self._wait = wait
+        self._rules = rules
+        self._clock = clock
         self._is_lost = False
 
-    async def update(self, change: Change) -> StepReply:
-        """Update the value, with retries if the limiter waits for the store."""
-        delays = retry_delays(FIRST_RETRY, LONGEST_RETRY)
-        while True:
-            try:
-                reply = await self._store.update(change)
-            except StoreLostError as error:
-                if not self._is_lost:
-                    logger.warning("%s", error)
-                self._is_lost = True
-                self._on_lost(error)
-                if error.lasting or not self._wait:
-                    raise
-            else:
-                if self._is_lost:
-                    logger.info("the limiter can be used again")
-                self._is_lost = False
-                return reply
-            await asyncio.sleep(next(delays))
+    async def step(self, request: StepRequest) -> StepReply:
+        """Do a step on the stored value; an unreadable value counts as missing.
 
+        Raises:
+            StoreLostError: The store cannot be used.
+        """
+        try:
+            reply = await self._store.update(partial(self._change, request))
+        except Exception as error:  # noqa: BLE001  (whatever it is, the store cannot be used)
+            lost = lost_error(error)
+            if not self._is_lost:
+                logger.warning("%s", lost)
+            self._is_lost = True
+            raise lost from lost.__cause__
+        if self._is_lost:
+            logger.info("the limiter can be used again")
+        self._is_lost = False
+        return reply
 
-def change_by(rules: Rules, request: StepRequest, clock: Callable[[], float]) -> Change:
-    """Return a function that does a step on a stored value; an unreadable value counts as missing."""
+    async def close(self) -> None:
+        """Close the store."""
+        await self._store.close()
 
-    def change(value: bytes | None, now: float) -> Changed:
-        offset = now - clock()
+    def _change(self, request: StepRequest, value: bytes | None, now: float) -> Changed:
+        rules, offset = self._rules, now - self._clock()
         try:
             state = _decode(value) if value else WindowState()
         except msgspec.MsgspecError:
@@ -127,7 +128,20 @@ def change_by(rules: Rules, request: StepRequest, clock: Callable[[], float]) ->
         useful_for = max(rules.lease, state.backoff.paused_until - now) + 2 * rules.hold + rules.patience
         return Changed(_encode(state), useful_for, StepReply(grants, state, backoff))
 
-    return change
+
+def lost_error(error: Exception) -> StoreLostError:
+    """Return the error for one caller, who may change it; any other error of a store is one that lasts."""
+    if isinstance(error, StoreLostError):
+        lost, cause = StoreLostError(*error.args, lasting=error.lasting), error.__cause__
+    else:
+        lost, cause = StoreLostError(f"{type(error).__name__}: {error}", lasting=True), error
+    lost.__cause__ = cause
+    return lost
+
+
+def store_retries() -> Iterator[float]:
+    """Yield the seconds to wait before each retry of a step over a store."""
+    return retry_delays(0.05, LONGEST_RETRY)
 
 
 def digest(name: str) -> str:
