@@ -16,7 +16,7 @@ NAME = "cliniko_async"
 FILES = sorted((ROOT / NAME).rglob("*.py"))
 
 LAYERS = (
-    {"_backoff", "_checks", "_compat", "_dates", "_frames", "_loops", "_spelling", "_timeouts"},
+    {"_backoff", "_checks", "_compat", "_dates", "_frames", "_loops", "_registry", "_spelling", "_timeouts"},
     {"_messages"},
     {"links"},
     {"_redis", "errors"},

@@ -3,15 +3,14 @@
 import asyncio
 import contextlib
 import functools
-import hashlib
 import time
-from collections import Counter, OrderedDict
+from collections import Counter
 from collections.abc import Callable
-from weakref import WeakValueDictionary
 
 import attrs
 
 from .._loops import runs_here
+from .._registry import Registry
 from ..errors import InvalidRequestError
 from ..limits import Limits, Permit, Priority, RateLimiter, Wait, shared_limiter
 from .connections import AccountConnections, ConnectionLimiter, ConnectionSlot
@@ -196,12 +195,8 @@ class PooledPermit:
     __del__ = abandon
 
 
-class AccountRegistry:
-    """The `Account` of each server and key: the same while it is in use, and its limiter for as long as it matters.
-
-    The limiters that `make` returns may hold their window in memory, so they are kept here. The shared limiters of the
-    process are kept elsewhere.
-    """
+class AccountRegistry(Registry[Account, TrackedLimiter]):
+    """The `Account` of each server and key: the same while it is in use, and its limiter for as long as it matters."""
 
     def __init__(
         self,
@@ -217,37 +212,8 @@ class AccountRegistry:
             make: returns the limiter for a key; without it, the limiter that the process shares is used.
             clock: returns seconds.
         """
-        self._connections = connections
-        self._make = make
-        self._clock = clock
-        self._accounts: WeakValueDictionary[bytes, Account] = WeakValueDictionary()
-        self._limiters: OrderedDict[bytes, TrackedLimiter] = OrderedDict()
 
-    def get(self, base_url: str, api_key: str) -> Account:
-        """Return the account of a server and a key, of which only a digest is kept."""
-        digest = hashlib.blake2b(f"{base_url} {api_key}".encode(), digest_size=16).digest()
-        account = self._accounts.get(digest)
-        if account is None:
-            tracked = self._limiters.get(digest) or self._new(digest, base_url, api_key)
-            account = self._accounts[digest] = Account(tracked, self._connections)
-            # Check two for each new account, so that the registry can shrink.
-            self._forget_oldest()
-            self._forget_oldest()
-        return account
+        def tracked(base_url: str, api_key: str) -> TrackedLimiter:
+            return TrackedLimiter(shared_limiter(base_url, api_key) if make is None else make(api_key), clock)
 
-    def __len__(self) -> int:
-        """Return the number of limiters that are kept."""
-        return len(self._limiters)
-
-    def _new(self, digest: bytes, base_url: str, api_key: str) -> TrackedLimiter:
-        if self._make is None:
-            return TrackedLimiter(shared_limiter(base_url, api_key), self._clock)
-        tracked = self._limiters[digest] = TrackedLimiter(self._make(api_key), self._clock)
-        return tracked
-
-    def _forget_oldest(self) -> None:
-        """Forget the oldest limiter, or make it the newest if it is in use or its state still matters."""
-        if self._limiters:
-            digest, tracked = self._limiters.popitem(last=False)
-            if digest in self._accounts or not tracked.may_be_forgotten():
-                self._limiters[digest] = tracked
+        super().__init__(tracked, lambda limiter: Account(limiter, connections), TrackedLimiter.may_be_forgotten)

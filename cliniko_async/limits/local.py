@@ -1,17 +1,16 @@
 """The limiter for the tasks, event loops and threads of one process, and the one that all clients of a key share."""
 
 import asyncio
-import hashlib
 import math
 import threading
 import time
 from collections import OrderedDict, deque
 from collections.abc import Callable
-from weakref import WeakValueDictionary
 
 import attrs
 import msgspec
 
+from .._registry import Registry
 from . import window
 from .alarm import Alarm
 from .base import BULK_SHARE, LIMIT, PERIOD, PRIORITIES, Limits, Priority
@@ -112,15 +111,15 @@ class LocalQueue:
 
     async def _wait(self, waiter: Waiter) -> None:
         loop = asyncio.get_running_loop()
-        woken: asyncio.Future[None] = loop.create_future()
+        woken = asyncio.Event()
         alarm = self._alarms.setdefault(loop, Alarm(self.clock, self.serve))
         alarm.users += 1
         try:
             with self._lock:
-                waiter.wake = lambda: loop.call_soon_threadsafe(_wake, woken)
+                waiter.wake = lambda: loop.call_soon_threadsafe(woken.set)
             self.serve()
             if not waiter.lease:
-                await woken
+                await woken.wait()
         except BaseException:
             self._departed.append(waiter)
             self.process_releases()
@@ -175,12 +174,7 @@ class LocalQueue:
                 self._alarms.pop(loop, None)
 
 
-def _wake(woken: asyncio.Future[None]) -> None:
-    if not woken.done():
-        woken.set_result(None)
-
-
-class SlidingWindowLimiter(WindowLimiter[LocalQueue]):
+class SlidingWindowLimiter(WindowLimiter):
     """At most `limit` requests in any `period`, for all tasks, event loops and threads of one process.
 
     Interactive callers go first. Bulk callers hold at most `bulk_share` of the window, get their permits evenly spaced,
@@ -209,37 +203,23 @@ class SlidingWindowLimiter(WindowLimiter[LocalQueue]):
         super().__init__(LocalQueue(Rules(limit, period, bulk_share), clock))
 
 
-class Registry:
-    """The limiter of each server and key: the same object while it is in use, and its window until it is empty."""
-
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
-        self._clock = clock
-        self._lock = threading.Lock()
-        self._limiters: WeakValueDictionary[bytes, SlidingWindowLimiter] = WeakValueDictionary()
-        self._queues: OrderedDict[bytes, LocalQueue] = OrderedDict()
-
-    def get(self, base_url: str, api_key: str) -> SlidingWindowLimiter:
-        """Return the limiter of a server and a key, of which only a digest is kept."""
-        key = hashlib.blake2b(f"{base_url.rstrip('/')} {api_key}".encode(), digest_size=16).digest()
-        with self._lock:
-            limiter = self._limiters.get(key)
-            if limiter is None:
-                queue = self._queues.setdefault(key, LocalQueue(Rules(), self._clock))
-                limiter = self._limiters[key] = SlidingWindowLimiter.__new__(SlidingWindowLimiter)
-                WindowLimiter[LocalQueue].__init__(limiter, queue)  # Its window outlives it.
-            # Check two for each call, so that unused windows are removed and no call checks many.
-            for _ in range(2):
-                oldest, queue = self._queues.popitem(last=False)
-                if oldest in self._limiters or not queue.is_idle():
-                    self._queues[oldest] = queue
-        return limiter
-
-    def __len__(self) -> int:
-        """Return the number of windows that are kept."""
-        return len(self._queues)
+def _limiter_over(queue: LocalQueue) -> SlidingWindowLimiter:
+    """Return a limiter over a window that outlives it."""
+    limiter = SlidingWindowLimiter.__new__(SlidingWindowLimiter)
+    WindowLimiter.__init__(limiter, queue)
+    return limiter
 
 
-_registry = Registry()
+def limiter_registry(clock: Callable[[], float] = time.monotonic) -> Registry[SlidingWindowLimiter, LocalQueue]:
+    """Return an empty registry of limiters, each with the limit of Cliniko."""
+
+    def make(_base_url: str, _api_key: str) -> LocalQueue:
+        return LocalQueue(Rules(), clock)
+
+    return Registry(make, _limiter_over, LocalQueue.is_idle)
+
+
+_limiters = limiter_registry()
 
 
 def shared_limiter(base_url: str, api_key: str) -> SlidingWindowLimiter:
@@ -252,4 +232,4 @@ def shared_limiter(base_url: str, api_key: str) -> SlidingWindowLimiter:
     Returns:
         A limiter with the limit of Cliniko: 200 requests in 60 seconds.
     """
-    return _registry.get(base_url, api_key)
+    return _limiters.get(base_url, api_key)

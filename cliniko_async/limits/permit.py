@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable
-from typing import Generic, Protocol, TypeVar
+from typing import Protocol
 
 import msgspec
 
@@ -70,13 +70,10 @@ class LeasedPermit(msgspec.Struct, eq=False):
     __del__ = abandon
 
 
-W = TypeVar("W", bound=Window)
-
-
-class WindowLimiter(RateLimiter, Generic[W]):
+class WindowLimiter(RateLimiter):
     """A limiter that grants the permits of a window."""
 
-    def __init__(self, window: W) -> None:
+    def __init__(self, window: Window) -> None:
         self._window = window
 
     @property

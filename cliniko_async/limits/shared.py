@@ -132,7 +132,7 @@ class LeaseLedger:
         return self._queues[loop]
 
 
-class SharedLimiter(WindowLimiter[LeaseLedger | LocalFallback]):
+class SharedLimiter(WindowLimiter):
     """At most `limit` requests in any `period`, for all limiters over the same store.
 
     Write a `Store` to keep the window elsewhere than in an SQLite file or Redis. Use the limiter in an `async with`
@@ -174,13 +174,14 @@ class SharedLimiter(WindowLimiter[LeaseLedger | LocalFallback]):
         check_count("workers", workers)
         check(when_lost in ("wait", "fail", "share"), 'when_lost must be "wait", "fail" or "share"')
         rules = Rules(limit, period, bulk_share, lease)
-        ledger = LeaseLedger(store, rules, clock, waits=when_lost == "wait", one_loop=one_loop)
+        window: LeaseLedger | LocalFallback
+        window = ledger = LeaseLedger(store, rules, clock, waits=when_lost == "wait", one_loop=one_loop)
         if when_lost == "share":
             check(workers <= limit, 'when_lost="share" needs a limit of at least one request for each of the workers')
             share = Rules(rules.limit // operator.index(workers), period, bulk_share)
-            super().__init__(LocalFallback(ledger, LocalQueue(share, clock)))
-        else:
-            super().__init__(ledger)
+            window = LocalFallback(ledger, LocalQueue(share, clock))
+        super().__init__(window)
+        self._close = window.aclose
 
     async def aclose(self) -> None:
         """End every wait with a `UsageError`, report outstanding updates, and close the store.
@@ -188,7 +189,7 @@ class SharedLimiter(WindowLimiter[LeaseLedger | LocalFallback]):
         A permit that is settled later counts as held until its lease ends. In a process that was forked after the first
         use, nothing is reported or closed: event loops, threads and connections belong to the parent.
         """
-        await self._window.aclose()
+        await self._close()
 
     async def __aenter__(self) -> Self:
         return self

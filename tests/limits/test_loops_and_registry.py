@@ -11,7 +11,7 @@ import weakref
 import pytest
 
 from cliniko_async.limits import Permit, Priority, RateLimiter, SlidingWindowLimiter, shared_limiter
-from cliniko_async.limits.local import Registry
+from cliniko_async.limits.local import limiter_registry
 from tests.support import virtual
 from tests.support.limiting import HOLD, most_in_sliding_window, send, settle_down, step
 
@@ -168,7 +168,7 @@ def test_another_server_or_another_key_has_another_limiter():
 
 
 def test_the_key_itself_is_kept_nowhere():
-    registry = Registry()
+    registry = limiter_registry()
     limiter = registry.get("https://api.au1.cliniko.com/v1", "MS0xLWtlcHQ-au1")
     assert not [text for text in texts_within(registry, limiter) if "MS0xLWtlcHQ" in text]
 
@@ -189,7 +189,7 @@ def texts_within(*objects: object) -> list[str]:
 def test_a_window_outlives_the_last_who_used_it():
     """A client that is made after another was closed knows what that one sent."""
     moment = 0.0
-    registry = Registry(lambda: moment)
+    registry = limiter_registry(lambda: moment)
     for _ in range(150):
         step(registry.get("https://one", "key").acquire("interactive")).complete()
     gc.collect()
@@ -201,7 +201,7 @@ def test_a_window_outlives_the_last_who_used_it():
 
 def test_a_window_that_is_empty_and_unused_is_forgotten():
     moment = 0.0
-    registry = Registry(lambda: moment)
+    registry = limiter_registry(lambda: moment)
     kept = registry.get("https://one", "kept")
     for number in range(100):
         step(registry.get("https://one", f"key {number}").acquire("interactive")).complete()
@@ -216,7 +216,7 @@ def test_a_window_that_is_empty_and_unused_is_forgotten():
 
 def test_a_pause_and_a_permit_in_flight_are_not_forgotten():
     moment = 0.0
-    registry = Registry(lambda: moment)
+    registry = limiter_registry(lambda: moment)
     registry.get("https://one", "paused").pause(100)
     permit = step(registry.get("https://one", "in flight").acquire("interactive"))
     gc.collect()
