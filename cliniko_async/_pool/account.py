@@ -216,4 +216,8 @@ class AccountRegistry(Registry[Account, TrackedLimiter]):
         def tracked(base_url: str, api_key: str) -> TrackedLimiter:
             return TrackedLimiter(shared_limiter(base_url, api_key) if make is None else make(api_key), clock)
 
-        super().__init__(tracked, lambda limiter: Account(limiter, connections), TrackedLimiter.may_be_forgotten)
+        def account(limiter: TrackedLimiter) -> Account:
+            return Account(limiter, self._connections)
+
+        self._connections = connections
+        super().__init__(tracked, account, TrackedLimiter.may_be_forgotten)

@@ -69,7 +69,7 @@ class LocalQueue:
         return LeasedPermit(self, lease, priority)
 
     def settle(self, update: LeaseUpdate) -> None:
-        """Record when a permit is free again; never blocks."""
+        """Record when a permit is free again; never blocks, in any thread, even if the garbage collector calls it."""
         self._updates.append(update)
         # Each waiting caller has a timer; one that gets its timer after this check has not read the updates yet.
         if self._alarms:

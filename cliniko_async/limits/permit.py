@@ -1,47 +1,23 @@
 """The permits of a window, and the limiter that grants them."""
 
 import math
-from collections.abc import Callable
-from typing import Protocol
+from typing import TYPE_CHECKING
 
 import msgspec
 
 from .base import Limits, Permit, Priority, RateLimiter, check_priority
-from .window import LeaseUpdate, Rules
+from .window import LeaseUpdate
 
-
-class Window(Protocol):
-    """The permits of one window, as this process sees them."""
-
-    rules: Rules
-
-    async def acquire(self, priority: Priority) -> "LeasedPermit":
-        """Wait for a permit, behind earlier callers."""
-        ...
-
-    def pause(self, seconds: float | None) -> float:
-        """Grant nothing for some seconds, guessed if None; return the seconds until the pause ends."""
-        ...
-
-    async def limits(self) -> Limits:
-        """Return the state of the window now."""
-        ...
-
-
-class PermitOwner(Protocol):
-    """Records which permits are settled, at any time and from any thread, even when the garbage collector calls it."""
-
-    rules: Rules
-    clock: Callable[[], float]
-
-    def settle(self, update: LeaseUpdate) -> None:
-        """Record when a permit is free again; never blocks."""
+if TYPE_CHECKING:
+    from .fallback import LocalFallback
+    from .local import LocalQueue
+    from .shared import LeaseLedger
 
 
 class LeasedPermit(msgspec.Struct, eq=False):
     """The permit of one request, with its lease. Dropping it counts as `abandon`."""
 
-    owner: PermitOwner
+    owner: "LocalQueue | LeaseLedger"
     lease: str
     priority: Priority
     granted_at: float = 0.0
@@ -73,7 +49,7 @@ class LeasedPermit(msgspec.Struct, eq=False):
 class WindowLimiter(RateLimiter):
     """A limiter that grants the permits of a window."""
 
-    def __init__(self, window: Window) -> None:
+    def __init__(self, window: "LocalQueue | LeaseLedger | LocalFallback") -> None:
         self._window = window
 
     @property

@@ -62,12 +62,10 @@ class RedisLimiter(SharedLimiter):
             bulk_share: The largest share of the window for bulk requests, above 0 and at most 1.
             name: Your name for the Cliniko user whose limit it is. Only a digest of it is stored in Redis.
             when_lost: What to do while Redis is unavailable: `"wait"` until it is back, `"fail"` with a
-                `LimiterUnavailableError`, or grant this process's `"share"` of the window, `limit // workers` but at
-                least 1.
-            workers: The number of processes that share the window; needed for `"share"`.
-            lease: The longest, in seconds, that a request is in flight. A permit that is never settled, because its
-                worker died, is free a lease and a period after it was granted. The lease must exceed the client's
-                `timeout`.
+                `LimiterUnavailableError`, or grant this process's `"share"` of the window, `limit // workers`.
+            workers: The number of processes that share the window; needed for `"share"`, at most `limit`.
+            lease: The longest, in seconds, that a request is in flight; more than the client's `timeout`. What a
+                worker that died had is free a lease and a period after it was granted.
             timeout: Seconds to wait for an answer before Redis counts as unavailable.
             clock: Returns the time of this process in seconds.
 

@@ -47,9 +47,8 @@ class SqliteLimiter(SharedLimiter):
             bulk_share: The largest share of the window for bulk requests, above 0 and at most 1.
             name: Your name for the Cliniko user whose limit it is; each name has its own window in the file. Only a
                 digest of it is stored.
-            lease: The longest, in seconds, that a request is in flight. A permit that is never settled, because its
-                process was killed, is free a lease and a period after it was granted. The lease must exceed the
-                client's `timeout`.
+            lease: The longest, in seconds, that a request is in flight; more than the client's `timeout`. What a
+                process that died had is free a lease and a period after it was granted.
             busy_timeout: Seconds for which the file may stay locked; then `LimiterUnavailableError` is raised.
             clock: Returns the time in seconds, the same for all processes.
 

@@ -441,6 +441,50 @@ class StoreConformance:
 
         assert virtual.run(main()) == 0
 
+    @pytest.mark.parametrize("turns", range(6))
+    def test_who_asks_for_the_limits_and_goes_away_at_any_turn_holds_up_nobody(self, turns):
+        """Its step may be the one that serves those who wait."""
+
+        async def main() -> float:
+            async with self.processes(1, 1) as (limiter,):
+                await send(limiter)
+                async with waiting(limiter, "interactive") as (task,):
+                    await asyncio.sleep(1)
+                    asking = asyncio.create_task(limiter.limits())
+                    for _ in range(turns):
+                        await asyncio.sleep(0)
+                    asking.cancel()
+                    (await task).cancel()
+                    return now() - virtual.START
+
+        assert virtual.run(main()) == pytest.approx(HOLD, abs=0.1)
+
+    def test_limits_that_fail_hold_up_nobody_who_waits(self):
+        async def main() -> float:
+            async with self.processes(1, 1) as (limiter,):
+                await send(limiter)
+                async with waiting(limiter, "interactive") as (task,):
+                    await asyncio.sleep(1)
+                    limiter.store.away = StoreLostError("gone")
+                    with pytest.raises(LimiterUnavailableError):
+                        await limiter.limits()
+                    limiter.store.away = None
+                    (await task).cancel()
+                    return now() - virtual.START
+
+        assert virtual.run(main()) == pytest.approx(HOLD, abs=0.1)
+
+    def test_closing_waits_for_limits_under_way(self):
+        async def main() -> int:
+            async with self.processes(1, 1) as (limiter,):
+                await send(limiter)
+                asking = asyncio.create_task(limiter.limits())
+                await asyncio.sleep(0)
+                await limiter.aclose()
+                return (await asking).used
+
+        assert virtual.run(main()) == 1
+
     # The store.
 
     @pytest.mark.parametrize("lost", [1, 2, 5])
