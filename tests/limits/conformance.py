@@ -474,6 +474,17 @@ class StoreConformance:
 
         assert virtual.run(main()) == pytest.approx(HOLD, abs=0.1)
 
+    def test_a_wait_that_is_cancelled_just_before_closing_ends_as_cancelled(self):
+        async def main() -> bool:
+            async with self.processes(1, 1) as (limiter,):
+                await send(limiter)
+                async with waiting(limiter, "interactive") as (task,):
+                    task.cancel()
+                    await limiter.aclose()
+                    return task.cancelled()
+
+        assert virtual.run(main())
+
     def test_closing_waits_for_limits_under_way(self):
         async def main() -> int:
             async with self.processes(1, 1) as (limiter,):
