@@ -12,6 +12,7 @@ from cliniko_async import Cliniko, ConfigurationError, InvalidRequestError, Retr
 from cliniko_async.errors import NotFoundError
 from cliniko_async.limits import SlidingWindowLimiter, shared_limiter
 from tests.support.clients import KEY, ONCE, WHO, RecordingLimiter, client_of, virtually
+from tests.support.for_each import for_each
 from tests.support.inside import manager_of, session_of, view_of
 from tests.support.paths import FACTS
 from tests.support.raw_server import RawServer, answer
@@ -25,17 +26,15 @@ def base_url_of(client: Cliniko) -> str:
 
 
 class TestTheKey:
-    @pytest.mark.parametrize(
-        "key", ["", "a b", "a\n", "a\r\nX: y", "a:b", "clé", "a\x00b", "\u0661", " abcdef", None, 5, b"key"]
-    )
+    @for_each("key", ["", "a b", "a\n", "a\r\nX: y", "a:b", "clé", "a\x00b", "\u0661", " abcdef", None, 5, b"key"])
     def test_a_key_that_no_key_looks_like_is_refused_and_not_shown(self, key):
         with pytest.raises(ConfigurationError) as raised:
             Cliniko(key, **WHO)
         if isinstance(key, str) and len(key) > 3:
             assert key not in str(raised.value)
 
-    @pytest.mark.parametrize(
-        ("key", "shard"),
+    @for_each(
+        "key, shard",
         [
             ("abc", "au1"),
             ("abc-au2", "au2"),
@@ -51,8 +50,9 @@ class TestTheKey:
     def test_the_shard_is_the_end_of_the_key_and_au1_without_a_hyphen(self, key, shard):
         assert base_url_of(Cliniko(key, **WHO)) == f"https://api.{shard}.cliniko.com/v1"
 
-    @pytest.mark.parametrize(
-        "key", ["abc-au2x", "abc-", "abc-sydney", "abc-au123", "abc-au2-", "abc-evil.example/", "MS0xLWl4SzY-YAAU2"]
+    @for_each(
+        "key",
+        ["abc-au2x", "abc-", "abc-sydney", "abc-au123", "abc-au2-", "abc-evil.example/", "MS0xLWl4SzY-YAAU2"],
     )
     def test_a_key_that_ends_in_no_shard_is_refused_and_not_shown_unless_the_server_is_named(self, key):
         """It was cut off while it was copied, or it is not a key; another shard than its own would reject it."""
@@ -65,7 +65,7 @@ class TestTheKey:
     def test_an_explicit_shard_comes_before_that_of_the_key(self):
         assert base_url_of(Cliniko("abc-au2", shard="UK2", **WHO)) == "https://api.uk2.cliniko.com/v1"
 
-    @pytest.mark.parametrize("shard", ["", "au", "sydney", "au1.evil", "au1/", "aü1", "au\u0661", "au1\n", 1])
+    @for_each("shard", ["", "au", "sydney", "au1.evil", "au1/", "aü1", "au\u0661", "au1\n", 1])
     def test_a_shard_that_is_none_is_refused(self, shard):
         with pytest.raises(ConfigurationError, match="shard"):
             Cliniko(KEY, shard=shard, **WHO)
@@ -76,12 +76,12 @@ class TestTheKey:
 
 
 class TestWhoAsks:
-    @pytest.mark.parametrize("name", ["", "  ", "a\r\nX-Evil: 1", "a\nb", "Pr\u00e4xis", "a\x00", None, 5])
+    @for_each("name", ["", "  ", "a\r\nX-Evil: 1", "a\nb", "Pr\u00e4xis", "a\x00", None, 5])
     def test_an_app_name_that_cannot_stand_in_a_header_is_refused(self, name):
         with pytest.raises(ConfigurationError, match="app_name"):
             Cliniko(KEY, app_name=name, contact_email="it@example.com")
 
-    @pytest.mark.parametrize(
+    @for_each(
         "email",
         [
             *("", "nobody", "a@b", "@example.com", "a b@example.com", "a@example.com\r\nX: 1", "a@b@example.com"),
@@ -100,8 +100,8 @@ class TestWhoAsks:
 
 
 class TestTheBaseUrl:
-    @pytest.mark.parametrize(
-        ("given", "used"),
+    @for_each(
+        "given, used",
         [
             ("https://proxy.example/cliniko/v1", "https://proxy.example/cliniko/v1"),
             ("https://proxy.example/v1/", "https://proxy.example/v1"),
@@ -116,7 +116,7 @@ class TestTheBaseUrl:
     def test_https_anywhere_and_http_on_this_machine_are_taken(self, given, used):
         assert base_url_of(Cliniko(KEY, base_url=given, **WHO)) == used
 
-    @pytest.mark.parametrize(
+    @for_each(
         "url",
         [
             "http://api.au1.cliniko.com/v1",
@@ -148,23 +148,23 @@ class TestTheBaseUrl:
 
 
 class TestTheOtherOptions:
-    @pytest.mark.parametrize("seconds", [0, -1, float("nan"), float("inf"), True, "40", None])
+    @for_each("seconds", [0, -1, float("nan"), float("inf"), True, "40", None])
     def test_a_timeout_is_a_number_of_seconds_above_0(self, seconds):
         with pytest.raises(ConfigurationError, match="timeout must be a number of seconds"):
             Cliniko(KEY, timeout=seconds, **WHO)
 
-    @pytest.mark.parametrize("seconds", [0, -1, float("nan"), float("inf"), True, "40"])
+    @for_each("seconds", [0, -1, float("nan"), float("inf"), True, "40"])
     def test_a_deadline_is_a_number_of_seconds_above_0_or_none(self, seconds):
         Cliniko(KEY, deadline=None, **WHO)
         with pytest.raises(ConfigurationError, match="deadline must be a number of seconds"):
             Cliniko(KEY, deadline=seconds, **WHO)
 
-    @pytest.mark.parametrize("retry", [None, 5, "often", {"attempts": 3}])
+    @for_each("retry", [None, 5, "often", {"attempts": 3}])
     def test_retry_is_a_policy(self, retry):
         with pytest.raises(ConfigurationError, match="RetryPolicy"):
             Cliniko(KEY, retry=retry, **WHO)
 
-    @pytest.mark.parametrize("priority", [None, "", "urgent", 1])
+    @for_each("priority", [None, "", "urgent", 1])
     def test_priority_is_one_of_two_words(self, priority):
         with pytest.raises(ConfigurationError, match="interactive"):
             Cliniko(KEY, priority=priority, **WHO)
@@ -237,7 +237,7 @@ class TestViews:
         assert manager_of(view) is manager_of(client)
         assert view.appointment_types is not client.appointment_types
 
-    @pytest.mark.parametrize("option", ["api_key", "session", "shard", "rate_limiter", "app_name", "unknown"])
+    @for_each("option", ["api_key", "session", "shard", "rate_limiter", "app_name", "unknown"])
     def test_an_option_that_a_view_cannot_have_is_refused(self, option):
         with pytest.raises(
             ConfigurationError,
@@ -249,7 +249,7 @@ class TestViews:
         with pytest.raises(ConfigurationError, match=r"^a view has no option 'timout'; did you mean 'timeout'"):
             Cliniko(KEY, **WHO).with_options(timout=5)
 
-    @pytest.mark.parametrize("options", [{"timeout": 0}, {"deadline": -1}, {"retry": 3}, {"priority": "high"}])
+    @for_each("options", [{"timeout": 0}, {"deadline": -1}, {"retry": 3}, {"priority": "high"}])
     def test_its_options_are_checked_as_those_of_a_client(self, options):
         with pytest.raises(ConfigurationError):
             Cliniko(KEY, **WHO).with_options(**options)

@@ -20,6 +20,7 @@ from redis.backoff import ConstantBackoff
 
 from cliniko_async import ConfigurationError, UsageError
 from cliniko_async.cursors import CursorStore, FencedCursorStore, RedisCursors, SqliteCursors
+from tests.support.for_each import for_each
 from tests.support.redis_server import RedisServer
 
 SOON = 60.0
@@ -220,6 +221,7 @@ async def test_a_save_that_fails_after_it_was_cancelled_is_reported_as_cancelled
 
 HAMMER = """
 import asyncio, sys
+from tests.support.for_each import for_each
 from cliniko_async.cursors import SqliteCursors
 
 async def main():
@@ -379,7 +381,7 @@ async def test_a_step_that_redis_executes_late_changes_nothing(redis: Redis):
     assert (token, await cursors.load("north", "patients")) == (1, "three")
 
 
-@pytest.mark.parametrize(
+@for_each(
     "options", [{"when_lost": "share"}, {"timeout": 0}, {"timeout": True}, {"timeout": "2"}, {"timeout": float("inf")}]
 )
 def test_options_that_cannot_work_are_refused(options):

@@ -9,13 +9,13 @@ from collections.abc import Iterator
 from typing import Any, Unpack, get_args, get_origin, get_type_hints
 
 import attrs
-import pytest
 
 import cliniko_async
 from cliniko_async import Changes, Paginator
 from cliniko_async._compat import is_typeddict
 from cliniko_async.resources._base import Resource, sent_fields
 from cliniko_async.resources._registry import RESOURCES, resource_class
+from tests.support.for_each import for_each
 from tests.support.surface import is_property, public_callables, public_objects
 
 SECTION = re.compile(r"^(Args|Attributes|Returns|Yields|Raises):\n((?:    .*\n|\n)*)", re.MULTILINE)
@@ -132,7 +132,7 @@ def test_every_field_of_a_value_is_described():
     assert {name: found[name] ^ fields for name, fields in expected.items() if found[name] != fields} == {}
 
 
-@pytest.mark.parametrize("name", RESOURCES)
+@for_each("name", [*RESOURCES])
 def test_what_can_be_sent_is_described_field_by_field(name: str):
     """In the docstring of the operation, and in that of the TypedDict of its fields and of those within it."""
     cls: Any = resource_class(name)

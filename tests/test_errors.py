@@ -38,6 +38,7 @@ from cliniko_async.errors import (
 from cliniko_async.links import Link, ListLink, SelfLink
 from cliniko_async.pagination import Page
 from tests.support.clients import KEY, ONCE, QUICK, client_of, virtually
+from tests.support.for_each import for_each
 from tests.support.paths import EXAMPLES
 from tests.support.raw_server import RawServer, answer, close, cut, free_port, raw, silence
 
@@ -82,8 +83,8 @@ ERRORS = [
 
 
 class TestTheTree:
-    @pytest.mark.parametrize(
-        ("cls", "bases"),
+    @for_each(
+        "cls, bases",
         [
             (ConfigurationError, (ClinikoError, ValueError)),
             (UsageError, (ClinikoError, RuntimeError)),
@@ -113,7 +114,7 @@ class TestTheTree:
         assert not issubclass(OutcomeUnknownError, (TransportError, ServerError, TimeoutError))
 
     @pytest.mark.parametrize("deadline", [None, 1.0])
-    @pytest.mark.parametrize("ending", ENDINGS)
+    @for_each("ending", ENDINGS)
     @virtually
     async def test_whoever_repeats_what_the_tree_says_may_be_repeated_sends_a_create_once(self, ending, deadline):
         async with RawServer(ending) as server, client_of(server, timeout=3.0, deadline=deadline) as client:
@@ -135,8 +136,8 @@ class TestTheTree:
     def test_an_outcome_unknown_is_no_timeout_that_a_retry_would_catch(self):
         assert not issubclass(OutcomeUnknownError, TimeoutError)
 
-    @pytest.mark.parametrize(
-        ("status", "cls"),
+    @for_each(
+        "status, cls",
         [
             (400, BadRequestError),
             (401, UnauthorizedError),
@@ -160,8 +161,8 @@ class TestTheTree:
         assert type(found) is cls
         assert (found.status, found.response.body, found.request) == (status, body, REQUEST)
 
-    @pytest.mark.parametrize(
-        ("status", "body"),
+    @for_each(
+        "status, body",
         [
             (401, b"HTTP Basic: Access denied.\n"),
             (403, b""),
@@ -224,7 +225,7 @@ CALLS = [
 
 
 class TestArguments:
-    @pytest.mark.parametrize(("argument", "call"), CALLS, ids=[name for name, _ in CALLS])
+    @for_each("argument, call", CALLS, ids=[name for name, _ in CALLS])
     @virtually
     async def test_an_argument_that_is_refused_is_named_and_its_value_is_not_shown(self, argument, call):
         """And it is no fault of the configuration: whoever serves the web can tell the two apart."""
@@ -239,8 +240,8 @@ class TestArguments:
 
 
 class TestUnprocessable:
-    @pytest.mark.parametrize(
-        ("body", "expected"),
+    @for_each(
+        "body, expected",
         [
             (
                 {"errors": {"first_name": "can\u2019t be blank", "last_name": "x"}},
@@ -268,7 +269,7 @@ class TestUnprocessable:
     def test_errors_gives_each_field_its_text_or_none(self, body, expected):
         assert error(422, json.dumps(body).encode()).errors == expected
 
-    @pytest.mark.parametrize("body", [b"", b"{", b"<html>", b"\xff", DEEP, b'{"errors": ' + DEEP + b"}"])
+    @for_each("body", [b"", b"{", b"<html>", b"\xff", DEEP, b'{"errors": ' + DEEP + b"}"])
     def test_a_body_that_is_no_json_has_none(self, body):
         assert error(422, body).errors == {}
 
@@ -282,8 +283,8 @@ class TestUnprocessable:
 
 
 class TestDetail:
-    @pytest.mark.parametrize(
-        ("body", "detail"),
+    @for_each(
+        "body, detail",
         [
             (b"HTTP Basic: Access denied.\n", "HTTP Basic: Access denied."),
             (b'{"message": "Upgrade your plan."}', "Upgrade your plan."),
@@ -316,7 +317,7 @@ class TestDetail:
     def test_it_is_the_servers_own_message_or_none(self, status, body, detail):
         assert error(status, body).detail == detail
 
-    @pytest.mark.parametrize("status", [400, 401, 403, 404, 422, 429, 500])
+    @for_each("status", [400, 401, 403, 404, 422, 429, 500])
     @pytest.mark.parametrize("body", [b"Zoe is gone", b'{"message": "Zoe"}', b'{"errors": {"name": "Zoe is taken"}}'])
     def test_it_is_in_no_text_as_it_may_quote_what_was_sent(self, status, body):
         found = error(status, body)
@@ -325,8 +326,8 @@ class TestDetail:
 
 
 class TestRateLimited:
-    @pytest.mark.parametrize(
-        ("headers", "expected"),
+    @for_each(
+        "headers, expected",
         [
             ({"X-RateLimit-Reset": "1700000000"}, dt.datetime(2023, 11, 14, 22, 13, 20, tzinfo=dt.UTC)),
             ({"X-RateLimit-Reset": "0"}, dt.datetime(1970, 1, 1, tzinfo=dt.UTC)),
@@ -350,8 +351,8 @@ class TestRateLimited:
 
 
 class TestTexts:
-    @pytest.mark.parametrize(
-        ("found", "text"),
+    @for_each(
+        "found, text",
         [
             *(
                 (error(status), f"{what}: {SHOWN} answered {status} (1 attempt)")
@@ -386,14 +387,14 @@ class TestTexts:
     def test_a_text_says_what_happened_to_which_request_and_how_often_it_was_tried(self, found, text):
         assert str(found) == text
 
-    @pytest.mark.parametrize("found", ERRORS, ids=lambda found: f"{type(found).__name__}")
+    @for_each("found", ERRORS, ids=lambda found: f"{type(found).__name__}")
     def test_no_text_shows_a_query_or_a_body(self, found):
         shown = f"{found} {found!r} {found.args}"
         assert "Secretperson" not in shown
         assert "Zoe" not in shown
 
-    @pytest.mark.parametrize(
-        ("ending", "kind"),
+    @for_each(
+        "ending, kind",
         [
             (answer(404), NotFoundError),
             (answer(503), ServerError),
@@ -479,7 +480,7 @@ def assert_ours_alone(found: BaseException) -> None:
 
 
 class TestTravelling:
-    @pytest.mark.parametrize("found", ERRORS, ids=lambda found: f"{type(found).__name__}")
+    @for_each("found", ERRORS, ids=lambda found: f"{type(found).__name__}")
     @pytest.mark.parametrize("protocol", range(2, pickle.HIGHEST_PROTOCOL + 1))
     def test_every_error_can_be_pickled_with_all_that_it_holds(self, found, protocol):
         found.cursor = "abc"
@@ -489,7 +490,7 @@ class TestTravelling:
         assert vars(back) == vars(found)
         assert back.cursor == "abc"
 
-    @pytest.mark.parametrize("found", ERRORS, ids=lambda found: f"{type(found).__name__}")
+    @for_each("found", ERRORS, ids=lambda found: f"{type(found).__name__}")
     def test_and_copied(self, found):
         for back in (copy.copy(found), copy.deepcopy(found)):
             assert (type(back), str(back), vars(back)) == (type(found), str(found), vars(found))

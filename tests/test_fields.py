@@ -36,6 +36,7 @@ from cliniko_async.fields import (
 )
 from cliniko_async.resources._base import encode_body
 from cliniko_async.sandbox import Sandbox
+from tests.support.for_each import for_each
 
 HOBART = dt.timezone(dt.timedelta(hours=10))
 
@@ -93,8 +94,8 @@ NO_INT = "must be an int"
 NO_MONEY = "must be a Decimal or an int"
 
 
-@pytest.mark.parametrize(
-    ("field", "value", "fault"),
+@for_each(
+    "field, value, fault",
     [
         ("text", "long", "is longer than 3 characters"),
         ("text", 5, "must be a str"),
@@ -182,9 +183,7 @@ class Number(enum.IntEnum):
     FIVE = 5
 
 
-@pytest.mark.parametrize(
-    ("field", "value", "written"),
-    [
+@for_each("field, value, written", [
         ("text", "", ""),
         ("text", "Zoë", "Zoë"),
         ("text", Text("x"), "x"),
@@ -227,8 +226,7 @@ class Number(enum.IntEnum):
         ("answer", ["a"], ["a"]),
         ("answer", {"note": "x"}, {"note": "x"}),
         ("answer", Inner(note="x"), {"note": "x"}),
-    ],
-)  # fmt: skip
+    ])  # fmt: skip
 def test_a_value_is_written_as_the_api_does(field: str, value: Any, written: Any):
     found = sent(**{field: value})
     assert found == {field: written}
@@ -312,7 +310,7 @@ WRITES: list[Callable[[Cliniko], Any]] = [
 ]
 
 
-@pytest.mark.parametrize("write", WRITES)
+@for_each("write", WRITES)
 async def test_nothing_is_sent_on_a_fault(cliniko_sandbox: Sandbox, cliniko: Cliniko, write: Callable[[Cliniko], Any]):
     with pytest.raises(InvalidFieldsError):
         await write(cliniko)

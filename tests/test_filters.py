@@ -25,6 +25,7 @@ from cliniko_async.filters import (
     format_utc,
 )
 from cliniko_async.sandbox import Sandbox
+from tests.support.for_each import for_each
 from tests.support.paths import FACTS as FOLDER
 
 FACTS = yaml.safe_load((FOLDER / "cliniko-v1.yaml").read_text(encoding="utf-8"))
@@ -75,7 +76,7 @@ def operators_in(text: str) -> set[str]:
 
 
 @pytest.mark.parametrize("sign", COMPARISONS)
-@pytest.mark.parametrize("column", COLUMNS, ids=lambda column: column.kind)
+@for_each("column", COLUMNS, ids=lambda column: column.kind)
 def test_a_kind_compares_as_the_facts_say_and_refuses_the_rest(column: Any, sign: str):
     """From both sides, and also against values that are no match for the kind."""
     value = VALUES[column.kind]
@@ -90,7 +91,7 @@ def test_a_kind_compares_as_the_facts_say_and_refuses_the_rest(column: Any, sign
             COMPARISONS[sign](other, column)
 
 
-@pytest.mark.parametrize("column", COLUMNS, ids=lambda column: column.kind)
+@for_each("column", COLUMNS, ids=lambda column: column.kind)
 def test_a_kind_has_the_named_operators_of_the_facts(column: Any):
     offered = set(OFFERED[column.kind]["operators"])
     methods = {
@@ -127,7 +128,7 @@ NAMED = [
 ]
 
 
-@pytest.mark.parametrize(("found", "text"), NAMED, ids=lambda value: str(getattr(value, "text", value)))
+@for_each("found, text", NAMED, ids=lambda value: str(getattr(value, "text", value)))
 def test_a_named_operator_has_its_text(found: Filter, text: str):
     assert found.text == text
     assert found.field == text.partition(":")[0]
@@ -167,7 +168,7 @@ def test_a_moment_beyond_all_years_is_refused():
 # Refused
 
 
-@pytest.mark.parametrize(
+@for_each(
     "ask",
     [
         lambda: where.moment >= dt.datetime(2025, 1, 1),  # noqa: DTZ001  (that is the point)
@@ -238,7 +239,7 @@ def test_a_column_that_is_no_filter_only_sorts():
     assert "name" not in where.fields()
 
 
-@pytest.mark.parametrize("column", COLUMNS, ids=lambda column: column.kind)
+@for_each("column", COLUMNS, ids=lambda column: column.kind)
 def test_an_operator_that_a_column_does_not_have_is_an_error_that_names_those_it_has(column: Any):
     with pytest.raises(AttributeError, match=rf"^'{column.name}' has no operator between\(\); it has ") as raised:
         column.between(1, 2)
@@ -290,12 +291,13 @@ SENT: dict[str, Callable[[Cliniko], Any]] = {
 }
 
 
-@pytest.mark.parametrize("example", EXAMPLES, ids=lambda example: example["plain"])
+@for_each("example", EXAMPLES, ids=lambda example: example["plain"])
 async def test_a_filter_is_sent_byte_for_byte_as_the_api_writes_it(
     cliniko_sandbox: Sandbox, cliniko: Cliniko, example: dict[str, str]
 ):
+    before = len(cliniko_sandbox.requests)
     await SENT[example["plain"].removeprefix("q[]=")](cliniko)
-    (sent,) = cliniko_sandbox.requests
+    (sent,) = cliniko_sandbox.requests[before:]
     assert example["encoded"] in sent.url.partition("?")[2].split("&")
 
 
@@ -322,10 +324,11 @@ SORTS: list[tuple[Callable[[Any], Any], str]] = [
 ]
 
 
-@pytest.mark.parametrize(("sort", "text"), SORTS, ids=[text for _, text in SORTS])
+@for_each("sort, text", SORTS, ids=[text for _, text in SORTS])
 async def test_a_sort_has_its_text(cliniko_sandbox: Sandbox, cliniko: Cliniko, sort: Callable[[Any], Any], text: str):
+    before = len(cliniko_sandbox.requests)
     await cliniko.appointment_types.list(sort=sort(cliniko.appointment_types.where))
-    (sent,) = cliniko_sandbox.requests
+    (sent,) = cliniko_sandbox.requests[before:]
     assert sent.query["sort"] == [text]
 
 

@@ -23,6 +23,7 @@ from cliniko_async.resources._names import NAMES
 from cliniko_async.resources._registry import RESOURCES, resource_class
 from cliniko_async.sandbox import Sandbox
 from tests.support.clients import WHO
+from tests.support.for_each import for_each
 from tests.support.surface import public_callables
 
 PACKAGE = Path(cliniko_async.__file__).parent
@@ -122,7 +123,7 @@ def test_the_public_modules_are_attributes_that_the_checkers_see():
     assert run("import cliniko_async; print(cliniko_async.links.__name__)") == "cliniko_async.links"
 
 
-@pytest.mark.parametrize("module", NAMES)
+@for_each("module", [*NAMES])
 def test_the_names_of_a_table_are_all_that_a_user_may_need(module: str):
     """Its resource, its records and parts, and what may be sent; no filters, which are reached by `where`."""
     table = importlib.import_module(f"cliniko_async.resources.{module}")
@@ -237,7 +238,7 @@ def test_a_client_is_neither_pickled_nor_copied(take: Any):
             take(owner)
 
 
-@pytest.mark.parametrize("session", ["https://example.com", object(), Mock(), 0, False])
+@for_each("session", ["https://example.com", object(), Mock(), 0, False])
 def test_a_session_that_is_none_is_a_type_error(session: Any):
     with pytest.raises(TypeError, match=r"session must be an aiohttp\.ClientSession, not "):
         client(session=session)
@@ -272,7 +273,7 @@ def test_the_type_hints_of_every_method_can_be_read():
     } <= CALLABLES.keys()
 
 
-@pytest.mark.parametrize("name", RESOURCES)
+@for_each("name", [*RESOURCES])
 def test_a_resource_is_known_by_the_name_of_its_envelope(name: str):
     found = resource_class(name)
     assert found.name == name
@@ -290,7 +291,7 @@ def test_an_unknown_resource_is_an_attribute_error():
         _ = client.resources["patient"]
 
 
-@pytest.mark.parametrize("name", RESOURCES)
+@for_each("name", [*RESOURCES])
 def test_what_is_awaited_is_a_coroutine_function(name: str):
     """A framework asks before it awaits; what returns a paginator is none."""
     one = getattr(client(), name)

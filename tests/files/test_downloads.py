@@ -23,6 +23,7 @@ from cliniko_async import (
 )
 from tests.support.attachments import Clinic, clinic, pieces
 from tests.support.clients import ONCE, QUICK, client_of, virtually
+from tests.support.for_each import for_each
 from tests.support.frames import assert_frames_hidden
 from tests.support.paths import EXAMPLES
 from tests.support.raw_server import Line, RawServer, answer, silence, stall
@@ -98,7 +99,7 @@ def test_a_redirect_that_is_not_encrypted_is_followed_on_this_machine_alone(loca
     test()
 
 
-@pytest.mark.parametrize("location", ["http://[", "//[", "https://a:99999/", "https://a..b/", "https://a/a b"])
+@for_each("location", ["http://[", "//[", "https://a:99999/", "https://a..b/", "https://a/a b"])
 def test_a_redirect_to_what_is_no_url_is_refused(location: str):
     @virtually
     async def test():
@@ -343,7 +344,7 @@ async def test_a_head_that_comes_byte_by_byte_is_ended_by_the_timeout():
         assert asyncio.get_running_loop().time() - began == pytest.approx(5, abs=0.1)
 
 
-@pytest.mark.parametrize("status", [201, 202, 204, 206])
+@for_each("status", [201, 202, 204, 206])
 @virtually
 async def test_a_success_that_is_not_the_whole_file_is_none(status: int):
     async with RawServer(answer(status, b"")) as server, client_of(server) as cliniko:

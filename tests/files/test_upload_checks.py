@@ -9,12 +9,13 @@ import pytest
 from cliniko_async import InvalidFieldsError, InvalidRequestError, OutcomeUnknownError
 from tests.support.attachments import clinic
 from tests.support.clients import virtually
+from tests.support.for_each import for_each
 
 PDF = b"%PDF-1.7 " * 1000
 STEPS = ["GET patients", "POST patient_attachments", "GET patient_attachments"]
 
 
-@pytest.mark.parametrize("name", [None, "", "a\r\nb.pdf", "a\0.pdf"])
+@for_each("name", [None, "", "a\r\nb.pdf", "a\0.pdf"])
 def test_a_file_without_a_name_that_can_be_printed_is_refused(name: Any):
     @virtually
     async def test():
@@ -34,7 +35,7 @@ async def test_a_description_that_is_too_long_is_refused_before_anything_is_sent
         assert at.asked == []
 
 
-@pytest.mark.parametrize("timeout", [-1, True, float("nan"), float("inf"), "5", None])
+@for_each("timeout", [-1, True, float("nan"), float("inf"), "5", None])
 def test_a_timeout_that_is_no_time_is_refused(timeout: Any):
     @virtually
     async def test():
@@ -110,7 +111,7 @@ def test_an_upload_whose_record_was_created_is_never_an_error_that_is_retried(fa
     test()
 
 
-@pytest.mark.parametrize("size", [-1, True, "10", 1.5])
+@for_each("size", [-1, True, "10", 1.5])
 def test_a_size_that_is_not_a_number_of_bytes_is_refused(size: Any):
     @virtually
     async def test():

@@ -27,6 +27,7 @@ from cliniko_async import (
 )
 from tests.support.attachments import clinic, pieces
 from tests.support.clients import ONCE, client_of, virtually
+from tests.support.for_each import for_each
 from tests.support.frames import assert_frames_hidden
 from tests.support.raw_server import Line, RawServer, Turn, answer, close, silence
 
@@ -98,7 +99,7 @@ async def test_every_field_of_the_form_is_sent_back_and_the_file_comes_last():
         assert post.body["key"].endswith("/${filename}")
 
 
-@pytest.mark.parametrize("name", ["a b+c%20.pdf", "Müller & Söhne <1>.pdf", "it's 100% 'x'.pdf", 'the "x".pdf'])
+@for_each("name", ["a b+c%20.pdf", "Müller & Söhne <1>.pdf", "it's 100% 'x'.pdf", 'the "x".pdf'])
 def test_the_key_is_given_to_the_api_as_it_stands_in_the_receipt(name: str):
     """Neither the encoded location nor a key that was decoded once more: the sandbox takes the exact one."""
 
@@ -149,7 +150,7 @@ async def test_a_redirect_of_the_store_is_not_followed():
         assert (caught.value.status, len(at.sandbox.files.requests), at.records) == (307, 1, [])
 
 
-@pytest.mark.parametrize(
+@for_each(
     "url",
     [
         "http://store.example.com/x",
@@ -177,7 +178,7 @@ def test_a_file_goes_nowhere_but_over_https_or_within_this_machine(url: str):
     test()
 
 
-@pytest.mark.parametrize(
+@for_each(
     "receipt",
     [
         b"",
@@ -243,7 +244,7 @@ async def test_a_form_that_was_cut_off_is_asked_for_again():
         assert at.asked == ["GET patients", *STEPS]
 
 
-@pytest.mark.parametrize("moment", ["request", "answer", "headers", "body"])
+@for_each("moment", ["request", "answer", "headers", "body"])
 def test_a_file_cut_off_on_its_way_is_posted_again_with_a_new_form(moment: Any):
     @virtually
     async def test():
@@ -447,7 +448,7 @@ def form_of(server: RawServer) -> Turn:
 
 
 @pytest.mark.parametrize("leave", ["by itself", "by a timeout of the caller's"])
-@pytest.mark.parametrize("turn", [silence(), close(), answer(403, b"<Secretsign>"), answer(201, b"<html>Secretsign")])
+@for_each("turn", [silence(), close(), answer(403, b"<Secretsign>"), answer(201, b"<html>Secretsign")])
 @pytest.mark.parametrize("stream", [False, True])
 @virtually
 async def test_no_frame_of_an_upload_that_fails_shows_the_key_the_form_or_the_file(

@@ -8,6 +8,7 @@ import yaml
 from cliniko_async import InvalidRequestError
 from cliniko_async.errors import NotFoundError, ResponseError, ServerError
 from tests.support.clients import ONCE, RecordingLimiter, client_of, virtually
+from tests.support.for_each import for_each
 from tests.support.paths import FACTS
 from tests.support.raw_server import RawServer, answer
 
@@ -111,7 +112,7 @@ class TestWhatGoesOut:
 
         check()
 
-    @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+    @for_each("status", [301, 302, 303, 307, 308])
     @virtually
     async def test_a_redirect_is_never_followed(self, status):
         async with RawServer() as other, RawServer() as server, client_of(server, retry=ONCE) as client:
@@ -165,7 +166,7 @@ class TestRequest:
         assert first.endswith("&r=0.5&t=a%2Bb%2Fc")
         assert second == "/v1/things"
 
-    @pytest.mark.parametrize(
+    @for_each(
         "path",
         [
             "/../admin",
@@ -198,7 +199,7 @@ class TestRequest:
                 await client.request("GET", path)
             assert server.requests == []
 
-    @pytest.mark.parametrize(
+    @for_each(
         "url",
         [
             "https://127.0.0.1:{port}/v1/things",
@@ -241,7 +242,7 @@ class TestRequest:
             with pytest.raises(ServerError):
                 await client.request("GET", "/things/1")
 
-    @pytest.mark.parametrize("method", ["", "G", "GET /", "GET\r\nX: 1", "GÉT", "G3T", "CONNECTIONS", 5, None])
+    @for_each("method", ["", "G", "GET /", "GET\r\nX: 1", "GÉT", "G3T", "CONNECTIONS", 5, None])
     @virtually
     async def test_a_method_is_a_word(self, method):
         async with RawServer() as server, client_of(server) as client:
@@ -249,8 +250,8 @@ class TestRequest:
                 await client.request(method, "/things")
             assert server.requests == []
 
-    @pytest.mark.parametrize(
-        ("argument", "arguments"),
+    @for_each(
+        "argument, arguments",
         [
             ("path_or_url", ("GET", 5)),
             ("path_or_url", ("GET", None)),

@@ -33,6 +33,7 @@ from cliniko_async.errors import (
 from cliniko_async.limits import SlidingWindowLimiter
 from cliniko_async.sandbox import Sandbox
 from tests.support.clients import ONCE, QUICK, RecordingLimiter, client_of, virtually
+from tests.support.for_each import for_each
 from tests.support.inside import manager_of
 from tests.support.raw_server import RawServer, answer, free_port, raw, silence
 
@@ -56,13 +57,13 @@ async def ask(client):
 
 
 class TestThePolicy:
-    @pytest.mark.parametrize("attempts", [0, -1, 2.5, True, "3", None])
+    @for_each("attempts", [0, -1, 2.5, True, "3", None])
     def test_attempts_are_counted_from_1(self, attempts):
         with pytest.raises(ConfigurationError, match="attempts"):
             RetryPolicy(attempts=attempts)
 
     @pytest.mark.parametrize("name", ["wait_initial", "wait_max"])
-    @pytest.mark.parametrize("seconds", [0, -1, math.inf, math.nan, True, "1", None])
+    @for_each("seconds", [0, -1, math.inf, math.nan, True, "1", None])
     def test_waits_are_seconds_above_0(self, name, seconds):
         with pytest.raises(ConfigurationError, match=name):
             RetryPolicy(**{name: seconds})
@@ -101,12 +102,12 @@ class TestThePolicy:
 
 class TestClassification:
     @pytest.mark.parametrize("status", [200, 201, 204, 299])
-    @pytest.mark.parametrize("method", ["GET", "POST", "PATCH", "DELETE"])
+    @for_each("method", ["GET", "POST", "PATCH", "DELETE"])
     def test_2xx_is_done(self, method, status):
         assert classify(Request(method, "https://x/v1/a"), Response(status, {}, b"")) == "done"
 
-    @pytest.mark.parametrize(
-        ("method", "path", "repeatable"),
+    @for_each(
+        "method, path, repeatable",
         [
             ("GET", "/patients/1", True),
             ("HEAD", "/patients/1", True),
@@ -132,7 +133,7 @@ class TestClassification:
             assert classify(request, Response(status, {}, b"")) == expected
         assert classify(request, Response(429, {}, b"")) == "retry"
 
-    @pytest.mark.parametrize("status", [300, 301, 304, 307, 308, 400, 401, 403, 404, 409, 422, 499])
+    @for_each("status", [300, 301, 304, 307, 308, 400, 401, 403, 404, 409, 422, 499])
     def test_other_answers_are_final_for_every_request(self, status):
         for method in ("GET", "POST", "PATCH", "DELETE"):
             assert classify(Request(method, "https://x/v1/a"), Response(status, {}, b"")) == "refused"
@@ -140,7 +141,7 @@ class TestClassification:
 
 class TestTooManyRequests:
     @pytest.mark.parametrize("skew", [0.0, 0.7, 5 * 3600 + 0.3, -7 * 3600 - 0.9])
-    @pytest.mark.parametrize("reset", [1.0, 1.5, 17.25, 59.9])
+    @for_each("reset", [1.0, 1.5, 17.25, 59.9])
     @virtually
     async def test_everyone_waits_until_the_reset_on_the_servers_own_clock(self, reset, skew):
         """Never before the moment that the header names, and at most three seconds after it."""
@@ -187,9 +188,7 @@ class TestTooManyRequests:
             gaps = [late - early for early, late in itertools.pairwise(times)]
             assert gaps == pytest.approx([15, 30, 60, 60], abs=0.01)
 
-    @pytest.mark.parametrize(
-        "reset", ["", "soon", "nan", "inf", "-inf", "1e400", "9" * 400, "9" * 6000, "0x10", "Fri", "1.5"]
-    )
+    @for_each("reset", ["", "soon", "nan", "inf", "-inf", "1e400", "9" * 400, "9" * 6000, "0x10", "Fri", "1.5"])
     @virtually
     async def test_a_header_that_is_no_time_is_none(self, reset):
         limiter = RecordingLimiter()
@@ -198,7 +197,7 @@ class TestTooManyRequests:
             await client.request("GET", "/things")
         assert limiter.waits == [None]
 
-    @pytest.mark.parametrize("date", [None, "", "yesterday", "Mon, 99 Foo 2025 99:99:99 GMT", "Mon, 01 Jan 2025"])
+    @for_each("date", [None, "", "yesterday", "Mon, 99 Foo 2025 99:99:99 GMT", "Mon, 01 Jan 2025"])
     @virtually
     async def test_without_a_date_the_own_clock_is_taken(self, date):
         limiter = RecordingLimiter()
@@ -210,7 +209,7 @@ class TestTooManyRequests:
         assert waited is not None
         assert 30 < waited <= 42
 
-    @pytest.mark.parametrize("zone", ["GMT", "+0000", "-0000", ""])
+    @for_each("zone", ["GMT", "+0000", "-0000", ""])
     @virtually
     async def test_a_date_without_a_zone_is_utc(self, zone):
         limiter = RecordingLimiter()
@@ -266,7 +265,7 @@ class TestTooManyRequests:
 
 
 class TestFaults:
-    @pytest.mark.parametrize("status", [408, 500, 502, 503, 504, 520])
+    @for_each("status", [408, 500, 502, 503, 504, 520])
     @virtually
     async def test_a_server_that_fails_twice_is_asked_three_times(self, status):
         async with virtual_sandbox() as sandbox, client_of(sandbox) as client:
@@ -274,7 +273,7 @@ class TestFaults:
             assert await ask(client) == 3
             assert [request.status for request in sandbox.requests] == [status, status, 200]
 
-    @pytest.mark.parametrize("moment", ["request", "answer", "headers", "body"])
+    @for_each("moment", ["request", "answer", "headers", "body"])
     @pytest.mark.parametrize("keep", [0.0, 0.5, 0.95])
     @virtually
     async def test_a_connection_that_is_lost_at_any_moment_is_no_loss_for_a_read(self, moment, keep):
@@ -297,16 +296,14 @@ class TestFaults:
             assert await ask(client) == 3
             assert 10 <= now() - began <= 14
 
-    @pytest.mark.parametrize(
-        "garbage", [b"\x00\x01\x02", b"HTTP/1.1 200", b"HTTP/9.9 abc\r\n\r\n", b"SSH-2.0-x\r\n\r\n"]
-    )
+    @for_each("garbage", [b"\x00\x01\x02", b"HTTP/1.1 200", b"HTTP/9.9 abc\r\n\r\n", b"SSH-2.0-x\r\n\r\n"])
     @virtually
     async def test_what_is_no_http_is_no_answer(self, garbage):
         async with RawServer(raw(garbage)) as server, client_of(server, retry=QUICK) as client:
             with pytest.raises(TransportError, match=r"had no answer: the .+ \(3 attempts\)"):
                 await client.request("GET", "/things")
 
-    @pytest.mark.parametrize("status", [500, 503, 408, 418])
+    @for_each("status", [500, 503, 408, 418])
     @virtually
     async def test_the_last_answer_is_raised_and_the_attempts_are_counted_in_its_text(self, status):
         async with virtual_sandbox() as sandbox, client_of(sandbox, retry=QUICK) as client:
@@ -396,14 +393,14 @@ class TestRetryAfter:
         waited = await self.wait({"Retry-After": email.utils.formatdate(time.time() + 20, usegmt=True)})
         assert 10 < waited <= 21
 
-    @pytest.mark.parametrize("after", ["31", "86400", "9" * 400, "9" * 6000, "Fri, 31 Dec 9999 23:59:59 GMT"])
+    @for_each("after", ["31", "86400", "9" * 400, "9" * 6000, "Fri, 31 Dec 9999 23:59:59 GMT"])
     @virtually
     async def test_no_longer_than_the_longest_wait_of_the_policy(self, after):
         assert await self.wait({"Retry-After": after}) == pytest.approx(30, abs=0.1)
         short = RetryPolicy(attempts=2, wait_initial=0.1, wait_max=2)
         assert await self.wait({"Retry-After": after}, short) == pytest.approx(2, abs=0.1)
 
-    @pytest.mark.parametrize(
+    @for_each(
         "after",
         ["", "0", "-5", "soon", "nan", "inf", "1e3", "1.5", "Mon, 99 Foo 2025", "Thu, 01 Jan 1970 00:00:00 GMT"],
     )
@@ -411,7 +408,7 @@ class TestRetryAfter:
     async def test_what_is_no_wait_leaves_the_policys_own(self, after):
         assert await self.wait({"Retry-After": after}) <= 0.6
 
-    @pytest.mark.parametrize("status", [408, 500, 502, 504])
+    @for_each("status", [408, 500, 502, 504])
     @virtually
     async def test_it_is_the_word_of_a_503_alone(self, status):
         assert await self.wait({"Retry-After": "20"}, status=status) <= 0.6
@@ -477,7 +474,7 @@ class TestDeadlines:
             assert now() - began == pytest.approx(60, abs=0.01)
             assert raised.value.attempts == len(server.requests) > 1
 
-    @pytest.mark.parametrize("seconds", [1.0, 2.0, 5.0, 40.0])
+    @for_each("seconds", [1.0, 2.0, 5.0, 40.0])
     @virtually
     async def test_it_holds_in_flight_and_over_every_attempt(self, seconds):
         limiter = RecordingLimiter()

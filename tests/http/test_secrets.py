@@ -21,6 +21,7 @@ from cliniko_async.links import SelfLink
 from cliniko_async.sandbox import Sandbox
 from tests.support import virtual
 from tests.support.clients import KEY, ONCE, QUICK, WHO, client_of, virtually
+from tests.support.for_each import for_each
 from tests.support.frames import BASIC, assert_frames_hidden, assert_hidden, assert_own_frames_hidden, chain
 from tests.support.inside import manager_of, view_of
 from tests.support.raw_server import RawServer, answer, close, cut, flood, raw, reset, silence, stall
@@ -70,9 +71,10 @@ def logged(caplog) -> str:
     return "\n".join(f"{formatter.format(record)} {record.args!r}" for record in caplog.records)
 
 
-@pytest.mark.parametrize("call", CALLS)
+@for_each("call", CALLS)
 @pytest.mark.parametrize("ending", ENDINGS)
 def test_no_log_no_text_and_no_traceback_shows_a_key_a_query_a_body_or_an_answer(call, ending, caplog):
+    caplog.clear()
     caplog.set_level(logging.DEBUG)
     for name in ("cliniko_async", "aiohttp", "aiohttp.client", "asyncio"):
         caplog.set_level(logging.DEBUG, logger=name)
@@ -80,7 +82,7 @@ def test_no_log_no_text_and_no_traceback_shows_a_key_a_query_a_body_or_an_answer
     async def check():
         async with RawServer(ENDINGS[ending]) as server, client_of(server, retry=QUICK, timeout=2.0) as client:
             try:
-                await CALLS[call](client)
+                await call(client)
             except ClinikoError as raised:
                 error = raised
             else:
@@ -170,12 +172,12 @@ LEAVING = [by_timeout, by_wait_for, by_anyio, by_cancelling, by_a_sibling, by_an
 
 @pytest.mark.parametrize("leave", LEAVING)
 @pytest.mark.parametrize("turn", [silence(), stall(200, SAID.encode())])
-@pytest.mark.parametrize("call", CALLS)
+@for_each("call", CALLS)
 def test_a_call_that_its_caller_ends_shows_nothing_in_any_frame(call, turn, leave):
     async def check():
         async with RawServer(turn) as server, client_of(server) as client:
             try:
-                await leave(CALLS[call](client))
+                await leave(call(client))
             except (TimeoutError, asyncio.CancelledError, ExceptionGroup) as error:
                 assert_frames_hidden(error, PERSON, BODY, SAID)
             else:
@@ -184,7 +186,7 @@ def test_a_call_that_its_caller_ends_shows_nothing_in_any_frame(call, turn, leav
     virtual.run(check())
 
 
-@pytest.mark.parametrize("call", ["create", "read ahead", "request", "upload"])
+@for_each("call", ["create", "read ahead", "request", "upload"])
 @virtually
 async def test_nor_does_one_that_is_cancelled_at_any_turn_of_the_loop(call):
     async with RawServer(answer(200, EMPTY)) as server, client_of(server) as client:
@@ -263,7 +265,7 @@ SESSIONS = {
 }
 
 
-@pytest.mark.parametrize("call", CALLS)
+@for_each("call", CALLS)
 @pytest.mark.parametrize("hook", SESSIONS)
 def test_an_error_of_a_hook_of_the_users_own_shows_nothing_in_any_frame(hook, call):
     async def check():
@@ -273,8 +275,8 @@ def test_an_error_of_a_hook_of_the_users_own_shows_nothing_in_any_frame(hook, ca
         ):
             named = SimpleNamespace(base_url=server.base_url.replace("127.0.0.1", "localhost"))
             async with client_of(named, session=session, retry=ONCE) as client:
-                (error,) = await asyncio.gather(CALLS[call](client), return_exceptions=True)
-                errors = [error, *await asyncio.gather(CALLS[call](client), return_exceptions=True)]
+                (error,) = await asyncio.gather(call(client), return_exceptions=True)
+                errors = [error, *await asyncio.gather(call(client), return_exceptions=True)]
         raised = [one for one in errors if isinstance(one, BaseException)]
         assert raised
         for one in raised:
@@ -332,12 +334,12 @@ REFUSED = {
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
-@pytest.mark.parametrize("call", REFUSED)
+@for_each("call", REFUSED)
 @virtually
 async def test_what_is_refused_before_it_is_sent_is_in_no_frame(call):
     async with RawServer() as server, client_of(server) as client:
         with pytest.raises((ClinikoError, TypeError, OSError, KeyError)) as raised:
-            await REFUSED[call](client)
+            await call(client)
         for one in chain(raised.value):
             assert_own_frames_hidden(one, PERSON, BODY, SAID)
         assert server.requests == []
@@ -415,7 +417,7 @@ async def test_no_object_shows_the_key_or_the_query():
         assert_hidden(page.cursor, PERSON)
 
 
-@pytest.mark.parametrize(
+@for_each(
     "options",
     [
         {"app_name": ""},
@@ -440,7 +442,7 @@ def test_nor_does_one_of_a_view_that_holds_it(options):
     assert_own_frames_hidden(raised.value)
 
 
-@pytest.mark.parametrize("form", ["{} ", "{}\n", "{}:", "\u00e9{}"])
+@for_each("form", ["{} ", "{}\n", "{}:", "\u00e9{}"])
 def test_a_key_that_is_refused_is_not_shown(form):
     with pytest.raises(ConfigurationError) as raised:
         Cliniko(form.format(KEY), **WHO)

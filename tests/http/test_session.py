@@ -20,6 +20,7 @@ from cliniko_async.limits import SlidingWindowLimiter
 from cliniko_async.links import SelfLink
 from cliniko_async.sandbox import Sandbox
 from tests.support.clients import KEY, ONCE, RecordingLimiter, client_of, virtually
+from tests.support.for_each import for_each
 from tests.support.inside import in_progress, manager_of
 from tests.support.paths import EXAMPLES, ROOT
 from tests.support.raw_server import RawServer, answer, close, flood, silence, stall
@@ -146,14 +147,14 @@ class TestCancelling:
         assert [record for record in caplog.records if record.name == "asyncio"] == []
 
     @pytest.mark.parametrize("name", ["get", "create", "list"])
-    @pytest.mark.parametrize("where", SLOW)
+    @for_each("where", SLOW)
     @virtually
     async def test_so_does_one_that_is_stuck(self, name, where):
         send, body = OPERATIONS[name]
         async with RawServer() as server:
             watch = Watch(server, retry=RetryPolicy(wait_initial=20))
             for count in range(40):
-                server.turns.append(SLOW[where])
+                server.turns.append(where)
                 server.turns.popleft()
                 if await cancelled_after(send(watch.client), count):
                     break
@@ -259,7 +260,7 @@ class TestClosing:
                 await task
             assert asyncio.get_running_loop().time() - began < 1
 
-    @pytest.mark.parametrize("count", range(0, 40, 3))
+    @for_each("count", range(0, 40, 3))
     @virtually
     async def test_a_call_that_meets_the_closing_at_any_moment_is_done_or_says_so(self, count):
         async with RawServer(answer(200, TAX)) as server:

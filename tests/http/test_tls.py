@@ -12,6 +12,7 @@ from aiohttp import web
 
 from cliniko_async import Cliniko, TransportError
 from tests.support.clients import KEY, ONCE, QUICK, WHO, RecordingLimiter
+from tests.support.for_each import for_each
 from tests.support.raw_server import RawServer, answer
 
 AUTHORITY = trustme.CA()
@@ -74,7 +75,7 @@ REFUSED = [
 ]
 
 
-@pytest.mark.parametrize(("reason", "host", "certificate"), REFUSED)
+@for_each("reason, host, certificate", REFUSED)
 @pytest.mark.parametrize("write", [False, True])
 async def test_a_certificate_that_is_refused_is_named_in_the_systems_words_and_not_tried_again(
     reason, host, certificate, write

@@ -25,6 +25,7 @@ from cliniko_async.errors import (
     UnprocessableError,
 )
 from tests.support.clients import ONCE, QUICK, RecordingLimiter, client_of, virtually
+from tests.support.for_each import for_each
 from tests.support.paths import EXAMPLES
 from tests.support.raw_server import RawServer, answer, close, flood, raw, reset, silence, stall
 
@@ -75,7 +76,7 @@ class TestNoReplay:
     """On a kept connection that breaks, aiohttp would send a GET or DELETE again by itself."""
 
     @pytest.mark.parametrize("ending", BROKEN)
-    @pytest.mark.parametrize("method", ["GET", "DELETE", "HEAD", "OPTIONS", "PUT", "PATCH"])
+    @for_each("method", ["GET", "DELETE", "HEAD", "OPTIONS", "PUT", "PATCH"])
     @virtually
     async def test_no_request_arrives_without_a_permit_of_its_own(self, options, method, ending):
         limiter = RecordingLimiter()
@@ -174,7 +175,7 @@ class TestUnaskedBytes:
     """What a server sends on a kept connection without having been asked is the answer to nothing."""
 
     @pytest.mark.parametrize("send", [create, read])
-    @pytest.mark.parametrize("unasked", UNASKED)
+    @for_each("unasked", UNASKED)
     @virtually
     async def test_they_are_not_the_answer_to_the_next_request(self, options, unasked, send):
         turn = Talkative()
@@ -184,25 +185,25 @@ class TestUnaskedBytes:
             client_of(server, retry=QUICK, **made) as client,
         ):
             await client.taxes.get("1")
-            turn.line.writer.write(UNASKED[unasked])
+            turn.line.writer.write(unasked)
             await asyncio.sleep(1)
             assert (await send(client)).id == "7"
             assert [request.connection for request in server.requests] == [1, 2]
 
     @pytest.mark.parametrize("send", [create, read])
-    @pytest.mark.parametrize("unasked", [*UNASKED, *HALF])
+    @for_each("unasked", UNASKED | HALF)
     @virtually
     async def test_on_a_session_of_our_own_half_a_line_is_enough_and_nothing_is_tried_in_vain(self, unasked, send):
         turn, limiter = Talkative(), RecordingLimiter()
         async with RawServer(turn, FRESH) as server, client_of(server, rate_limiter=limiter) as client:
             await client.taxes.get("1")
-            turn.line.writer.write((UNASKED | HALF)[unasked])
+            turn.line.writer.write(unasked)
             await asyncio.sleep(1)
             assert (await send(client)).id == "7"
             assert [request.connection for request in server.requests] == [1, 2]
         assert limiter.fates == ["answered", "answered"]
 
-    @pytest.mark.parametrize("unasked", UNASKED)
+    @for_each("unasked", UNASKED)
     @virtually
     async def test_they_are_seen_where_the_loop_has_not_read_them_yet(self, options, unasked):
         turn, limiter = Talkative(), RecordingLimiter()
@@ -212,7 +213,7 @@ class TestUnaskedBytes:
             client_of(server, rate_limiter=limiter, retry=QUICK, **made) as client,
         ):
             await client.taxes.get("1")
-            turn.line.writer.write(UNASKED[unasked])
+            turn.line.writer.write(unasked)
             assert (await create(client)).id == "7"
             assert server.arrived == ["GET /taxes/1", "POST /taxes"]
         assert limiter.fates == ["answered", "unsent", "answered"]
@@ -232,7 +233,7 @@ class TestUnaskedBytes:
             assert not raised.value.sent
             assert server.arrived == ["GET /taxes/1"]
 
-    @pytest.mark.parametrize("at", [0, 1, 10, len(WHOLE)])
+    @for_each("at", [0, 1, 10, len(WHOLE)])
     @virtually
     async def test_nor_are_they_where_they_come_with_the_answer_before(self, options, at):
         first = json.dumps(TAX).encode()
@@ -310,7 +311,7 @@ async def raising(request, handler):
 class TestBodiesReadBefore:
     """A middleware of the user's may log, record or cache what was answered."""
 
-    @pytest.mark.parametrize("middlewares", [(reading,), (parsing,), (releasing,), (releasing, reading)])
+    @for_each("middlewares", [(reading,), (parsing,), (releasing,), (releasing, reading)])
     @pytest.mark.parametrize("encoding", [None, "gzip"])
     @virtually
     async def test_they_are_read_all_the_same(self, middlewares, encoding):
@@ -383,20 +384,20 @@ READS = {
 
 
 @pytest.mark.parametrize("status", [200, 201, 202, 203, 206])
-@pytest.mark.parametrize("body", NO_ANSWERS)
-@pytest.mark.parametrize("read", READS)
+@for_each("body", NO_ANSWERS)
+@for_each("read", READS)
 @virtually
 async def test_a_success_that_is_no_answer_is_none(read, body, status):
-    async with RawServer(answer(status, NO_ANSWERS[body])) as server, client_of(server) as client:
+    async with RawServer(answer(status, body)) as server, client_of(server) as client:
         with pytest.raises(DecodingError) as raised:
-            await READS[read](client)
+            await read(client)
         assert not raised.value.written
         assert len(server.requests) == 1
 
 
 class TestReasons:
-    @pytest.mark.parametrize(
-        ("turn", "text"),
+    @for_each(
+        "turn, text",
         [
             (close(), "had no answer: the server closed the connection"),
             (reset(), "had no answer: Connection reset by peer"),
@@ -445,7 +446,7 @@ class TestLargeAnswers:
     def small(self, monkeypatch):
         monkeypatch.setattr(_transport, "LARGEST_ANSWER", 1_000_000)
 
-    @pytest.mark.parametrize(("method", "written"), [("GET", False), ("POST", True), ("PATCH", True), ("DELETE", True)])
+    @for_each("method, written", [("GET", False), ("POST", True), ("PATCH", True), ("DELETE", True)])
     @virtually
     async def test_one_beyond_the_bound_is_refused_once_and_its_rest_is_not_read(self, small, method, written):
         sent = [0]
@@ -517,8 +518,8 @@ class TestLargeAnswers:
 
 
 class TestOurOwnServer:
-    @pytest.mark.parametrize(
-        ("base", "url"),
+    @for_each(
+        "base, url",
         [
             ("http://[::1]:8000/v1", "http://[::1]:8000/v1/x?a=b"),
             ("https://api.au1.cliniko.com/v1", "https://api.au1.cliniko.com/v1/x"),

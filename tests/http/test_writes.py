@@ -22,6 +22,7 @@ from cliniko_async.errors import (
     UnprocessableError,
 )
 from tests.support.clients import ONCE, QUICK, RecordingLimiter, client_of, virtually
+from tests.support.for_each import for_each
 from tests.support.inside import manager_of, replace_session
 from tests.support.paths import EXAMPLES
 from tests.support.raw_server import (
@@ -103,10 +104,6 @@ WRITTEN = {
 }
 
 
-def named(turns):
-    return [pytest.param(turn, id=name) for name, turn in turns.items()]
-
-
 @pytest.fixture(params=["own session", "borrowed session"])
 def options(request):
     """What a client is made with: nothing, or a session."""
@@ -146,7 +143,7 @@ class Bench:
         return len(self.server.requests)
 
 
-@pytest.mark.parametrize("ending", named(UNKNOWN | REDIRECTS_AFTER_SUCCESS))
+@for_each("ending", UNKNOWN | REDIRECTS_AFTER_SUCCESS)
 @pytest.mark.parametrize("send", NEVER_TWICE)
 @virtually
 async def test_a_write_that_may_not_be_repeated_arrives_once_and_its_outcome_is_said_to_be_unknown(
@@ -160,7 +157,7 @@ async def test_a_write_that_may_not_be_repeated_arrives_once_and_its_outcome_is_
         assert raised.value.request.url.endswith(bench.server.requests[0].target)
 
 
-@pytest.mark.parametrize("ending", named(UNKNOWN))
+@for_each("ending", UNKNOWN)
 @pytest.mark.parametrize("send", MAY_BE_REPEATED)
 @virtually
 async def test_what_may_be_repeated_is_sent_as_often_as_the_policy_says(options, send, ending):
@@ -171,7 +168,7 @@ async def test_what_may_be_repeated_is_sent_as_often_as_the_policy_says(options,
         assert bench.arrived == 3
 
 
-@pytest.mark.parametrize("ending", named(UNKNOWN))
+@for_each("ending", UNKNOWN)
 @pytest.mark.parametrize("send", MAY_BE_REPEATED)
 @virtually
 async def test_what_may_be_repeated_succeeds_in_the_end(options, send, ending):
@@ -181,7 +178,7 @@ async def test_what_may_be_repeated_succeeds_in_the_end(options, send, ending):
 
 
 @pytest.mark.parametrize("status", [301, 307, 308])
-@pytest.mark.parametrize("send", [*NEVER_TWICE, *MAY_BE_REPEATED])
+@for_each("send", [*NEVER_TWICE, *MAY_BE_REPEATED])
 @virtually
 async def test_a_redirect_that_stands_for_nothing_done_is_an_ordinary_refusal(options, send, status):
     async with Bench(options, answer(status, b"", {"Location": "/v1/elsewhere"})) as bench:
@@ -191,7 +188,7 @@ async def test_a_redirect_that_stands_for_nothing_done_is_an_ordinary_refusal(op
 
 
 @pytest.mark.parametrize("status", [302, 303])
-@pytest.mark.parametrize("send", MAY_BE_REPEATED)
+@for_each("send", MAY_BE_REPEATED)
 @virtually
 async def test_a_redirect_after_what_may_be_repeated_is_an_ordinary_refusal(options, send, status):
     async with Bench(options, answer(status)) as bench:
@@ -211,7 +208,7 @@ async def test_a_redirect_after_what_may_be_repeated_is_an_ordinary_refusal(opti
         (422, UnprocessableError),
     ],
 )
-@pytest.mark.parametrize("send", [*NEVER_TWICE, *MAY_BE_REPEATED])
+@for_each("send", [*NEVER_TWICE, *MAY_BE_REPEATED])
 @virtually
 async def test_a_complete_4xx_is_raised_as_it_is_after_one_request(options, send, status, error):
     async with Bench(options, answer(status)) as bench:
@@ -221,7 +218,7 @@ async def test_a_complete_4xx_is_raised_as_it_is_after_one_request(options, send
         assert bench.arrived == 1
 
 
-@pytest.mark.parametrize("send", [*NEVER_TWICE, *MAY_BE_REPEATED])
+@for_each("send", [*NEVER_TWICE, *MAY_BE_REPEATED])
 @virtually
 async def test_everything_is_sent_again_after_a_429(options, send):
     success = answer(200, PATIENT if send in (archive, unarchive) else TAX)
@@ -232,7 +229,7 @@ async def test_everything_is_sent_again_after_a_429(options, send):
         assert bench.arrived == 2
 
 
-@pytest.mark.parametrize("ending", named(WRITTEN))
+@for_each("ending", WRITTEN)
 @pytest.mark.parametrize("send", [*NEVER_TWICE, archive, delete, update])
 @virtually
 async def test_a_write_whose_success_is_cut_off_was_done_and_is_not_repeated(options, send, ending):
@@ -244,7 +241,7 @@ async def test_a_write_whose_success_is_cut_off_was_done_and_is_not_repeated(opt
         assert bench.arrived == 1
 
 
-@pytest.mark.parametrize("ending", named(WRITTEN))
+@for_each("ending", WRITTEN)
 @virtually
 async def test_a_read_whose_answer_is_cut_off_is_asked_for_again(options, ending):
     async with Bench(options, ending, answer(200, TAX)) as bench:
@@ -252,7 +249,7 @@ async def test_a_read_whose_answer_is_cut_off_is_asked_for_again(options, ending
         assert bench.arrived == 2
 
 
-@pytest.mark.parametrize("body", [b"", b"<html>done</html>", b'{"id": "1"', b"[]", b'{"id": 1}', b"null", b"\xff"])
+@for_each("body", [b"", b"<html>done</html>", b'{"id": "1"', b"[]", b'{"id": 1}', b"null", b"\xff"])
 @pytest.mark.parametrize("send", [create, unarchive, update])
 @virtually
 async def test_a_write_whose_answer_is_no_record_was_done(options, send, body):
@@ -263,8 +260,8 @@ async def test_a_write_whose_answer_is_no_record_was_done(options, send, body):
         assert bench.arrived == 1
 
 
-@pytest.mark.parametrize("status", [200, 201, 202, 206])
-@pytest.mark.parametrize("body", [b"<h1>Down</h1>", b'{"id": "1"', b'{"id": "x-1"}', b"[]", b"null", b"OK", b"\xff"])
+@for_each("status", [200, 201, 202, 206])
+@for_each("body", [b"<h1>Down</h1>", b'{"id": "1"', b'{"id": "x-1"}', b"[]", b"null", b"OK", b"\xff"])
 @pytest.mark.parametrize("send", [archive, delete, cancel])
 @virtually
 async def test_a_write_without_a_record_that_is_answered_with_something_else_may_not_have_happened(
@@ -303,7 +300,7 @@ async def test_a_read_whose_answer_is_no_record_wrote_nothing(options):
         assert bench.arrived == 1
 
 
-@pytest.mark.parametrize("ending", named(UNKNOWN))
+@for_each("ending", UNKNOWN)
 @pytest.mark.parametrize("send", REMOVE)
 @virtually
 async def test_a_repeated_delete_or_archive_that_finds_nothing_succeeded(options, send, ending):
@@ -339,7 +336,7 @@ async def test_a_repeated_update_that_finds_nothing_is_told(options):
             await update(bench.client)
 
 
-@pytest.mark.parametrize("send", [*NEVER_TWICE, *MAY_BE_REPEATED])
+@for_each("send", [*NEVER_TWICE, *MAY_BE_REPEATED])
 @virtually
 async def test_what_found_no_server_is_sent_when_there_is_one(options, send):
     success = answer(200, PATIENT if send in (archive, unarchive) else TAX)
@@ -360,7 +357,7 @@ async def test_what_found_no_server_is_sent_when_there_is_one(options, send):
         assert bench.arrived == 1
 
 
-@pytest.mark.parametrize("send", [create, cancel, delete, get])
+@for_each("send", [create, cancel, delete, get])
 @virtually
 async def test_what_found_no_server_at_all_was_certainly_not_done(options, send):
     async with Bench(options) as bench:
@@ -371,7 +368,7 @@ async def test_what_found_no_server_at_all_was_certainly_not_done(options, send)
         assert (await bench.limiter.limits()).used == 0
 
 
-@pytest.mark.parametrize("send", [create, cancel, delete, get])
+@for_each("send", [create, cancel, delete, get])
 @virtually
 async def test_what_got_no_connection_in_time_was_certainly_not_done(options, send):
     with deaf_port() as port:
@@ -448,7 +445,7 @@ class Nowhere(aiohttp.abc.AbstractResolver):
         pass
 
 
-@pytest.mark.parametrize("send", [create, cancel, update, delete])
+@for_each("send", [create, cancel, update, delete])
 @virtually
 async def test_a_write_that_is_cancelled_passes_the_cancellation_on(options, send):
     async with Bench(options, silence()) as bench:
@@ -461,7 +458,7 @@ async def test_a_write_that_is_cancelled_passes_the_cancellation_on(options, sen
         assert bench.arrived == 1
 
 
-@pytest.mark.parametrize("send", NEVER_TWICE)
+@for_each("send", NEVER_TWICE)
 @virtually
 async def test_a_connection_that_the_server_closed_meanwhile_leaves_the_outcome_open(options, send):
     """A kept connection that breaks under a write may have carried it."""

@@ -12,6 +12,7 @@ import pytest
 from cliniko_async.errors import ConfigurationError, InvalidRequestError
 from cliniko_async.limits import Limits, Priority, SlidingWindowLimiter
 from tests.support import virtual
+from tests.support.for_each import for_each
 from tests.support.limiting import HOLD, LONG_HOLD, drain, limiter_of, now, send, settle_down, step, timers, waiting
 
 # What a permit holds, and for how long.
@@ -438,7 +439,7 @@ def test_a_permit_settled_in_the_midst_of_a_call_goes_to_that_caller_if_no_other
 # What cannot work.
 
 
-@pytest.mark.parametrize(
+@for_each(
     "options",
     [
         {"limit": 0},

@@ -23,6 +23,7 @@ from cliniko_async.limits import Priority, RedisLimiter, Store
 from cliniko_async.limits.redis import RedisStore
 from tests.limits.conformance import StoreConformance
 from tests.support import workers
+from tests.support.for_each import for_each
 from tests.support.limiting import waiting
 from tests.support.redis_server import RedisServer
 
@@ -360,8 +361,8 @@ async def test_a_user_who_may_not_run_scripts_is_not_waited_for(own_server):
             await limiter.acquire("interactive")
 
 
-@pytest.mark.parametrize(
-    ("reply", "reason"),
+@for_each(
+    "reply, reason",
     [
         ("-WRONGPASS invalid username-password pair or user is disabled.", "refused the user name or the password"),
         ("-NOAUTH Authentication required.", "refused the user name or the password"),
@@ -475,7 +476,7 @@ def test_a_limiter_belongs_to_one_event_loop(server):
     loop.close()
 
 
-@pytest.mark.parametrize(
+@for_each(
     "options",
     [
         {"name": ""},

@@ -15,6 +15,7 @@ import cliniko_async.limits
 from cliniko_async.errors import ConfigurationError, LimiterUnavailableError, UsageError
 from cliniko_async.limits import Permit, SqliteLimiter
 from tests.support import virtual, workers
+from tests.support.for_each import for_each
 from tests.support.limiting import (
     HOLD,
     now,
@@ -282,7 +283,7 @@ def test_an_unknown_name_is_no_attribute():
 # What cannot work.
 
 
-@pytest.mark.parametrize(
+@for_each(
     "options",
     [
         {"limit": 0},

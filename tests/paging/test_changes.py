@@ -16,6 +16,7 @@ from cliniko_async import BadRequestError, Cliniko, DecodingError, InvalidReques
 from cliniko_async.resources._names import RESOURCES
 from cliniko_async.resources._registry import resource_class
 from cliniko_async.sandbox import Sandbox
+from tests.support.for_each import for_each
 
 from ..support.clients import ONCE, client_of, virtually
 from ..support.listed import TYPES
@@ -58,7 +59,7 @@ async def scene(**options: Any) -> AsyncIterator[Scene]:
 
 
 @pytest.mark.parametrize("counted", [0, 1])
-@pytest.mark.parametrize("place", [0, 1, 2, 3])
+@for_each("place", [0, 1, 2, 3])
 @virtually
 async def test_a_version_that_a_page_repeats_comes_once_wherever_the_repetition_stands(place, counted):
     """Also behind versions that are newer, where it would look as if the server did not keep to the order."""
@@ -129,7 +130,7 @@ async def test_changes_begin_at_the_second_of_a_moment():
 NAIVE = dt.datetime(2024, 1, 1)  # noqa: DTZ001  (it is to be refused)
 
 
-@pytest.mark.parametrize("since", [NAIVE, NAIVE.date(), 5, "", "no cursor", "AAAA", "é", "\ud800"])
+@for_each("since", [NAIVE, NAIVE.date(), 5, "", "no cursor", "AAAA", "é", "\ud800"])
 @virtually
 async def test_what_is_neither_a_moment_with_a_zone_nor_a_cursor_is_refused_before_anything_is_sent(since):
     async with scene() as it:
@@ -148,7 +149,7 @@ async def test_a_moment_that_no_filter_can_name_is_refused_before_anything_is_se
         assert not it.sandbox.requests
 
 
-@pytest.mark.parametrize("overlap", [-1, float("nan"), float("inf"), True, "60"])
+@for_each("overlap", [-1, float("nan"), float("inf"), True, "60"])
 @virtually
 async def test_an_overlap_is_a_number_of_seconds(overlap):
     async with scene() as it:
@@ -421,7 +422,7 @@ async def test_a_server_that_ignores_the_filter_or_the_sort_is_not_believed():
             await it.read(dt.datetime.fromtimestamp(NOW - 15, dt.UTC))
 
 
-@pytest.mark.parametrize("name", RESOURCES)
+@for_each("name", [*RESOURCES])
 def test_whatever_can_be_asked_for_by_its_changes_can_be_asked_for_by_id(name):
     cls = resource_class(name)
     fields = cls.where.fields()
@@ -437,7 +438,7 @@ async def test_a_plain_for_says_async_for():
             iter(it.cliniko.appointment_types.changes())
 
 
-@pytest.mark.parametrize("turns", range(0, 60, 3))
+@for_each("turns", range(0, 60, 3))
 @virtually
 async def test_a_step_that_is_cancelled_at_any_await_loses_and_repeats_nothing(turns):
     async with scene() as it:

@@ -12,6 +12,7 @@ from cliniko_async._paging.cursor import UpdatedAtPosition, changes_positions, r
 from cliniko_async._paging.strategy import DecodedPage
 from cliniko_async._records.page import PageData
 from cliniko_async.errors import InvalidRequestError, PaginationError
+from tests.support.for_each import for_each
 
 from ..support.changing_server import HOUR, OWNER, ChangingServer, Reader, Shown, Stored, digest
 from ..support.model_server import START, Dice, Source, Tape, query_of, twice
@@ -297,8 +298,8 @@ def test_an_answer_that_hides_what_it_counts_is_asked_for_again_three_times(per_
     assert reader.requests == (4 if not shown else 5)
 
 
-@pytest.mark.parametrize(
-    ("text", "date"),
+@for_each(
+    "text, date",
     [
         (None, None),
         ("", None),
@@ -314,7 +315,7 @@ def test_a_date_is_read_in_utc_or_not_at_all(text, date):
     assert ServerTime.of(response) == ServerTime(date, 1.5)
 
 
-@pytest.mark.parametrize(("step", "days"), [(0, 30), (3, 30), (1, 20_000), (100_000, 20_000)])
+@for_each("step, days", [(0, 30), (3, 30), (1, 20_000), (100_000, 20_000)])
 def test_a_cursor_fits_into_16_kilobytes_however_much_came_and_how_far_apart(step, days):
     count = 1500 if step else 1090
     server = still_server({key: key * step for key in range(1, count)}, overlap=days * 86400.0)

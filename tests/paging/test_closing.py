@@ -11,6 +11,7 @@ import pytest
 from cliniko_async import DeadlineExceededError, DecodingError, PaginationError, ServerError, TransportError
 from cliniko_async.errors import BadRequestError, ClinikoError, TransportTimeoutError
 from tests.support.clients import virtually
+from tests.support.for_each import for_each
 from tests.support.listed import TYPES, listed, names, other_tasks, read, settle
 
 SECOND = {"path": "&page=2"}
@@ -60,7 +61,7 @@ async def failure_of(pages):
 
 @pytest.mark.usefixtures("without_collector")
 @pytest.mark.parametrize("prefetch", [0, 4])
-@pytest.mark.parametrize("fault", FAULTS)
+@for_each("fault", [*FAULTS])
 @virtually
 async def test_leaving_after_a_handled_error_leaves_nothing_without_the_garbage_collector(fault, prefetch):
     async with listed(30, client=options_of(fault)) as (sandbox, cliniko):
@@ -78,7 +79,7 @@ async def test_leaving_after_a_handled_error_leaves_nothing_without_the_garbage_
 
 
 @pytest.mark.usefixtures("without_collector")
-@pytest.mark.parametrize("fault", ["a lost connection", "a failure", "an invalid record", "a page that is none"])
+@for_each("fault", ["a lost connection", "a failure", "an invalid record", "a page that is none"])
 @virtually
 async def test_changes_that_are_left_after_a_handled_error_are_gone_without_the_garbage_collector(fault):
     async with listed(6) as (sandbox, cliniko):

@@ -6,6 +6,7 @@ import pytest
 
 from cliniko_async.errors import PaginationDriftError, PaginationError
 from tests.support.clients import virtually
+from tests.support.for_each import for_each
 from tests.support.listed import TYPES, add, id_of, listed, names, pages_asked, read
 from tests.support.model_api import ModelApi, things
 from tests.support.model_server import START, Model, Stored, Tape
@@ -148,7 +149,7 @@ async def test_a_second_with_more_records_than_a_page_is_divided_after_a_drift()
 
 
 @pytest.mark.parametrize("counted", [0, 1])
-@pytest.mark.parametrize("options", [{}, {"sort": "name"}, {"stable": True}, {"prefetch": 2}])
+@for_each("options", [{}, {"sort": "name"}, {"stable": True}, {"prefetch": 2}])
 @virtually
 async def test_a_record_that_comes_twice_on_one_page_is_read_once_and_is_no_sign(options, counted):
     """Whether the server counts it in `total_entries` or not, and behind any record of the page by its cursor."""
@@ -179,7 +180,7 @@ async def test_a_total_that_is_too_high_is_an_error_behind_the_last_record():
         assert len(sandbox.requests) < 20
 
 
-@pytest.mark.parametrize("total", [0, 1, 2, 3])
+@for_each("total", [0, 1, 2, 3])
 @virtually
 async def test_a_total_that_is_too_low_hides_nothing(total):
     async with listed(7) as (sandbox, cliniko):
@@ -199,7 +200,7 @@ async def test_a_total_that_is_too_low_is_drift_in_another_order():
         assert isinstance(error, PaginationDriftError)
 
 
-@pytest.mark.parametrize("options", [{}, {"sort": "name"}, {"prefetch": 3}, {"stable": True}])
+@for_each("options", [{}, {"sort": "name"}, {"prefetch": 3}, {"stable": True}])
 @pytest.mark.parametrize("edit", [lambda page: page.pop("total_entries"), lambda page: page.update(total_entries=None)])
 @virtually
 async def test_without_a_total_the_links_lead_to_the_end(options, edit):

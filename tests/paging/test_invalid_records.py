@@ -6,6 +6,7 @@ import pytest
 
 from cliniko_async.errors import DecodingError, PaginationError
 from tests.support.clients import virtually
+from tests.support.for_each import for_each
 from tests.support.listed import TYPES, listed, names, pages_asked, read
 
 ORDERS = ({}, {"sort": "name"}, {"stable": True}, {"prefetch": 3})
@@ -49,7 +50,7 @@ async def read_on(types, options):
 
 
 @pytest.mark.parametrize("options", ORDERS)
-@pytest.mark.parametrize("change", SPOILS.values(), ids=SPOILS)
+@for_each("change", SPOILS.values(), ids=SPOILS)
 @virtually
 async def test_a_record_that_does_not_fit_costs_an_error_and_no_other_record(options, change):
     async with listed(7) as (sandbox, cliniko):
@@ -62,7 +63,7 @@ async def test_a_record_that_does_not_fit_costs_an_error_and_no_other_record(opt
             assert 1 <= errors <= 2
 
 
-@pytest.mark.parametrize("options", ORDERS)
+@for_each("options", ORDERS)
 @virtually
 async def test_the_error_has_the_records_that_fit_and_the_cursor_behind_that_page(options):
     async with listed(6) as (sandbox, cliniko):
@@ -156,7 +157,7 @@ async def test_pages_of_nothing_that_has_a_key_are_an_error_and_no_circle(spoile
         assert isinstance(error, DecodingError)
 
 
-@pytest.mark.parametrize("odd", ["x7", "", "7.5", "9" * 20, "-7"])
+@for_each("odd", ["x7", "", "7.5", "9" * 20, "-7"])
 @pytest.mark.parametrize("unsortable", [(), ("id",)])
 @virtually
 async def test_a_text_that_is_no_id_is_refused_where_the_walk_needs_the_id(odd, unsortable):
@@ -178,7 +179,7 @@ async def test_a_text_that_is_no_id_in_mid_walk_is_refused_rather_than_passed_ov
 
 
 @pytest.mark.parametrize("year", [1, 1969, 9999])
-@pytest.mark.parametrize("options", ORDERS)
+@for_each("options", ORDERS)
 @virtually
 async def test_a_stamp_at_the_end_of_time_stops_no_walk_by_surprise(year, options):
     async with listed(0) as (sandbox, cliniko):

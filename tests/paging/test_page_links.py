@@ -8,6 +8,7 @@ import pytest
 from cliniko_async.errors import BadRequestError, DecodingError, PaginationError, ServerError
 from cliniko_async.sandbox import Sandbox
 from tests.support.clients import virtually
+from tests.support.for_each import for_each
 from tests.support.listed import TYPES, listed, names, pages_asked, read, settle
 
 
@@ -46,7 +47,7 @@ async def test_a_foreign_link_is_an_error_even_where_the_pages_were_asked_for_ah
         assert not other.requests
 
 
-@pytest.mark.parametrize(
+@for_each(
     "url",
     [
         "https://example.com/v1/x",
@@ -106,7 +107,7 @@ async def test_a_link_back_to_the_first_page_hands_out_nothing_twice():
         assert isinstance(error, PaginationError)
 
 
-@pytest.mark.parametrize("options", [{}, {"sort": "name"}, {"prefetch": 2}, {"sort": "name", "prefetch": 2}])
+@for_each("options", [{}, {"sort": "name"}, {"prefetch": 2}, {"sort": "name", "prefetch": 2}])
 @virtually
 async def test_an_empty_page_in_the_middle_is_no_end(options):
     async with listed(7) as (sandbox, cliniko):
@@ -295,7 +296,7 @@ async def test_a_stable_walk_that_is_shown_nothing_of_what_is_left_asks_again_an
         assert len(sandbox.requests) == 4
 
 
-@pytest.mark.parametrize(
+@for_each(
     "body",
     [
         b"",

@@ -11,6 +11,7 @@ import pytest
 from cliniko_async.errors import InvalidRequestError, PaginationError, ServerError
 from cliniko_async.sandbox import Sandbox
 from tests.support.clients import client_of, virtually
+from tests.support.for_each import for_each
 from tests.support.listed import TYPES, add, listed, names, pages_asked, read, settle
 
 
@@ -200,8 +201,8 @@ async def test_two_steps_that_wait_for_one_page_share_it():
         assert pages_asked(sandbox) == [1, 2]
 
 
-@pytest.mark.parametrize(
-    ("option", "text"),
+@for_each(
+    "option, text",
     [
         ({"limit": 0}, "limit"),
         ({"per_page": 101}, "per_page"),

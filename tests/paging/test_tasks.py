@@ -12,6 +12,7 @@ from cliniko_async._paging.prefetch import Prefetcher
 from cliniko_async.errors import DecodingError, ServerError, UsageError
 from cliniko_async.sandbox import Sandbox
 from tests.support.clients import client_of, virtually
+from tests.support.for_each import for_each
 from tests.support.inside import manager_of
 from tests.support.listed import TYPES, id_of, listed, names, other_tasks, pages_asked, read, settle
 from tests.support.model_api import ModelApi, things
@@ -28,10 +29,7 @@ def all_connections(cliniko):
 # Prefetching.
 
 
-@pytest.mark.parametrize(
-    ("prefetch", "asked"),
-    [(0, [1]), (1, [1, 2]), (2, [1, 2, 3]), (8, [1, 2, 3, 4, 5])],
-)
+@for_each("prefetch, asked", [(0, [1]), (1, [1, 2]), (2, [1, 2, 3]), (8, [1, 2, 3, 4, 5])])
 @virtually
 async def test_the_first_record_starts_so_many_pages_ahead_and_no_more(prefetch, asked):
     async with listed(10) as (sandbox, cliniko):
@@ -68,7 +66,7 @@ async def test_of_pages_that_arrived_together_each_sends_another_before_the_next
         assert sent == [4, 4, 4, 5, 5, 6]
 
 
-@pytest.mark.parametrize(("limit", "asked"), [(1, 1), (2, 1), (3, 2), (5, 3), (100, 5)])
+@for_each("limit, asked", [(1, 1), (2, 1), (3, 2), (5, 3), (100, 5)])
 @virtually
 async def test_a_limit_caps_what_is_asked_for_ahead(limit, asked):
     async with listed(10) as (sandbox, cliniko):
@@ -111,7 +109,7 @@ async def test_a_resumed_walk_asks_one_page_ahead_whatever_was_said():
 # Leaving.
 
 
-@pytest.mark.parametrize("leave", ["break", "raise", "drop", "return"])
+@for_each("leave", ["break", "raise", "drop", "return"])
 @pytest.mark.parametrize("prefetch", [1, 8])
 @virtually
 async def test_leaving_a_walk_leaves_no_task_and_no_connection_behind(leave, prefetch):
@@ -250,7 +248,7 @@ async def test_a_timeout_around_a_step_loses_nothing_and_with_prefetch_sends_not
             assert sorted(pages_asked(sandbox)) == asked
 
 
-@pytest.mark.parametrize("options", [{}, {"prefetch": 2}, {"stable": True}, {"prefetch": 1, "stable": True}])
+@for_each("options", [{}, {"prefetch": 2}, {"stable": True}, {"prefetch": 1, "stable": True}])
 def test_a_step_cancelled_at_any_turn_loses_nothing_and_repeats_nothing(options):
     async def cancelled_at(turn):
         model = Model(Tape(bytes([3] * 400)), changes=0)

@@ -12,6 +12,7 @@ from cliniko_async._pool.connections import AccountConnections, ConnectionLimite
 from cliniko_async.errors import InvalidRequestError
 from cliniko_async.limits import SlidingWindowLimiter, shared_limiter
 from tests.support.clients import RecordingLimiter, virtually
+from tests.support.for_each import for_each
 from tests.support.limiting import limiter_of, now, settle_down, step
 
 URL = "https://api.au1.cliniko.com/v1"
@@ -360,7 +361,7 @@ async def test_an_unknown_priority_is_refused():
         await account_of(ConnectionLimiter(1, 1)).acquire("urgent")
 
 
-@pytest.mark.parametrize("seed", range(20))
+@for_each("seed", range(20))
 def test_no_connection_and_no_permit_is_lost_whatever_is_cancelled(seed):
     rng = random.Random(seed)
 

@@ -24,6 +24,7 @@ from cliniko_async.errors import (
 from cliniko_async.limits import SlidingWindowLimiter, shared_limiter
 from cliniko_async.sandbox import Sandbox
 from tests.support.clients import KEY, ONCE, WHO, virtually
+from tests.support.for_each import for_each
 from tests.support.inside import accounts_in, manager_of, session_of, view_of
 from tests.support.limiting import limiter_of, now, settle_down
 from tests.support.many import ManyServer, pool_of
@@ -114,7 +115,7 @@ async def test_a_client_has_the_options_of_the_pool_unless_it_has_its_own():
             pool.client(KEY, timout=5)
 
 
-@pytest.mark.parametrize(
+@for_each(
     "options",
     [
         {"connections": 0},

@@ -27,6 +27,7 @@ from cliniko_async import (
     from_dict,
     to_dict,
 )
+from tests.support.for_each import for_each
 from tests.support.frames import assert_frames_hidden
 from tests.support.records import EXAMPLES, RECORD_OF, example
 
@@ -189,7 +190,7 @@ BAD = [
 ]
 
 
-@pytest.mark.parametrize("bad", BAD, ids=["dict", "JSON", "no JSON", "text", "list"])
+@for_each("bad", BAD, ids=["dict", "JSON", "no JSON", "text", "list"])
 @pytest.mark.parametrize("detailed", [True, False])
 def test_what_does_not_fit_raises_the_error_of_cattrs_which_shows_no_value(bad: Any, *, detailed: bool):
     """Neither in its texts nor in a frame of this library."""

@@ -21,6 +21,7 @@ from cliniko_async import (
     to_dict,
     to_json,
 )
+from tests.support.for_each import for_each
 from tests.support.records import EXAMPLES, RECORD_OF, example, written
 
 KIND = example("appointment_type")
@@ -36,7 +37,7 @@ def fault_of(cls: Any, data: Any) -> str:
 
 
 @pytest.mark.parametrize("cls", [AppointmentType, Booking, Communication])
-@pytest.mark.parametrize("data", [None, [], "x", 5])
+@for_each("data", [None, [], "x", 5])
 def test_what_is_no_dict_is_no_record(cls: Any, data: Any):
     assert fault_of(cls, data) == "the record: expected an object"
 
@@ -49,7 +50,7 @@ def test_every_fault_is_told_with_the_id_and_without_a_value():
     assert fault_of(AppointmentType, KIND | {"id": "secret", "name": 5}) == "the record: name expected a string"
 
 
-@pytest.mark.parametrize("missing", ["id", "links", "created_at", "name"])
+@for_each("missing", ["id", "links", "created_at", "name"])
 def test_a_key_that_every_record_has_may_not_be_missing(missing: str):
     data = {key: value for key, value in KIND.items() if key != missing}
     assert fault_of(AppointmentType, data).endswith(f": {missing} is missing")
@@ -101,7 +102,7 @@ def test_a_dict_is_read_as_the_kind_of_record_that_it_is():
     assert to_dict(from_dict(Booking, data)) == data
 
 
-@pytest.mark.parametrize("type_code", [[], {}, "1", True])
+@for_each("type_code", [[], {}, "1", True])
 def test_what_tells_the_kind_may_be_anything(type_code: Any):
     data = example("communication") | {"type_code": type_code}
     assert fault_of(Communication, data).endswith("type_code expected an integer")

@@ -34,6 +34,7 @@ from cliniko_async.fields import check_fields
 from cliniko_async.filters import DateField, DateTimeField, Filters
 from cliniko_async.sandbox import Sandbox
 from tests.support.clients import WHO
+from tests.support.for_each import for_each
 from tests.support.records import EXAMPLES, example
 
 # Frozen time
@@ -156,7 +157,7 @@ FRACTIONS = [
 AT, NEXT = "2024-07-03T09:46:40Z", "2024-07-03T09:46:41Z"
 
 
-@pytest.mark.parametrize("moment", MOMENTS, ids=lambda moment: type(moment).__name__)
+@for_each("moment", MOMENTS, ids=lambda moment: type(moment).__name__)
 def test_a_subclass_of_datetime_is_written_as_the_moment_it_stands_for(moment: Any):
     assert (where.moment >= moment).text == f"moment:>={AT}"
     assert (where.moment < moment).text == f"moment:<{AT}"
@@ -188,7 +189,7 @@ async def test_a_subclass_of_date_is_written_as_the_day_it_stands_for(day: Any):
 NO_MOMENTS = [pd.NaT, "2025-01-01T00:00:00Z", dt.date(2025, 1, 1), 0, Decimal(0), None]
 
 
-@pytest.mark.parametrize("value", NO_MOMENTS, ids=repr)
+@for_each("value", NO_MOMENTS, ids=repr)
 def test_what_is_no_moment_is_refused_in_the_words_of_the_library(value: Any):
     """The NaT of pandas, which is a datetime to Python, like any other wrong value."""
     patients = Cliniko("key-au1", **WHO).patients

@@ -36,6 +36,7 @@ from cliniko_async import (
 from cliniko_async._records.converter import CONVERTER
 from cliniko_async._records.page import decode_page, decode_record, page_type
 from cliniko_async._records.record import is_renamed, is_union, variant_of
+from tests.support.for_each import for_each
 from tests.support.records import (
     BASE,
     EXAMPLES,
@@ -156,7 +157,7 @@ def test_any_json_in_any_field_makes_no_other_error(value: Any):
 # What fits
 
 
-@pytest.mark.parametrize("number", ["50", "50.10", "0.1000000000000000055511151231257827", "123456789012345678901.25"])
+@for_each("number", ["50", "50.10", "0.1000000000000000055511151231257827", "123456789012345678901.25"])
 def test_a_decimal_keeps_its_digits_as_a_number_and_as_a_text(number: str):
     for form in (number, f'"{number}"'):
         body = json.dumps(KIND | {"deposit_price": "@"}).replace('"@"', form).encode()
@@ -164,7 +165,7 @@ def test_a_decimal_keeps_its_digits_as_a_number_and_as_a_text(number: str):
             assert str(found.deposit_price) == number
 
 
-@pytest.mark.parametrize("text", ["66", "66.0", "0.10", "12345678901234567890.12", "1E-7", "1E+30"])
+@for_each("text", ["66", "66.0", "0.10", "12345678901234567890.12", "1E-7", "1E+30"])
 def test_the_total_of_an_invoice_item_is_written_as_the_number_it_was(text: str):
     body = json.dumps(example("invoice_item") | {"total_including_tax": "@"}).replace('"@"', text).encode()
     found = decode_record(InvoiceItem, request(), response(body))
@@ -248,7 +249,7 @@ VARIANTS = [
 ]
 
 
-@pytest.mark.parametrize(("base", "keys", "variant"), VARIANTS)
+@for_each("base, keys, variant", VARIANTS)
 def test_a_record_of_a_union_is_one_of_its_variants(base: Any, keys: dict[str, Any], variant: Any):
     """Alone, in a page, both ways, and written again."""
     bare = {"id": "1", "links": {"self": "x"}, **{f"{key}_at": KIND["created_at"] for key in ("created", "updated")}}
@@ -261,7 +262,7 @@ def test_a_record_of_a_union_is_one_of_its_variants(base: Any, keys: dict[str, A
     assert decode_record(base, request(), response(to_json(alone))) == alone
 
 
-@pytest.mark.parametrize("value", [None, 0, "", [], {}, ["x"], {"links": 5}, {"links": {"self": None}}], ids=str)
+@for_each("value", [None, 0, "", [], {}, ["x"], {"links": 5}, {"links": {"self": None}}], ids=str)
 @pytest.mark.parametrize("base", [Booking, Communication])
 def test_whatever_stands_in_a_key_that_tells_the_kind_is_read_or_named_as_a_fault(base: Any, value: Any):
     """And both ways agree."""
@@ -313,7 +314,7 @@ BAD_PAGES = [
 ]
 
 
-@pytest.mark.parametrize(("body", "fault"), BAD_PAGES)
+@for_each("body, fault", BAD_PAGES)
 def test_what_is_no_page_is_an_error(body: Any, fault: str):
     with pytest.raises(DecodingError) as caught:
         decode_page(AppointmentType, "appointment_types", request(), response(body))
@@ -335,7 +336,7 @@ def test_all_bad_records_of_a_page_are_named_at_once_and_the_others_read():
     assert [row.id for row in found.rows] == [str(number) for number in range(100)]
 
 
-@pytest.mark.parametrize("raw", [5, None, {"id": SECRET}, {"id": None}, {"id": "1" * 20}, [SECRET]])
+@for_each("raw", [5, None, {"id": SECRET}, {"id": None}, {"id": "1" * 20}, [SECRET]])
 def test_a_bad_record_without_an_id_is_named_by_its_place(raw: Any):
     found = decode_page(
         AppointmentType, "appointment_types", request(), response(page_of("appointment_types", [KIND, raw]))
@@ -345,7 +346,7 @@ def test_a_bad_record_without_an_id_is_named_by_its_place(raw: Any):
     assert SECRET not in str(found.faults)
 
 
-@pytest.mark.parametrize("stamp", [KIND["created_at"], None, 5, "yesterday"])
+@for_each("stamp", [KIND["created_at"], None, 5, "yesterday"])
 def test_the_place_of_a_bad_record_is_told_as_far_as_it_can_be_read(stamp: Any):
     raw = KIND | {"name": None, "created_at": stamp}
     found = decode_page(AppointmentType, "appointment_types", request(), response(page_of("appointment_types", [raw])))
@@ -363,8 +364,8 @@ def test_a_page_and_its_bad_rows_show_no_value():
 # Faults
 
 
-@pytest.mark.parametrize(
-    ("change", "fault"),
+@for_each(
+    "change, fault",
     [
         ({"name": 5}, "name expected a string"),
         ({"name": None}, "name expected a string"),

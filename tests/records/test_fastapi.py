@@ -30,6 +30,7 @@ from cliniko_async._compat import is_typeddict
 from cliniko_async.fields import check_fields
 from cliniko_async.sandbox import Sandbox
 from tests.support.clients import WHO
+from tests.support.for_each import for_each
 from tests.support.records import CLASSES, EXAMPLES, RECORD_OF, example
 
 KIND = example("appointment_type")
@@ -109,8 +110,8 @@ async def http() -> AsyncIterator[httpx.AsyncClient]:
         yield client
 
 
-@pytest.mark.parametrize(
-    ("path", "expected"),
+@for_each(
+    "path, expected",
     [
         ("/kinds", [KIND]),
         ("/booking", example("booking")),
@@ -186,8 +187,8 @@ async def test_what_may_be_sent_is_a_request_body(http: httpx.AsyncClient):
     assert answer.json() == {"starts_at": "2025-01-02T00:00:00Z"}
 
 
-@pytest.mark.parametrize(
-    ("path", "body", "told"),
+@for_each(
+    "path, body, told",
     [
         ("/type", {"nam": "A"}, "Extra inputs are not permitted"),
         ("/type", {"name": "x" * 256}, "Value error, is longer than 255 characters"),
@@ -250,7 +251,7 @@ async def test_a_page_and_changes_are_response_types(http: httpx.AsyncClient):
         assert "#/components/schemas/AppointmentType" in str((answer.get("items") or answer)["properties"][place])
 
 
-@pytest.mark.parametrize("hint", [Page, Page[AppointmentType], Change, Change[AppointmentType | Booking]], ids=str)
+@for_each("hint", [Page, Page[AppointmentType], Change, Change[AppointmentType | Booking]], ids=str)
 def test_what_holds_records_is_taken_as_it_is(hint: Any):
     record = from_dict(AppointmentType, KIND)
     page = Page((record,), 1, None, "cursor", b"{}")

@@ -19,6 +19,7 @@ from cliniko_async.limits import SlidingWindowLimiter
 from cliniko_async.links import SelfLink
 from cliniko_async.resources._names import RESOURCES
 from tests.support.clients import ONCE, client_of, virtually
+from tests.support.for_each import for_each
 from tests.support.raw_server import RawServer, answer
 from tests.support.records import RECORD_OF, example, objects, page_of
 from tests.support.virtual import run
@@ -196,7 +197,7 @@ KIND: dict[str, Any] = {
 }
 
 
-@pytest.mark.parametrize(("field", "stamp"), EDGE_FIELDS)
+@for_each("field, stamp", EDGE_FIELDS)
 @pytest.mark.parametrize("total", [1, 2, 100])
 @virtually
 async def test_a_stamp_at_the_edge_of_the_calendar_ends_in_an_error_of_this_library_at_most(field, stamp, total):
@@ -209,7 +210,7 @@ async def test_a_stamp_at_the_edge_of_the_calendar_ends_in_an_error_of_this_libr
             assert getattr(found, field).isoformat() == stamp
 
 
-@pytest.mark.parametrize("total", [-1, 2**63, 2**64, 2**70, "1", 1.0, True, [1]])
+@for_each("total", [-1, 2**63, 2**64, 2**70, "1", 1.0, True, [1]])
 @virtually
 async def test_a_total_that_is_no_number_of_records_is_refused_at_once(total):
     page = answer(200, page_of("appointment_types", [KIND], total_entries=total))
@@ -269,7 +270,7 @@ async def test_a_page_whose_unknown_keys_python_cannot_read_has_its_records_and_
             _ = page.raw
 
 
-@pytest.mark.parametrize("href", ["http://[", "https://a:99999/v1/taxes/1", "https://a..b/v1/taxes/1", "\ud800", ""])
+@for_each("href", ["http://[", "https://a:99999/v1/taxes/1", "https://a..b/v1/taxes/1", "\ud800", ""])
 @virtually
 async def test_a_link_that_is_no_url_is_refused_as_such(href):
     async with RawServer() as server, client(server) as cliniko:

@@ -9,6 +9,7 @@ import pytest
 from cliniko_async import AvailableTime, BadRequestError, DecodingError, InvalidRequestError, NotFoundError, to_dict
 from tests.support.attachments import EPOCH, Clinic, clinic
 from tests.support.clients import virtually
+from tests.support.for_each import for_each
 
 TODAY = dt.datetime.fromtimestamp(EPOCH, dt.UTC).date()
 MONDAY = TODAY + dt.timedelta(days=7 - TODAY.weekday())
@@ -109,7 +110,7 @@ async def test_a_span_that_ends_before_it_begins_is_refused_before_anything_is_s
         assert at.asked == []
 
 
-@pytest.mark.parametrize("wrong", ["2025-07-21", dt.datetime(2025, 7, 21, tzinfo=dt.UTC), None, 7])
+@for_each("wrong", ["2025-07-21", dt.datetime(2025, 7, 21, tzinfo=dt.UTC), None, 7])
 def test_a_day_is_a_date_without_a_time(wrong: Any):
     @virtually
     async def test():

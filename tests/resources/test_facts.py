@@ -30,6 +30,7 @@ from tests.support.facts import (
     kinds,
     table,
 )
+from tests.support.for_each import for_each
 
 # What a record is, by the facts
 
@@ -139,7 +140,7 @@ def test_a_record_has_the_fields_of_the_facts(name: str):
     assert read_fields(table(name).record) == expected_fields(RESOURCES[name]["fields"])
 
 
-@pytest.mark.parametrize("name", RESOURCES)
+@for_each("name", [*RESOURCES])
 def test_deprecated_fields_are_marked_and_the_class_names_them(name: str):
     facts = RESOURCES[name].get("fields") or {}
     record = table(name).record
@@ -148,7 +149,7 @@ def test_deprecated_fields_are_marked_and_the_class_names_them(name: str):
     assert_named(record, marked)
 
 
-@pytest.mark.parametrize(("name", "variant"), VARIANTS)
+@for_each("name, variant", VARIANTS)
 def test_a_variant_has_the_fields_of_the_facts(name: str, variant: str):
     base = table(name).record
     cls = getattr(sys.modules[base.__module__], camel(variant))
@@ -167,7 +168,7 @@ def test_the_base_of_variants_has_the_fields_that_all_of_them_have(name: str):
     assert read_fields(table(name).record) == expected
 
 
-@pytest.mark.parametrize("name", [name for name in RESOURCES if name not in dict(BODIES)])
+@for_each("name", [name for name in RESOURCES if name not in dict(BODIES)])
 def test_what_the_facts_do_not_let_be_written_has_no_body(name: str):
     assert not any(hasattr(table(name), method) for method in ("create", "update"))
 
@@ -179,7 +180,7 @@ def lists(name: str) -> list[dict[str, Any]]:
     return [operation for operation in RESOURCES[name]["operations"].values() if operation["kind"] == "list"]
 
 
-@pytest.mark.parametrize("name", RESOURCES)
+@for_each("name", [*RESOURCES])
 def test_a_list_can_be_searched_by_the_fields_of_the_facts(name: str):
     expected = {key: kind for operation in lists(name) for key, kind in (operation.get("filters") or {}).items()}
     found = {key: column.kind for key, column in table(name).where.fields().items()}
@@ -252,13 +253,13 @@ async def request_of(name: str, key: str) -> Request:
     return caught.value.request
 
 
-@pytest.mark.parametrize("name", RESOURCES)
+@for_each("name", [*RESOURCES])
 def test_a_resource_names_the_operations_of_the_facts(name: str):
     keys = RESOURCES[name]["operations"]
     assert table(name)(Recorder()).operations == {ODD.get(key) or method_of(name, key) for key in keys}
 
 
-@pytest.mark.parametrize("name", RESOURCES)
+@for_each("name", [*RESOURCES])
 def test_changes_can_be_asked_for_where_a_list_can_be_searched_by_the_time_of_the_last_one(name: str):
     assert hasattr(table(name), "changes") is any("updated_at" in (each.get("filters") or {}) for each in lists(name))
 

@@ -17,6 +17,7 @@ from cliniko_async._compat import is_typeddict
 from cliniko_async.errors import InvalidFieldsError
 from cliniko_async.fields import Deprecated, check_fields, wire_name
 from tests.support.facts import BODIES, RESOURCES, allowed, alternatives, assert_named, kinds, table
+from tests.support.for_each import for_each
 
 DAY = dt.date(2025, 7, 21)
 MOMENT = dt.datetime(2025, 7, 21, 9, 30, tzinfo=dt.timezone(dt.timedelta(hours=10)))
@@ -200,12 +201,12 @@ def seen(result: Any) -> str:
     return f"number {Decimal(result).normalize()}" if number else repr(result)
 
 
-@pytest.mark.parametrize(("name", "kind"), BODIES)
+@for_each("name, kind", BODIES)
 def test_a_body_has_the_fields_of_the_facts(name: str, kind: str):
     assert {wire_name(key) for key in get_type_hints(sent(name, kind))} == body(name, kind).keys()
 
 
-@pytest.mark.parametrize(("name", "kind"), BODIES)
+@for_each("name, kind", BODIES)
 def test_deprecated_fields_of_a_body_are_marked_and_it_names_them(name: str, kind: str):
     fields = sent(name, kind)
     hints = get_type_hints(fields, include_extras=True)
@@ -214,7 +215,7 @@ def test_deprecated_fields_of_a_body_are_marked_and_it_names_them(name: str, kin
     assert_named(fields, marked)
 
 
-@pytest.mark.parametrize(("name", "kind"), BODIES)
+@for_each("name, kind", BODIES)
 def test_a_body_is_refused_without_what_the_operation_needs(name: str, kind: str):
     fields: Any = sent(name, kind)
     assert {wire_name(key) for key in fields.__required_keys__} == {

@@ -31,6 +31,7 @@ from cliniko_async.links import SelfLink
 from cliniko_async.resources._follow import follow_link, follow_list, resolve_links
 from cliniko_async.resources._names import RESOURCES
 from cliniko_async.sandbox import Sandbox
+from tests.support.for_each import for_each
 from tests.support.paths import FACTS as FOLDER
 from tests.support.records import EXAMPLES, RECORD_OF, example, request, response
 
@@ -71,8 +72,8 @@ def test_a_link_keeps_its_url_as_it_was_given():
         assert Link.to(url).href == ListLink(SelfLink(url)).href == url
 
 
-@pytest.mark.parametrize(
-    ("end", "key"),
+@for_each(
+    "end, key",
     [
         ("/users/12", "12"),
         ("/users/12?q%5B%5D=id%3A%3D5", "12"),
@@ -134,7 +135,7 @@ def hidden(operation: dict[str, Any]) -> set[str]:
     }
 
 
-@pytest.mark.parametrize(("name", "key"), SINGULAR)
+@for_each("name, key", SINGULAR)
 async def test_a_link_to_one_record_is_followed(name: str, key: str):
     """To the record that the facts name, by its own URL, and with those that are left out otherwise."""
     operation = OPERATIONS[FACTS[name]["fields"][key]["operation"]]
@@ -149,7 +150,7 @@ async def test_a_link_to_one_record_is_followed(name: str, key: str):
     assert isinstance(found, Conflicts if target == "conflicts" else RECORD_OF[target])
 
 
-@pytest.mark.parametrize(("name", "key"), [pair for pair in PLURAL if pair not in DEAD])
+@for_each("name, key", [pair for pair in PLURAL if pair not in DEAD])
 async def test_a_link_to_many_records_is_followed(name: str, key: str):
     """By its own URL, with those that are left out otherwise; inactive ones have a list of their own."""
     spec = FACTS[name]["fields"][key]
@@ -165,7 +166,7 @@ async def test_a_link_to_many_records_is_followed(name: str, key: str):
         assert {f"q%5B%5D={each}" for each in hidden(OPERATIONS[spec["operation"]])} <= set(query)
 
 
-@pytest.mark.parametrize(("name", "key"), DEAD)
+@for_each("name, key", DEAD)
 async def test_a_link_that_no_operation_answers_is_refused(name: str, key: str):
     api, link = Answers(), links_of(name)[key]
     with pytest.raises(InvalidRequestError, match="no operation answers a link to"):
@@ -189,7 +190,7 @@ AWAY = [
 ]
 
 
-@pytest.mark.parametrize("url", AWAY)
+@for_each("url", AWAY)
 async def test_a_link_that_leads_away_is_refused_and_nothing_is_sent(url: str):
     """Records may come from anywhere, and the key goes nowhere."""
     api = Answers()
@@ -202,7 +203,7 @@ async def test_a_link_that_leads_away_is_refused_and_nothing_is_sent(url: str):
     assert api.asked == []
 
 
-@pytest.mark.parametrize("path", ["/", "/1/2", "/no_such/1", "/Robin%20Sandover/1"])
+@for_each("path", ["/", "/1/2", "/no_such/1", "/Robin%20Sandover/1"])
 async def test_a_link_to_nothing_known_is_refused_without_telling_it(path: str):
     with pytest.raises(InvalidRequestError, match=r"no operation answers a link to (this|no_such)$"):
         await follow_link(Answers(), Link.to(BASE + path))

@@ -23,6 +23,7 @@ from cliniko_async.resources._list_options import VISIBILITIES
 from cliniko_async.resources._names import RESOURCES
 from cliniko_async.resources._registry import resource_class
 from cliniko_async.sandbox import Sandbox
+from tests.support.for_each import for_each
 
 BAD_IDS: list[Any] = ["1/../2", "", "abc", "1 ", " 1", "1?x", "1%2F2", "-1", "1" * 20, "\N{ARABIC-INDIC DIGIT ONE}"]
 BAD_IDS += [-1, 10**19, True, 1.0, None, b"1", ["1"]]
@@ -42,7 +43,7 @@ BAD_OPTIONS: list[tuple[dict[str, Any], str]] = [
 ]
 
 
-@pytest.mark.parametrize("key", BAD_IDS, ids=repr)
+@for_each("key", BAD_IDS, ids=repr)
 async def test_what_is_no_id_never_reaches_a_path(cliniko_sandbox: Sandbox, cliniko: Cliniko, key: Any):
     """Of a record, of a parent, read or written."""
     types = cliniko.appointment_types
@@ -61,9 +62,7 @@ async def test_what_is_no_id_never_reaches_a_path(cliniko_sandbox: Sandbox, clin
     assert cliniko_sandbox.requests == []
 
 
-@pytest.mark.parametrize(
-    ("options", "text"), BAD_OPTIONS, ids=lambda value: str(value).encode("unicode_escape").decode()
-)
+@for_each("options, text", BAD_OPTIONS, ids=lambda value: str(value).encode("unicode_escape").decode())
 async def test_an_option_that_cannot_work_is_refused_at_once(
     cliniko_sandbox: Sandbox, cliniko: Cliniko, options: dict[str, Any], text: str
 ):
@@ -87,7 +86,7 @@ UNKNOWN = {
 }
 
 
-@pytest.mark.parametrize(("option", "text"), UNKNOWN.items())
+@for_each("option, text", UNKNOWN.items())
 def test_an_unknown_option_is_refused_with_the_nearest_way_to_say_it(cliniko: Cliniko, option: str, text: str):
     with pytest.raises(TypeError, match=f"^{re.escape(text)}$"):
         cliniko.appointment_types.list(**{option: "include"})
@@ -111,7 +110,7 @@ TAKE_ONE_ID = [
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
-@pytest.mark.parametrize(("name", "method"), TAKE_ONE_ID)
+@for_each("name, method", TAKE_ONE_ID)
 def test_a_call_without_its_id_names_the_class_that_the_user_sees(cliniko: Cliniko, name: str, method: str):
     """Also where a mixin has the method, and where it is deprecated."""
     resource = getattr(cliniko, name)
@@ -121,7 +120,7 @@ def test_a_call_without_its_id_names_the_class_that_the_user_sees(cliniko: Clini
         call()
 
 
-@pytest.mark.parametrize("name", sorted(RESOURCES))
+@for_each("name", sorted(RESOURCES))
 def test_hidden_records_can_be_asked_for_where_there_is_a_filter_for_them(cliniko: Cliniko, name: str):
     resource: Any = getattr(cliniko, name)
     if not hasattr(resource, "list") or name == "available_times":
@@ -134,7 +133,7 @@ def test_hidden_records_can_be_asked_for_where_there_is_a_filter_for_them(clinik
                 resource.list(**{visibility: "include"})
 
 
-@pytest.mark.parametrize("name", sorted(name for name in RESOURCES if hasattr(resource_class(name), "list")))
+@for_each("name", sorted(name for name in RESOURCES if hasattr(resource_class(name), "list")))
 def test_a_stable_walk_needs_a_list_that_can_be_searched_by_id(cliniko: Cliniko, name: str):
     resource: Any = getattr(cliniko, name)
     ask = resource.list if name != "available_times" else lambda **options: resource._list("/x", (), options)
@@ -152,7 +151,7 @@ def test_a_filter_of_another_resource_is_refused(cliniko: Cliniko):
     assert raised.value.argument == "last_name"
 
 
-@pytest.mark.parametrize("thing", [True, None, 5, ["category:=x"], {"category": "x"}])
+@for_each("thing", [True, None, 5, ["category:=x"], {"category": "x"}])
 def test_what_is_no_filter_is_refused(cliniko: Cliniko, thing: Any):
     with pytest.raises(InvalidRequestError, match="made with `where`") as raised:
         cliniko.appointment_types.list(thing)

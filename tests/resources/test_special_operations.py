@@ -25,6 +25,7 @@ from cliniko_async import (
 from cliniko_async._records.record import Record, Value
 from tests.support.attachments import Clinic, clinic
 from tests.support.clients import virtually
+from tests.support.for_each import for_each
 
 STARTS = dt.datetime(2025, 7, 21, 9, 0, tzinfo=dt.UTC)
 HOUR = dt.timedelta(hours=1)
@@ -58,8 +59,8 @@ async def test_an_attendance_is_cancelled():
         assert (await at.cliniko.attendees.get(key, cancelled="only")).cancelled_at is not None
 
 
-@pytest.mark.parametrize(
-    ("fields", "fault"),
+@for_each(
+    "fields, fault",
     [
         ({}, "is missing"),
         ({"cancellation_note": "x"}, "is missing"),

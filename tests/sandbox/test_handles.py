@@ -10,6 +10,7 @@ import pytest
 from cliniko_async import sandbox as package
 from cliniko_async.sandbox import Sandbox
 from tests.sandbox.wire import running
+from tests.support.for_each import for_each
 
 WHEN = dt.datetime(2020, 2, 29, 11, 59, 58, 500_000, dt.timezone(dt.timedelta(hours=11)))
 
@@ -128,7 +129,7 @@ async def test_the_same_seed_invents_the_same_clinic_and_another_another():
         assert told(first) == told(second) != told(third)
 
 
-@pytest.mark.parametrize("count", [0, 1, 24, 700])
+@for_each("count", [0, 1, 24, 700])
 async def test_as_many_appointment_types_are_invented_as_asked_for(count):
     async with Sandbox(appointment_types=count) as sandbox:
         records = sandbox.all("appointment_types")

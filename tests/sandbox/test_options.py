@@ -7,6 +7,7 @@ import pytest
 from cliniko_async import ConfigurationError
 from cliniko_async.sandbox import Sandbox
 from cliniko_async.sandbox.__main__ import main
+from tests.support.for_each import for_each
 
 INVALID = {
     "limit": (0, -1, 1.5, True, "200", None),
@@ -28,7 +29,7 @@ INVALID = {
 }
 
 
-@pytest.mark.parametrize("option", INVALID)
+@for_each("option", [*INVALID])
 def test_an_invalid_option_is_named_with_its_value(option):
     for value in INVALID[option]:
         with pytest.raises(ConfigurationError, match=rf"^{option} must be ") as caught:

@@ -5,6 +5,7 @@ import pytest
 from cliniko_async.sandbox.db.defaults import REQUIRED_FIELDS
 from cliniko_async.sandbox.db.schema import load_tables
 from tests.sandbox.wire import running
+from tests.support.for_each import for_each
 
 TABLES = load_tables()
 CREATED = sorted(name for name, table in TABLES.items() if "create" in table.operations)
@@ -101,8 +102,8 @@ async def test_the_attendee_of_an_individual_appointment_is_cancelled_with_it():
             assert (wire.sandbox.get("attendees", attendee)["cancelled_at"] is None) is (status == 422)
 
 
-@pytest.mark.parametrize(
-    ("path", "field"),
+@for_each(
+    "path, field",
     [
         ("/treatment_notes", "content"),
         ("/patient_forms", "content"),

@@ -1,8 +1,7 @@
 """What a body may not hold, and in which words it is refused."""
 
-import pytest
-
 from tests.sandbox.wire import running
+from tests.support.for_each import for_each
 
 BLANK = "can\u2019t be blank"
 
@@ -77,8 +76,8 @@ async def test_unknown_fields_and_those_that_are_only_read_are_passed_over():
         assert record["id"] != "5"
 
 
-@pytest.mark.parametrize(
-    ("path", "body", "told"),
+@for_each(
+    "path, body, told",
     [
         ("/appointment_type_billable_items", {}, {"appointment_type": BLANK, "billable_item": BLANK}),
         ("/appointment_type_products", {"product_id": "1"}, {"appointment_type": BLANK, "product": "must exist"}),

@@ -8,6 +8,7 @@ import pytest
 
 from cliniko_async.sandbox import Fault
 from tests.sandbox.wire import running
+from tests.support.for_each import for_each
 from tests.support.virtual import run
 
 USERS = "/users"
@@ -97,8 +98,8 @@ def test_a_429_says_when_the_limit_resets_in_whole_seconds_and_has_no_body():
     run(main())
 
 
-@pytest.mark.parametrize(
-    ("moment", "error", "acted"),
+@for_each(
+    "moment, error, acted",
     [
         ("request", aiohttp.ServerDisconnectedError, 0),
         ("answer", aiohttp.ServerDisconnectedError, 1),
@@ -413,7 +414,7 @@ NEVER = {
 }
 
 
-@pytest.mark.parametrize(("expected", "script"), [(text, one) for text, each in NEVER.items() for one in each])
+@for_each("expected, script", [(text, one) for text, each in NEVER.items() for one in each])
 async def test_what_would_strike_nothing_or_fail_only_then_is_refused_when_it_is_scripted(expected, script):
     async with running() as wire:
         with pytest.raises(ValueError, match=expected):

@@ -8,6 +8,7 @@ from yarl import URL
 
 from cliniko_async.sandbox import Sandbox
 from tests.sandbox.wire import Wire, running
+from tests.support.for_each import for_each
 
 
 async def form_of(wire: Wire) -> dict[str, str]:
@@ -99,7 +100,7 @@ async def test_a_file_is_given_to_who_has_its_signed_url():
             assert answer.status == 404
 
 
-@pytest.mark.parametrize("url", ["{url}nothing", "https://example.com/{key}", "{url}/{key}", 7, None])
+@for_each("url", ["{url}nothing", "https://example.com/{key}", "{url}/{key}", 7, None])
 async def test_an_attachment_is_made_of_a_file_in_the_store_alone(url: Any):
     async with running() as wire:
         key = await keep(wire)
