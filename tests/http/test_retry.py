@@ -57,6 +57,10 @@ async def ask(client):
 
 
 class TestThePolicy:
+    def test_five_attempts_wait_half_a_second_at_first_and_half_a_minute_at_most(self):
+        assert RetryPolicy() == RetryPolicy(attempts=5, wait_initial=0.5, wait_max=30.0)
+        assert [RetryPolicy().bound(attempt) for attempt in (1, 2, 100)] == [0.5, 1.0, 30.0]
+
     @for_each("attempts", [0, -1, 2.5, True, "3", None])
     def test_attempts_are_counted_from_1(self, attempts):
         with pytest.raises(ConfigurationError, match="attempts"):

@@ -468,3 +468,20 @@ async def test_a_connection_that_the_server_closed_meanwhile_leaves_the_outcome_
             await send(bench.client)
         assert bench.arrived == 2
         assert bench.server.requests[1].connection == 1
+
+
+@for_each("status, error", [(400, BadRequestError), (401, UnauthorizedError), (403, ForbiddenError)])
+@pytest.mark.parametrize("send", REMOVE)
+@virtually
+async def test_a_repeated_removal_that_is_refused_otherwise_is_told(options, send, status, error):
+    """Only a 404 says that the attempt before removed it."""
+    async with Bench(options, answer(503), answer(status)) as bench:
+        with pytest.raises(error, match=r"\(2 attempts\)"):
+            await send(bench.client)
+
+
+@virtually
+async def test_a_repeated_removal_that_is_answered_with_something_else_may_not_have_happened(options):
+    async with Bench(options, answer(503), answer(200, b"<html>")) as bench:
+        with pytest.raises(OutcomeUnknownError):
+            await delete(bench.client)
