@@ -32,6 +32,7 @@ from cliniko_async.errors import (
 )
 from cliniko_async.limits import SlidingWindowLimiter
 from cliniko_async.sandbox import Sandbox
+from tests.support import virtual
 from tests.support.clients import ONCE, QUICK, RecordingLimiter, client_of, virtually
 from tests.support.for_each import for_each
 from tests.support.inside import manager_of
@@ -54,6 +55,22 @@ def virtual_sandbox(skew: float = 0.0, **options) -> Sandbox:
 
 async def ask(client):
     return await client.appointment_types.list().count()
+
+
+def pause_after(headers: dict[str, str], now: float) -> float | None:
+    """The seconds that the limiter is told to pause after a 429, at a moment of the own clock."""
+
+    class Refusing:
+        async def send(self, attempt):
+            return Response(429, headers, b"")
+
+    async def send():
+        limiter = RecordingLimiter()
+        await RateLimited(Refusing(), limiter, "interactive", SILENT, wall=lambda: now).send(Attempt(GET))
+        (wait,) = limiter.waits
+        return wait
+
+    return virtual.run(send())
 
 
 class TestThePolicy:
@@ -225,9 +242,8 @@ class TestTooManyRequests:
 
     @given(st.text(alphabet=st.characters(codec="latin-1"), max_size=40), st.text(max_size=30))
     def test_no_header_however_odd_raises_anything(self, date, reset):
-        limited = RateLimited(None, SlidingWindowLimiter(), "interactive", SILENT, wall=lambda: 1_700_000_000)
         for headers in ({"Date": date, "X-RateLimit-Reset": "1700000000"}, {"X-RateLimit-Reset": reset}):
-            seconds = limited._until_reset(Response(429, headers, b""))
+            seconds = pause_after(headers, now=1_700_000_000)
             assert seconds is None or 2 <= seconds <= 122
 
     @virtually
@@ -536,8 +552,7 @@ async def test_a_transport_error_of_a_call_that_has_no_deadline_passes_as_it_is(
 
 def test_the_jitter_spreads_the_herd():
     """Two waits behind one 429 are hardly ever the same."""
-    limited = RateLimited(None, SlidingWindowLimiter(), "interactive", SILENT, wall=lambda: 0)
     random.seed(4)
-    waits = {limited._until_reset(Response(429, {"X-RateLimit-Reset": "9"}, b"")) for _ in range(50)}
+    waits = {pause_after({"X-RateLimit-Reset": "9"}, now=0) for _ in range(50)}
     assert len(waits) == 50
     assert 10 <= min(waits) < max(waits) <= 11

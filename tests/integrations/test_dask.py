@@ -27,11 +27,12 @@ from redis.asyncio import Redis
 
 from cliniko_async import ConfigurationError, InvalidRequestError, UsageError, integrations
 from cliniko_async.cursors import RedisCursors
-from cliniko_async.integrations import _dask_dispatch, _pickling
+from cliniko_async.integrations import _pickling
 from cliniko_async.integrations._dask_worker import Assignment
 from cliniko_async.integrations.dask import AccountRun, AccountRuns, WorkerContext, run_accounts
 from cliniko_async.sandbox import Sandbox
 from tests.support import cluster
+from tests.support.inside import dask_task
 from tests.support.paths import ROOT
 from tests.support.redis_server import RedisServer
 
@@ -598,7 +599,7 @@ async def test_a_task_that_is_no_longer_wanted_is_not_begun(dask_client: Client)
 
 def ended_with(packed: bytes) -> Any:
     try:
-        return _dask_dispatch._task(packed)()
+        return dask_task(packed)()
     except Reschedule as error:
         return type(error).__name__
 

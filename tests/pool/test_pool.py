@@ -25,10 +25,10 @@ from cliniko_async.limits import SlidingWindowLimiter, shared_limiter
 from cliniko_async.sandbox import Sandbox
 from tests.support.clients import KEY, ONCE, WHO, virtually
 from tests.support.for_each import for_each
-from tests.support.inside import accounts_in, manager_of, session_of, view_of
+from tests.support.inside import accounts_in, connections_in_use, manager_of, session_of, view_of
 from tests.support.limiting import limiter_of, now, settle_down
 from tests.support.many import ManyServer, pool_of
-from tests.support.pools import connections_in_use, tasks_of_jobs
+from tests.support.pools import tasks_of_jobs
 from tests.support.virtual import run
 
 ASKED = "/appointment_types"

@@ -127,6 +127,7 @@ def is_exact(sandbox: Sandbox, directory: Path, export_format: str, name: str) -
 def is_same_table(file: Path, records: Sequence[Any], cls: type) -> bool:
     """Whether a Parquet file is the Arrow table of the records, whatever their order."""
     import pyarrow.parquet
+
     from cliniko_async.integrations.arrow import table
 
     found = pyarrow.parquet.read_table(file)

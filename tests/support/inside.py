@@ -42,3 +42,17 @@ def in_progress(client: Cliniko) -> list[Any]:
 def accounts_in(pool: AccountPool) -> tuple[int, int]:
     """How many accounts and how many clients a pool remembers."""
     return len(pool._accounts), len(pool._managers)
+
+
+def connections_in_use(pool: AccountPool) -> int:
+    """Slots that were not released, and connections that aiohttp was not given back: nothing may leak either."""
+    slots: int = pool._connections - pool._accounts._connections.free
+    connector: Any = pool._session.connector if pool._session else None
+    return slots + len(connector._acquired if connector else ())
+
+
+def dask_task(packed: bytes) -> Any:
+    """The function that is sent to a Dask worker for an account; a test sends it as Dask may do late."""
+    from cliniko_async.integrations import _dask_dispatch
+
+    return _dask_dispatch._task(packed)
