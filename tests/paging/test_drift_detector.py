@@ -88,6 +88,7 @@ def test_pages_in_a_row_without_a_new_record_or_past_the_total_are_counted():
         detector = read(detector, *ids, total=4)
         counts.append(detector.pages_without_progress)
     assert counts == [0, 1, 2, 0, 1, 0, 1, 2]
+    assert read(DriftDetector(0), 1, total=0).pages_without_progress == 1
 
 
 def test_the_ids_of_a_second_are_those_since_it_and_no_earlier_ones():
@@ -97,6 +98,12 @@ def test_the_ids_of_a_second_are_those_since_it_and_no_earlier_ones():
     detector.inspect(page(rows), rows)
     assert detector.ids_of_second(last) == {5}
     assert detector.ids_of_second(first) == {3, 4, 5}
+
+
+def test_the_ids_of_the_last_second_of_the_oldest_recent_page_are_still_recognised():
+    detector = read(read(DriftDetector(10, ordered=True), 1, 2, 3), 4, 5)
+    rows = rows_of(3, 6)
+    assert [row.id for row in detector.inspect(page(rows), rows).fresh] == ["6"]
 
 
 def test_a_restart_begins_after_the_newest_page_of_those_that_had_all_arrived():
