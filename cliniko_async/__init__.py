@@ -41,6 +41,7 @@ _NAMES: dict[str, tuple[str, ...]] = {
     "_http.retry": ("RetryPolicy",),
     "_messages": ("Request", "Response"),
     "_records.converter": ("configure_converter", "from_dict", "to_dict", "to_json"),
+    "_reveal": ("reveal",),
     "changes": ("Change", "Changes"),
     "client": ("Cliniko",),
     "errors": (

@@ -27,6 +27,7 @@ from ._records.converter import (
     to_dict,
     to_json,
 )
+from ._reveal import reveal
 from .changes import (
     Change,
     Changes,
@@ -687,6 +688,7 @@ __all__ = [
     "columns",
     "configure_converter",
     "from_dict",
+    "reveal",
     "row",
     "to_dict",
     "to_json",

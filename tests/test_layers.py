@@ -18,7 +18,7 @@ FILES = sorted((ROOT / NAME).rglob("*.py"))
 LAYERS = (
     {"_backoff", "_checks", "_compat", "_dates", "_frames", "_loops", "_registry", "_spelling", "_timeouts"},
     {"_messages"},
-    {"links"},
+    {"_reveal", "links"},
     {"_redis", "errors"},
     {"filters"},
     {"fields"},
@@ -173,6 +173,7 @@ def test_what_stands_outside_uses_the_public_surface():
             "_backoff",
             "_compat",
             "_dates",
+            "_frames",
             "cursors",
             "fields",
             "observers",

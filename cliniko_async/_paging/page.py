@@ -6,15 +6,16 @@ from typing import Any, Generic, TypeVar
 
 import attrs
 
-from .._messages import RedactedRepr, parse_date
+from .._messages import parse_date
 from .._records.record import Holder
+from .._reveal import RevealableRepr
 from ..errors import DecodingError
 
 T = TypeVar("T")
 
 
 @attrs.frozen(repr=False)
-class Page(RedactedRepr, Holder, Generic[T]):
+class Page(RevealableRepr, Holder, Generic[T]):
     """One page of a list.
 
     Attributes:
@@ -50,5 +51,5 @@ class Page(RedactedRepr, Holder, Generic[T]):
         raise DecodingError(["is not JSON that can be read as a whole"])
 
     def __repr__(self) -> str:
-        """Return the sizes, but not the records, which may be about patients."""
-        return f"Page({len(self.items)} of {self.total_entries})"
+        """Return the sizes, but not the records, which may be about patients, unless they are revealed."""
+        return super().__repr__() if self.__rich_repr__() else f"Page({len(self.items)} of {self.total_entries})"

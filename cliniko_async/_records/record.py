@@ -15,7 +15,7 @@ from typing import (
 
 import attrs
 
-from .._messages import RedactedRepr
+from .._reveal import RevealableRepr
 from ..links import Link, SelfLink
 
 C = TypeVar("C", bound=type)
@@ -30,7 +30,7 @@ def record(cls: C) -> C:
     return attrs.frozen(kw_only=True, repr=False)(cls)
 
 
-class Value(RedactedRepr):
+class Value(RevealableRepr):
     """The base of every class read from the API. A field that is None is written as null, unless it is a link."""
 
     __slots__ = ()
@@ -79,13 +79,9 @@ class Record(Value):
         """The record's link to itself."""
         return Link(self.links)
 
-    def __repr__(self) -> str:
-        """Return the class and id, but not the other values, which may be about a patient."""
-        return f"{type(self).__name__}(id={getattr(self, 'id', None)!r})"
-
     def __rich_repr__(self) -> list[tuple[str, Any]]:
-        """Return the same for rich."""
-        return [("id", getattr(self, "id", None))]
+        """Return the id, but not the other values, which may be about a patient, unless they are revealed."""
+        return super().__rich_repr__() or [("id", getattr(self, "id", None))]
 
 
 def is_record(kind: Any) -> bool:

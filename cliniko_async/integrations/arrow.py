@@ -9,6 +9,7 @@ from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, I
 from typing import Any, Self
 
 from .. import DecodingError, InvalidRequestError
+from .._frames import hides_locals
 
 try:
     # They are unknown types, unless the package pyarrow-stubs is installed.
@@ -44,6 +45,7 @@ def schema(cls: type) -> Schema:  # pyright: ignore[reportUnknownParameterType]
     return schema_of(cls)
 
 
+@hides_locals
 def table(records: Iterable[object], cls: type | None = None) -> Table:  # pyright: ignore[reportUnknownParameterType]
     """Return records as a table.
 
@@ -167,5 +169,6 @@ async def _read(records: AsyncIterator[object], into: list[object], most: int) -
         while len(into) < most:
             into.append(await anext(records))
     except Exception as error:  # noqa: BLE001  (raised after the records that came before)
+        del into  # From the traceback.
         return error
     return None
