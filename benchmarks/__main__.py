@@ -9,7 +9,7 @@ import sys
 import traceback
 from collections.abc import Awaitable, Callable, Iterable
 
-from . import accounts, budget, calls, cluster, decoding, imports, listing, memory, report, stores, waiting
+from . import accounts, budget, calls, cluster, decoding, frames, imports, listing, memory, report, stores, waiting
 from .generated import generated_client
 from .measure import Line
 
@@ -28,6 +28,9 @@ PARTS: dict[str, Part] = {
     "processes": budget.measure_processes,
     "kept": memory.measure_kept,
     "streams": memory.measure_streams,
+    "tables": frames.measure_tables,
+    "parquet": frames.measure_parquet,
+    "million": frames.measure_million,
     "accounts": accounts.measure_accounts,
     "cluster": cluster.measure_cluster,
     "imports": imports.measure_imports,

@@ -33,6 +33,7 @@ SHOWN = (
     "docs/observability.md",
     "docs/fastapi.md",
     "docs/export.md",
+    "docs/analyse.md",
 )
 GUARANTEES = ROOT / "docs" / "guarantees.md"
 BLOCK = re.compile(r"^```python(?P<mark>[^\n]*)\n(?P<code>.*?)^```$", re.MULTILINE | re.DOTALL)
