@@ -92,6 +92,23 @@ def _row(of: tuple[RowColumn, ...], record: Any) -> dict[str, Any]:
     return {column.name: column.read(record) for column in of}
 
 
+def table_class(cls: type) -> type:
+    """Return the class whose records make up one table: the base of a variant, or else the class itself.
+
+    Args:
+        cls: A class of records.
+
+    Returns:
+        The class.
+
+    Raises:
+        TypeError: It is not a class of records.
+    """
+    if not is_record(cls):
+        raise TypeError("expected a class of records, such as AppointmentType")
+    return next((each for each in cls.__mro__ if is_union(each)), cls)
+
+
 @cache
 def columns_of(cls: Any) -> tuple[RowColumn, ...]:
     """Return the columns of a class of records, with the functions that read them.
@@ -105,11 +122,9 @@ def columns_of(cls: Any) -> tuple[RowColumn, ...]:
     Raises:
         TypeError: It is not a class of records.
     """
-    if not is_record(cls):
-        raise TypeError("expected a class of records, such as AppointmentType")
-    base = next((each for each in cls.__mro__ if is_union(each)), cls)
-    if base is not cls:
-        return columns_of(base)
+    whole = table_class(cls)
+    if whole is not cls:
+        return columns_of(whole)
     by_name: dict[str, list[RowColumn]] = {}
     for column in _columns(variants_of(cls) if is_union(cls) else (cls,)):
         by_name.setdefault(column.name, []).append(column)

@@ -10,7 +10,7 @@ from typing import Any, Union, get_args, get_origin, get_type_hints
 from .. import DecodingError
 from .._compat import is_typeddict
 from .._dates import Real
-from ..rows import RowColumn, columns_of
+from ..rows import RowColumn, columns_of, table_class
 
 pa: Any = importlib.import_module("pyarrow")
 
@@ -67,7 +67,7 @@ def batch_of(cls: Any, records: Sequence[Any]) -> Any:
     """
     schema = schema_of(cls)
     for kind in set(map(type, records)):
-        if columns_of(kind) is not columns_of(cls):
+        if table_class(kind) is not table_class(cls):
             raise TypeError(f"expected records of the class {cls.__name__}, not {kind.__name__}")
     arrays: list[Any] = []
     for column, field in zip(columns_of(cls), schema, strict=True):

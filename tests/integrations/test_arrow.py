@@ -6,6 +6,7 @@ import datetime as dt
 import gc
 import importlib
 import io
+import subprocess
 import sys
 import weakref
 from collections.abc import AsyncIterator, Iterator
@@ -42,6 +43,7 @@ from cliniko_async.resources._registry import resource_class
 from tests.support.clients import virtually
 from tests.support.frames import assert_own_frames_hidden, chain
 from tests.support.listed import TYPES, listed, other_tasks, settle
+from tests.support.paths import ROOT
 from tests.support.records import CLASSES, EXAMPLES, RECORDS, objects
 from tests.support.seeded import seeded
 
@@ -235,6 +237,31 @@ def test_records_of_one_class_make_a_table_and_so_do_the_variants_of_a_base():
     found = table(each for each in (group, block))
     assert found == table([group, block], Booking) == table([group, block], type(block))
     assert found["id"].to_pylist() == [group.id, block.id]
+
+
+def test_threads_that_make_the_first_tables_of_a_class_at_once_agree_on_it():
+    """In a process of its own, where nobody has asked for the columns yet."""
+    code = """
+import concurrent.futures, json, pathlib, sys, threading
+from cliniko_async import Booking, from_dict
+from cliniko_async.integrations.arrow import table
+
+sys.setswitchinterval(1e-6)
+folder = pathlib.Path("tests/facts/examples")
+names = ("group_appointment", "individual_appointment", "unavailable_block")
+records = [from_dict(Booking, (folder / f"{name}.json").read_bytes()) for name in names]
+barrier = threading.Barrier(6)
+
+def make(number):
+    barrier.wait()
+    return table(records[number % 3 :], type(records[number % 3])).num_rows
+
+with concurrent.futures.ThreadPoolExecutor(6) as pool:
+    found = list(pool.map(make, range(6)))
+print(found, table(records, Booking).num_rows, table(records[::-1]).num_rows)
+"""
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, encoding="utf-8", check=True)
+    assert done.stdout == "[3, 2, 1, 3, 2, 1] 3 3\n"
 
 
 def test_what_makes_no_table_is_refused():
