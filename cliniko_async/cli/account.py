@@ -14,7 +14,7 @@ from collections.abc import AsyncGenerator, Mapping
 from pathlib import Path
 from typing import Any
 
-from .. import Cliniko, ConfigurationError
+from .. import Cliniko, ConfigurationError, SqliteLimiter
 from .errors import CommandError, ExitCode
 
 _APP_NAME = "cliniko command line"
@@ -34,21 +34,45 @@ async def open_client(options: Mapping[str, Any]) -> AsyncGenerator[Cliniko]:
     Raises:
         CommandError: A setting is missing or malformed.
     """
-    async with _client(options) as cliniko:
-        yield cliniko
+    key, email = _api_key(), _contact_email()
+    app_name = os.environ.get("CLINIKO_APP_NAME") or _APP_NAME
+    async with contextlib.AsyncExitStack() as stack:
+        path = budget_file()
+        limiter = await stack.enter_async_context(SqliteLimiter(path, name=key)) if path else None
+        try:
+            cliniko = Cliniko.from_env(
+                api_key=key, app_name=app_name, contact_email=email, rate_limiter=limiter, **options
+            )
+        except ConfigurationError as error:
+            raise CommandError(f"{error} (from the environment or your answer)", ExitCode.KEY_REFUSED) from None
+        yield await stack.enter_async_context(cliniko)
 
 
-def _client(options: Mapping[str, Any]) -> Cliniko:
-    settings = {"app_name": os.environ.get("CLINIKO_APP_NAME") or _APP_NAME, "contact_email": _contact_email()}
+def budget_file() -> Path | None:
+    """Return the file in which all commands on this machine keep the budget, so that together they stay within it.
+
+    Returns:
+        The file, whose directory is made; None if each command has a budget of its own: for a server on this machine,
+        or if no file can be written.
+    """
+    named = os.environ.get("CLINIKO_BUDGET_FILE")
+    if named is not None:
+        return Path(named) if named else None
+    # Only the address of a server on this machine may begin with this.
+    if os.environ.get("CLINIKO_BASE_URL", "").startswith("http://"):
+        return None
+    cache = os.environ.get("XDG_CACHE_HOME") or os.environ.get("LOCALAPPDATA") or Path.home() / ".cache"
+    folder = Path(cache) / "cliniko"
     try:
-        return Cliniko.from_env(**{"api_key": _api_key(), **settings, **options})
-    except ConfigurationError as error:
-        raise CommandError(f"{error}; `cliniko check` says more", ExitCode.KEY_REFUSED) from None
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError:
+        return None
+    return folder / "budget.sqlite" if os.access(folder, os.W_OK) else None
 
 
 def _api_key() -> str:
     return os.environ.get("CLINIKO_API_KEY") or _asked(
-        "CLINIKO_API_KEY", "the API key, from My Info > Manage API keys in Cliniko", getpass.getpass
+        "CLINIKO_API_KEY", "your API key, from My Info > Manage API keys in Cliniko", getpass.getpass
     )
 
 
@@ -60,8 +84,9 @@ def _contact_email() -> str:
 
 def _asked(variable: str, what: str, ask: Any) -> str:
     if not sys.stdin.isatty():
-        raise CommandError(f"{variable} is not set: it must be {what}", ExitCode.KEY_REFUSED)
-    answer: str = ask(f"{what[0].upper()}{what[1:]} ({variable} is not set): ")
+        raise CommandError(f"set {variable} to {what}; there is no terminal to ask on", ExitCode.KEY_REFUSED)
+    sys.stderr.write(f"{variable} is not set. Enter {what}.\n")
+    answer: str = ask(f"{variable}: ")
     if not answer.strip():
         raise CommandError(f"no {variable} was given", ExitCode.KEY_REFUSED)
     return answer.strip()

@@ -26,8 +26,10 @@ Args:
 """
 
 import asyncio
+import contextlib
 import inspect
-from collections.abc import Sequence
+import logging
+from collections.abc import Generator, Sequence
 from typing import Annotated
 
 from cyclopts import App, CycloptsError, Parameter
@@ -72,18 +74,37 @@ for _name, (_function, _summary) in _COMMANDS.items():
 @app.meta.default
 def launch(
     *tokens: Annotated[str, Parameter(show=False, allow_leading_hyphen=True)],
-    quiet: Annotated[bool, Parameter(negative="")] = False,
-    debug: Annotated[bool, Parameter(negative="")] = False,
+    quiet: Annotated[bool, Parameter(negative="", show_default=False)] = False,
+    debug: Annotated[bool, Parameter(negative="", show_default=False)] = False,
 ) -> int:
     """Run a command.
 
     Args:
         tokens: The command and its arguments.
         quiet: Show neither progress nor notes, only data and errors.
-        debug: After an error, also show where in the program it happened.
+        debug: Show every request, and after an error where in the program it happened.
     """
     context = CommandContext(quiet=quiet, debug=debug)
-    return guarded(lambda: _run_command(tokens, context), context)
+    with _logged(debug=debug):
+        return guarded(lambda: _run_command(tokens, context), context)
+
+
+@contextlib.contextmanager
+def _logged(*, debug: bool) -> Generator[None]:
+    """Write what the client logs to stderr if --debug is given, and otherwise not even its warnings.
+
+    A failure is one line, and a failure that passed is none.
+    """
+    logger = logging.getLogger("cliniko_async")
+    handler = logging.StreamHandler() if debug else logging.NullHandler()
+    level = logger.level
+    logger.addHandler(handler)
+    logger.setLevel(logging.DEBUG if debug else level)
+    try:
+        yield
+    finally:
+        logger.removeHandler(handler)
+        logger.setLevel(level)
 
 
 def _run_command(tokens: Sequence[str], context: CommandContext) -> int:

@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-_FIRST = ("id", "name", "label", "title", "subject", "first_name", "last_name", "number", "starts_at", "ends_at")
+_FIRST = ("id", "name", "first_name", "last_name", "title", "label", "subject", "number", "starts_at", "ends_at")
 """The columns that say most about a record, where it has them."""
 _LAST = ("created_at", "updated_at")
 _UNLIMITED = 100_000
@@ -59,7 +59,7 @@ def stdout_console() -> Console:
 def _fitting(rows: Sequence[Mapping[str, str]], known: Sequence[str], width: int) -> Iterator[str]:
     """Yield the most telling columns, as many as fit; a column without any value tells nothing."""
     left = width - 1
-    for name in sorted(known, key=_rank):
+    for name in sorted(known, key=lambda name: _rank(name, rows[0][name] if rows else "")):
         widest = min(_WIDEST, max((cell_len(row[name]) for row in rows), default=0))
         if not widest and rows:
             continue
@@ -69,7 +69,8 @@ def _fitting(rows: Sequence[Mapping[str, str]], known: Sequence[str], width: int
         yield name
 
 
-def _rank(name: str) -> tuple[int, int]:
+def _rank(name: str, value: str) -> tuple[int, int]:
     if name in _FIRST:
         return 0, _FIRST.index(name)
-    return (2 if name in _LAST else 1), 0
+    says_little = name.endswith(("_id", "_ids")) or value in {"true", "false"} or value.startswith(("{", "["))
+    return (3 if name in _LAST else 2 if says_little else 1), 0
