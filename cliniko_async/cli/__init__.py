@@ -3,10 +3,11 @@
 It needs the extra `cli`. `main` runs one command and returns its exit code; the commands are listed in `app`.
 """
 
-import importlib.metadata
 import importlib.util
 import sys
 from collections.abc import Sequence
+
+from .. import __version__
 
 __all__ = ["main"]
 
@@ -26,7 +27,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     tokens = list(sys.argv[1:] if arguments is None else arguments)
     if tokens == ["--version"]:  # Scripts ask for it often: answer before anything else is loaded.
-        sys.stdout.write(importlib.metadata.version("cliniko-async") + "\n")
+        sys.stdout.write(f"{__version__}\n")
         return 0
     from .app import run  # noqa: PLC0415  (as above)
 

@@ -1,6 +1,5 @@
 """`cliniko check`: is everything in place to use the account?"""
 
-import datetime as dt
 import email.utils
 import re
 import time
@@ -21,7 +20,8 @@ from .context import Context
 from .errors import CommandError, ExitCode
 from .output import write_lines
 
-_TIMEOUT = 10.0
+TIMEOUT = 10.0
+"""Seconds until a network that swallows requests is called broken."""
 _CLOCK_MAY_DIFFER = 60.0
 
 _NETWORK_ADVICE = (
@@ -39,9 +39,8 @@ _NETWORK_ADVICE = (
         """this computer cannot find the server: check the network connection, the DNS, and the end of the key (-au2)
         or CLINIKO_BASE_URL""",
     ),
-    (r"(?i)proxy", "the proxy does not let this through: ask whoever runs it to allow the server"),
     (r"(?i)refused", "nothing answers there: check CLINIKO_BASE_URL, and whether a firewall is in the way"),
-    (r"", "check the network connection, and whether a firewall or a proxy is in the way"),
+    (r"", "check the network connection, and whether a firewall is in the way; proxies are not used"),
 )
 
 
@@ -53,7 +52,7 @@ async def check(*, context: Context) -> None:
     Args:
         context: The options of the command line.
     """
-    async with context.client(timeout=_TIMEOUT, retry=RetryPolicy(attempts=1)) as cliniko:
+    async with context.client(timeout=TIMEOUT, retry=RetryPolicy(attempts=1)) as cliniko:
         write_lines(["settings  ok  a key, a name and an e-mail address are there"])
         response = await _answer(cliniko)
     write_lines([_clock_line(response), _key_line(response)])
@@ -115,10 +114,9 @@ def _clock_line(response: Response) -> str:
     # The time of the server is in whole seconds, and half of the request had passed.
     ahead = time.time() - response.elapsed / 2 - server - 0.5
     if abs(ahead) > _CLOCK_MAY_DIFFER:
-        off = dt.timedelta(seconds=round(abs(ahead)))
         direction = "ahead" if ahead > 0 else "behind"
         raise CommandError(
-            f"this computer's clock is {off} (h:mm:ss) {direction}: set it, or let it follow a time server",
+            f"this computer's clock is {abs(ahead) / 60:.0f} minutes {direction}: let it follow a time server",
             ExitCode.UNAVAILABLE,
         )
     return f"clock     ok  within {_CLOCK_MAY_DIFFER:.0f} s of the server's"

@@ -72,7 +72,7 @@ def guarded(command: Callable[[], int], context: "CommandContext") -> int:
     try:
         code = command()
         sys.stdout.flush()
-    except (Exception, KeyboardInterrupt, SystemExit) as error:  # noqa: BLE001  (each becomes a line)
+    except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001  (each becomes a line)
         return report(error, context)
     return code
 

@@ -7,7 +7,6 @@ stays as it is, although a spreadsheet takes it for a formula.
 import csv
 import datetime as dt
 import io
-import json
 import sys
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
@@ -196,12 +195,3 @@ def cell(value: Any) -> str:
     if isinstance(value, Mapping | tuple | list):
         return to_json(value).decode()
     return str(value)
-
-
-def indented(data: bytes) -> bytes:
-    """Return JSON with one line for each field.
-
-    Args:
-        data: The JSON.
-    """
-    return json.dumps(json.loads(data), ensure_ascii=False, indent=2).encode() + b"\n"

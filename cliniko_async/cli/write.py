@@ -24,7 +24,8 @@ FormatOption: TypeAlias = Annotated[Format | None, Parameter(name="--format")]
 Flag: TypeAlias = Annotated[bool, Parameter(negative="", show_default=False)]
 RecordId: TypeAlias = Annotated[str, Parameter(name="ID")]
 
-_LABELS = ("name", "first_name", "last_name", "title", "label", "subject", "number", "starts_at")
+_LABELS = ("label", "name", "title", "subject", "number", "starts_at")
+"""The columns by which somebody recognises a record."""
 
 
 async def create(
@@ -154,7 +155,7 @@ async def _remove(action: str, resource: str, id: str, context: CommandContext, 
     async with context.client() as cliniko:
         found = cliniko.resources[resource]
         current = await _current(found, id)
-        label = " ".join(current[name] for name in _LABELS if current.get(name))
+        label = next((current[name] for name in _LABELS if current.get(name)), "")
         named = f"{resource} {id}" + (f" ({label})" if label and sys.stderr.isatty() else "")
         if dry_run:
             return context.note(f"would {action} {named}; nothing was sent")
