@@ -48,6 +48,7 @@ docs: $(VENV)/.ready-dev
 
 pictures: $(VENV)/.ready-dev
 	@$(PY) -m tools.trace_picture
+	@$(PY) -m tools.screenshots
 
 .PHONY: docs-current
 docs-current: $(VENV)/.ready-dev

@@ -22,7 +22,8 @@ class _CountColumn(ProgressColumn):
     def render(self, task: RichTask) -> Text:
         total = f"/{task.total:,.0f}" if task.total is not None else ""
         speed = f"  {task.speed:,.0f}/s" if task.speed else ""
-        return Text(f"{task.completed:,.0f}{total} records  {task.fields['pages']:,} pages{speed}")
+        pages = task.fields["pages"]
+        return Text(f"{task.completed:,.0f}{total} records  {pages:,} page{'' if pages == 1 else 's'}{speed}")
 
 
 class ProgressTask:

@@ -82,7 +82,7 @@ def test_a_reader_that_closes_the_pipe_ends_the_program_quietly(clinic: Sandbox)
         process.stdout.close()
         assert (process.stderr.read(), process.wait(60)) == (b"", 141)
     # It stopped to ask for more.
-    assert len(clinic.requests) < 30
+    assert len(clinic.requests) < len(clinic.all("taxes")) / 100
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="a disk that is always full is a device of Linux")
@@ -179,9 +179,9 @@ def test_progress_is_shown_on_a_terminal_and_not_in_a_pipe(clinic: Sandbox, tmp_
         code, shown = run_on_terminal([*RUN, "list", "taxes"], environment, stdout=file.fileno())
         quiet = run_on_terminal([*RUN, "list", "taxes", "--quiet"], environment, stdout=file.fileno())
     assert code == 0
-    assert re.search(r"taxes.*/5\d\d records", shown)
     assert quiet == (0, "")
     total = len(clinic.all("taxes"))
+    assert f"{total:,}/{total:,} records" in shown
     assert len((tmp_path / "taxes.ndjson").read_text(encoding="utf-8").splitlines()) == 2 * total
     done = run("list", "taxes")
     assert (done.stderr, done.stdout.count("\n")) == ("", total)
