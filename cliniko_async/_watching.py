@@ -2,13 +2,13 @@
 
 import asyncio
 import logging
-import random
 from collections import deque
 from collections.abc import Callable
 from typing import Any, Generic, TypeVar
 
 import attrs
 
+from ._backoff import retry_delays
 from ._paging.pager import ListSpec
 from .changes import Change, ChangeIterator, change_of
 from .cursors import CursorStore
@@ -71,7 +71,7 @@ class Pace:
         self._clock = asyncio.get_running_loop().time
         self._due = self._clock()
         self._poll_began = self._due
-        self._failures = 0
+        self.succeed()
 
     def wait(self) -> float:
         """Return the seconds until the next request is due; 0 or less if it is."""
@@ -79,18 +79,16 @@ class Pace:
 
     def end_run(self) -> None:
         """Make the next poll due, `every` seconds after the last one was."""
-        self._failures = 0
+        self.succeed()
         self._due = self._poll_began = max(self._poll_began + self._every, self._clock())
 
     def succeed(self) -> None:
         """Begin with a short wait again after the next error."""
-        self._failures = 0
+        self._delays = retry_delays(_FIRST_WAIT, _LONGEST_WAIT)
 
     def fail(self) -> float:
         """Make the next request due after a wait, which is longer with each error in a row; return the wait."""
-        bound = min(_LONGEST_WAIT, _FIRST_WAIT * 2.0 ** min(self._failures, 16))
-        wait = random.uniform(bound / 2, bound)
-        self._failures += 1
+        wait = next(self._delays)
         self._due = self._clock() + wait
         return wait
 

@@ -13,7 +13,6 @@ import base64
 import contextlib
 import logging
 import os
-import random
 import secrets
 from types import TracebackType
 from typing import Any, Self
@@ -21,6 +20,7 @@ from typing import Any, Self
 import aiohttp
 import attrs
 
+from ._backoff import retry_delays
 from ._checks import is_count, is_seconds
 from ._frames import HiddenLocals, hides_locals
 from ._webhooks.attempt import Answer, checked_url, post
@@ -30,7 +30,7 @@ from .changes import Change
 from .errors import ClinikoError, ConfigurationError, UsageError
 from .watch import Watch
 
-__all__ = ["WebhookGoneError", "WebhookSender", "generate_secret"]
+__all__ = ["WebhookGoneError", "WebhookSender", "generate_secret", "message_json"]
 
 logger = logging.getLogger("cliniko_async")
 
@@ -51,6 +51,18 @@ def generate_secret() -> str:
     return PREFIX + base64.b64encode(secrets.token_bytes(32)).decode()
 
 
+def message_json(change: Change[Any]) -> bytes:
+    """Return a change as a webhook has it.
+
+    Args:
+        change: The change.
+
+    Returns:
+        A JSON object with `type`, `timestamp` and `data`, on one line.
+    """
+    return Message.of(change).body
+
+
 @attrs.frozen
 class _DeliveryOptions:
     tries: int
@@ -63,11 +75,6 @@ class _DeliveryOptions:
         for name in ("timeout", "wait_max"):
             if not is_seconds(getattr(self, name)):
                 raise ConfigurationError(f"{name} must be a number of seconds above 0")
-
-    def wait(self, failures: int, answer: Answer) -> float:
-        """Return the seconds to wait after a failure, at least those that the receiver asked for."""
-        bound = min(self.wait_max, _FIRST_WAIT * 2.0 ** min(failures, 16))
-        return max(random.uniform(bound / 2, bound), answer.retry_after)
 
 
 class WebhookSender:
@@ -174,15 +181,14 @@ class WebhookSender:
             UsageError: The sender is closed.
             OSError: The dead-letter file cannot be written. The change was not accepted.
         """
-        message, tries, failures = Message.of(change), 0, 0
+        message, tries, delays = Message.of(change), 0, retry_delays(_FIRST_WAIT, self._options.wait_max)
         while (answer := await self._post(message)).verdict != "accepted":
             tries += answer.verdict == "refused"
             if tries >= self._options.tries and self._dead_letters is not None:
                 await self._dead_letters.append(message, tries, answer.reason)
                 logger.warning("%r: %s is given up after %d tries: it %s", self, message.id, tries, answer.reason)
                 return False
-            wait = self._options.wait(failures, answer)
-            failures += 1
+            wait = max(next(delays), answer.retry_after)
             logger.warning("%r: %s is posted again in %.1f s: it %s", self, message.id, wait, answer.reason)
             await asyncio.sleep(wait)
         return True

@@ -34,6 +34,7 @@ SHOWN = (
     "docs/fastapi.md",
     "docs/export.md",
     "docs/analyse.md",
+    "docs/react-to-changes.md",
 )
 GUARANTEES = ROOT / "docs" / "guarantees.md"
 BLOCK = re.compile(r"^```python(?P<mark>[^\n]*)\n(?P<code>.*?)^```$", re.MULTILINE | re.DOTALL)
@@ -105,6 +106,7 @@ async def taken_for_granted(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[di
         options = {"base_url": sandbox.base_url, "app_name": "Docs", "contact_email": "docs@example.com"}
         for name, value in {**options, "api_key": sandbox.api_key}.items():
             monkeypatch.setenv(f"CLINIKO_{name.upper()}", value)
+        monkeypatch.setenv("CLINIKO_WEBHOOK_SECRET", "whsec_" + "c2VjcmV0" * 5)
         async with Cliniko(sandbox.api_key, rate_limiter=limiter, **options) as cliniko:
             names = {"cliniko": cliniko, "types": cliniko.appointment_types}
             yield {

@@ -47,6 +47,8 @@ _COMMANDS: dict[str, tuple[str, str]] = {
     "archive": ("write:archive", "Archive a record."),
     "delete": ("write:delete", "Delete a record for good."),
     "export": ("export:export_resources", "Write resources to files, and continue after an interruption."),
+    "changes": ("watch:changes", "Write what changed since a moment."),
+    "watch": ("watch:watch", "Write or post what changes, without an end."),
     "limits": ("limits:limits", "Show how much of the request budget is used."),
     "sandbox": ("sandbox:sandbox", "Run an invented clinic on this machine, to try things out."),
     "completion": ("completion:completion", "Print or install completion for bash, zsh or fish."),
