@@ -35,6 +35,7 @@ SHOWN = (
     "docs/export.md",
     "docs/analyse.md",
     "docs/react-to-changes.md",
+    "docs/sync.md",
 )
 GUARANTEES = ROOT / "docs" / "guarantees.md"
 BLOCK = re.compile(r"^```python(?P<mark>[^\n]*)\n(?P<code>.*?)^```$", re.MULTILINE | re.DOTALL)
@@ -107,6 +108,8 @@ async def taken_for_granted(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[di
         for name, value in {**options, "api_key": sandbox.api_key}.items():
             monkeypatch.setenv(f"CLINIKO_{name.upper()}", value)
         monkeypatch.setenv("CLINIKO_WEBHOOK_SECRET", "whsec_" + "c2VjcmV0" * 5)
+        monkeypatch.setenv("RUNTIME__DLTHUB_TELEMETRY", "false")
+        monkeypatch.setenv("DLT_DATA_DIR", "dlt")
         async with Cliniko(sandbox.api_key, rate_limiter=limiter, **options) as cliniko:
             names = {"cliniko": cliniko, "types": cliniko.appointment_types}
             yield {

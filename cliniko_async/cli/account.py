@@ -14,7 +14,7 @@ from collections.abc import AsyncGenerator, Mapping
 from pathlib import Path
 from typing import Any
 
-from .. import Cliniko, ConfigurationError, SqliteLimiter
+from .. import AccountPool, Cliniko, ConfigurationError, SqliteLimiter
 from .errors import CommandError, ExitCode
 
 _APP_NAME = "cliniko command line"
@@ -46,6 +46,38 @@ async def open_client(options: Mapping[str, Any]) -> AsyncGenerator[Cliniko]:
         except ConfigurationError as error:
             raise CommandError(f"{error} (from the environment or your answer)", ExitCode.KEY_REFUSED) from None
         yield await stack.enter_async_context(cliniko)
+
+
+@contextlib.asynccontextmanager
+async def open_pool() -> AsyncGenerator[AccountPool]:
+    """Open a pool for the accounts of a file.
+
+    Yields:
+        The pool.
+
+    Raises:
+        CommandError: A setting is missing or malformed.
+    """
+    path, email = budget_file(), _contact_email()
+    async with contextlib.AsyncExitStack() as stack:
+
+        def limiter(key: str) -> SqliteLimiter:
+            made = SqliteLimiter(str(path), name=key)
+            stack.push_async_callback(made.aclose)
+            return made
+
+        try:
+            pool = AccountPool(
+                app_name=os.environ.get("CLINIKO_APP_NAME") or _APP_NAME,
+                contact_email=email,
+                base_url=os.environ.get("CLINIKO_BASE_URL") or None,
+                limiter=limiter if path else None,
+                priority="bulk",
+            )
+        except ConfigurationError as error:
+            raise CommandError(f"{error} (from the environment or your answer)", ExitCode.KEY_REFUSED) from None
+        async with pool:
+            yield pool
 
 
 def budget_file() -> Path | None:

@@ -49,6 +49,7 @@ _COMMANDS: dict[str, tuple[str, str]] = {
     "export": ("export:export_resources", "Write resources to files, and continue after an interruption."),
     "changes": ("watch:changes", "Write what changed since a moment."),
     "watch": ("watch:watch", "Write or post what changes, without an end."),
+    "sync": ("sync:sync", "Load clinics into a database, and bring it up to date."),
     "limits": ("limits:limits", "Show how much of the request budget is used."),
     "sandbox": ("sandbox:sandbox", "Run an invented clinic on this machine, to try things out."),
     "completion": ("completion:completion", "Print or install completion for bash, zsh or fish."),

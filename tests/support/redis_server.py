@@ -58,8 +58,8 @@ class RedisServer:
     """A server on a port of its own that keeps nothing on disk; it can be stopped, started again, and frozen."""
 
     def __init__(self, *, cluster: bool = False) -> None:
-        self.port = _free_port()
-        self._cluster_port = _free_port() if cluster else None
+        self.port = free_port()
+        self._cluster_port = free_port() if cluster else None
         self._process: subprocess.Popen[bytes] | None = None
         self._folder = tempfile.TemporaryDirectory()
 
@@ -150,7 +150,7 @@ def binary() -> str:
     return str(next(Path(package.origin).parent.rglob("valkey-server")))
 
 
-def _free_port() -> int:
+def free_port() -> int:
     with socket.socket() as bound:
         bound.bind(("127.0.0.1", 0))
         return bound.getsockname()[1]

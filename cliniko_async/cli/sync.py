@@ -1,0 +1,102 @@
+"""`cliniko sync`: load clinics into a database, and bring the database up to date."""
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+from cyclopts import Parameter
+
+from .. import Cliniko, ClinikoError, ConfigurationError, UsageError
+from .account import open_pool, read_accounts
+from .context import CommandContext, Context
+from .errors import CommandError, ExitCode, describe
+from .names import ResourceName
+from .output import write_lines
+
+if TYPE_CHECKING:
+    from ..integrations.dlt import SyncResult
+
+_AGAIN = "it is safe to run the command again"
+
+
+async def sync(
+    *resources: ResourceName,
+    to: str,
+    dataset: str = "cliniko",
+    accounts: Path | None = None,
+    jobs: int = 4,
+    reconcile: Annotated[bool, Parameter(negative="")] = False,
+    context: Context,
+) -> None:
+    """Load a clinic into a database. Run it again, as often as you like, to bring the database up to date.
+
+    Each resource becomes a table of its name. The first run reads everything, later runs read what changed. A run that
+    was interrupted is put right by the next one. It writes a line for each table that received rows.
+
+    Args:
+        resources: What to load, such as patients; without any, everything.
+        to: The database: duckdb:///clinic.duckdb, or postgresql://user@host/database. A password is taken from the
+            environment variable PGPASSWORD, never from here.
+        dataset: The schema of the database that holds the tables of the clinic.
+        accounts: A file with a line for each of several clinics, such as north = "CLINIKO_KEY_NORTH": the schema, and
+            the environment variable that holds the key.
+        jobs: How many clinics to load at once.
+        reconcile: Read everything again, and delete the rows of records that were deleted in Cliniko without a trace.
+        context: The options of the command line.
+    """
+    if jobs < 1:
+        raise CommandError("--jobs must be at least 1")
+    keys = None if accounts is None else read_accounts(accounts)
+    _check([dataset] if keys is None else keys, to, resources)
+
+    async def load(name: str, cliniko: Cliniko) -> "SyncResult":
+        return await _sync(cliniko, to, dataset=name, resources=resources or None, reconcile=reconcile)
+
+    if keys is None:
+        async with context.client(priority="bulk") as cliniko:
+            _write(await load(dataset, cliniko))
+        return
+    failed: list[str] = []
+    async with open_pool() as pool:
+        async for done in pool.run(load, keys, concurrency=jobs):
+            if done.result is not None:
+                _write(done.result)
+            else:
+                failed.append(done.account)
+                _complain(done.account, done.error, context)
+    if failed:
+        text = f"{len(failed)} of {len(keys)} clinics were not loaded to the end: {', '.join(failed)}; {_AGAIN}"
+        raise CommandError(text, ExitCode.UNAVAILABLE)
+
+
+def _check(datasets: Iterable[str], to: str, resources: Sequence[str]) -> None:
+    """Refuse what cannot work for one of the clinics, before anything is sent."""
+    try:
+        from ..integrations._dlt_source import selected  # noqa: PLC0415  (it needs an extra)
+        from ..integrations._dlt_target import target_of  # noqa: PLC0415
+    except ImportError:
+        raise CommandError('this command needs dlt: pip install "cliniko-async[dlt]"') from None
+    selected(resources or None)
+    for dataset in datasets:
+        try:
+            target_of(to, dataset)
+        except ConfigurationError as error:
+            raise CommandError(str(error)) from None
+
+
+async def _sync(cliniko: Cliniko, to: str, **options: Any) -> "SyncResult":
+    from ..integrations.dlt import SyncError, sync  # noqa: PLC0415  (dlt takes a second)
+
+    try:
+        return await sync(cliniko, to, **options)
+    except (SyncError, UsageError) as error:
+        raise CommandError(f"{error}; {_AGAIN}", ExitCode.UNAVAILABLE) from None
+
+
+def _write(result: "SyncResult") -> None:
+    write_lines(f"{result.dataset}.{table}\t{rows}" for table, rows in result.rows.items())
+
+
+def _complain(account: str, error: BaseException | None, context: CommandContext) -> None:
+    line, _ = describe(error or ClinikoError())
+    context.note(f"{account}: {line}")
