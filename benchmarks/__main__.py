@@ -9,7 +9,21 @@ import sys
 import traceback
 from collections.abc import Awaitable, Callable, Iterable
 
-from . import accounts, budget, calls, cluster, decoding, frames, imports, listing, memory, report, stores, waiting
+from . import (
+    accounts,
+    budget,
+    calls,
+    cluster,
+    databases,
+    decoding,
+    frames,
+    imports,
+    listing,
+    memory,
+    report,
+    stores,
+    waiting,
+)
 from .generated import generated_client
 from .measure import Line
 
@@ -33,6 +47,7 @@ PARTS: dict[str, Part] = {
     "million": frames.measure_million,
     "accounts": accounts.measure_accounts,
     "cluster": cluster.measure_cluster,
+    "databases": databases.measure_databases,
     "imports": imports.measure_imports,
 }
 

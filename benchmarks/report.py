@@ -24,7 +24,7 @@ _HEADLINES = {
 }
 _COLUMNS = ("what", "ours", "beside", "theirs", "ratio", "budget", "")
 _LIBRARIES = (
-    *("aiohttp", "attrs", "cattrs", "msgspec", "redis", "distributed"),
+    *("aiohttp", "attrs", "cattrs", "msgspec", "redis", "distributed", "dlt", "duckdb"),
     *("pydantic", "httpx", "orjson", "openapi-python-client"),
 )
 _SCALES = {"s": 1.0, "ms": 1e3, "µs": 1e6, "ns": 1e9, "kB": 1.0, "": 1.0}

@@ -18,6 +18,7 @@ from typing import Any
 from cliniko_async import RetryPolicy
 from tests.support.kills import kill_senders, kill_watchers
 from tests.support.socket_histories import KINDS, BrokenHistoryError, Kind, play
+from tests.support.syncing import kill_syncs
 
 from .data import PAGE_SIZE
 from .serving import client, counted, serving
@@ -98,6 +99,13 @@ def soak_kills(seed: int) -> None:
         print(f", {time.monotonic() - begun:.0f} s", flush=True)
         # The receiver that a sender posts to also fails by itself.
         assert kill is kill_senders or again <= _KILLS
+    begun = time.monotonic()
+    for kind in ("sync", "pipeline"):
+        with tempfile.TemporaryDirectory() as folder:
+            kill_syncs(Path(folder), kind, times=_KILLS, seed=seed)
+    print(
+        f"kill_syncs: {2 * _KILLS} kills, each database equal at the end, {time.monotonic() - begun:.0f} s", flush=True
+    )
 
 
 def _shared_out(count: int, seed: int) -> Sequence[tuple[Kind, range, bool]]:

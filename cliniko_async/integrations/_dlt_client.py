@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 from collections.abc import AsyncGenerator, Awaitable, Callable
-from typing import Protocol, TypeVar
+from typing import Any, Protocol, TypeVar, cast
 
 from .. import Cliniko, UsageError
 
@@ -67,7 +67,7 @@ class GivenClient:
         """
         self._client = client
         self._loop = loop
-        self._steps: set[asyncio.Task[object] | None] = set()
+        self._steps: set[asyncio.Task[Any] | None] = set()
         self._cancelled = False
 
     async def stream(self, reads: Reads[T]) -> AsyncGenerator[T]:
@@ -83,8 +83,7 @@ class GivenClient:
         """End what is being read with an error, in the event loop of the client."""
         self._cancelled = True
         for step in self._steps:
-            if step is not None:
-                step.cancel()
+            cast("asyncio.Task[Any]", step).cancel()
 
     async def _there(self, step: Callable[[], Awaitable[T]], lock: asyncio.Lock) -> T:
         return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(self._run(step, lock), self._loop))

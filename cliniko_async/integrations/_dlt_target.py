@@ -84,7 +84,7 @@ def target_of(to: Any, dataset: str) -> Target:
             f"letter and not end with {_STAGING}"
         )
     if not isinstance(to, str):
-        return Target(to, f"{to.destination_name} {to.destination_type}", dataset)
+        return Target(to, f"{to.destination_name} {to.destination_type}", dataset, in_turn=True)
     try:
         url = urlsplit(to)
         password = url.password
@@ -104,6 +104,10 @@ def _duckdb(url: SplitResult, dataset: str) -> Target:
     if url.netloc or not path or url.query:
         raise ConfigurationError(
             "the URL of a DuckDB file is written duckdb:///clinic.duckdb or duckdb:////data/x.duckdb"
+        )
+    if Path(path).stem == dataset:
+        raise ConfigurationError(
+            f"DuckDB cannot have a schema {dataset} in a file of the same name: name one otherwise"
         )
     location = os.path.abspath(path)  # noqa: PTH100  (a Path would follow links)
     return Target(dlt.destinations.duckdb(credentials=location), f"duckdb {location}", dataset, in_turn=True)

@@ -49,6 +49,8 @@ def test_the_clinics_of_a_file_have_a_schema_each_and_one_that_fails_holds_up_no
     assert found.out == f"north.taxes\t{len(clinic.all('taxes'))}\n"
     assert "south: the API key was rejected" in found.err
     assert "1 of 2 clinics were not loaded to the end: south" in found.err
+    # The second time with the budget that all commands of a machine share.
+    monkeypatch.setenv("CLINIKO_BUDGET_FILE", "budget.sqlite")
     monkeypatch.setenv("KEY_SOUTH", clinic.api_key)
     assert main(["sync", "taxes", *TO, "--accounts", "clinics.toml"]) == 0
 

@@ -2,9 +2,13 @@
 
 import asyncio
 import datetime as dt
+import importlib
 import math
+import os
 import re
 import socketserver
+import subprocess
+import sys
 import threading
 import traceback
 from collections import Counter
@@ -29,8 +33,9 @@ from cliniko_async.integrations.dlt import SyncError, cliniko_source, sync
 from cliniko_async.sandbox import Sandbox
 from tests.support.clients import KEY, WHO
 from tests.support.frames import assert_own_frames_hidden
+from tests.support.paths import ROOT
 from tests.support.postgres_server import PASSWORD, PostgresServer
-from tests.support.syncing import assert_equal, duckdb_query, killed_at_random, loaded, roomy, start
+from tests.support.syncing import assert_equal, duckdb_query, kill_syncs, loaded, roomy, start
 
 SOME = ["appointment_types", "patients", "practitioners", "taxes"]
 PAGE = 100
@@ -92,7 +97,7 @@ def listable(sandbox: Sandbox) -> dict[str, Any]:
 
 async def test_every_resource_arrives_whole_in_duckdb_with_few_requests(sandbox: Sandbox):
     """At first, a request for each page and one for each resource; without changes, one for each list."""
-    for number in range(950):
+    for number in range(2100):
         sandbox.add("patients", first_name=f"P{number}", last_name="X", created_at=stamp(number // 300))
     names = list(listable(sandbox))
     asked = await synced(sandbox, names)
@@ -296,6 +301,8 @@ async def test_a_sync_that_is_cancelled_ends_and_the_next_one_completes_it(sandb
 
 
 async def test_an_error_of_the_api_is_raised_as_it_is_and_nothing_is_loaded(sandbox: Sandbox):
+    # The other lists are still being read when it comes.
+    sandbox.faults.slow(5.0, path="/taxes")
     sandbox.faults.status(403, path="/patients")
     with pytest.raises(ForbiddenError, match="/v1/patients answered 403") as caught:
         await synced(sandbox, SOME)
@@ -346,6 +353,7 @@ async def test_a_database_that_cannot_be_reached_says_why(sandbox: Sandbox, url:
         ("sqlite:///x.db", "written duckdb:///FILE or postgresql://"),
         ("http://[", "written duckdb:///FILE or postgresql://"),
         ("duckdb://clinic.duckdb", "written duckdb:///clinic.duckdb"),
+        ("duckdb:///data/cliniko.duckdb", "DuckDB cannot have a schema cliniko in a file of the same name"),
         ("postgresql:///clinic", "written postgresql://USER@HOST/DATABASE"),
         ("postgresql://ann:hush@localhost/clinic", "put the password into PGPASSWORD"),
         ("postgresql://ann@localhost/clinic?password=hush", "put the password into PGPASSWORD"),
@@ -425,9 +433,36 @@ def test_dlt_reports_nothing_from_a_program_that_syncs(sandbox: Sandbox, tmp_pat
         collector.shutdown()
 
 
-@pytest.mark.parametrize("kind", ["sync", "pipeline"])
-def test_a_run_killed_at_any_moment_and_started_again_leaves_the_database_equal(
-    sandbox: Sandbox, tmp_path: Path, kind: str
-):
-    killed_at_random(sandbox, tmp_path, kind, SOME, times=5 if kind == "sync" else 2, seed=1)
-    assert_equal(duckdb_query("clinic.duckdb"), sandbox, some(sandbox, SOME))
+@pytest.mark.parametrize(("kind", "times"), [("sync", 5), ("pipeline", 2)])
+def test_a_run_killed_at_any_moment_and_started_again_leaves_the_database_equal(tmp_path: Path, kind: str, times: int):
+    kill_syncs(tmp_path, kind, times=times, seed=1)
+
+
+async def test_any_destination_of_dlt_can_be_given(sandbox: Sandbox):
+    async with client_for(sandbox) as cliniko:
+        await sync(cliniko, dlt.destinations.duckdb("other.duckdb"), resources=["taxes"])
+    assert_equal(duckdb_query("other.duckdb"), sandbox, some(sandbox, ["taxes"]))
+
+
+def test_without_the_extra_the_error_names_it(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.delitem(sys.modules, "cliniko_async.integrations.dlt")
+    monkeypatch.setitem(sys.modules, "dlt", None)
+    with pytest.raises(ImportError, match=r'pip install "cliniko-async\[dlt\]"'):
+        importlib.import_module("cliniko_async.integrations.dlt")
+
+
+def test_the_example_loads_a_clinic_and_answers_a_question(sandbox: Sandbox, tmp_path: Path):
+    variables = {"CLINIKO_API_KEY": sandbox.api_key, "CLINIKO_BASE_URL": sandbox.base_url, "CLINIKO_APP_NAME": "T"}
+    command = [sys.executable, str(ROOT / "examples" / "sync_clinic.py"), "clinic.duckdb"]
+    for _ in range(2):
+        environment = os.environ | variables | {"CLINIKO_CONTACT_EMAIL": "it@example.com"}
+        done = subprocess.run(command, env=environment, cwd=tmp_path, capture_output=True, text=True, check=True)
+        assert done.stderr == ""
+        busiest = [int(line.split()[0]) for line in done.stdout.splitlines() if "appointments of" in line]
+        assert busiest == sorted(busiest, reverse=True)
+        kept = [
+            each
+            for each in sandbox.all("individual_appointments")
+            if not (each["cancelled_at"] or each["archived_at"] or each["deleted_at"])
+        ]
+        assert sum(busiest) == len(kept)

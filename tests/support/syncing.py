@@ -105,6 +105,16 @@ def start(
     return subprocess.Popen(command, cwd=folder, env=os.environ | account | who | quiet | variables)
 
 
+def kill_syncs(folder: Path, kind: str, *, times: int, seed: int) -> None:
+    """Kill syncs at random, of which each next one must go on; at the end the database is equal to the account."""
+    names = ("appointment_types", "patients", "practitioners", "taxes")
+    with Sandbox(limit=100_000) as sandbox:
+        killed_at_random(sandbox, folder, kind, names, times=times, seed=seed)
+        client = Cliniko(sandbox.api_key, base_url=sandbox.base_url, app_name="Tests", contact_email="it@example.com")
+        resources = {name: client.resources[name] for name in names}
+        assert_equal(duckdb_query(folder / "clinic.duckdb"), sandbox, resources)
+
+
 def killed_at_random(
     sandbox: Sandbox, folder: Path, kind: str, resources: Sequence[str], *, times: int, seed: int
 ) -> None:
