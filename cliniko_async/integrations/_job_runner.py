@@ -4,14 +4,14 @@ import asyncio
 import contextlib
 import logging
 import threading
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from concurrent import futures
 from contextlib import AbstractAsyncContextManager
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
 import attrs
 
-from .. import AccountResult, Cliniko, UsageError
+from .. import AccountResult, Cliniko, ConfigurationError, UsageError
 from ..cursors import FencedCursorStore
 
 if TYPE_CHECKING:
@@ -27,6 +27,12 @@ W = TypeVar("W")
 _log = logging.getLogger("cliniko_async")
 
 
+def _check_streams(_: object, __: object, value: object) -> None:
+    names = () if isinstance(value, str) else tuple(cast("Iterable[object]", value))
+    if isinstance(value, str) or len(set(names)) < len(names):
+        raise ConfigurationError("streams must be names in a list or tuple, each once")
+
+
 @attrs.frozen(kw_only=True)
 class WorkerContext(Generic[S]):
     """The resources that the jobs of one worker share.
@@ -34,14 +40,59 @@ class WorkerContext(Generic[S]):
     Args:
         client: Returns a client for the name of an account. Each run has its own client, which is closed at its end.
         cursors: The store that keeps the cursors of the accounts.
-        stream: The name under which the cursors of this job are kept. Use another name for another job.
+        streams: The names of what the job reads from an account, such as "patients". Each has a cursor of its own. Use
+            other names for another job.
         tools: Anything else that your jobs need; it is passed to every run.
     """
 
     client: Callable[[str], Cliniko]
     cursors: FencedCursorStore
-    stream: str
+    streams: Sequence[str] = attrs.field(validator=_check_streams)
     tools: S = attrs.field(default=cast("S", None), repr=False)
+
+
+@attrs.frozen
+class StreamRun:
+    """What one run of the job reads from one stream of an account.
+
+    Attributes:
+        account: The name of the account.
+        name: The name of the stream.
+        cursor: The cursor to continue from, or None at the beginning.
+        token: The number of this run of the stream; it is larger than that of every earlier run.
+    """
+
+    account: str
+    name: str
+    cursor: str | None = attrs.field(repr=False)
+    token: int
+    _cursors: FencedCursorStore = attrs.field(repr=False)
+
+    @classmethod
+    async def begin(cls, cursors: FencedCursorStore, account: str, name: str) -> "StreamRun":
+        """Begin a run of a stream, so that earlier runs can no longer save its cursor.
+
+        Args:
+            cursors: The store of the cursor.
+            account: The name of the account.
+            name: The name of the stream.
+
+        Returns:
+            The run.
+        """
+        token, cursor = await cursors.begin(account, name)
+        return cls(account, name, cursor, token, cursors)
+
+    async def save(self, cursor: str) -> None:
+        """Save the cursor from which the next run of the stream continues.
+
+        Args:
+            cursor: The `cursor` of an iterator, a page or an error.
+
+        Raises:
+            UsageError: A later run of the account has begun, so this one should end. Nothing was saved.
+        """
+        await self._cursors.save(self.account, self.name, cursor, token=self.token)
 
 
 @attrs.frozen
@@ -50,31 +101,15 @@ class AccountRun(Generic[S]):
 
     Attributes:
         account: The name of the account.
-        stream: The name under which the cursor is stored.
         cliniko: A client of the account.
-        cursor: The cursor to continue from, or None at the beginning.
-        token: The number of this run; it is larger than that of every earlier run of the account.
+        streams: The streams of the context by their names, each with its cursor.
         tools: The `tools` of the `WorkerContext`.
     """
 
     account: str
-    stream: str
     cliniko: Cliniko = attrs.field(repr=False)
-    cursor: str | None = attrs.field(repr=False)
-    token: int
+    streams: Mapping[str, StreamRun]
     tools: S = attrs.field(repr=False)
-    _cursors: FencedCursorStore = attrs.field(repr=False)
-
-    async def save(self, cursor: str) -> None:
-        """Save the cursor from which the next run of the account continues.
-
-        Args:
-            cursor: The `cursor` of an iterator, a page or an error.
-
-        Raises:
-            UsageError: A later run of the account has begun, so this one should end. Nothing was saved.
-        """
-        await self._cursors.save(self.account, self.stream, cursor, token=self.token)
 
 
 Job = Callable[[AccountRun[W]], Coroutine[Any, Any, T]]
@@ -292,9 +327,9 @@ class _LoopThread(Generic[W, T]):
         # Shielded, so that a job that is cancelled does not cancel the context of the others that wait for it.
         context = await asyncio.shield(self._open)
         async with context.client(account) as cliniko:
-            token, cursor = await context.cursors.begin(account, context.stream)
-            run = AccountRun(account, context.stream, cliniko, cursor, token, context.tools, context.cursors)
-            return await self._options.job(run)
+            # All of them before the job begins: a run that is thought dead must not begin a stream after its successor.
+            streams = {name: await StreamRun.begin(context.cursors, account, name) for name in context.streams}
+            return await self._options.job(AccountRun(account, cliniko, streams, context.tools))
 
 
 def _as_exception(error: BaseException, what: str) -> Exception:

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, Generic, NoReturn, Self
 
 from .. import AccountResult, ConfigurationError, InvalidRequestError, UsageError
-from ._job_runner import AccountRun, Job, OpensContext, T, W, WorkerContext
+from ._job_runner import AccountRun, Job, OpensContext, StreamRun, T, W, WorkerContext
 
 try:
     from distributed import Client
@@ -17,7 +17,7 @@ try:
 except ImportError as error:
     raise ConfigurationError("run_accounts needs distributed: install cliniko-async[dask]") from error
 
-__all__ = ["AccountRun", "AccountRuns", "WorkerContext", "run_accounts"]
+__all__ = ["AccountRun", "AccountRuns", "StreamRun", "WorkerContext", "run_accounts"]
 
 
 def run_accounts(
@@ -35,7 +35,7 @@ def run_accounts(
     """Run a job for each account on the workers of a cluster.
 
     Iterate with `async for done in run_accounts(...)`. A job whose worker dies begins again on another worker, from the
-    cursor that was saved last.
+    cursors that were saved last.
 
     Args:
         client: An asynchronous client of the cluster.

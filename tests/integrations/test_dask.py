@@ -446,7 +446,7 @@ async def test_two_runs_do_not_interfere(dask_client: Client):
         @contextlib.asynccontextmanager
         async def opened() -> AsyncIterator[WorkerContext[str]]:
             yield WorkerContext(
-                client=cluster.nobodys_client, cursors=cluster.NoCursors(), stream="nothing", tools=tool
+                client=cluster.nobodys_client, cursors=cluster.NoCursors(), streams=["nothing"], tools=tool
             )
 
         return local(opened)
@@ -463,13 +463,13 @@ async def test_two_runs_do_not_interfere(dask_client: Client):
 async def test_a_redis_that_is_lost_for_a_while_fails_no_account(dask_client: Client, redis_server: RedisServer):
 
     async def job(run: AccountRun) -> None:
-        await run.save("here")
+        await run.streams["nightly"].save("here")
 
     @contextlib.asynccontextmanager
     async def opened() -> AsyncIterator[WorkerContext]:
         async with Redis.from_url(redis_server.url) as redis:
             cursors = RedisCursors(redis, timeout=0.1)
-            yield WorkerContext(client=cluster.nobodys_client, cursors=cursors, stream="nightly")
+            yield WorkerContext(client=cluster.nobodys_client, cursors=cursors, streams=["nightly"])
 
     runs = run_here(dask_client, job, ["first", "second", "third"], local(opened), concurrency=1)
     assert (await anext(runs)).error is None
@@ -493,11 +493,42 @@ async def test_a_context_that_cannot_be_opened_is_the_error_of_each_account(dask
 
 async def test_the_run_can_save_its_cursor_until_it_is_taken_over(dask_client: Client):
     async def job(run: AccountRun) -> None:
-        await run.save("anything")
+        await run.streams["nothing"].save("anything")
 
     (outcome,) = [each async for each in run_here(dask_client, job, "a")]
     assert isinstance(outcome.error, UsageError)
     assert str(outcome.error) == "taken over"
+
+
+async def test_each_stream_of_an_account_has_a_cursor_of_its_own_and_all_are_fenced(
+    dask_client: Client, redis_server: RedisServer
+):
+    names = ["patients", "invoices"]
+
+    @contextlib.asynccontextmanager
+    async def opened() -> AsyncIterator[WorkerContext[Redis]]:
+        async with Redis.from_url(redis_server.url) as redis:
+            yield WorkerContext(client=cluster.nobodys_client, cursors=RedisCursors(redis), streams=names, tools=redis)
+
+    async def job(run: AccountRun[Redis]) -> dict[str, str | None]:
+        found = {name: stream.cursor for name, stream in run.streams.items()}
+        for name, stream in run.streams.items():
+            await stream.save(f"{run.account} {name}")
+        await RedisCursors(run.tools).begin(run.account, "invoices")
+        await run.streams["patients"].save(f"{run.account} patients again")
+        with contextlib.suppress(UsageError):
+            await run.streams["invoices"].save("never")
+        return found
+
+    first, second = [
+        {each.account: each.result async for each in run_here(dask_client, job, ["north", "south"], local(opened))}
+        for _ in range(2)
+    ]
+    assert first == dict.fromkeys(["north", "south"], dict.fromkeys(names))
+    assert second == {
+        account: {"patients": f"{account} patients again", "invoices": f"{account} invoices"}
+        for account in ("north", "south")
+    }
 
 
 def test_a_run_abandoned_in_a_closed_loop_is_collected():

@@ -10,8 +10,15 @@ from concurrent.futures import CancelledError, Future
 
 import pytest
 
-from cliniko_async import UsageError
-from cliniko_async.integrations._job_runner import AccountRun, JobHandle, RunnerOptions, WorkerContext, WorkerRunner
+from cliniko_async import ConfigurationError, UsageError
+from cliniko_async.integrations._job_runner import (
+    AccountRun,
+    JobHandle,
+    RunnerOptions,
+    StreamRun,
+    WorkerContext,
+    WorkerRunner,
+)
 from tests.support import cluster
 
 SOON = 60.0
@@ -28,7 +35,7 @@ class Context:
     @contextlib.asynccontextmanager
     async def __call__(self):
         self.opened.append(asyncio.current_task())
-        yield WorkerContext(client=cluster.nobodys_client, cursors=cluster.NoCursors(), stream="nothing")
+        yield WorkerContext(client=cluster.nobodys_client, cursors=cluster.NoCursors(), streams=["nothing"])
         self.closed.append(asyncio.current_task())
         if self.fails_at_the_end:
             raise OSError("the context cannot be closed")
@@ -289,5 +296,13 @@ def test_closing_waits_no_longer_than_its_timeout_for_a_job_that_does_not_end(ru
 
 
 async def test_a_run_shows_no_cursor():
-    run = AccountRun("north", "nightly", cluster.nobodys_client("north"), "cursor", 1, None, cluster.NoCursors())
-    assert repr(run) == "AccountRun(account='north', stream='nightly', token=1)"
+    stream = StreamRun("north", "nightly", "cursor", 1, cluster.NoCursors())
+    run = AccountRun("north", cluster.nobodys_client("north"), {"nightly": stream}, None)
+    shown = "StreamRun(account='north', name='nightly', token=1)"
+    assert repr(run) == f"AccountRun(account='north', streams={{'nightly': {shown}}})"
+
+
+@pytest.mark.parametrize("streams", ["nightly", ["nightly", "nightly"]])
+def test_streams_that_are_not_names_each_once_are_refused(streams):
+    with pytest.raises(ConfigurationError, match="streams"):
+        WorkerContext(client=cluster.nobodys_client, cursors=cluster.NoCursors(), streams=streams)

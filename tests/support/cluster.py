@@ -21,6 +21,7 @@ LIMIT = 8
 PERIOD = 2.0
 PER_PAGE = 5
 TIMEOUT = 15.0
+STREAM = "appointment types"
 
 
 @attrs.frozen
@@ -47,7 +48,7 @@ class Site:
 
 def pages_of(run: AccountRun[Any]) -> AsyncIterator[Page[AppointmentType]]:
     options = {"per_page": PER_PAGE, "archived": "include", "stable": True}
-    return run.cliniko.appointment_types.list(cursor=run.cursor, **options).pages()
+    return run.cliniko.appointment_types.list(cursor=run.streams[STREAM].cursor, **options).pages()
 
 
 # Rows and cursor in one transaction.
@@ -80,9 +81,7 @@ class Ledgers:
 async def transactional(site: Site) -> AsyncIterator[WorkerContext[tuple[Redis, Ledgers]]]:
     ledgers = Ledgers(site.folder)
     async with Redis.from_url(site.redis) as redis:
-        yield WorkerContext(
-            client=site.clients(redis), cursors=ledgers, stream="appointment types", tools=(redis, ledgers)
-        )
+        yield WorkerContext(client=site.clients(redis), cursors=ledgers, streams=[STREAM], tools=(redis, ledgers))
 
 
 async def copy_in_transactions(run: AccountRun[tuple[Redis, Ledgers]]) -> int:
@@ -96,7 +95,7 @@ async def copy_in_transactions(run: AccountRun[tuple[Redis, Ledgers]]) -> int:
             ledger.executemany("INSERT INTO rows VALUES (?)", [(kind.id,) for kind in page.items])
             asyncio.run_coroutine_threadsafe(stop_at_the_second(redis, run), loop).result()
 
-        await ledgers.save(run.account, run.stream, page.cursor, token=run.token, write=write)
+        await ledgers.save(run.account, STREAM, page.cursor, token=run.streams[STREAM].token, write=write)
     return os.getpid()
 
 
@@ -106,9 +105,7 @@ async def copy_in_transactions(run: AccountRun[tuple[Redis, Ledgers]]) -> int:
 @contextlib.asynccontextmanager
 async def upserting(site: Site) -> AsyncIterator[WorkerContext[Redis]]:
     async with Redis.from_url(site.redis) as redis:
-        yield WorkerContext(
-            client=site.clients(redis), cursors=RedisCursors(redis), stream="appointment types", tools=redis
-        )
+        yield WorkerContext(client=site.clients(redis), cursors=RedisCursors(redis), streams=[STREAM], tools=redis)
 
 
 async def copy_by_id(run: AccountRun[Redis]) -> int:
@@ -118,7 +115,7 @@ async def copy_by_id(run: AccountRun[Redis]) -> int:
         for kind in page.items:
             await redis.hincrby(f"rows {run.account}", kind.id, 1)
         await stop_at_the_second(redis, run)
-        await run.save(page.cursor)
+        await run.streams[STREAM].save(page.cursor)
     return os.getpid()
 
 
@@ -126,13 +123,14 @@ async def copy_by_id(run: AccountRun[Redis]) -> int:
 
 
 async def note_begin(redis: Redis, run: AccountRun[Any]) -> None:
-    await redis.rpush(f"begun {run.account}", json.dumps([os.getpid(), run.token, run.cursor]))
+    stream = run.streams[STREAM]
+    await redis.rpush(f"begun {run.account}", json.dumps([os.getpid(), stream.token, stream.cursor]))
     await redis.delete(f"pages {run.account}")
 
 
 async def stop_at_the_second(redis: Redis, run: AccountRun[Any]) -> None:
     """Stand still in the middle of the second page, until the test says go on."""
-    if await redis.incr(f"pages {run.account}") == 2 and run.token == 1:
+    if await redis.incr(f"pages {run.account}") == 2 and run.streams[STREAM].token == 1:
         await redis.hset("standing", run.account, os.getpid())
         while not await redis.exists("go"):  # noqa: ASYNC110  (the word comes from another process)
             await asyncio.sleep(0.02)
@@ -162,7 +160,7 @@ def nobodys_client(account: str) -> Cliniko:
 
 @contextlib.asynccontextmanager
 async def bare() -> AsyncIterator[WorkerContext]:
-    yield WorkerContext(client=nobodys_client, cursors=NoCursors(), stream="nothing")
+    yield WorkerContext(client=nobodys_client, cursors=NoCursors(), streams=["nothing"])
 
 
 async def own_process(run: AccountRun) -> int:

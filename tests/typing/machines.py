@@ -38,8 +38,8 @@ def rows(connection: sqlite3.Connection) -> None:
 @asynccontextmanager
 async def context() -> AsyncGenerator[WorkerContext[SqliteCursors]]:
     cursors = SqliteCursors("file")
-    yield WorkerContext(client=client, cursors=cursors, stream="patients", tools=cursors)
-    WorkerContext(client=client, cursors=Own(), stream="")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    yield WorkerContext(client=client, cursors=cursors, streams=["patients"], tools=cursors)
+    WorkerContext(client=client, cursors=Own(), streams=[])  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
 
 
 def client(account: str) -> Cliniko:
@@ -48,7 +48,7 @@ def client(account: str) -> Cliniko:
 
 async def count(run: AccountRun[SqliteCursors]) -> int:
     assert_type(run.tools, SqliteCursors)
-    await run.save("cursor")
+    await run.streams["patients"].save("cursor")
     return await run.cliniko.patients.list().count()
 
 
