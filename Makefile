@@ -21,6 +21,7 @@ help:
 	@echo "make lint         ruff: rules and format"
 	@echo "make types        mypy and pyright, both strict"
 	@echo "make docs         write the generated pages"
+	@echo "make site         build the documentation site, strictly"
 	@echo "make pictures     draw the pictures of the documents anew"
 	@echo "make bench        measure the speed budgets"
 	@echo "make soak         a long run under faults"
@@ -31,7 +32,7 @@ help:
 demo: $(VENV)/.ready-demo
 	@$(PY) examples/stream_appointment_types.py
 
-test: lint types docs-current test-others
+test: lint types docs-current site test-others
 	@$(PY) $(TESTS)
 
 lint: $(VENV)/.ready-dev
@@ -45,6 +46,11 @@ types: $(VENV)/.ready-dev
 
 docs: $(VENV)/.ready-dev
 	@$(PY) -m tools.docs
+
+site: $(VENV)/.ready-dev
+	@mkdir -p .cache
+	@NO_COLOR=1 $(PY) -m zensical build --strict > .cache/site.log 2>&1 || { cat .cache/site.log; exit 1; }
+	@echo "site: no broken links"
 
 pictures: $(VENV)/.ready-dev
 	@$(PY) -m tools.trace_picture
@@ -103,5 +109,5 @@ python:
 		echo "cliniko-async needs Python 3.11 or newer; none was found on PATH (or say make PYTHON=...)." >&2; exit 1; }
 
 clean:
-	@rm -rf .venv .venv-* .cache .coverage .coverage.* .hypothesis build dist htmlcov
+	@rm -rf .venv .venv-* .cache .coverage .coverage.* .hypothesis build dist htmlcov site
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +

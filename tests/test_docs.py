@@ -8,7 +8,7 @@ import re
 import sqlite3
 import time
 import tomllib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from types import CodeType
@@ -56,14 +56,14 @@ class Block:
 
 
 def blocks() -> list[Block]:
-    """All of them; one that is marked `no-run` needs more than a sandbox."""
+    """All of them; one that is marked `{.no-run}` needs more than a sandbox."""
     found: list[Block] = []
     for page in SHOWN:
         path = ROOT / page
         text = path.read_text(encoding="utf-8") if path.is_file() else ""
         for match in BLOCK.finditer(text):
             line = text.count("\n", 0, match.start("code"))
-            found.append(Block(page, line, match["code"], match["mark"].strip() != "no-run"))
+            found.append(Block(page, line, match["code"], match["mark"].strip() != "{.no-run}"))
     return found
 
 
@@ -205,7 +205,7 @@ def test_every_promise_names_a_test():
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 SOURCE = PROJECT["urls"]["Source"] + "/blob/main/"
 LINK = re.compile(rf"\]\((?:{re.escape(SOURCE)}|(?!https?:))([^)#\s]+)?(?:#([^)\s]+))?\)")
-PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")])
+PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
 
 
 def anchors(page: Path) -> set[str]:
@@ -231,6 +231,19 @@ def test_every_link_of_the_readme_is_absolute_so_that_it_works_on_a_package_inde
     assert [target for target in targets if not target.startswith("https://")] == []
 
 
+def test_every_page_is_in_the_navigation_of_the_site():
+    def pages(entry: Any) -> Iterator[str]:
+        for each in entry.values() if isinstance(entry, dict) else entry:
+            if isinstance(each, str):
+                yield each
+            else:
+                yield from pages(each)
+
+    listed = list(pages(tomllib.loads((ROOT / "zensical.toml").read_text(encoding="utf-8"))["project"]["nav"]))
+    found = [str(page.relative_to(ROOT / "docs")) for page in (ROOT / "docs").rglob("*.md")]
+    assert sorted(listed) == sorted(found)
+
+
 async def test_what_is_made_from_the_code_is_current_and_says_so_in_its_first_line():
     made = await docs.generated()
     assert docs.stale(ROOT, made) == []
@@ -240,7 +253,7 @@ async def test_what_is_made_from_the_code_is_current_and_says_so_in_its_first_li
 def test_the_tool_writes_what_the_check_then_finds_current(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     assert docs.main(["--check"], tmp_path) == 1
     stale = {line.partition(" is stale")[0] for line in capsys.readouterr().err.splitlines()}
-    assert {"docs/reference.md", "docs/coverage.md", "cliniko_async/__init__.pyi"} < stale
+    assert {"docs/reference/index.md", "docs/coverage.md", "cliniko_async/__init__.pyi"} < stale
     assert docs.main([], tmp_path) == 0
     assert docs.main(["--check"], tmp_path) == 0
 

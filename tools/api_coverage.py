@@ -65,7 +65,7 @@ def _report(
     yield ""
     yield from _stand_ins([each for each in known if each.request in stand_ins])
     yield from _missing(missing)
-    yield "[The reference](reference.md) lists every operation."
+    yield "[The reference](reference/index.md) lists every operation."
 
 
 def _stand_ins(given_up: list[Fact]) -> Iterator[str]:

@@ -2,6 +2,7 @@
 
 import asyncio
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 
 from .api_coverage import coverage
@@ -10,8 +11,9 @@ from .reference import reference
 from .registration import modules, resource_files, resources
 
 ROOT = Path(__file__).parent.parent
-REFERENCE = Path("docs/reference.md")
+REFERENCE = Path("docs/reference")
 COVERAGE = Path("docs/coverage.md")
+SITE = Path("zensical.toml")
 MARK = "<!-- Generated from the code by `make docs`; do not edit. -->"
 
 
@@ -23,8 +25,17 @@ async def generated() -> dict[Path, str]:
     files = resource_files()
     tables = resources(files)
     offered = await every_operation(tables)
-    marked = {REFERENCE: reference(tables, offered), COVERAGE: coverage(offered)}
-    return modules(files) | {page: f"{MARK}\n\n{text}" for page, text in marked.items()}
+    pages = {REFERENCE / f"{name}.md": text for name, text in reference(tables, offered).items()}
+    marked = {**pages, COVERAGE: coverage(offered)}
+    site = {SITE: navigation((ROOT / SITE).read_text(encoding="utf-8"), tables)}
+    return modules(files) | site | {page: f"{MARK}\n\n{text}" for page, text in marked.items()}
+
+
+def navigation(config: str, names: Iterable[str]) -> str:
+    """Return the configuration of the site with an entry for each resource between its two marks."""
+    before, start, rest = config.partition("    # resources:start\n")
+    _, end, after = rest.partition("    # resources:end\n")
+    return "".join((before, start, *(f'    "reference/{name}.md",\n' for name in names), end, after))
 
 
 def stale(root: Path, wanted: dict[Path, str]) -> list[Path]:

@@ -20,8 +20,9 @@ from .wording import code, in_words, is_deprecated, may_be_none, parts_of, table
 _HEAD = """\
 # Reference
 
-Every resource is an attribute of the client: `cliniko.appointment_types`. This page lists what each can do, what its
-records hold, what a list of it can be filtered by, and what may be sent. It is made from the code by `make docs`.
+Every resource is an attribute of the client: `cliniko.appointment_types`. Its page lists what it can do, what its
+records hold, what a list of it can be filtered by, and what may be sent. The pages are made from the code by `make
+docs`.
 
 - An **operation** is shown with the request that it sends. A `Paginator` sends nothing before it is used.
 - A **field** is `None` at times where the table says so. `Link` and `ListLink` are followed with `cliniko.follow`. The
@@ -44,32 +45,31 @@ _KINDS = {
 }
 
 
-def reference(tables: Mapping[str, Table], offered: Mapping[str, list[Operation]]) -> str:
-    """Return the whole page."""
-    anchors = {record_of(resource).__name__: name for name, resource in tables.items()}
-    lines = [_HEAD, *_list_options(), "", "## Resources", "", *(f"- [{name}](#{name})" for name in tables)]
-    for name, resource in tables.items():
-        lines += _section(name, resource, offered[name], anchors)
-    return "\n".join(lines) + "\n"
+def reference(tables: Mapping[str, Table], offered: Mapping[str, list[Operation]]) -> dict[str, str]:
+    """Return the text of each page by its name: the index, and a page for each resource."""
+    pages = {record_of(resource).__name__: f"{name}.md" for name, resource in tables.items()}
+    index = [_HEAD, *_list_options(), "", "## Resources", "", *(f"- [{name}]({name}.md)" for name in tables)]
+    texts = {name: _page(name, resource, offered[name], pages) for name, resource in tables.items()}
+    return {name: "\n".join(lines) + "\n" for name, lines in {"index": index, **texts}.items()}
 
 
 def _list_options() -> list[str]:
     shown = ", ".join(code(f"{name}=") for name in get_type_hints(ListOptions))
-    text = f"Every `**options` of a list means {shown}; [the guide](guide.md) explains them."
+    text = f"Every `**options` of a list means {shown}; [the guide](../guide.md) explains them."
     return textwrap.wrap(text, 120)
 
 
-def _section(name: str, resource: Table, offered: list[Operation], anchors: dict[str, str]) -> list[str]:
+def _page(name: str, resource: Table, offered: list[Operation], pages: dict[str, str]) -> list[str]:
     blocks = [
-        [f"## {name}"],
+        [f"# {name}"],
         [resource.__doc__ or ""],
         _operations(offered),
-        *_records(record_of(resource), anchors),
-        *(block for kind in _given(offered) for block in _records(kind, anchors)),
+        *_records(record_of(resource), pages),
+        *(block for kind in _given(offered) for block in _records(kind, pages)),
         *_filters(resource),
-        *_sent(offered, anchors),
+        *_sent(offered, pages),
     ]
-    return ["", *_spaced(blocks)]
+    return _spaced(blocks)
 
 
 def _spaced(blocks: Iterable[Sequence[str]]) -> list[str]:
@@ -96,11 +96,11 @@ def _given(offered: list[Operation]) -> list[type]:
     return list(dict.fromkeys(kind for each in offered for kind in each.gives))
 
 
-def _records(record: type, anchors: dict[str, str]) -> Iterator[list[str]]:
+def _records(record: type, pages: dict[str, str]) -> Iterator[list[str]]:
     """Yield the fields of a record, the further fields of its variants, and those of its parts."""
     hints = get_type_hints(record, include_extras=True)
     yield [f"Fields of {code(record.__name__)}:"]
-    yield _fields(record, hints, anchors)
+    yield _fields(record, hints, pages)
     shown = dict(hints)
     for variant in _variants(record):
         own = {
@@ -108,14 +108,14 @@ def _records(record: type, anchors: dict[str, str]) -> Iterator[list[str]]:
         }
         if own:
             yield [f"Fields that {code(variant.__name__)} has of its own:"]
-            yield _fields(variant, own, anchors)
+            yield _fields(variant, own, pages)
         else:
             yield [f"{code(variant.__name__)} has no fields of its own."]
         shown |= {f"{variant.__name__}.{name}": hint for name, hint in own.items()}
     for part in parts_of(shown.values()).values():
         if part.__name__ != "SelfLink":
             yield [f"Fields of {code(part.__name__)}, a part:"]
-            yield _fields(part, get_type_hints(part, include_extras=True), anchors)
+            yield _fields(part, get_type_hints(part, include_extras=True), pages)
 
 
 def _variants(record: type) -> list[type]:
@@ -124,14 +124,14 @@ def _variants(record: type) -> list[type]:
     return [kind for kind in kinds if getattr(sys.modules[kind.__module__], kind.__name__) is kind]
 
 
-def _fields(cls: type, hints: dict[str, Any], anchors: dict[str, str]) -> list[str]:
+def _fields(cls: type, hints: dict[str, Any], pages: dict[str, str]) -> list[str]:
     known = {field.name: field.metadata for field in attrs.fields(cls)}
     return table(
         ("field", "type", "may be None"),
         (
             (
                 _named(name, known[name].get("wire", name), deprecated="deprecated" in known[name]),
-                in_words(hint, anchors),
+                in_words(hint, pages),
                 "yes" if may_be_none(hint) else "",
             )
             for name, hint in hints.items()
@@ -168,22 +168,22 @@ def operators(kind: type) -> Iterator[str]:
     yield from (f"{name}()" for name in methods if name not in _ORDERS)
 
 
-def _sent(offered: list[Operation], anchors: dict[str, str]) -> Iterator[list[str]]:
+def _sent(offered: list[Operation], pages: dict[str, str]) -> Iterator[list[str]]:
     bodies = {each.name: each.sends for each in offered if each.sends is not None}
     if not bodies:
         return
     hints = {name: get_type_hints(fields, include_extras=True) for name, fields in bodies.items()}
     yield ["May be sent:"]
-    yield table(("field", "type", *bodies), _sent_rows(bodies, hints, anchors))
+    yield table(("field", "type", *bodies), _sent_rows(bodies, hints, pages))
     nested = parts_of(hint for each in hints.values() for hint in each.values())
     for part in filter(is_typeddict, nested.values()):
         yield [f"In {code(part.__name__)}:"]
         yield table(
-            ("field", "type", ""), _sent_rows({"": part}, {"": get_type_hints(part, include_extras=True)}, anchors)
+            ("field", "type", ""), _sent_rows({"": part}, {"": get_type_hints(part, include_extras=True)}, pages)
         )
 
 
-def _sent_rows(bodies: dict[str, type], hints: dict[str, dict[str, Any]], anchors: dict[str, str]) -> list[list[str]]:
+def _sent_rows(bodies: dict[str, type], hints: dict[str, dict[str, Any]], pages: dict[str, str]) -> list[list[str]]:
     """Return a row for each field, and another one if an operation takes another type."""
     rows: dict[tuple[str, str], dict[str, str]] = {}
     deprecated = {name for each in hints.values() for name, hint in each.items() if is_deprecated(hint)}
@@ -191,7 +191,7 @@ def _sent_rows(bodies: dict[str, type], hints: dict[str, dict[str, Any]], anchor
         required: frozenset[str] = getattr(bodies[operation], "__required_keys__", frozenset())
         for name, hint in fields.items():
             taken = ("required" if name in required else "yes") + (" or None" if may_be_none(hint) else "")
-            rows.setdefault((name, in_words(hint, anchors)), {})[operation] = taken
+            rows.setdefault((name, in_words(hint, pages)), {})[operation] = taken
     return [
         [
             _named(name, wire_name(name), deprecated=name in deprecated),

@@ -43,42 +43,42 @@ def is_deprecated(hint: object) -> bool:
     return any(isinstance(note, Deprecated) for note in get_args(hint))
 
 
-def in_words(hint: object, anchors: dict[str, str]) -> str:
+def in_words(hint: object, pages: dict[str, str]) -> str:
     """Return the type of a field in words, without None; a link includes its target."""
-    return " or ".join(dict.fromkeys(_one(each, anchors) for each in alternatives(hint)))
+    return " or ".join(dict.fromkeys(_one(each, pages) for each in alternatives(hint)))
 
 
-def _one(hint: object, anchors: dict[str, str]) -> str:
+def _one(hint: object, pages: dict[str, str]) -> str:
     arguments = get_args(hint)
     if get_origin(hint) is Required:
-        return in_words(arguments[0], anchors)
+        return in_words(arguments[0], pages)
     if get_origin(hint) is Annotated:
-        return _annotated(arguments, anchors)
+        return _annotated(arguments, pages)
     if get_origin(hint) in (tuple, Sequence):
         kind = "tuple" if get_origin(hint) is tuple else "list"
-        return f"{kind} of {in_words(arguments[0], anchors)}"
+        return f"{kind} of {in_words(arguments[0], pages)}"
     if get_origin(hint) is Literal:
         return _literal(arguments)
     return code(hint if arguments else getattr(hint, "__name__", hint))
 
 
-def _annotated(arguments: tuple[Any, ...], anchors: dict[str, str]) -> str:
+def _annotated(arguments: tuple[Any, ...], pages: dict[str, str]) -> str:
     base, *rules = arguments
     if base in (Link, ListLink):
-        return f"{code(base.__name__)} to {_target(rules[0], anchors)}"
+        return f"{code(base.__name__)} to {_target(rules[0], pages)}"
     if any(isinstance(rule, Digits) for rule in rules):
         return "id"
     decimals = any(isinstance(rule, DecimalText) for rule in rules)
-    kind = f"{code(Decimal.__name__)} or `int`" if decimals else in_words(base, anchors)
+    kind = f"{code(Decimal.__name__)} or `int`" if decimals else in_words(base, pages)
     limits = [rule.text for rule in rules if isinstance(rule, Rule) and not isinstance(rule, Zoned | Deprecated)]
     return ", ".join(filter(None, [kind, *limits]))
 
 
-def _target(target: object, anchors: dict[str, str]) -> str:
+def _target(target: object, pages: dict[str, str]) -> str:
     if target is Never:
         return "what no operation answers"
     names = str(target).split(" | ")
-    return " or ".join(f"[{name}](#{anchors[name]})" if name in anchors else code(name) for name in names)
+    return " or ".join(f"[{name}]({pages[name]})" if name in pages else code(name) for name in names)
 
 
 def _literal(values: tuple[Any, ...]) -> str:

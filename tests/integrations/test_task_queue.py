@@ -32,7 +32,7 @@ def printed() -> str:
     text = (ROOT / "docs" / "scaling.md").read_text(encoding="utf-8")
     (code,) = (
         each
-        for each in re.findall(r"^```python no-run\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
+        for each in re.findall(r"^```python \{\.no-run\}\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
         if "taskiq" in each
     )
     return code
