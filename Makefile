@@ -13,7 +13,7 @@ export PYRIGHT_PYTHON_IGNORE_WARNINGS := 1
 
 .DELETE_ON_ERROR:
 .PRECIOUS: .venv-3.%/.ready-test
-.PHONY: help demo test bench docs lint types soak test-lowest test-others build clean
+.PHONY: help demo test bench docs site pictures lint types soak test-lowest test-others build clean
 
 help:
 	@echo "make demo         watch the client at work against a Cliniko on loopback"
