@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from .. import AccountPool, Cliniko, ConfigurationError, SqliteLimiter
+from .context import answerable
 from .errors import CommandError, ExitCode
 
 _APP_NAME = "cliniko command line"
@@ -118,7 +119,8 @@ def _asked(variable: str, what: str, ask: Any) -> str:
     if not sys.stdin.isatty():
         raise CommandError(f"set {variable} to {what}; there is no terminal to ask on", ExitCode.KEY_REFUSED)
     sys.stderr.write(f"{variable} is not set. Enter {what}.\n")
-    answer: str = ask(f"{variable}: ")
+    with answerable():
+        answer: str = ask(f"{variable}: ")
     if not answer.strip():
         raise CommandError(f"no {variable} was given", ExitCode.KEY_REFUSED)
     return answer.strip()

@@ -1,6 +1,7 @@
 """What a command gets from the command line: the client, the progress display, notes and questions."""
 
 import contextlib
+import signal
 import sys
 from collections.abc import Generator
 from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
@@ -12,6 +13,16 @@ from .errors import CommandError, ExitCode
 if TYPE_CHECKING:
     from .. import Cliniko
     from .progress import ProgressDisplay
+
+
+@contextlib.contextmanager
+def answerable() -> Generator[None]:
+    """Mark a block that waits for an answer, so that Ctrl-C ends it; the event loop would wait for the answer first."""
+    previous = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, previous)
 
 
 class CommandContext:
@@ -91,9 +102,11 @@ class CommandContext:
         """
         if not sys.stdin.isatty():
             raise CommandError("there is no terminal to ask on: add --yes to go ahead without a question")
-        sys.stderr.write(f"{question} [y/N] ")
-        sys.stderr.flush()
-        if sys.stdin.readline().strip().lower() not in {"y", "yes"}:
+        with answerable():
+            sys.stderr.write(f"{question} [y/N] ")
+            sys.stderr.flush()
+            answer = sys.stdin.readline()
+        if answer.strip().lower() not in {"y", "yes"}:
             raise CommandError("nothing was sent", ExitCode.DECLINED)
 
 

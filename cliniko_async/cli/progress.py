@@ -1,5 +1,6 @@
 """Progress on a terminal: records, pages, rate and the time left, on stderr."""
 
+import asyncio
 from types import TracebackType
 from typing import Self
 
@@ -14,6 +15,9 @@ from rich.progress import (
 )
 from rich.progress import Task as RichTask
 from rich.text import Text
+
+DELAY = 0.5
+"""Seconds before anything is shown: what takes less needs no display, and would flicker."""
 
 
 class _CountColumn(ProgressColumn):
@@ -71,9 +75,9 @@ class ProgressDisplay:
         return ProgressTask(self._progress, title, total)
 
     def __enter__(self) -> Self:
-        """Show the display."""
+        """Show the display soon, if the block is still running then."""
         if self._progress:
-            self._progress.start()
+            self._timer = asyncio.get_running_loop().call_later(DELAY, self._progress.start)
         return self
 
     def __exit__(
@@ -81,6 +85,7 @@ class ProgressDisplay:
     ) -> None:
         """Remove the display."""
         if self._progress:
+            self._timer.cancel()
             self._progress.stop()
 
 

@@ -2,6 +2,7 @@
 
 import json
 import os
+import pty
 import re
 import signal
 import subprocess
@@ -21,7 +22,6 @@ from tests.support.paths import ROOT
 from tests.support.terminals import run_on_terminal
 
 RUN = [sys.executable, "-m", "cliniko_async"]
-INTERRUPT = "\x03"
 
 
 def run(*arguments: str, **options) -> subprocess.CompletedProcess[str]:
@@ -163,6 +163,21 @@ def test_an_interrupt_is_one_line(clinic: Sandbox):
     assert interrupted(["list", "taxes"], clinic, os.environ) == (130, "", "cliniko: interrupted\n")
 
 
+def test_an_interrupt_ends_a_question_at_once(clinic: Sandbox):
+    leader, follower = pty.openpty()
+    command = [*RUN, "create", "taxes", "--set", "name=GST", "--set", "rate=10"]
+    with subprocess.Popen(command, stdin=follower, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stderr
+        asked = ""
+        while not asked.endswith("[y/N] "):
+            asked += process.stderr.read(1)
+        process.send_signal(signal.SIGINT)
+        assert (process.stderr.read(), process.wait(60)) == ("cliniko: interrupted\n", 130)
+    os.close(leader)
+    os.close(follower)
+    assert clinic.requests == []
+
+
 def test_an_interrupted_write_says_that_its_outcome_is_open(clinic: Sandbox):
     clinic.faults.slow(30.0, method="POST")
     command = ["create", "taxes", "--set", "name=GST", "--set", "rate=10", "--yes"]
@@ -174,6 +189,7 @@ def test_an_interrupted_write_says_that_its_outcome_is_open(clinic: Sandbox):
 def test_progress_is_shown_on_a_terminal_and_not_in_a_pipe(clinic: Sandbox, tmp_path: Path):
     for number in range(500):
         clinic.add("taxes", name=f"Tax {number}", rate="1.0")
+    clinic.faults.slow(0.7, times=2)
     environment = {**os.environ, "COLUMNS": "100", "TERM": "xterm"}
     with (tmp_path / "taxes.ndjson").open("wb") as file:
         code, shown = run_on_terminal([*RUN, "list", "taxes"], environment, stdout=file.fileno())
