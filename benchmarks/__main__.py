@@ -16,6 +16,7 @@ from . import (
     cluster,
     databases,
     decoding,
+    exports,
     frames,
     imports,
     listing,
@@ -48,6 +49,7 @@ PARTS: dict[str, Part] = {
     "accounts": accounts.measure_accounts,
     "cluster": cluster.measure_cluster,
     "databases": databases.measure_databases,
+    "exports": exports.measure_exports,
     "imports": imports.measure_imports,
 }
 

@@ -16,6 +16,9 @@ from pathlib import Path
 from typing import Any
 
 from cliniko_async import RetryPolicy
+from cliniko_async.export import FORMATS
+from cliniko_async.sandbox import Sandbox
+from tests.support.exporting import differences, fail_now_and_then, killed_exports
 from tests.support.kills import kill_senders, kill_watchers
 from tests.support.socket_histories import KINDS, BrokenHistoryError, Kind, play
 from tests.support.syncing import kill_syncs
@@ -37,7 +40,8 @@ _PROPERTIES = (
 _HISTORIES = 20_000
 _PER_JOB = 100
 _KILLS = 50
-_PARTS = ("lists", "properties", "histories", "kills")
+_PARTS = ("lists", "properties", "histories", "kills", "exports")
+_EXPORTED = ("users", "practitioners", "appointment_types", "services", "settings", "patients", "bookings")
 
 
 async def soak_list(**options: Any) -> None:  # noqa: ANN401
@@ -108,6 +112,22 @@ def soak_kills(seed: int) -> None:
     )
 
 
+def soak_exports(seed: int) -> None:
+    """Kill exports in each format while the server fails, and compare each file with the account."""
+    with (
+        Sandbox(seed=seed, appointment_types=3_000, limit=10_000_000) as sandbox,
+        tempfile.TemporaryDirectory() as folder,
+    ):
+        for number, export_format in enumerate(FORMATS):
+            fail_now_and_then(sandbox, times=_KILLS)
+            begun, directory, ended = time.monotonic(), Path(folder) / export_format, 0
+            for _ in killed_exports(sandbox, directory, export_format, _EXPORTED, kills=_KILLS, seed=seed + number):
+                assert differences(sandbox, directory, export_format, _EXPORTED) == set()
+                ended += 1
+            print(f"{ended} exports to {export_format}, {_KILLS} kills, each exact", end="")
+            print(f", {time.monotonic() - begun:.0f} s", flush=True)
+
+
 def _shared_out(count: int, seed: int) -> Sequence[tuple[Kind, range, bool]]:
     """Share out the seeds among the kinds, each with a server that sorts and one that does not."""
     ways = itertools.cycle((kind, sortable) for kind in KINDS for sortable in (True, False))
@@ -146,6 +166,8 @@ def main() -> int:
             asyncio.run(soak_list(**order))
     if "kills" in parts:
         soak_kills(options.seed)
+    if "exports" in parts:
+        soak_exports(options.seed)
     passed = [
         *([soak_histories(options.histories, options.seed, options.jobs)] if "histories" in parts else []),
         *([soak_properties()] if "properties" in parts else []),

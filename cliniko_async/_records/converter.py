@@ -1,6 +1,6 @@
 """The converter that reads and writes all records, and the public functions that use it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 import cattrs
@@ -12,7 +12,7 @@ from ..links import Link, ListLink, SelfLink
 from .from_json import RefusedError
 from .record import is_record
 from .structure import InvalidValueError, fault_text, register_structure_hooks
-from .unstructure import encode, encode_sorted, register_unstructure_hooks
+from .unstructure import encode, encode_lines, encode_sorted, register_unstructure_hooks
 
 T = TypeVar("T")
 
@@ -101,6 +101,11 @@ def to_json(record: Any) -> bytes:
         TypeError: A field was set to a value that JSON cannot hold.
     """
     return encode(CONVERTER.unstructure(record))
+
+
+def to_json_lines(records: Sequence[Any]) -> bytes:
+    """Return a line for each record, each as by `to_json`, in less time."""
+    return encode_lines([CONVERTER.unstructure(record) for record in records])
 
 
 def version_content(record: Any) -> bytes:

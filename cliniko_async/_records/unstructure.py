@@ -44,7 +44,9 @@ def _write_other(value: object) -> object:
     return found
 
 
-encode = msgspec.json.Encoder(enc_hook=_write_other).encode
+_ENCODER = msgspec.json.Encoder(enc_hook=_write_other)
+encode = _ENCODER.encode
+encode_lines = _ENCODER.encode_lines
 encode_sorted = msgspec.json.Encoder(enc_hook=_write_other, order="sorted").encode
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from .._dates import Real
-from .._records.converter import to_json
+from .._records.converter import to_json_lines
 from .._records.unstructure import encode
 from ..rows import columns, row
 from ._files import rename
@@ -58,7 +58,7 @@ class NdjsonEncoder(_Lines):
 
     def encode(self, records: Sequence[Any]) -> bytes:
         """Return a line for each record."""
-        return b"".join([to_json(each) + b"\n" for each in records])
+        return to_json_lines(records)
 
 
 class CsvEncoder(_Lines):

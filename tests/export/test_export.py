@@ -114,6 +114,14 @@ async def test_parquet_has_few_row_groups(clinic, cliniko, tmp_path):
     assert parquet.ParquetFile(tmp_path / "appointment_types.parquet").num_row_groups == 1
 
 
+async def test_large_records_end_a_row_group_early(clinic, cliniko, tmp_path):
+    """So that the memory to write and to read one is bounded."""
+    notes = {clinic.add("patients", last_name="Long", notes="x" * 1_000_000): "x" * 1_000_000 for _ in range(17)}
+    await export(cliniko, ["patients"], to=tmp_path, format="parquet", filters={"patients": ["last_name:=Long"]})
+    found = parquet.read_table(tmp_path / "patients.parquet", columns=["id", "notes"]).to_pylist()
+    assert {each["id"]: each["notes"] for each in found} == notes
+
+
 async def test_a_decimal_that_does_not_fit_fails_its_resource(clinic, cliniko, tmp_path):
     def enlarge(page: dict) -> None:
         page["taxes"][0]["rate"] = "1" * 40

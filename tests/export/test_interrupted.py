@@ -1,7 +1,10 @@
 """Exports that were interrupted: the next call continues, and no record is missing or comes twice."""
 
 import asyncio
+import errno
+import itertools
 import json
+import os
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 
@@ -81,9 +84,7 @@ def assert_complete(clinic: Sandbox, directory: Path) -> None:
 @pytest.mark.parametrize(("export_format", "kills"), [("ndjson", 2), ("csv", 1), ("parquet", 2)])
 def test_an_export_that_is_killed_continues_with_exactly_the_rows_of_one(clinic, tmp_path, export_format, kills):
     """At any moment, with SIGKILL, while the server fails now and then."""
-    clinic.faults.status(503, after=5, times=4)
-    clinic.faults.drop("body", after=9, times=3)
-    clinic.faults.cut(after=15, times=3)
+    exporting.fail_now_and_then(clinic, times=5)
     where, names = tmp_path / "files", RESOURCES
     for _ in exporting.killed_exports(clinic, where, export_format, names, kills=kills, seed=kills):
         assert exporting.differences(clinic, where, export_format, names) == set()
@@ -95,6 +96,33 @@ def test_a_full_disk_is_one_error_and_loses_nothing(clinic, tmp_path):
     assert (code, line) == (1, f"OSError: [Errno 27] File too large: '{tmp_path / 'taxes.ndjson.part'}'")
     assert 0 < read_manifest(tmp_path).resources["taxes"].rows < TAXES
     assert exporting.ended(exporting.child(clinic, tmp_path, "ndjson", ["taxes"])) == (0, "")
+    assert_complete(clinic, tmp_path)
+
+
+@pytest.mark.parametrize("call", range(1, 8))
+async def test_a_disk_that_is_full_for_a_moment_loses_nothing(clinic, cliniko, tmp_path, monkeypatch, call):
+    """Whichever file is written, and also while an error is handled."""
+    calls, sync = itertools.count(1), os.fsync
+
+    def full(descriptor: int) -> None:
+        if next(calls) in {call, call + 1}:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        sync(descriptor)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "fsync", full)
+        with pytest.raises(OSError, match="No space left on device"):
+            await export(cliniko, ["taxes"], to=tmp_path)
+    await export(cliniko, ["taxes"], to=tmp_path)
+    assert_complete(clinic, tmp_path)
+
+
+async def test_where_directories_cannot_be_opened_files_are_renamed_all_the_same(
+    clinic, cliniko, tmp_path, monkeypatch
+):
+    """As on Windows."""
+    monkeypatch.delattr(os, "O_DIRECTORY")
+    await export(cliniko, ["taxes"], to=tmp_path)
     assert_complete(clinic, tmp_path)
 
 

@@ -165,6 +165,15 @@ def ended(process: "subprocess.Popen[str]") -> tuple[int, str]:
         return process.wait(120), line
 
 
+def fail_now_and_then(sandbox: Sandbox, times: int) -> None:
+    """Script faults between the requests to come: refusals, lost answers and cut ones."""
+    for place in range(times):
+        after = 9 * place
+        sandbox.faults.status(503, after=after)
+        sandbox.faults.drop("body", after=after + 3)
+        sandbox.faults.cut(after=after + 6)
+
+
 def killed_exports(
     sandbox: Sandbox, directory: Path, export_format: str, names: Sequence[str], *, kills: int, seed: int
 ) -> Iterator[int]:
