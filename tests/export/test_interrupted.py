@@ -201,6 +201,22 @@ async def test_records_created_meanwhile_do_not_move_others(clinic, cliniko, tmp
         clinic.remove("taxes", added)
 
 
+@pytest.mark.parametrize(
+    "options", [{"ids": "random"}, {"unsortable": {"id"}}, {"unsortable": {"id"}, "shuffle_ties": True}], ids=str
+)
+async def test_it_continues_on_a_server_that_sorts_otherwise(tmp_path, options):
+    """One whose ids do not rise, or that refuses to sort by them, so that many records share a second."""
+    with Sandbox(limit=1_000_000, **options) as sandbox:
+        for number in range(700):
+            sandbox.add("taxes", name=f"Tax {number}")
+        async with exporter_of(sandbox) as cliniko:
+            for pages in (2, 3, 1):
+                await stop_export(cliniko, tmp_path, pages)
+            await export(cliniko, ["taxes"], to=tmp_path)
+        found = sorted(ndjson_rows(tmp_path / "taxes.ndjson"), key=lambda each: int(each["id"]))
+        assert found == expected(sandbox, "taxes")
+
+
 # What a crash leaves behind
 
 
