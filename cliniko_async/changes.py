@@ -77,6 +77,10 @@ class Changes(Generic[T]):
         """Return an iterator over the changes."""
         return ChangeIterator(Pager(self._spec, self._begin, self._position, self._belongs_to))
 
+    def __repr__(self) -> str:
+        """Return the resource and the number of filters."""
+        return f"<Changes of {self._spec.describe()}>"
+
     if not TYPE_CHECKING:
 
         def __iter__(self) -> NoReturn:

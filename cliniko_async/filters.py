@@ -125,6 +125,10 @@ class Column:
         """
         return Sort(f"{self.name}:desc")
 
+    def __repr__(self) -> str:
+        """Return the name."""
+        return f"<column {self.name}>"
+
     def _filter(self, operator: str, value: str = "") -> Filter:
         return Filter(f"{self.name}:{operator}{value}")
 
@@ -395,6 +399,10 @@ class ArrayField(Column):
 
 class Filters:
     """The base of the columns that the lists of a resource can be filtered and sorted by."""
+
+    def __repr__(self) -> str:
+        """Return the names of the columns."""
+        return f"<columns {', '.join(self.fields())}>"
 
     @classmethod
     def fields(cls) -> dict[str, Column]:

@@ -53,6 +53,10 @@ class Paginator(Generic[T]):
         """Return the first page."""
         return self._first_page().__await__()
 
+    def __repr__(self) -> str:
+        """Return the resource, the number of filters and the options."""
+        return f"<Paginator of {self._spec.describe()}>"
+
     async def _first_page(self) -> Page[T]:
         return await anext(self._pages(prefetch=0))
 

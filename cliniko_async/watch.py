@@ -68,6 +68,10 @@ class Watch(Generic[T]):
         """Return an iterator over the changes."""
         return WatchIterator(self._runs, SavedCursor(self._options.store, self.account, self.name))
 
+    def __repr__(self) -> str:
+        """Return the resource and the number of filters."""
+        return f"<Watch of {self._spec.describe()}>"
+
     def _runs(self, cursor: str | None) -> EndlessRuns[T]:
         return EndlessRuns(self._spec, self._begin, cursor, Pace(self._options.every))
 

@@ -319,3 +319,37 @@ async def test_a_deprecated_operation_runs_as_a_background_task():
         tasks.add_task(cliniko.appointment_types.delete, sandbox.add("appointment_types", name="Old"))
         await tasks()
         assert [request.method for request in sandbox.requests] == ["POST"]
+
+
+async def test_what_a_person_sees_of_each_object_says_what_it_is(cliniko):
+    """At a prompt and in a notebook; never the value of a filter, which may name a patient."""
+    patients = cliniko.patients
+    where = patients.where
+    shown = {
+        repr(patients.list(where.last_name == "Appleseed", sort="last_name", limit=5, stable=False)),
+        repr(patients.list(where.last_name == "Appleseed", where.first_name == "Appleseed", archived="include")),
+        repr(patients.list(stable=True, prefetch=2)),
+        repr(patients.changes()),
+        repr(cliniko.taxes.watch()),
+        repr(where.last_name),
+        repr(cliniko.taxes.where),
+        repr(cliniko.taxes),
+    }
+    assert shown == {
+        "<Paginator of patients, 1 filter, sort=last_name, limit=5>",
+        "<Paginator of patients, 3 filters>",
+        "<Paginator of patients, prefetch=2, stable=True>",
+        "<Changes of patients, 1 filter>",
+        "<Watch of taxes>",
+        "<column last_name>",
+        f"<columns {', '.join(cliniko.taxes.where.fields())}>",
+        "<taxes: create, delete, get, list, update>",
+    }
+    assert repr(cliniko.resources).startswith("<resources appointment_type_billable_items, ")
+
+
+async def test_a_sandbox_says_where_it_listens():
+    sandbox = Sandbox()
+    assert repr(sandbox) == "<Sandbox not running>"
+    async with sandbox:
+        assert repr(sandbox) == f"<Sandbox at {sandbox.base_url}, 0 requests>"

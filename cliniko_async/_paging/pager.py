@@ -38,6 +38,14 @@ class ListSpec(RedactedRepr, msgspec.Struct, Generic[T], frozen=True):
         """Return a request for the list without its filters, to name it in errors."""
         return Request("GET", self.query.sources[0])
 
+    def describe(self) -> str:
+        """Return what the list is in words, without the values of its filters, which may name a patient."""
+        query = self.query
+        filters = f"{len(query.filters)} filter{'s' if len(query.filters) > 1 else ''}" if query.filters else ""
+        options = {"sort": ",".join(query.sort), "limit": self.limit, "prefetch": self.prefetch, "stable": query.stable}
+        shown = [f"{name}={value}" for name, value in options.items() if value]
+        return ", ".join(filter(None, [self.envelope, filters, *shown]))
+
     def prefetcher(self) -> Prefetcher:
         """Return a prefetcher for its pages."""
         return Prefetcher(self.api, self.record, self.envelope, survives_cancellation=self.prefetch > 0)

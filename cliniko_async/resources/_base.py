@@ -130,8 +130,8 @@ class Resource(Generic[T]):
         return _operations(type(self))  # type: ignore[arg-type]  # to mypy, classes are not hashable
 
     def __repr__(self) -> str:
-        """Return the name."""
-        return f"<{self.name}>"
+        """Return the name and the operations."""
+        return f"<{self.name}: {', '.join(sorted(self.operations))}>"
 
     def _url(self, path: str) -> str:
         return self._api.server.url(path)

@@ -94,3 +94,7 @@ class Resources(Mapping[str, AnyResource]):
     def __len__(self) -> int:
         """Return the number of resources."""
         return len(RESOURCES)
+
+    def __repr__(self) -> str:
+        """Return the names."""
+        return f"<resources {', '.join(RESOURCES)}>"

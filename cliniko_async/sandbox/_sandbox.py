@@ -124,6 +124,11 @@ class Sandbox:
         """The received requests in order of arrival; the list may be cleared."""
         return self._handler.requests
 
+    def __repr__(self) -> str:
+        """Return where it listens and how many requests it has received."""
+        where = f"at {self.base_url}, {len(self.requests)} requests" if self._running else "not running"
+        return f"<Sandbox {where}>"
+
     async def start(self) -> None:
         """Invent the clinic and start to listen.
 
