@@ -84,7 +84,7 @@ async def _in_thread(work: Callable[[], T], cancel: Callable[[], None]) -> T:
 def _load(target: Target, source: DltSource) -> SyncResult:
     failure: ClinikoError
     try:
-        with _unlogged(), target.reserved(), _pipeline(target) as pipeline:
+        with _unlogged(), target.reserved(), _pipeline(target) as pipeline, target.reserved_in_database(pipeline):
             return SyncResult(target.dataset, _run(pipeline, target, source))
     except ClinikoError:
         raise

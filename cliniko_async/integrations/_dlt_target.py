@@ -37,12 +37,14 @@ class Target:
         location: What tells it from other destinations, without a password.
         dataset: The schema of the database.
         in_turn: Whether loads of this process into this destination must take turns.
+        lock: A statement that takes a lock with a name until the connection ends, or says that it is taken; or None.
     """
 
     destination: Any = attrs.field(repr=False)
     location: str = attrs.field(repr=False)
     dataset: str
     in_turn: bool = False
+    lock: str | None = None
 
     @property
     def pipeline_name(self) -> str:
@@ -65,6 +67,22 @@ class Target:
                 lock.execute("BEGIN EXCLUSIVE")
             except sqlite3.OperationalError:
                 raise UsageError(f"{self.dataset} {_BUSY}") from None
+            yield
+
+    @contextlib.contextmanager
+    def reserved_in_database(self, pipeline: dlt.Pipeline) -> Generator[None]:
+        """Refuse other syncs of the dataset by programs of any machine, if the database has such locks.
+
+        Raises:
+            UsageError: Another one is running.
+        """
+        if self.lock is None:
+            yield
+            return
+        with pipeline.sql_client() as client:
+            found: Any = client.execute_sql(self.lock, f"cliniko_async {self.dataset}")
+            if not found[0][0]:
+                raise UsageError(f"{self.dataset} {_BUSY}")
             yield
 
     def loading(self) -> contextlib.AbstractContextManager[object]:
@@ -121,4 +139,5 @@ def _postgresql(url: SplitResult, dataset: str) -> Target:
     # Without a password, the library of PostgreSQL looks into its password file.
     credentials.password = os.environ.get("PGPASSWORD", "")
     location = f"postgresql {url.hostname} {url.port or 5432} {url.path}"
-    return Target(dlt.destinations.postgres(credentials=credentials), location, dataset)
+    destination = dlt.destinations.postgres(credentials=credentials)
+    return Target(destination, location, dataset, lock="SELECT pg_try_advisory_lock(hashtext(%s))")

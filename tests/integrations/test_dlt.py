@@ -1,6 +1,7 @@
 """Loading an account into a database: all of it, once, with few requests, whatever happens on the way."""
 
 import asyncio
+import contextlib
 import datetime as dt
 import importlib
 import math
@@ -436,6 +437,31 @@ def test_dlt_reports_nothing_from_a_program_that_syncs(sandbox: Sandbox, tmp_pat
 @pytest.mark.parametrize(("kind", "times"), [("sync", 5), ("pipeline", 2)])
 def test_a_run_killed_at_any_moment_and_started_again_leaves_the_database_equal(tmp_path: Path, kind: str, times: int):
     kill_syncs(tmp_path, kind, times=times, seed=1)
+
+
+def test_a_sync_into_postgresql_can_be_killed_at_any_moment_too(
+    tmp_path: Path, postgres: PostgresServer, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setenv("PGPASSWORD", PASSWORD)
+
+    def query(statement: str) -> list[tuple[Any, ...]]:
+        with contextlib.closing(postgres.connect()) as connection, connection.cursor() as cursor:
+            cursor.execute(statement)
+            return cursor.fetchall()
+
+    kill_syncs(tmp_path, "sync", times=2, seed=2, to=postgres.url, query=query)
+
+
+async def test_in_postgresql_a_sync_of_another_machine_is_seen(
+    sandbox: Sandbox, postgres: PostgresServer, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setenv("PGPASSWORD", PASSWORD)
+    async with client_for(sandbox) as cliniko:
+        with contextlib.closing(postgres.connect()) as other:
+            other.cursor().execute("SELECT pg_advisory_lock(hashtext('cliniko_async west'))")
+            with pytest.raises(UsageError, match="west is being synced by another program"):
+                await sync(cliniko, postgres.url, dataset="west", resources=["taxes"])
+        await sync(cliniko, postgres.url, dataset="west", resources=["taxes"])
 
 
 async def test_any_destination_of_dlt_can_be_given(sandbox: Sandbox):

@@ -9,7 +9,7 @@ import random
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -105,22 +105,23 @@ def start(
     return subprocess.Popen(command, cwd=folder, env=os.environ | account | who | quiet | variables)
 
 
-def kill_syncs(folder: Path, kind: str, *, times: int, seed: int) -> None:
+def kill_syncs(
+    folder: Path, kind: str, *, times: int, seed: int, to: str | None = None, query: Query | None = None
+) -> None:
     """Kill syncs at random, of which each next one must go on; at the end the database is equal to the account."""
     names = ("appointment_types", "patients", "practitioners", "taxes")
+    to = to or ("duckdb:///clinic.duckdb" if kind == "sync" else "clinic.duckdb")
     with Sandbox(limit=100_000) as sandbox:
-        killed_at_random(sandbox, folder, kind, names, times=times, seed=seed)
+        killed_at_random(sandbox, folder, (kind, to, *names), times=times, seed=seed)
         client = Cliniko(sandbox.api_key, base_url=sandbox.base_url, app_name="Tests", contact_email="it@example.com")
         resources = {name: client.resources[name] for name in names}
-        assert_equal(duckdb_query(folder / "clinic.duckdb"), sandbox, resources)
+        assert_equal(query or duckdb_query(folder / "clinic.duckdb"), sandbox, resources)
 
 
-def killed_at_random(
-    sandbox: Sandbox, folder: Path, kind: str, resources: Sequence[str], *, times: int, seed: int
-) -> None:
+def killed_at_random(sandbox: Sandbox, folder: Path, arguments: tuple[str, ...], *, times: int, seed: int) -> None:
     """Change records, start a sync and kill it, again and again; then let one end."""
     rng = random.Random(seed)
-    to = "duckdb:///clinic.duckdb" if kind == "sync" else "clinic.duckdb"
+    kind, to, *resources = arguments
     for _ in range(times):
         _change(sandbox, rng)
         # Some way into the requests, or beyond the last one and so while the rows are written.
