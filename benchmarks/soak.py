@@ -19,6 +19,7 @@ from cliniko_async import RetryPolicy
 from cliniko_async.export import FORMATS
 from cliniko_async.sandbox import Sandbox
 from tests.support.exporting import differences, fail_now_and_then, killed_exports
+from tests.support.killed_bulk import kill_and_repeat
 from tests.support.kills import kill_senders, kill_watchers
 from tests.support.socket_histories import KINDS, BrokenHistoryError, Kind, play
 from tests.support.syncing import kill_syncs
@@ -42,6 +43,9 @@ _PER_JOB = 100
 _KILLS = 50
 _PARTS = ("lists", "properties", "histories", "kills", "exports")
 _EXPORTED = ("users", "practitioners", "appointment_types", "services", "settings", "patients", "bookings")
+_BULK_CREATES = 10
+_KILLS_OF_EACH = 5
+_PARTS = ("lists", "properties", "histories", "kills", "bulk")
 
 
 async def soak_list(**options: Any) -> None:  # noqa: ANN401
@@ -128,6 +132,19 @@ def soak_exports(seed: int) -> None:
             print(f", {time.monotonic() - begun:.0f} s", flush=True)
 
 
+def soak_bulk(seed: int) -> bool:
+    """Kill ten bulk creates five times each, while answers are lost; each row must be there once."""
+    begun, broken = time.monotonic(), 0
+    for each in range(seed, seed + _BULK_CREATES):
+        with tempfile.TemporaryDirectory() as folder:
+            if wrong := kill_and_repeat(Path(folder), each, _KILLS_OF_EACH):
+                broken += 1
+                print(f"bulk create {each}: {wrong}", flush=True)
+    print(f"{_BULK_CREATES} bulk creates, each killed {_KILLS_OF_EACH} times: {broken} broken", end="")
+    print(f", {time.monotonic() - begun:.0f} s", flush=True)
+    return not broken
+
+
 def _shared_out(count: int, seed: int) -> Sequence[tuple[Kind, range, bool]]:
     """Share out the seeds among the kinds, each with a server that sorts and one that does not."""
     ways = itertools.cycle((kind, sortable) for kind in KINDS for sortable in (True, False))
@@ -170,6 +187,7 @@ def main() -> int:
         soak_exports(options.seed)
     passed = [
         *([soak_histories(options.histories, options.seed, options.jobs)] if "histories" in parts else []),
+        *([soak_bulk(options.seed)] if "bulk" in parts else []),
         *([soak_properties()] if "properties" in parts else []),
     ]
     return 0 if all(passed) else 1

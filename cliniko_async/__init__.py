@@ -18,6 +18,7 @@ from .resources._names import NAMES as _RESOURCE_NAMES
 __version__ = "0.1.0"
 
 _MODULES = (
+    "bulk",
     "changes",
     "client",
     "cursors",
@@ -42,6 +43,7 @@ _NAMES: dict[str, tuple[str, ...]] = {
     "_messages": ("Request", "Response"),
     "_records.converter": ("configure_converter", "from_dict", "to_dict", "to_json"),
     "_reveal": ("reveal",),
+    "bulk": ("BulkOutcome", "bulk_create"),
     "changes": ("Change", "Changes"),
     "client": ("Cliniko",),
     "errors": (
@@ -53,6 +55,8 @@ _NAMES: dict[str, tuple[str, ...]] = {
         "ForbiddenError",
         "InvalidFieldsError",
         "InvalidRequestError",
+        "InvalidRowsError",
+        "JournalError",
         "LimiterUnavailableError",
         "NotFoundError",
         "OutcomeUnknownError",

@@ -1,5 +1,6 @@
 # Generated from the resource files by `make docs`; do not edit.
 # What type checkers and editors see of the package, whose names are loaded when they are first used.
+from . import bulk as bulk
 from . import changes as changes
 from . import client as client
 from . import cursors as cursors
@@ -28,6 +29,10 @@ from ._records.converter import (
     to_json,
 )
 from ._reveal import reveal
+from .bulk import (
+    BulkOutcome,
+    bulk_create,
+)
 from .changes import (
     Change,
     Changes,
@@ -42,6 +47,8 @@ from .errors import (
     ForbiddenError,
     InvalidFieldsError,
     InvalidRequestError,
+    InvalidRowsError,
+    JournalError,
     LimiterUnavailableError,
     NotFoundError,
     OutcomeUnknownError,
@@ -442,6 +449,7 @@ __all__ = [
     "Booking",
     "BookingRepeatRule",
     "Bookings",
+    "BulkOutcome",
     "Business",
     "BusinessFields",
     "Businesses",
@@ -491,10 +499,12 @@ __all__ = [
     "IndividualAppointments",
     "InvalidFieldsError",
     "InvalidRequestError",
+    "InvalidRowsError",
     "Invoice",
     "InvoiceItem",
     "InvoiceItems",
     "Invoices",
+    "JournalError",
     "LimiterUnavailableError",
     "Limits",
     "Link",
@@ -685,6 +695,7 @@ __all__ = [
     "UserPhoneNumber",
     "Users",
     "Watch",
+    "bulk_create",
     "columns",
     "configure_converter",
     "from_dict",

@@ -13,6 +13,7 @@ import attrs
 import msgspec
 
 from ._frames import HiddenLocals, hides_locals
+from ._http.attempt import Transport, TransportWrapper
 from ._http.config import base_url_for, checked_key, user_agent
 from ._http.rate_limit import RateLimited
 from ._http.reporter import Reporter, checked_observers
@@ -79,15 +80,15 @@ class _Options:
 class _View:
     """The part of a client that resources use to send requests with its options."""
 
-    def __init__(self, manager: SessionManager, options: _Options) -> None:
+    def __init__(self, manager: SessionManager, options: _Options, wrap: TransportWrapper | None = None) -> None:
         self._manager = manager
         self.options = options
         self.server = manager.server
         self.account = manager.account
         self.unsortable = manager.unsortable
-        transport = AiohttpTransport(manager.session, manager.credentials, options.timeout)
+        transport: Transport = AiohttpTransport(manager.session, manager.credentials, options.timeout)
         reporter = Reporter(manager.server, options.priority, options.observers)
-        limited = RateLimited(transport, manager.limiter, options.priority, reporter)
+        limited = RateLimited(wrap(transport) if wrap else transport, manager.limiter, options.priority, reporter)
         self.send = Retrying(limited, options.retry, manager, options.deadline, reporter).send
         self._reporter = reporter
         self.tell = reporter.tell
@@ -95,6 +96,9 @@ class _View:
 
     def bulk(self) -> "_View":
         return _View(self._manager, attrs.evolve(self.options, priority="bulk"))
+
+    def bulk_through(self, wrap: TransportWrapper, /) -> "_View":
+        return _View(self._manager, attrs.evolve(self.options, priority="bulk", deadline=None), wrap)
 
     @property
     def store(self) -> "FileStore":

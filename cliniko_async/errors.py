@@ -5,7 +5,8 @@ ClinikoError
 ├── ConfigurationError (ValueError)        a key, name, URL or option of a client that cannot work
 ├── UsageError (RuntimeError)              closed, forked, or another event loop
 ├── InvalidRequestError (ValueError)       an argument of this call is invalid; nothing was sent
-│   └── InvalidFieldsError                 faults in the fields of a write
+│   ├── InvalidFieldsError                 faults in the fields of a write
+│   └── InvalidRowsError                   faults in the rows of a bulk create or of a file
 ├── OutcomeUnknownError                    a write that may or may not have happened: check before sending it again
 ├── TransportError                         no usable answer, and repeating the call is safe
 │   ├── TransportTimeoutError (TimeoutError)
@@ -18,7 +19,8 @@ ClinikoError
 ├── DecodingError                          a response that does not match the API's description
 ├── PaginationError                        a list that cannot be read to its end
 │   └── PaginationDriftError               a list that changed while it was read
-└── LimiterUnavailableError                the store of a shared limiter cannot be used
+├── LimiterUnavailableError                the store of a shared limiter cannot be used
+└── JournalError                           the journal of a bulk create cannot be used, or does not fit its rows
 ```
 
 A `TransportError` or `ServerError` may be retried; a write with an unknown outcome raises neither.
@@ -28,7 +30,7 @@ No error message contains a key, a query, a body or a value of a record.
 import datetime as dt
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from ._dates import Real
@@ -104,6 +106,36 @@ class InvalidFieldsError(InvalidRequestError):
         text = "; ".join(f"{field}: {fault}" for field, fault in faults.items())
         super().__init__(text, argument="fields")
         self.faults = dict(faults)
+
+
+class InvalidRowsError(InvalidRequestError):
+    """Rows of a bulk create, or of the file that they come from, are invalid. Nothing was sent.
+
+    Attributes:
+        faults: What is wrong: for the number of each row (0 for the file as a whole), a text for each field. A fault of
+            the whole row has the field "".
+    """
+
+    def __init__(self, faults: Mapping[int, Mapping[str, str]]) -> None:
+        """Create the error.
+
+        Args:
+            faults: What is wrong with each field, by the number of its row.
+        """
+        self.faults = {number: dict(texts) for number, texts in faults.items()}
+        lines = list(self.lines())
+        shown = "; ".join(lines[:_SHOWN]) + (f"; … and {len(lines) - _SHOWN} more" if len(lines) > _SHOWN else "")
+        super().__init__(shown, argument="rows")
+
+    def lines(self) -> Iterator[str]:
+        """Return the faults as text.
+
+        Yields:
+            One line for each fault: the number of the row, the field, and what is wrong with it, but no value.
+        """
+        for number, texts in self.faults.items():
+            for field, text in texts.items():
+                yield ": ".join(filter(None, (f"row {number}" if number else "", field, text)))
 
 
 class _RequestError(ClinikoError):
@@ -402,6 +434,13 @@ class DecodingError(ClinikoError):
 
 class LimiterUnavailableError(ClinikoError):
     """The store of a shared limiter cannot be used. Nothing was sent."""
+
+
+class JournalError(ClinikoError):
+    """The journal of a bulk create cannot be used, or does not fit the rows, the account or the resource.
+
+    A row that was already being sent when it is raised is looked up by the next run.
+    """
 
 
 class PaginationError(ClinikoError):

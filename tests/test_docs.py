@@ -36,6 +36,7 @@ SHOWN = (
     "docs/analyse.md",
     "docs/react-to-changes.md",
     "docs/sync.md",
+    "docs/import.md",
 )
 GUARANTEES = ROOT / "docs" / "guarantees.md"
 BLOCK = re.compile(r"^```python(?P<mark>[^\n]*)\n(?P<code>.*?)^```$", re.MULTILINE | re.DOTALL)

@@ -20,6 +20,8 @@ from cliniko_async.errors import (
     ForbiddenError,
     InvalidFieldsError,
     InvalidRequestError,
+    InvalidRowsError,
+    JournalError,
     LimiterUnavailableError,
     NotFoundError,
     OutcomeUnknownError,
@@ -79,6 +81,8 @@ ERRORS = [
     TransportError("had no answer", request=STORED),
     PaginationDriftError("the list moved"),
     LimiterUnavailableError("the limiter cannot be used: it is away"),
+    InvalidRowsError({0: {"": "has no rows"}, 2: {"name": "is too long", "color": "is no color"}}),
+    JournalError("the journal is in use"),
 ]
 
 
@@ -90,6 +94,8 @@ class TestTheTree:
             (UsageError, (ClinikoError, RuntimeError)),
             (InvalidRequestError, (ClinikoError, ValueError)),
             (InvalidFieldsError, (InvalidRequestError,)),
+            (InvalidRowsError, (InvalidRequestError,)),
+            (JournalError, (ClinikoError,)),
             (TransportError, (ClinikoError,)),
             (TransportTimeoutError, (TransportError, TimeoutError)),
             (DeadlineExceededError, (TransportError, TimeoutError)),

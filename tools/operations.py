@@ -10,12 +10,13 @@ import types
 import warnings
 from collections.abc import AsyncGenerator, Callable, Coroutine, Iterator, Mapping
 from decimal import Decimal
-from typing import Any, Literal, Required, TypeVar, Union, get_args, get_origin, get_type_hints
+from typing import Any, Literal, Required, Self, TypeVar, Union, get_args, get_origin, get_type_hints
 
 import attrs
 
 from cliniko_async._compat import is_typeddict
 from cliniko_async._files.storage import FileStore
+from cliniko_async._http.attempt import TransportWrapper
 from cliniko_async._messages import Request, Response, Server
 from cliniko_async.errors import InvalidRequestError
 from cliniko_async.fields import Id
@@ -93,6 +94,9 @@ class _Recorder:
 
     def spawn(self, work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
         return asyncio.create_task(work)
+
+    def bulk_through(self, _: TransportWrapper) -> Self:
+        return self
 
 
 async def every_operation(tables: Mapping[str, Table]) -> dict[str, list[Operation]]:

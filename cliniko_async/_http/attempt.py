@@ -1,5 +1,6 @@
 """One attempt to send a request and its possible outcomes, as values shared by every HTTP layer."""
 
+from collections.abc import Callable
 from typing import Protocol, TypeAlias
 
 import msgspec
@@ -59,3 +60,7 @@ class Transport(Protocol):
     async def send(self, attempt: Attempt) -> Outcome:
         """Send the attempt once, and return the response or the error that explains why there is none."""
         ...
+
+
+TransportWrapper: TypeAlias = Callable[[Transport], Transport]
+"""Returns a transport that does more, around one that sends."""

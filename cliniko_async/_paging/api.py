@@ -9,6 +9,7 @@ from ..observers import Event
 
 if TYPE_CHECKING:
     from .._files.storage import FileStore
+    from .._http.attempt import TransportWrapper
 
 T = TypeVar("T")
 
@@ -54,4 +55,8 @@ class Api(Protocol):
 
     def spawn(self, work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
         """Start a task that closing the client waits for."""
+        ...
+
+    def bulk_through(self, wrap: "TransportWrapper", /) -> "Api":
+        """Return a view at bulk priority and without a deadline; `wrap` sees each attempt that has a permit."""
         ...

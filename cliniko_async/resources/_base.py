@@ -10,6 +10,7 @@ from typing import (
     Generic,
     Literal,
     Protocol,
+    Self,
     TypeVar,
     cast,
     get_args,
@@ -21,6 +22,7 @@ import attrs
 
 from .._compat import deprecated
 from .._frames import hides_locals
+from .._http.attempt import TransportWrapper
 from .._messages import Request, Response, as_object, is_unicode
 from .._paging.api import Api
 from .._paging.pager import ListSpec
@@ -123,6 +125,22 @@ class Resource(Generic[T]):
         # Each resource has a `where` of its own type. If it were declared here, pyright would use one type for all.
         where: Filters = getattr(cls, "where")  # noqa: B009
         return where.fields()
+
+    @property
+    def account(self) -> bytes:
+        """A digest that distinguishes accounts without revealing the key."""
+        return self._api.account
+
+    def bulk_through(self, wrap: TransportWrapper) -> Self:
+        """Return this resource at bulk priority and without a deadline.
+
+        Args:
+            wrap: Returns a transport around another one. It sees each attempt that has a permit.
+
+        Returns:
+            A resource of the same class and client.
+        """
+        return type(self)(self._api.bulk_through(wrap))
 
     @property
     def operations(self) -> frozenset[str]:

@@ -11,6 +11,7 @@ import cliniko_async
 from cliniko_async.resources._registry import RESOURCES, resource_class
 
 MODULES = (
+    "bulk",
     "changes",
     "cursors",
     "errors",

@@ -1,0 +1,129 @@
+"""Decides what became of rows whose outcome is unknown, while none of them is in flight."""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from functools import partial
+from typing import Generic, TypeVar
+
+import attrs
+
+from .._loops import in_thread
+from .._messages import RedactedRepr
+from ..resources._base import Resource, sent_fields
+from ._journal import RowJournal
+from ._lookup import MARGIN, records_since
+from ._matching import OpenRow, Verdict, match
+from ._outcome import BulkOutcome
+from ._rows import PreparedRow, RowKey, body_of
+
+T = TypeVar("T")
+
+_log = logging.getLogger("cliniko_async")
+
+
+@attrs.define(eq=False, repr=False)
+class RowWork(RedactedRepr):
+    """A row of a run, and when it was sent."""
+
+    row: PreparedRow
+    sent_at: float | None = None
+    """The server's time at which it was first about to be sent, in seconds since 1970; None if it never was."""
+    learned_at: float = 0.0
+    """The time of the event loop since which its outcome is known to be unknown, so that no request was sent later."""
+    sent_again: bool = False
+    """Whether this run sent it again because it had no record."""
+
+
+class Decider(Generic[T]):
+    """The rows whose outcome is unknown."""
+
+    def __init__(
+        self,
+        resource: Resource[T],
+        journal: RowJournal,
+        settle: float,
+        deliver: Callable[[BulkOutcome[T]], Awaitable[None]],
+    ) -> None:
+        """Create without rows.
+
+        Args:
+            resource: Reads the list, at bulk priority.
+            journal: Keeps what is decided.
+            settle: Seconds after which a request can no longer have an effect.
+            deliver: Receives the outcome of each row that is decided.
+        """
+        self._resource = resource
+        self._journal = journal
+        self._settle = settle
+        self._deliver = deliver
+        self._rows: dict[RowKey, RowWork] = {}
+
+    def add(self, work: RowWork) -> None:
+        """Add a row, whose last request ended, or whose process died, before now."""
+        work.learned_at = _now()
+        self._rows[work.row.key] = work
+
+    async def decide(self) -> list[RowWork]:
+        """Look the rows up, and again as often as one of them has settled, until each is decided.
+
+        Returns:
+            The rows to send again, which certainly have no record. Call it again afterwards. None if all are decided.
+
+        Raises:
+            ClinikoError: The records cannot be read, or the journal cannot be used.
+        """
+        while self._rows:
+            settled = {key for key, work in self._rows.items() if work.learned_at + self._settle <= _now()}
+            await self._apply(await self._look_up(), settled)
+            again = [work for key in settled if (work := self._rows.pop(key, None))]
+            for work in [work for work in again if work.sent_again]:
+                # It failed twice: whether it can be created at all is for the next run to find out.
+                await self._deliver(BulkOutcome(number=work.row.number, status="open"))
+            if first := [work for work in again if not work.sent_again]:
+                for work in first:
+                    work.sent_again = True
+                return first
+            await self._wait()
+        return []
+
+    async def _apply(self, verdict: Verdict, settled: set[RowKey]) -> None:
+        """Record what the records tell. What is ambiguous may become clear until the row has settled."""
+        for key, record_id in verdict.adopted.items():
+            await in_thread(partial(self._journal.record, key, "adopted", id=record_id))
+            number = self._rows.pop(key).row.number
+            await self._deliver(BulkOutcome(number=number, status="adopted", id=record_id))
+        for key, ids in verdict.ambiguous.items():
+            if key in settled:
+                await in_thread(partial(self._journal.record, key, "ambiguous", candidates=ids))
+                number = self._rows.pop(key).row.number
+                await self._deliver(BulkOutcome(number=number, status="ambiguous", candidates=ids))
+
+    async def _look_up(self) -> Verdict:
+        # Requests of the first rows ended first: a record that any of them may have is not left to a later one.
+        works = sorted(self._rows.values(), key=lambda work: work.learned_at)
+        fields_type = sent_fields(type(self._resource), "create")  # type: ignore[arg-type]  # to mypy, not hashable
+        rows = [
+            OpenRow(work.row.key, body_of(fields_type, work.row.fields), (work.sent_at or 0.0) - MARGIN)
+            for work in works
+        ]
+        records = await records_since(self._resource, min(row.since for row in rows))
+        entries = await in_thread(self._journal.entries)
+        claimed = {entry.id for entry in entries}
+        return match(rows, {id: record for id, record in records.items() if id not in claimed})
+
+    async def _wait(self) -> None:
+        """Wait until another row has settled, if any row is left."""
+        if self._rows:
+            seconds = max(min(work.learned_at for work in self._rows.values()) + self._settle - _now(), 0.0)
+            _log.info(
+                "%s: the outcome of %d rows is unknown; the next look is in %.0f s",
+                self._resource.name,
+                len(self._rows),
+                seconds,
+            )
+            await asyncio.sleep(seconds)
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()

@@ -1,0 +1,66 @@
+"""Reads the records that may belong to rows whose outcome is unknown."""
+
+import contextlib
+import datetime as dt
+from collections.abc import AsyncIterator
+from typing import Any, Protocol, cast
+
+from .._messages import as_object
+from ..errors import DecodingError
+from ..fields import id_text
+from ..filters import format_utc
+from ..pagination import Page, Paginator
+from ..resources._base import Resource, visibilities
+
+MARGIN = 60.0
+"""Seconds by which the clocks of the server may differ."""
+
+
+class Listed(Protocol):
+    """A resource with a list."""
+
+    def list(self, *filters: str, **options: Any) -> Paginator[Any]:
+        """Return a paginator over the records that match every filter."""
+        ...
+
+
+async def records_since(resource: Resource[Any], since: float) -> dict[str, dict[str, Any]]:
+    """Return the JSON of all records that were created since a time, hidden ones included, by their ids.
+
+    Args:
+        resource: The resource.
+        since: The server's time in seconds since 1970.
+
+    Returns:
+        The records, also those that do not fit their class.
+
+    Raises:
+        ClinikoError: The list cannot be read to its end.
+    """
+    moment = format_utc(dt.datetime.fromtimestamp(int(since), dt.UTC))
+    found: dict[str, dict[str, Any]] = {}
+    async for page in _pages(resource, f"created_at:>={moment}"):
+        for record in map(as_object, page.raw[resource.name]):
+            record_id = id_text((record or {}).get("id"))
+            if record is None or record_id is None:
+                raise DecodingError(["a record without an id cannot be compared"])
+            found[record_id] = record
+    return found
+
+
+async def _pages(resource: Resource[Any], created: str) -> AsyncIterator[Page[Any]]:
+    listed = cast("Listed", resource)
+    hidden = dict.fromkeys(visibilities(listed.list), "include")
+    cursor: str | None = None
+    while True:
+        pages = listed.list(created, stable=True, cursor=cursor, **hidden).pages()
+        async with contextlib.aclosing(pages):
+            try:
+                async for page in pages:
+                    yield page
+                return
+            except DecodingError as error:
+                if error.page is None or error.cursor is None:
+                    raise
+                yield error.page
+                cursor = error.cursor

@@ -1,0 +1,136 @@
+"""What a bulk create says of each row, and of all of them before anything is sent."""
+
+from collections.abc import Mapping
+from typing import Any, Generic, Literal, TypeAlias, TypeVar
+
+import attrs
+
+from .._messages import RedactedRepr
+from ._journal import DONE, UNDECIDED, JournalEntry
+from ._rows import PreparedRow
+
+T = TypeVar("T")
+
+RowStatus: TypeAlias = Literal["created", "adopted", "refused", "ambiguous", "open", "skipped", "pending"]
+"""What became of a row.
+
+"created": its record was created. "adopted": no answer arrived, and its record was found later. "refused": the API
+refused it, so that nothing was created. "ambiguous": a person must decide whether its record exists. "open": whether it
+was created is not yet known; the next run looks again. "skipped": a person decided not to create it. "pending": it was
+not sent yet; only in a plan and in a journal.
+"""
+
+
+@attrs.frozen(kw_only=True, repr=False)
+class BulkOutcome(RedactedRepr, Generic[T]):
+    """What became of one row.
+
+    Attributes:
+        number: The number of the row.
+        status: "created", "adopted", "refused", "ambiguous", "open" or "skipped"; `RowStatus` explains them.
+        id: The id of its record, or None if there is none, or none is known.
+        record: The record, if it was created by this run; otherwise None.
+        faults: Of a refused row, the texts of the API by the names of its fields. They may quote what was sent.
+        candidates: Of an ambiguous row, the ids of the records that may be its own.
+        earlier: Whether an earlier run, or a person, brought it to this status.
+    """
+
+    number: int
+    status: RowStatus
+    id: str | None = None
+    record: T | None = None
+    faults: Mapping[str, str | None] = attrs.field(factory=dict[str, str | None])
+    candidates: tuple[str, ...] = ()
+    earlier: bool = False
+
+    def __repr__(self) -> str:
+        """Return the number, the status and the id, but nothing that was sent."""
+        return f"{type(self).__name__}(number={self.number}, status={self.status!r}, id={self.id!r})"
+
+
+def status_of(entry: JournalEntry) -> RowStatus:
+    """Return what became of a row, in the words that users read."""
+    return "open" if entry.state == "sent" else entry.state
+
+
+def earlier_outcome(entry: JournalEntry, number: int) -> BulkOutcome[Any]:
+    """Return what an earlier run brought about."""
+    return BulkOutcome(
+        number=number,
+        status=status_of(entry),
+        id=entry.id,
+        faults=entry.faults,
+        candidates=entry.candidates,
+        earlier=True,
+    )
+
+
+@attrs.frozen(kw_only=True)
+class BulkPlan:
+    """What a run would do. Each attribute has the numbers of rows.
+
+    Attributes:
+        new: Rows that the journal does not know yet. They would be created.
+        pending: Rows that the journal knows, and that were not sent. They would be created.
+        open: Rows whose outcome is unknown. They would be looked up.
+        done: Rows whose records exist.
+        refused: Rows that the API refused. They would not be sent again, unless with `retry_refused`.
+        ambiguous: Rows that a person must decide on.
+        skipped: Rows that a person decided not to create.
+        missing: Rows that the journal knows, and that are no longer there, by their last numbers.
+        problem: Why the run would be refused, or None.
+    """
+
+    new: tuple[int, ...] = ()
+    pending: tuple[int, ...] = ()
+    open: tuple[int, ...] = ()
+    done: tuple[int, ...] = ()
+    refused: tuple[int, ...] = ()
+    ambiguous: tuple[int, ...] = ()
+    skipped: tuple[int, ...] = ()
+    missing: tuple[int, ...] = ()
+    problem: str | None = None
+
+
+def plan_of(rows: list[PreparedRow], entries: list[JournalEntry], *, allow_new: bool) -> BulkPlan:
+    """Compare the rows of a run with the journal.
+
+    Args:
+        rows: The rows of the run.
+        entries: The journal.
+        allow_new: Whether rows may be new although rows with a record are missing.
+
+    Returns:
+        The plan.
+    """
+    known = {entry.key: entry for entry in entries}
+    numbers: dict[str, list[int]] = {}
+    for row in rows:
+        entry = known.pop(row.key, None)
+        status = "new" if entry is None else "done" if entry.state in DONE else status_of(entry)
+        numbers.setdefault(status, []).append(row.number)
+    missing = list(known.values())
+    problem = _problem(missing, has_new="new" in numbers, allow_new=allow_new)
+    found = {status: tuple(each) for status, each in numbers.items()}
+    return BulkPlan(**found, missing=tuple(sorted(entry.number for entry in missing)), problem=problem)
+
+
+def _problem(missing: list[JournalEntry], *, has_new: bool, allow_new: bool) -> str | None:
+    undecided = sorted(entry.number for entry in missing if entry.state in UNDECIDED)
+    if undecided:
+        return (
+            f"whether row {_listed(undecided)} was created is unknown, and it was changed or removed: "
+            "restore it, or decide about it"
+        )
+    done = sorted(entry.number for entry in missing if entry.state in DONE)
+    if done and has_new and not allow_new:
+        return (
+            f"row {_listed(done)} was created, and was changed or removed, while other rows are new: a changed row "
+            'would be created twice; restore it, or pass new_rows="create" if every new row is to be created'
+        )
+    return None
+
+
+def _listed(numbers: list[int], most: int = 5) -> str:
+    shown = ", ".join(map(str, numbers[:most]))
+    return f"{shown} and {len(numbers) - most} more" if len(numbers) > most else shown
