@@ -50,6 +50,7 @@ _COMMANDS: dict[str, tuple[str, str]] = {
     "changes": ("watch:changes", "Write what changed since a moment."),
     "watch": ("watch:watch", "Write or post what changes, without an end."),
     "sync": ("sync:sync", "Load clinics into a database, and bring it up to date."),
+    "import": ("import_records:import_records", "Create a record for each row of a spreadsheet, without doubles."),
     "limits": ("limits:limits", "Show how much of the request budget is used."),
     "sandbox": ("sandbox:sandbox", "Run an invented clinic on this machine, to try things out."),
     "completion": ("completion:completion", "Print or install completion for bash, zsh or fish."),

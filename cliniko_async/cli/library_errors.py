@@ -9,6 +9,7 @@ from .. import (
     ForbiddenError,
     InvalidFieldsError,
     InvalidRequestError,
+    JournalError,
     LimiterUnavailableError,
     NotFoundError,
     OutcomeUnknownError,
@@ -38,6 +39,7 @@ _LINES: tuple[tuple[type[ClinikoError], ExitCode, str], ...] = (
     (ConfigurationError, ExitCode.KEY_REFUSED, "`cliniko check` says more"),
     (InvalidRequestError, ExitCode.USAGE, ""),
     (ResponseError, ExitCode.INVALID_DATA, ""),
+    (JournalError, ExitCode.FILE, ""),
 )
 
 

@@ -1,0 +1,173 @@
+"""`cliniko import`."""
+
+import json
+import re
+import sys
+from collections import Counter
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal, TypeAlias, cast
+
+from cyclopts import Parameter
+
+from .. import BulkOutcome, InvalidRowsError, OutcomeUnknownError, bulk_create
+from ..bulk import BulkCreate, BulkPlan, decide
+from ..resources._registry import resource_class
+from .context import CommandContext, Context
+from .errors import CommandError, ExitCode
+from .names import Repeated, ResourceName, operation
+from .output import write_bytes
+from .row_files import FileRows, read_rows
+from .values import sent_fields
+
+Flag: TypeAlias = Annotated[bool, Parameter(negative="", show_default=False)]
+Decisions: TypeAlias = Annotated[Repeated, Parameter(name="--decide")]
+
+_DECISION = re.compile(r"(\d+)=(?:(created):(\d{1,19})|(resend|skip))", re.ASCII)
+_DONE = ("created", "adopted", "skipped")
+
+
+async def import_records(
+    resource: ResourceName,
+    /,
+    *,
+    source: Annotated[Path, Parameter(name="--from")],
+    journal: Path | None = None,
+    dry_run: Flag = False,
+    yes: Flag = False,
+    decisions: Decisions = (),
+    ignore: Repeated = (),
+    date_format: str | None = None,
+    retry_refused: Flag = False,
+    create_new: Flag = False,
+    settle: float = 300.0,
+    context: Context,
+) -> ExitCode | None:
+    """Create a record for each row of a spreadsheet, without doubles.
+
+    All rows are checked first. A journal beside the file knows what became of each row: if the command is interrupted
+    in any way, run it again, and it continues. It writes the rows that need a person to stdout, one JSON object each.
+
+    Args:
+        resource: What to create, such as patients.
+        source: A CSV file in UTF-8 whose first row has the names of fields, or an NDJSON file.
+        journal: The journal; by default, the name of the file with .journal at its end.
+        dry_run: Check everything and say what would be done, but send nothing.
+        yes: Do not ask.
+        decisions: What you decided about a row: --decide 5=created:ID if its record is there, --decide 5=resend if it
+            is not, or --decide 5=skip. Repeat it.
+        ignore: A column to leave out. Repeat it.
+        date_format: How days are written, such as %d/%m/%Y; by default like 1990-12-31.
+        retry_refused: Send rows again that Cliniko refused, although they are unchanged.
+        create_new: Create new rows although rows that were created are missing from the file.
+        settle: Seconds after which a request without an answer can no longer have an effect. If a row has no answer
+            and no record, the command waits that long, and then sends it again.
+        context: The options of the command line.
+    """
+    fields = sent_fields(operation(resource_class(resource), "create"))
+    wanted = [_decision(text) for text in decisions]
+    place = journal or source.with_name(f"{source.name}.journal")
+    rows = _checked(source, fields, date_format, ignore)
+    async with context.client() as cliniko:
+        run = bulk_create(
+            cast("Any", cliniko.resources[resource]),
+            rows.rows,
+            journal=place,
+            numbers=rows.lines,
+            new_rows="create" if create_new else "refuse",
+            retry_refused=retry_refused,
+            settle=settle,
+        )
+        if not dry_run:
+            for number, decision, record_id in wanted:
+                await decide(place, number, decision, id=record_id)
+        if not await _is_wanted(run, source.name, context, retry_refused=retry_refused, dry_run=dry_run, yes=yes):
+            return None
+        context.on_interrupt = "interrupted: run the same command again, and it continues"
+        outcomes = await _run(run, context, resource, len(rows.rows))
+    return _report(outcomes, context)
+
+
+async def _is_wanted(
+    run: BulkCreate[Any], name: str, context: CommandContext, *, retry_refused: bool, dry_run: bool, yes: bool
+) -> bool:
+    """Say what would be done, and ask; return whether to do it.
+
+    Raises:
+        CommandError: The answer was no, or the file does not fit the journal.
+    """
+    plan = await run.plan()
+    context.note(f"{name}: {_described(plan)}")
+    if plan.problem:
+        raise CommandError(plan.problem.replace('pass new_rows="create"', "add --create-new"))
+    if dry_run:
+        context.note("nothing was sent")
+        return False
+    sends = len(plan.new) + len(plan.pending) + len(plan.open) + (len(plan.refused) if retry_refused else 0)
+    if sends and not yes:
+        context.confirm(f"Create {sends:,} records?")
+    return True
+
+
+def _decision(text: str) -> tuple[int, Literal["created", "resend", "skip"], str | None]:
+    match = _DECISION.fullmatch(text)
+    if match is None:
+        raise CommandError("--decide must be like 5=created:123, 5=resend or 5=skip, with the line of the row")
+    number, created, record_id, other = match.groups()
+    return int(number), cast("Literal['created', 'resend', 'skip']", created or other), record_id
+
+
+def _checked(source: Path, fields: type, date_format: str | None, ignore: Any) -> FileRows:
+    try:
+        return read_rows(source, fields, date_format=date_format, ignored=ignore)
+    except InvalidRowsError as error:
+        lines = [line.replace("row ", f"{source.name}: line ", 1) for line in error.lines()]
+    # Outside the handler, as a chained error would show the values.
+    sys.stderr.write("".join(f"{line}\n" for line in lines))
+    raise CommandError(f"{len(lines)} faults in {source.name}; nothing was sent", ExitCode.INVALID_DATA)
+
+
+def _described(plan: BulkPlan) -> str:
+    counts = {
+        "to create": len(plan.new) + len(plan.pending),
+        "created already": len(plan.done),
+        "to look up": len(plan.open),
+        "refused": len(plan.refused),
+        "to decide": len(plan.ambiguous),
+        "skipped": len(plan.skipped),
+        "no longer in the file": len(plan.missing),
+    }
+    return ", ".join(f"{count:,} {what}" for what, count in counts.items() if count) or "no rows"
+
+
+async def _run(run: Any, context: CommandContext, resource: str, total: int) -> list[BulkOutcome[Any]]:
+    outcomes: list[BulkOutcome[Any]] = []
+    try:
+        with context.progress() as display:
+            task = display.add(resource, total)
+            async for outcome in run:
+                task.advance(1, pages=0)
+                outcomes.append(outcome)
+    except OutcomeUnknownError as error:
+        text = f"{error}; run the same command again, and it looks up what was created"
+        raise CommandError(text, ExitCode.UNAVAILABLE) from None
+    return outcomes
+
+
+def _report(outcomes: list[BulkOutcome[Any]], context: CommandContext) -> ExitCode | None:
+    """Write the rows that need a person, in their order, and return the exit code."""
+    counts = Counter(outcome.status for outcome in outcomes)
+    context.note(", ".join(f"{count:,} {status}" for status, count in counts.items()))
+    for outcome in sorted(outcomes, key=lambda each: each.number):
+        if outcome.status not in _DONE:
+            write_bytes(json.dumps(_entry(outcome), ensure_ascii=False).encode() + b"\n")
+    if counts["ambiguous"]:
+        context.note("look for the candidates in Cliniko, and run it again with --decide LINE=created:ID, or resend")
+    if counts["ambiguous"] or counts["open"]:
+        return ExitCode.OUTCOME_UNKNOWN
+    return ExitCode.INVALID_DATA if counts["refused"] else None
+
+
+def _entry(outcome: BulkOutcome[Any]) -> Mapping[str, Any]:
+    told = {"candidates": list(outcome.candidates), "faults": dict(outcome.faults)}
+    return {"line": outcome.number, "status": outcome.status, **{name: each for name, each in told.items() if each}}
