@@ -13,7 +13,7 @@ export PYRIGHT_PYTHON_IGNORE_WARNINGS := 1
 
 .DELETE_ON_ERROR:
 .PRECIOUS: .venv-3.%/.ready-test
-.PHONY: help demo test bench docs site pictures lint types soak test-lowest test-others build clean
+.PHONY: help demo test bench docs site pictures lint types soak test-lowest test-others test-extras audit build clean
 
 help:
 	@echo "make demo         watch the client at work against a Cliniko on loopback"
@@ -26,7 +26,9 @@ help:
 	@echo "make bench        measure the speed budgets"
 	@echo "make soak         a long run under faults"
 	@echo "make test-lowest  the tests against the oldest dependencies allowed"
-	@echo "make build        wheel and source archive in dist/"
+	@echo "make test-extras  each extra in an environment of its own"
+	@echo "make audit        known vulnerabilities of the installed packages"
+	@echo "make build        wheel and source archive in dist/, checked"
 	@echo "make clean        remove everything that was made"
 
 demo: $(VENV)/.ready-demo
@@ -67,10 +69,21 @@ soak: $(VENV)/.ready-dev
 	@$(PY) -m benchmarks.soak $(if $(HISTORIES),--histories $(HISTORIES))
 
 build: $(VENV)/.ready-dev
+	@rm -rf dist
 	@$(PY) -m build --outdir dist
+	@$(PY) -m twine check --strict dist/*
+
+test-extras: $(VENV)/.ready-dev
+	@$(PY) -m tools.extras
+
+audit: $(VENV)/.ready-dev
+	@$(PY) -m tools.audit
+
+# Each runs the tests; continuous integration has a job for each instead, and none here.
+OTHERS ?= 3.12 3.13
 
 test-others:
-	@for v in 3.12 3.13; do \
+	@for v in $(OTHERS); do \
 		if "python$$v" -c '' 2>/dev/null; then $(MAKE) --no-print-directory "test-$$v" || exit 1; fi; \
 	done
 

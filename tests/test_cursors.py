@@ -393,5 +393,5 @@ def test_the_stores_are_imported_without_redis_and_name_the_extra_to_install(mon
     code = "import cliniko_async.cursors, sys; print('redis' in sys.modules)"
     assert subprocess.check_output([sys.executable, "-c", code], encoding="utf-8").strip() == "False"
     monkeypatch.setitem(sys.modules, "redis", None)
-    with pytest.raises(ConfigurationError, match=r"cliniko-async\[redis\]"):
+    with pytest.raises(ImportError, match=r'pip install "cliniko-async\[redis\]"'):
         RedisCursors(object())

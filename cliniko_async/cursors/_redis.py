@@ -50,7 +50,8 @@ class RedisCursors(Cursors):
         timeout: Seconds to wait for an answer before Redis counts as unreachable.
 
     Raises:
-        ConfigurationError: An option is not valid, or the extra `redis` is not installed.
+        ConfigurationError: An option is not valid.
+        ImportError: The extra `redis` is not installed.
     """
 
     def __init__(
@@ -124,4 +125,4 @@ def _require_redis() -> None:
     try:
         importlib.import_module("redis")
     except ImportError as error:
-        raise ConfigurationError("RedisCursors needs redis: install cliniko-async[redis]") from error
+        raise ImportError('RedisCursors needs redis: pip install "cliniko-async[redis]"') from error

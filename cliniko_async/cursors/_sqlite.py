@@ -74,7 +74,7 @@ class SqliteCursors(Cursors):
         return await in_thread(lambda: self._step((account, stream), change, write))
 
     def _step(self, key: tuple[str, str], change: Change, write: Write | None) -> Entry:
-        with contextlib.closing(sqlite3.connect(self._path, self._timeout, isolation_level=None)) as connection:
+        with contextlib.closing(sqlite3.connect(self._path, timeout=self._timeout, isolation_level=None)) as connection:
             connection.execute("BEGIN IMMEDIATE")
             connection.execute(_TABLE)
             row = connection.execute(_SELECT, key).fetchone()

@@ -22,7 +22,7 @@ def locked(directory: Path) -> Generator[None]:
     """
     path = directory / _LOCK
     path.open("ab").close()  # Its error says why a file cannot be opened, which that of SQLite does not.
-    with contextlib.closing(sqlite3.connect(path, 0, isolation_level=None, check_same_thread=False)) as lock:
+    with contextlib.closing(sqlite3.connect(path, timeout=0, isolation_level=None, check_same_thread=False)) as lock:
         try:
             lock.execute("BEGIN IMMEDIATE")
         except sqlite3.OperationalError:

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, Generic, NoReturn, Self
 
-from .. import AccountResult, ConfigurationError, InvalidRequestError, UsageError
+from .. import AccountResult, InvalidRequestError, UsageError
 from ._job_runner import AccountRun, Job, OpensContext, StreamRun, T, W, WorkerContext
 
 try:
@@ -15,7 +15,7 @@ try:
     from ._dask_dispatch import Dispatcher, RunSettings
     from ._pickling import dumps
 except ImportError as error:
-    raise ConfigurationError("run_accounts needs distributed: install cliniko-async[dask]") from error
+    raise ImportError('run_accounts needs distributed: pip install "cliniko-async[dask]"') from error
 
 __all__ = ["AccountRun", "AccountRuns", "StreamRun", "WorkerContext", "run_accounts"]
 

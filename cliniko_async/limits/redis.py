@@ -6,7 +6,6 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from .._redis import RedisLostError, ScriptRunner
-from ..errors import ConfigurationError
 from .base import BULK_SHARE, LIMIT, PERIOD, WhenLost, check, check_seconds
 from .shared import LEASE, SharedLimiter
 from .store import Change, StepReply, StoreLostError, digest
@@ -70,7 +69,8 @@ class RedisLimiter(SharedLimiter):
             clock: Returns the time of this process in seconds.
 
         Raises:
-            ConfigurationError: An option is not valid, or the extra `redis` is not installed.
+            ConfigurationError: An option is not valid.
+            ImportError: The extra `redis` is not installed.
         """
         check_seconds("timeout", timeout)
         check(name, "name must say whose budget it is")
@@ -95,7 +95,7 @@ class RedisStore:
         try:
             self._scripts = ScriptRunner(redis, timeout)
         except ImportError as error:
-            raise ConfigurationError("RedisLimiter needs redis: install cliniko-async[redis]") from error
+            raise ImportError('RedisLimiter needs redis: pip install "cliniko-async[redis]"') from error
         self._key = f"cliniko_async:window:{name}"
 
     async def update(self, change: Change) -> StepReply:
