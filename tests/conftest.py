@@ -1,6 +1,11 @@
 """What holds for every test."""
 
+import signal
+
 from hypothesis import settings
+
+# The background job of a shell ignores Ctrl-C, and so would each program that a test starts.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # A slow machine is no failure.
 settings.register_profile("suite", deadline=None, print_blob=True)

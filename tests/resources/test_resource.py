@@ -272,8 +272,8 @@ async def test_a_fault_in_a_write_comes_before_a_fault_in_the_network(cliniko: C
         await cliniko.appointment_types.create(name=5)  # type: ignore[arg-type]
 
 
-def test_a_resource_shows_its_name(cliniko: Cliniko):
-    assert repr(cliniko.appointment_types) == "<appointment_types>"
+def test_a_resource_shows_its_name_and_its_operations(cliniko: Cliniko):
+    assert repr(cliniko.services) == "<services: list>"
 
 
 def test_a_body_is_written_as_json():
