@@ -273,7 +273,7 @@ async def test_a_fault_in_a_write_comes_before_a_fault_in_the_network(cliniko: C
 
 
 def test_a_resource_shows_its_name_and_its_operations(cliniko: Cliniko):
-    assert repr(cliniko.services) == "<services: list>"
+    assert repr(cliniko.signatures) == "<signatures: get>"
 
 
 def test_a_body_is_written_as_json():
