@@ -205,7 +205,7 @@ def test_every_promise_names_a_test():
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 SOURCE = PROJECT["urls"]["Source"] + "/blob/main/"
-LINK = re.compile(rf"\]\((?:{re.escape(SOURCE)}|(?!https?:))([^)#\s]+)?(?:#([^)\s]+))?\)")
+LINK = re.compile(rf"\]\(({re.escape(SOURCE)})?(?!https?:)([^)#\s]+)?(?:#([^)\s]+))?\)")
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
 
 
@@ -217,8 +217,8 @@ def anchors(page: Path) -> set[str]:
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_links_between_the_documents_lead_somewhere(page: Path):
     lost: list[str] = []
-    for target, anchor in LINK.findall(page.read_text(encoding="utf-8")):
-        base = ROOT if page.name == "README.md" else page.parent
+    for source, target, anchor in LINK.findall(page.read_text(encoding="utf-8")):
+        base = ROOT if source else page.parent
         found = base / target if target else page
         if not found.exists() or (anchor and anchor not in anchors(found)):
             lost.append(f"{target}#{anchor}")
