@@ -34,6 +34,7 @@ SHOWN = (
     "docs/fastapi.md",
     "docs/export.md",
     "docs/analyse.md",
+    "docs/notebooks.md",
     "docs/react-to-changes.md",
     "docs/sync.md",
     "docs/import.md",

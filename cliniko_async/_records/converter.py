@@ -6,7 +6,7 @@ from typing import Any, TypeVar
 import cattrs
 import msgspec
 
-from .._frames import hides_locals
+from .._frames import HiddenLocals, hides_locals
 from ..errors import DecodingError
 from ..links import Link, ListLink, SelfLink
 from .from_json import RefusedError
@@ -122,7 +122,9 @@ def try_structure(cls: type[T], value: Any, place: str = "the record") -> tuple[
         place: The name of the record in a fault if it has no id.
     """
     try:
-        return CONVERTER.structure(value, cls), ()
+        # cattrs keeps the errors of the fields in the frame that raised them: a cycle that would keep the caller alive.
+        with HiddenLocals():
+            return CONVERTER.structure(value, cls), ()
     except RefusedError as error:
         return None, error.args
     except (cattrs.BaseValidationError, InvalidValueError) as error:
