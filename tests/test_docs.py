@@ -39,7 +39,7 @@ SHOWN = (
     "docs/sync.md",
     "docs/import.md",
 )
-GUARANTEES = ROOT / "docs" / "guarantees.md"
+PROMISING = (ROOT / "docs" / "guarantees.md", ROOT / "SECURITY.md")
 BLOCK = re.compile(r"^```python(?P<mark>[^\n]*)\n(?P<code>.*?)^```$", re.MULTILINE | re.DOTALL)
 NAMED = re.compile(r"`(tests/[\w/]+\.py)::(\w+)`")
 
@@ -182,8 +182,8 @@ def test_the_statements_for_a_store_of_ones_own_fence_a_run_that_was_taken_over(
         assert database.execute(begin, key).fetchone() == (3, "2")
 
 
-def promises() -> list[tuple[str, str]]:
-    return NAMED.findall(GUARANTEES.read_text(encoding="utf-8"))
+def promises(page: Path) -> list[tuple[str, str]]:
+    return NAMED.findall(page.read_text(encoding="utf-8"))
 
 
 def names_of_tests(path: Path) -> set[str]:
@@ -192,14 +192,16 @@ def names_of_tests(path: Path) -> set[str]:
     return {each.name for each in functions if each.name.startswith("test_")}
 
 
-def test_every_promise_names_tests_that_exist():
-    there = {path: names_of_tests(ROOT / path) for path, _ in promises()}
-    assert [(path, name) for path, name in promises() if name not in there[path]] == []
+@pytest.mark.parametrize("page", PROMISING, ids=lambda page: page.name)
+def test_every_promise_names_tests_that_exist(page: Path):
+    there = {path: names_of_tests(ROOT / path) for path, _ in promises(page)}
+    assert [(path, name) for path, name in promises(page) if name not in there[path]] == []
 
 
-def test_every_promise_names_a_test():
+@pytest.mark.parametrize("page", PROMISING, ids=lambda page: page.name)
+def test_every_promise_names_a_test(page: Path):
     """Every line of the tables of promises does; what cannot be promised stands in no table."""
-    rows = [line for line in GUARANTEES.read_text(encoding="utf-8").splitlines() if line.startswith("| ")]
+    rows = [line for line in page.read_text(encoding="utf-8").splitlines() if line.startswith("| ")]
     assert rows
     assert [row for row in rows if not NAMED.search(row) and "---" not in row and not row.startswith("| promise")] == []
 
