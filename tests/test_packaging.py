@@ -1,5 +1,6 @@
 """What a release contains, and what a user is told who lacks a part of it."""
 
+import ast
 import re
 import subprocess
 import sys
@@ -14,6 +15,7 @@ from typing import Any
 import pytest
 
 import cliniko_async
+from tests.support.first_steps import STEPS
 from tests.support.paths import PACKAGE, ROOT
 
 PROJECT: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
@@ -116,6 +118,23 @@ def test_whoever_lacks_an_extra_is_told_how_to_install_it():
     done = subprocess.run([sys.executable, "-c", BLOCKED], capture_output=True, text=True, check=True)
     told = [re.search(r'pip install "cliniko-async\[(\w+)\]"$', line) for line in done.stdout.splitlines()]
     assert sorted(each[1] if each else "" for each in told) == sorted([*ALL, "redis"])
+
+
+def test_sqlite_is_opened_without_the_positional_arguments_that_newer_pythons_deprecate():
+    """Python 3.11, on which most tests run, says nothing of it."""
+    calls = [
+        (path.name, call)
+        for path in PACKAGE.rglob("*.py")
+        for call in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(call, ast.Call) and ast.unparse(call.func) == "sqlite3.connect"
+    ]
+    assert calls
+    assert [f"{name}:{call.lineno}" for name, call in calls if len(call.args) > 1] == []
+
+
+def test_every_extra_has_first_steps():
+    """`make test-extras` runs them in an environment that has that extra alone."""
+    assert sorted(STEPS) == sorted(ALL)
 
 
 def test_the_readme_lists_every_extra():

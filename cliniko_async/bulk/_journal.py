@@ -90,7 +90,7 @@ class RowJournal:
                 _create(path)
             self._identity = _identity(path)
             uri = f"{path.absolute().as_uri()}?mode=rw"
-            self._connection = sqlite3.connect(uri, 0, isolation_level=None, check_same_thread=False, uri=True)
+            self._connection = sqlite3.connect(uri, timeout=0, isolation_level=None, check_same_thread=False, uri=True)
         try:
             with self._translated():
                 self._begin(owner)
