@@ -17,6 +17,7 @@ from typing import Any
 import attrs
 import pytest
 
+import cliniko_async.errors
 from cliniko_async import Cliniko, SlidingWindowLimiter
 from cliniko_async.resources._registry import RESOURCES
 from cliniko_async.sandbox import Sandbox
@@ -28,7 +29,19 @@ from tools import docs
 SHOWN = (
     "README.md",
     "docs/guide.md",
+    "docs/lists.md",
+    "docs/records.md",
+    "docs/writing.md",
+    "docs/files.md",
+    "docs/changes.md",
+    "docs/errors.md",
+    "docs/rate-limit.md",
+    "docs/many-accounts.md",
+    "docs/network.md",
+    "docs/testing.md",
     "docs/sandbox.md",
+    "docs/sandbox-faults.md",
+    "docs/migrate.md",
     "docs/scaling.md",
     "docs/observability.md",
     "docs/fastapi.md",
@@ -137,10 +150,10 @@ def test_the_code_in_the_documents_runs(block: Block, monkeypatch: pytest.Monkey
         compiled(block)
 
 
-def test_the_guide_looks_for_what_a_broken_connection_left_open(
+def test_the_page_on_writing_looks_for_what_a_broken_connection_left_open(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ):
-    (block,) = (each for each in blocks() if "except OutcomeUnknownError" in each.code)
+    (block,) = (each for each in blocks() if each.page == "docs/writing.md" and "OutcomeUnknown" in each.code)
 
     async def main() -> None:
         async with taken_for_granted(monkeypatch) as names:
@@ -226,6 +239,22 @@ def test_links_between_the_documents_lead_somewhere(page: Path):
         if not found.exists() or (anchor and anchor not in anchors(found)):
             lost.append(f"{target}#{anchor}")
     assert lost == []
+
+
+def test_every_public_error_has_a_section_that_says_what_to_do():
+    text = (ROOT / "docs" / "errors.md").read_text(encoding="utf-8")
+    sections = dict(re.findall(r"^##+ (\w+Error)\n(.*?)(?=^#|\Z)", text, re.MULTILINE | re.DOTALL))
+    public = {name for name in vars(cliniko_async.errors) if name.endswith("Error") and not name.startswith("_")}
+    assert sections.keys() == public | {"ExportError", "SyncError", "WebhookGoneError"}
+    silent = {
+        name for name, section in sections.items() if not ("**When:**" in section and "**What to do:**" in section)
+    }
+    assert silent == {"ClinikoError"}
+
+
+def test_headings_have_the_words_that_people_search_for():
+    heads = " ".join(head for page in PAGES for head in re.findall(r"^#+ (.*)$", page.read_text("utf-8"), re.MULTILINE))
+    assert [word for word in ("rate limit", "double booking", "webhook") if word not in heads.lower()] == []
 
 
 def test_every_link_of_the_readme_is_absolute_so_that_it_works_on_a_package_index():

@@ -55,7 +55,7 @@ def reference(tables: Mapping[str, Table], offered: Mapping[str, list[Operation]
 
 def _list_options() -> list[str]:
     shown = ", ".join(code(f"{name}=") for name in get_type_hints(ListOptions))
-    text = f"Every `**options` of a list means {shown}; [the guide](../guide.md) explains them."
+    text = f"Every `**options` of a list means {shown}; [Lists and filters](../lists.md) explains them."
     return textwrap.wrap(text, 120)
 
 

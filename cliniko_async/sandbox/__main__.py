@@ -14,6 +14,7 @@ _NUMBERS: tuple[tuple[str, Callable[[str], float], float, str, str], ...] = (
     ("--port", int, 8321, "PORT", "the port to listen on; 0 means any free port"),
     ("--seed", int, 1, "SEED", "determines the invented records"),
     ("--appointment-types", int, 24, "N", "the number of appointment types at the start"),
+    ("--patients", int, 42, "N", "the number of patients at the start, at least 42"),
     ("--limit", int, 200, "N", "requests in a period"),
     ("--period", float, 60.0, "S", "the period of the limit, in seconds"),
     ("--latency", float, 0.0, "S", "seconds that every answer takes"),

@@ -42,6 +42,7 @@ class Sandbox:
     Args:
         seed: determines the invented records; the same seed invents the same ones.
         appointment_types: the number of appointment types at the start.
+        patients: the number of patients at the start, at least 42; those beyond 42 have no appointments.
         limit: requests allowed in a period.
         period: the period of the limit, in seconds.
         window: how requests are counted against the limit.
@@ -75,6 +76,7 @@ class Sandbox:
         seed: int = 1,
         *,
         appointment_types: int = 24,
+        patients: int = 42,
         limit: int = 200,
         period: float = 60.0,
         window: WindowType = "fixed",
@@ -94,14 +96,14 @@ class Sandbox:
     ) -> None:
         columns = frozenset(unsortable)
         unknown = columns.difference(*(table.columns for table in _tables().values()))
-        check_options(seed=seed, appointment_types=appointment_types, limit=limit, period=period, window=window)
-        check_options(latency=latency, jitter=jitter, host=host, port=port, api_key=api_key, ids=ids, strict=strict)
+        check_options(seed=seed, appointment_types=appointment_types, patients=patients, host=host, port=port)
+        check_options(limit=limit, period=period, window=window, latency=latency, jitter=jitter, api_key=api_key)
         check_options(unsortable=sorted(unknown), shuffle_ties=shuffle_ties, archiving_touches=archiving_touches)
-        check_options(clock=clock, wall=wall, keep_alive=keep_alive)
+        check_options(ids=ids, clock=clock, wall=wall, keep_alive=keep_alive, strict=strict)
         self.api_key = api_key or _new_key()
         self.faults = Faults()
         self.budget = RateLimit(limit, period, window, clock)
-        self._seed, self._appointment_types = seed, appointment_types
+        self._size = (seed, appointment_types, patients)
         self._host, self._port = host, port
         rng = random.Random(f"sandbox {seed}")
         self._store = RowStore(_tables(), wall, rng, ids)
@@ -139,7 +141,7 @@ class Sandbox:
         self._check_stopped()
         self._running = True
         self._store.open()
-        self.attachments.seeded = seed_clinic(self._store, self._seed, self._appointment_types)
+        self.attachments.seeded = seed_clinic(self._store, *self._size)
         try:
             origin = await self._listener.start(self._host, self._port)
             await self.files.start(self._host)

@@ -9,6 +9,7 @@ import attrs
 
 from .. import ConfigurationError
 from .db.row_store import IdOrder
+from .seed.patients import MIN_PATIENTS
 from .server.rate_limit import WindowType
 
 _KEY = re.compile(r"[!-9;-~]+", re.ASCII)
@@ -62,6 +63,7 @@ _CLOCK = _OptionRule(callable, "a function that returns seconds")
 _RULES = {
     "seed": _OptionRule(_is_integer, "a whole number"),
     "appointment_types": _OptionRule(_integer_within(0), "a whole number from 0"),
+    "patients": _OptionRule(_integer_within(MIN_PATIENTS), f"a whole number from {MIN_PATIENTS}"),
     "limit": _OptionRule(_integer_within(1), "a whole number from 1"),
     "period": _OptionRule(lambda value: _is_seconds(value) and value > 0, "a number of seconds above 0"),
     "window": _choice_rule(WindowType),

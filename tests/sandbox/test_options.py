@@ -19,6 +19,7 @@ INVALID = {
     "port": (-1, 65_536, "80", None),
     "host": ("", None),
     "appointment_types": (-1, 1.5, None),
+    "patients": (-1, 0, 41, 100.0, True, None),
     "seed": ("one", None, 1.5),
     "unsortable": ("id", ["nothing"]),
     "clock": (0.0, None),

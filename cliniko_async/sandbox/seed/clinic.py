@@ -13,7 +13,7 @@ from .configuration import configure
 from .documents import draft_documents
 from .drafts import Drafts, current_monday
 from .invoices import draft_invoices
-from .patients import draft_patients
+from .patients import MIN_PATIENTS, draft_more_patients, draft_patients
 from .timeline import Timeline
 
 AttachmentFiles: TypeAlias = dict[int, int]
@@ -21,7 +21,7 @@ AttachmentFiles: TypeAlias = dict[int, int]
 
 _MAX_CACHED = 4
 _MAX_CACHED_SIZE = 1000
-"""The number of appointment types up to which a clinic is cached."""
+"""The number of appointment types and patients up to which a clinic is cached."""
 
 
 @attrs.frozen
@@ -36,21 +36,21 @@ class _CachedClinic:
 _cache: dict[object, _CachedClinic] = {}
 
 
-def seed_clinic(store: RowStore, seed: int, appointment_types: int) -> AttachmentFiles:
+def seed_clinic(store: RowStore, seed: int, appointment_types: int, patients: int) -> AttachmentFiles:
     """Fill the empty tables of a store, and return the files of its attachments."""
-    key = (seed, appointment_types, current_monday(store.now()), store.id_state)
+    key = (seed, appointment_types, patients, current_monday(store.now()), store.id_state)
     cached = _cache.get(key)
     if cached is not None:
         cached.database.copy_to(store.database)
         store.id_state = cached.id_state
         return cached.files
-    files = _invent(store, seed, appointment_types)
-    if appointment_types <= _MAX_CACHED_SIZE:
+    files = _invent(store, seed, appointment_types, patients)
+    if appointment_types + patients <= _MAX_CACHED_SIZE:
         _keep(key, store, files)
     return files
 
 
-def _invent(store: RowStore, seed: int, appointment_types: int) -> AttachmentFiles:
+def _invent(store: RowStore, seed: int, appointment_types: int, patients: int) -> AttachmentFiles:
     timeline = Timeline(store, random.Random(f"clinic {seed}"))
     configure(timeline, appointment_types)
     drafts = Drafts(timeline, random.Random(f"practice {seed}"), current_monday(store.now()))
@@ -59,6 +59,10 @@ def _invent(store: RowStore, seed: int, appointment_types: int) -> AttachmentFil
     draft_invoices(drafts)
     attachments = draft_documents(drafts)
     drafts.insert()
+    # Drafted apart, so that the number of patients changes nothing else.
+    more = Drafts(timeline, random.Random(f"more patients {seed}"), drafts.today)
+    draft_more_patients(more, patients - MIN_PATIENTS)
+    more.insert()
     return {attachment["id"]: number for number, attachment in attachments.items()}
 
 

@@ -24,7 +24,8 @@ from .patient_data import (
     TITLES,
 )
 
-_COUNT = 42
+MIN_PATIENTS = 42
+"""The patients who take part in the life of the clinic."""
 _PARENT, _CHILD, _SPOUSE = 10, 20, 40
 _MEDICARE_SESSIONS = 5
 
@@ -51,9 +52,16 @@ def draft_patients(drafts: Drafts) -> None:
     _referrals(drafts, doctors)
 
 
+def draft_more_patients(drafts: Drafts, count: int) -> None:
+    """Draft patients of whom nothing else is known."""
+    for _ in range(count):
+        given, sex = drafts.rng.choice(FIRST_NAMES)
+        drafts.add("patients", drafts.past_moment(), **_person(drafts, given, sex, drafts.rng.choice(SURNAMES)))
+
+
 def _names(drafts: Drafts) -> list[tuple[str, str, str]]:
     surnames = itertools.cycle(drafts.rng.sample(SURNAMES, len(SURNAMES)))
-    people = [(given, sex, next(surnames)) for given, sex in FIRST_NAMES * (_COUNT // len(FIRST_NAMES))]
+    people = [(given, sex, next(surnames)) for given, sex in FIRST_NAMES * (MIN_PATIENTS // len(FIRST_NAMES))]
     return drafts.rng.sample(people, len(people))
 
 

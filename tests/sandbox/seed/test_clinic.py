@@ -332,3 +332,15 @@ async def test_an_old_reference_is_any_text(text, status):
         body = {"first_name": "Jo", "last_name": "Doe", "old_reference_id": text}
         answer = await wire.post("/patients", body)
         assert (answer.status, answer.json["old_reference_id"]) == (status, text)
+
+
+async def test_more_patients_change_nothing_else_of_the_clinic():
+    async with clinic(seed=3) as few, clinic(seed=3, patients=150) as many, clinic(seed=3, patients=150) as again:
+        assert len(few.all("patients")) == 42
+        assert len(many.all("patients")) == 150
+        assert without_urls(many) == without_urls(again)
+        old, new = everything(few), everything(many)
+        ids = {patient["id"] for patient in old["patients"]}
+        kept = [patient for patient in new.pop("patients") if patient["id"] in ids]
+        assert str(kept).replace(many.base_url, few.base_url) == str(old.pop("patients"))
+        assert str(new).replace(many.base_url, few.base_url) == str(old)
