@@ -1,8 +1,11 @@
 """Where the key goes over the network: to a server whose certificate is good, and past every proxy."""
 
 import asyncio
+import base64
+import contextlib
 import datetime as dt
 import ssl
+from pathlib import Path
 from typing import Self
 
 import aiohttp
@@ -146,3 +149,55 @@ async def test_a_proxy_that_refuses_is_named_and_the_server_hears_nothing():
     assert not raised.value.sent
     (request,) = proxy.requests
     assert (request.method, "authorization" in request.headers) == ("CONNECT", False)
+
+
+async def tunnel(heard: list[bytes], reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """Serve one connection of a proxy, and keep every byte that the proxy sees of the client."""
+    head = await reader.readuntil(b"\r\n\r\n")
+    heard.append(head)
+    host, _, port = head.split()[1].decode().partition(":")
+    there, back = await asyncio.open_connection(host, int(port))
+    writer.write(b"HTTP/1.1 200 Connection established\r\n\r\n")
+
+    async def copy(source: asyncio.StreamReader, target: asyncio.StreamWriter, seen: list[bytes]) -> None:
+        with contextlib.suppress(ConnectionError):
+            while data := await source.read(65536):
+                seen.append(data)
+                target.write(data)
+        target.close()
+
+    await asyncio.gather(copy(reader, back, heard), copy(there, writer, []))
+
+
+async def test_a_proxy_with_a_password_tunnels_and_sees_neither_key_nor_path(tmp_path: Path):
+    AUTHORITY.cert_pem.write_to_path(tmp_path / "company-ca.pem")
+    context = ssl.create_default_context()
+    context.load_verify_locations(tmp_path / "company-ca.pem")
+    heard: list[bytes] = []
+    async with TlsServer() as server:
+        proxy = await asyncio.start_server(lambda *both: tunnel(heard, *both), "127.0.0.1", 0)
+        url = f"http://user:password@127.0.0.1:{proxy.sockets[0].getsockname()[1]}"
+        async with (
+            proxy,
+            aiohttp.ClientSession(
+                proxy=url,
+                connector=aiohttp.TCPConnector(ssl=context, force_close=True),
+            ) as session,
+            Cliniko(KEY, **WHO, base_url=f"https://127.0.0.1:{server.port}/v1", session=session, retry=ONCE) as cliniko,
+        ):
+            assert (await cliniko.appointment_types.list()).items == ()
+    assert server.heard == ["/v1/appointment_types"]
+    assert b"Proxy-Authorization: Basic " + base64.b64encode(b"user:password") in heard[0]
+    seen = b"".join(heard)
+    assert seen.startswith(b"CONNECT ")
+    assert not any(secret in seen for secret in (KEY.encode(), base64.b64encode(f"{KEY}:".encode()), b"appointment"))
+
+
+async def test_the_password_of_a_proxy_that_is_away_is_in_no_error():
+    async with (
+        aiohttp.ClientSession(proxy="http://user:password@127.0.0.1:9") as session,
+        Cliniko(KEY, **WHO, base_url="https://127.0.0.1:9/v1", session=session, retry=ONCE) as cliniko,
+    ):
+        with pytest.raises(TransportError) as raised:
+            await cliniko.taxes.get("1")
+    assert "password" not in str(raised.value)
