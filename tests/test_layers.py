@@ -16,7 +16,7 @@ NAME = "cliniko_async"
 FILES = sorted((ROOT / NAME).rglob("*.py"))
 
 LAYERS = (
-    {"_backoff", "_checks", "_compat", "_dates", "_frames", "_loops", "_registry", "_spelling", "_timeouts"},
+    {"_backoff", "_checks", "_compat", "_csv", "_dates", "_frames", "_loops", "_registry", "_spelling", "_timeouts"},
     {"_messages"},
     {"_reveal", "links"},
     {"_redis", "errors"},
@@ -163,7 +163,7 @@ def test_what_stands_outside_uses_the_public_surface():
     """
     beside = {
         "__main__": {"cli"},
-        "cli": {"_spelling", "export", "filters", "integrations", "sandbox"},
+        "cli": {"_csv", "_spelling", "export", "filters", "integrations", "sandbox"},
         "integrations": {"_spelling", "rows"},
     }
     names = public_names()

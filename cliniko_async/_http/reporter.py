@@ -195,7 +195,8 @@ class Reporter:
         for observer in self._observers:
             try:
                 observer(event)
-            except Exception:  # An observer must not harm the call.
+            # An observer must not harm the call, nor seem to cancel it.
+            except (Exception, asyncio.CancelledError):
                 logger.warning("an observer failed", exc_info=True)
 
 

@@ -4,9 +4,7 @@ CSV and the JSON formats are written page by page, in UTF-8. Nothing is changed 
 stays as it is, although a spreadsheet takes it for a formula.
 """
 
-import csv
 import datetime as dt
-import io
 import sys
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
@@ -15,6 +13,7 @@ from typing import Any, Literal, TypeAlias
 from .. import columns as columns_of
 from .. import row as row_of
 from .. import to_json
+from .._csv import csv_lines
 from .names import check_columns
 from .tables import print_record, print_table
 
@@ -56,9 +55,7 @@ def write_csv(rows: Iterable[Sequence[str]]) -> None:
     Args:
         rows: The rows.
     """
-    text = io.StringIO()
-    csv.writer(text, lineterminator="\n").writerows(rows)
-    write_bytes(text.getvalue().encode())
+    write_bytes(csv_lines(rows))
 
 
 class RecordWriter(ABC):

@@ -1,11 +1,10 @@
 """The formats of exported files. Each writes bytes that can be appended to a part file, and then finishes the file."""
 
-import csv
-import io
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
+from .._csv import csv_lines
 from .._dates import Real
 from .._records.converter import to_json_lines
 from .._records.unstructure import encode
@@ -70,17 +69,11 @@ class CsvEncoder(_Lines):
 
     def header(self) -> bytes:
         """Return the names of the columns."""
-        return _csv_lines([self._columns])
+        return csv_lines([self._columns])
 
     def encode(self, records: Sequence[Any]) -> bytes:
         """Return a line for each record."""
-        return _csv_lines([[csv_text(value) for value in row(each).values()] for each in records])
-
-
-def _csv_lines(rows: list[list[Any]]) -> bytes:
-    text = io.StringIO(newline="")
-    csv.writer(text, lineterminator="\n").writerows(rows)
-    return text.getvalue().encode()
+        return csv_lines([[csv_text(value) for value in row(each).values()] for each in records])
 
 
 def csv_text(value: Any) -> Any:

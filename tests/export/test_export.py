@@ -144,8 +144,8 @@ async def test_parquet_without_pyarrow_names_the_extra(cliniko, tmp_path, monkey
     assert not (tmp_path / "new").exists()
 
 
-async def test_money_times_and_texts_with_quotes_survive_csv(clinic, cliniko, tmp_path):
-    text = 'Line "one",\nline two; ünïcode\r\n=1+1'
+@pytest.mark.parametrize("text", ['Line "one",\nline two; ünïcode\r\n=1+1', "one\rtwo", "\r"])
+async def test_money_times_and_texts_with_quotes_and_line_ends_survive_csv(clinic, cliniko, tmp_path, text):
     made = dt.datetime(2026, 3, 4, 5, 6, 7, tzinfo=dt.UTC)
     identity = clinic.add("products", name=text, cost_price="12.75", created_at=made)
     await export(cliniko, ["products"], to=tmp_path, format="csv")

@@ -6,6 +6,7 @@ import itertools
 import json
 import os
 from collections.abc import AsyncIterator, Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,7 @@ from cliniko_async import Cliniko, RetryPolicy, TransportError, UnauthorizedErro
 from cliniko_async.export import ExportError, ExportProgress, export, read_manifest
 from cliniko_async.sandbox import Sandbox
 from tests.support import exporting
-from tests.support.exporting import expected, exporter_of, ndjson_rows
+from tests.support.exporting import child, ended, expected, exporter_of, ndjson_rows
 from tests.support.frames import assert_frames_hidden
 
 TAXES = 2_150
@@ -371,6 +372,36 @@ async def test_two_exports_at_once_into_one_directory_are_refused(clinic, clinik
     (refused,) = (each for each in results if isinstance(each, ExportError))
     assert str(refused) == f"another export is writing to {tmp_path}: wait until it ends"
     assert_complete(clinic, tmp_path)
+
+
+async def test_an_export_that_is_refused_does_not_let_another_program_in(clinic, cliniko, tmp_path):
+    refused: list[str] = []
+
+    async def export_here() -> None:
+        async with exporter_of(clinic) as other:
+            await export(other, ["taxes"], to=tmp_path)
+
+    def try_here_and_in_another_program(_: object) -> None:
+        if not refused:
+            with ThreadPoolExecutor() as threads, pytest.raises(ExportError) as caught:
+                threads.submit(asyncio.run, export_here()).result()
+            code, line = ended(child(clinic, tmp_path, "ndjson", ["taxes"]))
+            refused.extend((str(caught.value), f"{code}: {line}"))
+
+    await export(cliniko, ["taxes"], to=tmp_path, on_progress=try_here_and_in_another_program)
+    message = f"another export is writing to {tmp_path}: wait until it ends"
+    assert refused == [message, f"1: cliniko_async.export._manifest.ExportError: {message}"]
+
+
+async def test_a_lock_that_cannot_be_used_says_why(cliniko, tmp_path):
+    lock = tmp_path / ".export.lock"
+    lock.write_text("something else, which is not a database" * 99)
+    with pytest.raises(ExportError, match=r"export.lock cannot be locked: file is not a database"):
+        await export(cliniko, ["taxes"], to=tmp_path)
+    lock.unlink()
+    lock.mkdir()
+    with pytest.raises(IsADirectoryError, match=r"export\.lock"):
+        await export(cliniko, ["taxes"], to=tmp_path)
 
 
 @pytest.mark.parametrize(

@@ -153,12 +153,13 @@ async def test_no_event_has_an_id_a_query_a_name_or_the_key():
     assert all(secret not in text for secret in ("4711", "Appleseed", KEY, "q[]"))
 
 
+@pytest.mark.parametrize("error", [ValueError("mine"), asyncio.CancelledError()])
 @virtually
-async def test_an_observer_that_raises_is_logged_and_does_no_harm(caplog):
+async def test_an_observer_that_raises_is_logged_and_does_no_harm(caplog, error):
     seen = []
 
     def broken(event):
-        raise ValueError("mine")
+        raise error
 
     async with (
         RawServer(answer(200, BODY)) as server,
@@ -168,7 +169,7 @@ async def test_an_observer_that_raises_is_logged_and_does_no_harm(caplog):
     assert len(seen) == 4
     failed = [record for record in caplog.records if record.levelno == logging.WARNING]
     assert [record.message for record in failed] == ["an observer failed"] * 4
-    assert failed[0].exc_info[0] is ValueError
+    assert failed[0].exc_info[0] is type(error)
 
 
 @pytest.mark.parametrize("observers", [None, 5, ["print"], [print, None]])
