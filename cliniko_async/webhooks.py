@@ -205,6 +205,8 @@ class WebhookSender:
         if answer.verdict == "gone":
             self._is_gone = True
             return await self._post(message)
+        if self._is_closed and answer.verdict != "accepted":
+            raise UsageError("the sender is closed")  # Which broke the connection off, and not the receiver.
         return answer
 
     async def forward(self, *watches: Watch[Any]) -> None:

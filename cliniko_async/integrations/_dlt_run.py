@@ -7,6 +7,7 @@ import shutil
 import threading
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any, TypeVar
 
 import attrs
@@ -106,6 +107,8 @@ def _pipeline(target: Target) -> Generator[dlt.Pipeline]:
         disable_anon_tracker()
     pipeline = dlt.pipeline(target.pipeline_name, destination=target.destination, dataset_name=target.dataset)
     pipeline = pipeline.drop()
+    # It will have rows, and a sync that is killed leaves them there.
+    Path(pipeline.working_dir).chmod(0o700)
     try:
         yield pipeline
     finally:

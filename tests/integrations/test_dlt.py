@@ -61,8 +61,8 @@ def postgres() -> Iterator[PostgresServer]:
         yield server
 
 
-def client_for(sandbox: Sandbox) -> Cliniko:
-    return Cliniko(sandbox.api_key, base_url=sandbox.base_url, rate_limiter=roomy(), **WHO)
+def client_for(sandbox: Sandbox, **options: Any) -> Cliniko:
+    return Cliniko(sandbox.api_key, base_url=sandbox.base_url, rate_limiter=roomy(), **WHO, **options)
 
 
 async def synced(sandbox: Sandbox, resources: list[str] | None = None, **options: Any) -> list[str]:
@@ -379,6 +379,21 @@ def test_what_cannot_be_synced_is_refused_with_the_nearest_name():
         cliniko_source("key-au1", ["patient"], **WHO)
     with pytest.raises(InvalidRequestError, match="resources must be a list of names"):
         cliniko_source("key-au1", "patients", **WHO)
+
+
+async def test_only_the_user_can_read_the_rows_on_their_way(sandbox: Sandbox, tmp_path: Path):
+    pipelines = tmp_path / "dlt" / "pipelines"
+    pipelines.mkdir(parents=True, mode=0o755)
+    modes: list[set[str]] = []
+
+    def look(_: object) -> None:
+        modes.append({oct(each.stat().st_mode & 0o777) for each in pipelines.iterdir() if each.is_dir()})
+
+    async with client_for(sandbox, observers=[look]) as cliniko:
+        for _ in range(2):  # The second time, dlt begins with what it finds in the database.
+            await sync(cliniko, "duckdb:///clinic.duckdb", resources=["patients"])
+    assert len(modes) > 1
+    assert all(each == {"0o700"} for each in modes)
 
 
 async def test_nothing_is_left_on_this_machine_or_in_the_staging_schema(sandbox: Sandbox, tmp_path: Path):

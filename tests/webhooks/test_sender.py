@@ -49,6 +49,10 @@ class Scene:
         return self.clinic.cliniko.appointment_types.watch(store=self.clinic.store, **options)
 
 
+def names_in(folder: Path) -> list[str]:
+    return [each.name for each in folder.iterdir()]
+
+
 @contextlib.asynccontextmanager
 async def scene(**options: Any) -> AsyncIterator[Scene]:
     async with (
@@ -379,6 +383,19 @@ async def test_a_sender_that_is_closed_in_mid_wait_ends():
         await it.sender.aclose()
         with pytest.raises(UsageError):
             await task
+
+
+@virtually
+async def test_a_message_is_not_given_up_because_its_sender_was_closed(tmp_path: Path):
+    async with scene(tries=1, dead_letters=tmp_path / "dead.ndjson") as it:
+        it.receiver.script = [hang]
+        task = asyncio.create_task(it.sender.send(await it.change()))
+        await asyncio.sleep(1)
+        await it.sender.aclose()
+        with pytest.raises(UsageError, match="closed"):
+            await task
+        assert len(it.receiver.got) == 1
+    assert not names_in(tmp_path)
 
 
 # Secrets and arguments
