@@ -6,6 +6,7 @@ import logging
 import re
 import sys
 from collections.abc import Iterable
+from inspect import iscoroutinefunction
 from typing import Any
 
 from yarl import URL
@@ -39,8 +40,9 @@ def checked_observers(observers: Iterable[Observer]) -> tuple[Observer, ...]:
         ConfigurationError: they are not functions.
     """
     found: tuple[Any, ...] = tuple(observers) if isinstance(observers, Iterable) else (None,)
-    if not all(map(callable, found)):
-        raise ConfigurationError("observers must be functions that take an event, in a list or tuple")
+    # Nothing would await a coroutine.
+    if not all(callable(each) and not iscoroutinefunction(each) for each in found):
+        raise ConfigurationError("observers must be functions that take an event, not async ones, in a list or tuple")
     return found
 
 

@@ -172,7 +172,7 @@ async def test_an_observer_that_raises_is_logged_and_does_no_harm(caplog, error)
     assert failed[0].exc_info[0] is type(error)
 
 
-@pytest.mark.parametrize("observers", [None, 5, ["print"], [print, None]])
+@pytest.mark.parametrize("observers", [None, 5, ["print"], [print, None], [asyncio.sleep]])
 def test_observers_must_be_functions(observers):
     with pytest.raises(ConfigurationError, match="observers"):
         Cliniko(KEY, **WHO, observers=observers)
