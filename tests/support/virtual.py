@@ -95,6 +95,11 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         """Let time pass as if the loop had been busy."""
         self._virtual.now += seconds
 
+    async def shutdown_default_executor(self, timeout: float | None = None) -> None:  # noqa: ASYNC109  (as asyncio has it)
+        """Wait for the threads without the timeout of Python 3.12, which would pass at once."""
+        with self.standstill():
+            await super().shutdown_default_executor()
+
     def run_in_executor(
         self,
         executor: Executor | None,
