@@ -31,6 +31,7 @@ class Printed:
     cost: str
     requests: int
     priorities: set[str]
+    result: Any
 
     @property
     def lines(self) -> list[str]:
@@ -67,7 +68,7 @@ def id_of(link: Any) -> str:
     return str(link["links"]["self"]).rpartition("/")[2]
 
 
-async def run(name: str, sandbox: Sandbox, *args: Any) -> Printed:
+async def run(name: str, sandbox: Sandbox, *args: Any, **options: Any) -> Printed:
     """Run a program, which must say what it cost, to the request."""
     priorities: set[str] = set()
 
@@ -85,9 +86,9 @@ async def run(name: str, sandbox: Sandbox, *args: Any) -> Printed:
         for variable, value in {**environment, "APP_NAME": "Tests", "CONTACT_EMAIL": "it@example.com"}.items():
             patch.setenv(f"CLINIKO_{variable}", value)
         with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
-            await program.main(*args)
+            result = await program.main(*args, **options)
     requests = len(sandbox.requests) - before
     said = re.match(r"(\d+) requests", err.getvalue())
     assert said is not None
     assert int(said[1]) == requests
-    return Printed(out.getvalue(), err.getvalue(), requests, priorities)
+    return Printed(out.getvalue(), err.getvalue(), requests, priorities, result)
