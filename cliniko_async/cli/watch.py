@@ -19,6 +19,7 @@ from .context import Context
 from .errors import CommandError, ExitCode
 from .names import Repeated, ResourceName, check_filters, operation
 from .output import write_bytes
+from .signals import terminate_like_ctrl_c
 
 _CURSORS = "cliniko-cursors.sqlite"
 
@@ -92,7 +93,7 @@ async def watch(
         "every": every,
     }
     context.on_interrupt = "interrupted; the next run continues here" if path else ""
-    with _lines_for_errors(path):
+    with terminate_like_ctrl_c(), _lines_for_errors(path):
         async with context.client() as cliniko:
             watches = [
                 operation(cliniko.resources[each], "watch")(*where, name=_stream_name(each, where, post), **options)

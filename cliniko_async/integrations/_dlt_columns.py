@@ -12,6 +12,7 @@ import attrs
 import msgspec
 
 from .. import DecodingError
+from .._dates import Real
 from ..rows import columns_of
 
 pa: Any = importlib.import_module("pyarrow")  # It has no types.
@@ -31,16 +32,16 @@ _ARROW: dict[Any, Any] = {
     int: pa.int64(),
     bool: pa.bool_(),
     Decimal: _DECIMAL,
-    dt.datetime: _STAMP,
-    dt.date: pa.date32(),
+    Real.datetime: _STAMP,
+    Real.date: pa.date32(),
 }
 _HINTS: dict[Any, dict[str, Any]] = {
     str: {"data_type": "text"},
     int: {"data_type": "bigint"},
     bool: {"data_type": "bool"},
     Decimal: {"data_type": "decimal", "precision": _DECIMAL.precision, "scale": _DECIMAL.scale},
-    dt.datetime: {"data_type": "timestamp", "timezone": True, "precision": 6},
-    dt.date: {"data_type": "date"},
+    Real.datetime: {"data_type": "timestamp", "timezone": True, "precision": 6},
+    Real.date: {"data_type": "date"},
 }
 _JSON: dict[str, Any] = {"data_type": "json"}
 
@@ -77,7 +78,7 @@ def column_hints(cls: Any, *, merged: bool) -> dict[str, Any]:
         merged: Whether rows are merged by id, not replaced as a whole.
     """
     hints = {column.name: {"name": column.name, "nullable": True, **column.hints} for column in table_columns(cls)}
-    hints[READ_AT] = {"name": READ_AT, "nullable": True, **_HINTS[dt.datetime]}
+    hints[READ_AT] = {"name": READ_AT, "nullable": True, **_HINTS[Real.datetime]}
     if merged:
         hints[KEY] |= {"primary_key": True, "nullable": False}
         hints[READ_AT]["dedup_sort"] = "desc"

@@ -142,7 +142,8 @@ def test_a_file_for_cursors_that_cannot_be_used_is_one_line(clinic: Sandbox, cap
     assert capfd.readouterr().err == "cliniko: missing/here.sqlite: unable to open database file\n"
 
 
-def test_ctrl_c_ends_it_with_one_line_that_says_that_it_can_go_on(clinic: Sandbox, tmp_path: Path):
+@pytest.mark.parametrize("by", [signal.SIGINT, signal.SIGTERM], ids=["Ctrl-C", "a service manager"])
+def test_it_ends_with_one_line_that_says_that_it_can_go_on(clinic: Sandbox, tmp_path: Path, by: signal.Signals):
     command = [sys.executable, "-m", "cliniko_async", "watch", "taxes", "--since", PAST, "--cursors", "here.sqlite"]
     with subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=os.environ

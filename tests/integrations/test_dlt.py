@@ -10,6 +10,7 @@ import re
 import socketserver
 import subprocess
 import sys
+import textwrap
 import threading
 import traceback
 from collections import Counter
@@ -507,3 +508,19 @@ def test_the_example_loads_a_clinic_and_answers_a_question(sandbox: Sandbox, tmp
             if not (each["cancelled_at"] or each["archived_at"] or each["deleted_at"])
         ]
         assert sum(busiest) == len(kept)
+
+
+def test_frozen_time_changes_no_column():
+    """In a process of its own, as the columns of a class are made once."""
+    code = """
+        import freezegun
+        with freezegun.freeze_time("2026-01-01"):
+            from cliniko_async import Tax
+            from cliniko_async.integrations._dlt_columns import column_hints
+            hints = column_hints(Tax, merged=True)
+        print(hints["created_at"]["data_type"], hints["_read_at"]["data_type"])
+    """
+    found = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", textwrap.dedent(code)], capture_output=True, check=True, text=True
+    )
+    assert found.stdout.split() == ["timestamp", "timestamp"]

@@ -227,9 +227,14 @@ if __name__ == "__main__":
     where, wanted, settings, *listed = sys.argv[1:]
     options = json.loads(settings)
     encoder_for(wanted, resource_class("taxes").record)  # type: ignore[arg-type]
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
     if most := options.get("largest_file"):
-        resource.setrlimit(resource.RLIMIT_FSIZE, (most, most))
+        resource.setrlimit(resource.RLIMIT_FSIZE, (most, before[1]))
     sys.stdout.write("begun\n")
     sys.stdout.flush()
     _die_at(where, options.get("die_at", 0))
-    asyncio.run(_main(where, wanted, listed))
+    try:
+        asyncio.run(_main(where, wanted, listed))
+    finally:
+        # What measures the tests also writes a file, at the end.
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
