@@ -29,14 +29,14 @@ logger = logging.getLogger("cliniko_async")
 _FIRST_WAIT = 1.0
 _LONGEST_WAIT = 300.0
 """Seconds from an error to the next request: at most the first wait, doubled with each further error."""
-_MAY_PASS = (TransportError, LimiterUnavailableError, DecodingError, PaginationError)
+_TRANSIENT = (TransportError, LimiterUnavailableError, DecodingError, PaginationError)
 
 
-def may_pass(error: ClinikoError) -> bool:
+def is_transient(error: ClinikoError) -> bool:
     """Return whether a request may succeed later, although neither the program nor the key changes."""
     if isinstance(error, ResponseError):
         return error.status in (408, 429) or not 400 <= error.status < 500
-    return isinstance(error, _MAY_PASS)
+    return isinstance(error, _TRANSIENT)
 
 
 def report(spec: ListSpec[Any], error: ClinikoError, wait: float) -> None:
@@ -94,7 +94,7 @@ class Pace:
 
 
 class EndlessRuns(Generic[T]):
-    """Run after run over the changes of a list; an error that may pass is reported, and the same page requested again.
+    """Run after run over the changes of a list; a transient error is reported, and the same page requested again.
 
     The valid records of a page that also has invalid ones are yielded, and the next page follows. Until the last of
     them was yielded, the cursor stays before that page.
@@ -147,7 +147,7 @@ class EndlessRuns(Generic[T]):
             self._pace.end_run()
             return None
         except ClinikoError as error:
-            if not may_pass(error):
+            if not is_transient(error):
                 raise
             self._survive(error)
             return None

@@ -1,4 +1,4 @@
-"""Changes without an end: polls for them, survives errors that may pass, and keeps its position in a cursor store."""
+"""An endless stream of changes: polls for them, survives transient errors, and keeps its position in a cursor store."""
 
 import asyncio
 import datetime as dt
@@ -34,7 +34,7 @@ class WatchOptions:
 
 
 class Watch(Generic[T]):
-    """The changes of a resource, without an end. Each use starts at the cursor in the store, or else at `since`.
+    """The changes of a resource, as an endless stream. Each use starts at the cursor in the store, or else at `since`.
 
     `async for change in watch` yields them in the order of `updated_at`.
     """
@@ -86,7 +86,7 @@ class Watch(Generic[T]):
 
 
 class WatchIterator(Generic[T]):
-    """Yields changes without an end, to one consumer.
+    """Yields changes continuously, to one consumer.
 
     A change counts as processed when its consumer asks for the next one: then its cursor is saved. After an error, the
     next step tries again at the same position.

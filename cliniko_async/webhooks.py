@@ -95,7 +95,7 @@ class WebhookSender:
             message several times, so that a secret can be replaced without a gap. It never appears in a repr, a log, an
             error or a traceback.
         dead_letters: The file for messages that were not accepted after all tries, one JSON object a line. It contains
-            records, and only its owner can read it. None, the default, tries without end.
+            records, and only its owner can read it. None, the default, tries endlessly.
         tries: How often the receiver may fail to accept a message before it is given up; 20 by default.
         timeout: Seconds for one try; 30 by default.
         wait_max: The longest wait between two tries, in seconds; 900 by default, so 20 tries take about two hours.

@@ -24,6 +24,7 @@ from cliniko_async.sandbox import Sandbox
 from tests.support import virtual
 from tests.support.clients import WHO
 from tests.support.paths import ROOT
+from tests.test_layers import LAYERS
 from tools import docs
 
 SHOWN = (
@@ -309,6 +310,12 @@ def test_a_resource_is_registered_by_nothing_but_its_own_file():
 
 
 HOW_IT_WORKS = (ROOT / "docs" / "how-it-works.md").read_text(encoding="utf-8")
+
+
+def test_how_it_works_shows_every_part_of_the_layers():
+    diagram = HOW_IT_WORKS.split("```text\n")[1].split("```")[0]
+    parts = set().union(*LAYERS) - {""}
+    assert [part for part in sorted(parts) if not re.search(rf"(?<!\w){part}(/|\.py\b)", diagram)] == []
 
 
 def test_every_file_named_in_how_it_works_exists():

@@ -22,7 +22,7 @@ _LONGEST_RETRY_AFTER = 3600.0
 
 @attrs.frozen
 class Answer:
-    """What came of a try: the verdict, the reason in plain words, and the seconds that the receiver wants to rest."""
+    """What came of a try: the verdict, the reason in plain words, and the seconds the receiver asked to wait."""
 
     verdict: Verdict
     reason: str
@@ -69,7 +69,7 @@ async def post(
 
 
 async def _read(content: aiohttp.StreamReader) -> None:
-    """Read an answer to its end, unless that is far away: an answer that breaks off is no answer."""
+    """Read the body, up to a limit, so that a truncated answer counts as a failure."""
     size = 0
     async for chunk in content.iter_any():
         size += len(chunk)

@@ -14,7 +14,7 @@ class DeadLetters:
     """An NDJSON file that only its owner can read, as it contains records. What was appended survives a power cut."""
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
-        """Create the file with the first message.
+        """The file is created by the first `append`.
 
         Args:
             path: The file.

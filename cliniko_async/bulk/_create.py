@@ -1,4 +1,4 @@
-"""The public door to bulk creates: what is to be created, and the iterator over what became of each row."""
+"""`bulk_create`, and what it returns."""
 
 import asyncio
 import os

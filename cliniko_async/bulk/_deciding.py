@@ -68,7 +68,7 @@ class Decider(Generic[T]):
         """Look the rows up, and again as often as one of them has settled, until each is decided.
 
         Returns:
-            The rows to send again, which certainly have no record. Call it again afterwards. None if all are decided.
+            The rows to send again, which certainly have no record. Call it again afterwards. Empty if all are decided.
 
         Raises:
             ClinikoError: The records cannot be read, or the journal cannot be used.

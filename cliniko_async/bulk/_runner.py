@@ -30,7 +30,7 @@ T = TypeVar("T")
 _ROW_STATUSES = (400, 404, 409, 413, 422)
 """Statuses that refuse one row. Any other would refuse all of them, so it ends the run."""
 _MOST_UNKNOWN = 10
-"""The number of unknown outcomes one after the other that ends the run, because the server is out of order."""
+"""After this many unknown outcomes in a row, the run stops: the server is failing."""
 
 
 @attrs.frozen(kw_only=True)

@@ -1,29 +1,33 @@
 """The application: its commands, and the options that every command has.
 
 To add a command, write `cli/<command>.py` with one function, and name it in `_COMMANDS`. The module is loaded when its
-command runs (and when shell completion is written), so it may import what it likes at its top. The function is:
+command runs (and when shell completion is written), so it may import what it likes at its top. `limits.py` is the
+shortest; without its details, it is:
 
 ```python
-async def count(resource: ResourceName, /, *, where: Sequence[str] = (), context: Context) -> ExitCode | None:
-    \"\"\"Count the records of a resource.
+async def limits(*, context: Context) -> None:
+    \"\"\"Show how much of the request budget is used.
 
-Args:
-        resource: What to count, such as patients.
-        where: A filter as the API writes it. Repeat it for several.
-        context: Injected.
+    Args:
+        context: The options of the command line.
     \"\"\"
     async with context.client() as cliniko:
-        ...
+        found = await cliniko.limits()
+    write_lines([f"used  {found.used}"])
 ```
 
 - Its docstring is the help of the command, so it is written for somebody at a clinic who never saw Python.
 - `context` gives it the client (`context.client()`), the progress display (`context.progress()`), notes on stderr
   (`context.note(text)`) and the question before a write (`context.confirm(question)`).
 - Data goes to stdout through `output`; anything else goes to stderr.
-- It returns None or `ExitCode.OK` after success, and raises for a failure: a `ClinikoError`, an `OSError`, or a
-  `CommandError` with one line of text and an exit code. `errors` turns each into one line; nothing else prints errors.
-- While a write is under way, `context.on_interrupt` is what Ctrl-C must tell.
-"""
+- It returns None after success, and may return another `ExitCode` if it has already written what is wrong, as `import`
+  does. It raises for any other failure: a `ClinikoError`, an `OSError`, or a `CommandError` with one line of
+  text and an exit code. `errors.guarded` turns each into one line on stderr and the exit code; the lines for the errors
+  of the client are in `library_errors`. A command that goes on after the failure of one clinic writes that line itself,
+  as `sync` does.
+- A write is sent within `context.writing(lookup)`, so that after Ctrl-C or a lost answer the user is told to look with
+  the command `lookup`. A longer command that can be continued says so in `context.on_interrupt`.
+"""  # noqa: D214  (the section is that of the example)
 
 import asyncio
 import contextlib
@@ -48,9 +52,9 @@ _COMMANDS: dict[str, tuple[str, str]] = {
     "delete": ("write:delete", "Delete a record for good."),
     "export": ("export:export_resources", "Write resources to files, and continue after an interruption."),
     "changes": ("watch:changes", "Write what changed since a moment."),
-    "watch": ("watch:watch", "Write or post what changes, without an end."),
+    "watch": ("watch:watch", "Write or post what changes, continuously."),
     "sync": ("sync:sync", "Load clinics into a database, and bring it up to date."),
-    "import": ("import_records:import_records", "Create a record for each row of a spreadsheet, without doubles."),
+    "import": ("import_records:import_records", "Create a record for each row of a spreadsheet, without duplicates."),
     "limits": ("limits:limits", "Show how much of the request budget is used."),
     "sandbox": ("sandbox:sandbox", "Run an invented clinic on this machine, to try things out."),
     "completion": ("completion:completion", "Print or install completion for bash, zsh or fish."),

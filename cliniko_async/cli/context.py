@@ -81,7 +81,7 @@ class CommandContext:
 
     @contextlib.contextmanager
     def writing(self, lookup: str) -> Generator[None]:
-        """Mark a block in which one write is sent, so that an interrupted or unanswered one is reported honestly.
+        """Mark a block in which one write is sent. If it is interrupted or unanswered, the error says how to look.
 
         Args:
             lookup: The command that shows whether the write was done, such as "cliniko get patients 1".

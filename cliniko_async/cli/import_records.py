@@ -43,7 +43,7 @@ async def import_records(
     settle: float = 300.0,
     context: Context,
 ) -> ExitCode | None:
-    """Create a record for each row of a spreadsheet, without doubles.
+    """Create a record for each row of a spreadsheet, without duplicates.
 
     All rows are checked first. A journal beside the file knows what became of each row: if the command is interrupted
     in any way, run it again, and it continues. It writes the rows that need a person to stdout, one JSON object each.

@@ -31,7 +31,7 @@ async def sync(
     """Load a clinic into a database. Run it again, as often as you like, to bring the database up to date.
 
     Each resource becomes a table of its name. The first run reads everything, later runs read what changed. A run that
-    was interrupted is put right by the next one. It writes a line for each table that received rows.
+    was interrupted leaves nothing to repair: the next run recovers. It writes a line for each table that received rows.
 
     Args:
         resources: What to load, such as patients; without any, everything.

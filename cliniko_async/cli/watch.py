@@ -1,4 +1,4 @@
-"""`cliniko changes` and `cliniko watch`: what has changed, once or without an end."""
+"""`cliniko changes` and `cliniko watch`: what has changed, once or continuously."""
 
 import asyncio
 import contextlib

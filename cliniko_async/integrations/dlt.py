@@ -101,8 +101,8 @@ async def sync(
 ) -> SyncResult:
     """Load a clinic into a database, or bring the database up to date.
 
-    A sync that ends early, however it ends, leaves nothing that the next one does not put right. The cursors are in the
-    database, and nothing is left on this machine. dlt reports nothing about its use from this process any more.
+    From a sync that ends early, however it ends, the next run recovers. The cursors are in the database, and nothing is
+    left on this machine. dlt reports nothing about its use from this process any more.
 
     Args:
         cliniko: A client of the clinic. It stays open. `priority="bulk"` lets other programs go first.

@@ -1,4 +1,4 @@
-"""A client for FastAPI applications (extra `fastapi`): its lifetime, its dependency, honest errors and streamed lists.
+"""A client for FastAPI applications (extra `fastapi`): lifetime, dependency, errors with a matching status, streams.
 
 ```python
 app = FastAPI(lifespan=lifespan())

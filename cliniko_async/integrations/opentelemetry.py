@@ -48,8 +48,9 @@ class OpenTelemetryObserver:
     `http.response.status_code`, `http.request.resend_count` and `error.type`.
 
     Metrics: `http.client.request.duration` (seconds, for each attempt), `cliniko.client.call.duration`,
-    `cliniko.client.permit.wait` and `cliniko.client.pause.duration` (seconds), `cliniko.client.retries`, and
-    `cliniko.client.budget.used`: the permits granted, whose increase in a minute is what is used of the rate limit.
+    `cliniko.client.permit.wait` and `cliniko.client.pause.duration` (seconds), `cliniko.client.retries`,
+    `cliniko.client.watch.interruptions`: the errors that watches survived, and `cliniko.client.budget.used`: the
+    permits granted, whose increase in a minute is what is used of the rate limit.
 
     One observer can serve any number of clients, in any number of event loops and threads.
     """

@@ -63,9 +63,9 @@ class ChangesMixin(Resource[T]):
         every: float = 60.0,
         overlap: float = 60.0,
     ) -> Watch[T]:
-        """Return the changes as a stream without an end, which polls at bulk priority and can continue after a restart.
+        """Return the changes as an endless stream, which polls at bulk priority and can continue after a restart.
 
-        The stream survives errors that may pass: it logs a warning, waits up to 300 seconds and requests the same page
+        The stream survives transient errors: it logs a warning, waits up to 300 seconds and requests the same page
         again. An invalid record is reported in the same way and left out; the other records of its page come. The
         stream ends with an error that cannot pass, such as a rejected API key, and when the client is closed.
 

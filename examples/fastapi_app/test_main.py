@@ -53,7 +53,7 @@ def test_an_invalid_field_is_refused_before_anything_is_sent(http, cliniko_sandb
 
 
 @pytest.mark.parametrize(("id", "status"), [("1", 404), ("x", 400)])
-def test_an_unknown_id_is_answered_honestly(http, id, status):
+def test_an_unknown_id_is_answered_with_a_matching_status(http, id, status):
     """Not with a 500."""
     assert http.get(f"/appointment-types/{id}").status_code == status
 

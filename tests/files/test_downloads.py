@@ -327,7 +327,7 @@ def attachment_at(server: RawServer) -> PatientAttachment:
 
 
 async def drip(line: Line) -> None:
-    """Send a head without an end, byte by byte, each well within the timeout."""
+    """Send an endless head, byte by byte, each well within the timeout."""
     await line.write(b"HTTP/1.1 200 OK\r\nX-Long: ")
     while not line.writer.is_closing():
         await line.write(b"x")

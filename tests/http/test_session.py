@@ -70,7 +70,7 @@ SLOW = {
     "a body that stops": stall(),
     "a pause before the next attempt": answer(503),
     "a lost connection": close(),
-    "a body without an end": flood(),
+    "an endless body": flood(),
 }
 
 

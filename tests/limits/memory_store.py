@@ -1,7 +1,9 @@
 """A store in memory: the whole of what somebody has to write who keeps the window in another place.
 
-For PostgreSQL, `update` would be one transaction: select the value and `clock_timestamp()` for update, call `change`,
-and write the new value. A store with compare-and-set, as Redis, would call `change` again after each conflict.
+For PostgreSQL, `update` would be one transaction: insert the row if it is missing (`on conflict do nothing`), as the
+first two processes could not lock a row that does not exist; select the value `for update`; after that, select
+`clock_timestamp()`, call `change`, and write the new value. A store with compare-and-set, as Redis, would call `change`
+again after each conflict.
 """
 
 import asyncio

@@ -1,4 +1,4 @@
-"""Changes without an end, through the public surface, against the sandbox on virtual time."""
+"""An endless stream of changes, through the public surface, against the sandbox on virtual time."""
 
 import asyncio
 import contextlib
@@ -218,7 +218,7 @@ FAULTS: dict[str, Callable[[Clinic, int], Any]] = {
 
 
 @pytest.mark.parametrize("fault", FAULTS)
-def test_an_error_that_may_pass_is_survived_and_reported(caplog: pytest.LogCaptureFixture, fault: str):
+def test_a_transient_error_is_survived_and_reported(caplog: pytest.LogCaptureFixture, fault: str):
     @virtually
     async def test() -> None:
         events = list[WatchInterrupted]()

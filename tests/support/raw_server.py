@@ -134,7 +134,7 @@ def stall(status: int = 200, body: bytes = b'{"id": "1"') -> Turn:
 
 
 def flood(status: int = 200, chunk: bytes = b"x" * 65536, counter: list[int] | None = None) -> Turn:
-    """Send a body without an end, until the client lets go."""
+    """Send an endless body, until the client lets go."""
 
     async def turn(line: Line) -> None:
         await line.write(head(status, {"Content-Type": "application/json"}))
