@@ -84,7 +84,8 @@ OTHERS ?= 3.12 3.13
 
 test-others:
 	@for v in $(OTHERS); do \
-		if "python$$v" -c '' 2>/dev/null; then $(MAKE) --no-print-directory "test-$$v" || exit 1; fi; \
+		if "python$$v" -c '' 2>/dev/null; then $(MAKE) --no-print-directory "test-$$v" || exit 1; \
+		else echo "Python $$v: not found on PATH, so nothing was tested with it"; fi; \
 	done
 
 test-3.%: .venv-3.%/.ready-test
