@@ -194,20 +194,21 @@ class WebhookSender:
         return True
 
     async def _post(self, message: Message) -> Answer:
-        if self._is_closed:
-            raise UsageError("the sender is closed")
-        if self._is_gone:
-            raise WebhookGoneError(f"{self!r}: the receiver answered 410, so it wants no more webhooks")
+        self._check()
         if self._session is None:
             self._session = aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar())
         headers = self._signer.headers(message)
         answer = await post(self._session, self._url, headers, message.body, self._options.timeout)
-        if answer.verdict == "gone":
-            self._is_gone = True
-            return await self._post(message)
-        if self._is_closed and answer.verdict != "accepted":
-            raise UsageError("the sender is closed")  # Which broke the connection off, and not the receiver.
+        self._is_gone |= answer.verdict == "gone"
+        if answer.verdict != "accepted":
+            self._check()  # Closing the sender breaks the connection off, which is no try of the receiver.
         return answer
+
+    def _check(self) -> None:
+        if self._is_closed:
+            raise UsageError("the sender is closed")
+        if self._is_gone:
+            raise WebhookGoneError(f"{self!r}: the receiver answered 410, so it wants no more webhooks")
 
     async def forward(self, *watches: Watch[Any]) -> None:
         """Post the changes of watches, until you cancel it or one of them ends with an error.
