@@ -67,7 +67,7 @@ async def _one_account(base_url: str) -> float:
 
 
 async def _many_accounts(base_url: str) -> tuple[float, int]:
-    """Give the CPU seconds of a page, and the most files that were open."""
+    """Return the CPU seconds of a page, and the most files that were open."""
     await asyncio.sleep(_PERIOD)  # What the server has counted of an earlier round is not the limiters' own.
     most, before = 0, _open_files()
     async with _pool(base_url, limiter=lambda _: SlidingWindowLimiter(_LIMIT, _PERIOD)) as pool:
@@ -81,7 +81,7 @@ async def _many_accounts(base_url: str) -> tuple[float, int]:
 
 
 async def _grown(base_url: str) -> float:
-    """Give the kilobytes by which the peak rises with each account that streams: those of many less those of few."""
+    """Return the kilobytes by which the peak rises with each account that streams: those of many less those of few."""
     peaks = []
     for accounts in (_FEW, _FEW, _ACCOUNTS):  # the first of them warms up
         async with _pool(base_url, limiter=lambda _: roomy()) as pool:

@@ -68,7 +68,7 @@ class Forgetful:
 
 @asynccontextmanager
 async def opened(base_url: str) -> AsyncIterator[WorkerContext]:
-    """Give a worker's clients of the canned server."""
+    """Yield a worker's clients of the canned server."""
     yield WorkerContext(client=lambda _: client(base_url), cursors=Forgetful(), streams=["nothing"])
 
 

@@ -25,7 +25,7 @@ class Template:
         self._records = json.dumps(records, separators=(",", ":")).encode()
 
     def page(self, number: int, *, total: int, following: str | None) -> bytes:
-        """Give the body of a page, the first of which is 1; ids and times of creation rise from page to page."""
+        """Return the body of a page, the first of which is 1; ids and times of creation rise from page to page."""
         day = (_FIRST_DAY + dt.timedelta(days=number)).isoformat()
         records = self._records.replace(_NUMBER, b"%08d" % number).replace(_DAY, day.encode())
         end = json.dumps({"total_entries": total, "links": {"self": "", "next": following}})
@@ -33,12 +33,12 @@ class Template:
 
 
 def one_page() -> bytes:
-    """Give the body of a list that is one page."""
+    """Return the body of a list that is one page."""
     return Template().page(1, total=PAGE_SIZE, following=None)
 
 
 def page_behind(identity: str) -> int:
-    """Give the number of the page behind the one that has a record as its last, by the record's id."""
+    """Return the number of the page behind the one that has a record as its last, by the record's id."""
     return int(identity[2:10]) + 1
 
 

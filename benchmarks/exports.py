@@ -87,7 +87,7 @@ async def _memory() -> list[Line]:
 
 
 async def _peaks(base_url: str, directory: Path, export_format: ExportFormat) -> tuple[float, float]:
-    """Give the most that is held in the first and in the last tenth of an export; Arrow counts for itself."""
+    """Return the most that is held in the first and in the last tenth of an export; Arrow counts for itself."""
     peaks: list[float] = []
 
     def report(progress: ExportProgress) -> None:
@@ -162,7 +162,7 @@ _FIELDS = operator.attrgetter(
 
 
 def _values(record: Any) -> list[Any]:  # noqa: ANN401
-    """Give the values of the columns; of a link, the id at the end of its URL."""
+    """Return the values of the columns; of a link, the id at the end of its URL."""
     return [
         value.links.self.rpartition("/")[2] if isinstance(value, peers.AttrsLink) else value
         for value in _FIELDS(record)

@@ -84,7 +84,7 @@ async def measure_million() -> Sequence[Line]:
 
 
 def _resident() -> float:
-    """Give the kilobytes that the process has in memory."""
+    """Return the kilobytes that the process has in memory."""
     gc.collect()
     pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1])
     return pages * resource.getpagesize() / 1000
@@ -107,7 +107,7 @@ def _id(link: Link[Any] | None) -> str | None:
 
 
 def _columns(records: Sequence[AppointmentType]) -> dict[str, Any]:
-    """Give the columns that a program with one comprehension for each would make."""
+    """Return the columns that a program with one comprehension for each would make."""
     values = {
         name: [_id(getattr(record, _LINKS[name])) for record in records]
         if name in _LINKS
@@ -118,7 +118,7 @@ def _columns(records: Sequence[AppointmentType]) -> dict[str, Any]:
 
 
 def _row(one: AppointmentType) -> dict[str, Any]:
-    """Give the row that a program would spell out."""
+    """Return the row that a program would spell out."""
     return {
         "id": one.id,
         "color": one.color,

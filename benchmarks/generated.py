@@ -50,18 +50,18 @@ def generated_client() -> Iterator[types.ModuleType]:
 
 
 def page_model() -> type[Any]:
-    """Give the generated model of a page; its `from_dict` reads one."""
+    """Return the generated model of a page; its `from_dict` reads one."""
     model: type[Any] = importlib.import_module(f"{_PACKAGE}.models").AppointmentTypePage
     return model
 
 
 def list_operation() -> Any:  # noqa: ANN401
-    """Give the generated module of the operation that lists."""
+    """Return the generated module of the operation that lists."""
     return importlib.import_module(f"{_PACKAGE}.api.default.list_appointment_types")
 
 
 def open_client(base_url: str) -> Any:  # noqa: ANN401
-    """Give the generated client of a server."""
+    """Return the generated client of a server."""
     return importlib.import_module(_PACKAGE).Client(base_url=base_url)
 
 

@@ -109,13 +109,13 @@ class Outcome:
         return self.scale.ideal / self.taken
 
     def requests(self) -> Iterator[tuple[float, int, Priority]]:
-        """Give the moment at which each request counted, its process and its priority."""
+        """Return the moment at which each request counted, its process and its priority."""
         for moment, agent in self.counted.arrivals:
             process, _, priority = agent.partition(" ")
             yield moment, int(process), "bulk" if priority == "bulk" else "interactive"
 
     def waits_in_a_minute(self) -> list[float]:
-        """Give the waits in seconds, shortest first, as they would be if the period were a minute."""
+        """Return the waits in seconds, shortest first, as they would be if the period were a minute."""
         return sorted(seconds * _MINUTE / self.scale.period for _, seconds in self.waits)
 
 
@@ -155,7 +155,7 @@ def _options(case: Case, scale: Scale, seed: int) -> Options:
 def _jobs(
     cases: Sequence[Case], places: Sequence[Place], scale: Scale, redis: str, folder: str
 ) -> Iterator[tuple[int, Job]]:
-    """Give the jobs of all processes, each with the index of its case."""
+    """Return the jobs of all processes, each with the index of its case."""
     steam = itertools.count()
     at_full_steam = sum(case.load == "full load" for case in cases)
     for index, (case, place) in enumerate(zip(cases, places, strict=True)):

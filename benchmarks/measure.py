@@ -60,7 +60,7 @@ class AsyncSide:
 
 
 def side_by_side(sides: Mapping[str, Side], rounds: int) -> dict[str, Sequence[float]]:
-    """Give the CPU seconds a unit of each side in each round, behind one that warms up."""
+    """Return the CPU seconds a unit of each side in each round, behind one that warms up."""
     taken: dict[str, list[float]] = {name: [] for name in sides}
     for name in _in_turn(sides, rounds + 1):
         side = sides[name]
@@ -71,7 +71,7 @@ def side_by_side(sides: Mapping[str, Side], rounds: int) -> dict[str, Sequence[f
 
 
 async def side_by_side_async(sides: Mapping[str, AsyncSide], rounds: int) -> dict[str, Sequence[float]]:
-    """Give the same of sides that are awaited."""
+    """Return the same of sides that are awaited."""
     taken: dict[str, list[float]] = {name: [] for name in sides}
     for name in _in_turn(sides, rounds + 1):
         side = sides[name]
@@ -82,7 +82,7 @@ async def side_by_side_async(sides: Mapping[str, AsyncSide], rounds: int) -> dic
 
 
 def _in_turn(sides: Mapping[str, object], rounds: int) -> Iterator[str]:
-    """Give the names in another order in each round: whoever is first finds cold caches."""
+    """Return the names in another order in each round: whoever is first finds cold caches."""
     order, rng = list(sides), random.Random(1)
     for _ in range(rounds):
         gc.collect()

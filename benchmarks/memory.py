@@ -55,12 +55,12 @@ async def measure_streams() -> Sequence[Line]:
 
 
 def page_kept() -> float:
-    """Give the kilobytes of a page: its body and its records."""
+    """Return the kilobytes of a page: its body and its records."""
     return _kept(lambda: [one_page(), peers.attrs_page()(one_page())]) * PAGE_SIZE
 
 
 async def _peaks(base_url: str, options: dict[str, Any]) -> tuple[float, float]:
-    """Give the most that is held in the first and in the last tenth of a walk."""
+    """Return the most that is held in the first and in the last tenth of a walk."""
     peaks = []
     async with client(base_url) as cliniko:
         await cliniko.appointment_types.list().first()
@@ -80,7 +80,7 @@ async def _peaks(base_url: str, options: dict[str, Any]) -> tuple[float, float]:
 
 
 def _kept(make: Callable[[], object]) -> float:
-    """Give the kilobytes that a record of a page costs."""
+    """Return the kilobytes that a record of a page costs."""
     make()
     gc.collect()
     tracemalloc.start()

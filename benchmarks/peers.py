@@ -100,7 +100,7 @@ def _attrs_page() -> type[Any]:
 
 
 def _fields(link: type, links: type) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Give the fields that a record has to have and those it may lack, each with its type."""
+    """Return the fields that a record has to have and those it may lack, each with its type."""
     hints = get_type_hints(AppointmentType, include_extras=True)
     required, optional = {}, {}
     for field in attrs.fields(AppointmentType):

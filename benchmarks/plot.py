@@ -112,7 +112,7 @@ def _window(axes: "Axes", full: Outcome, beside: Outcome) -> None:
 
 
 def _most(moments: Sequence[float], begin: float, end: float, period: float) -> int:
-    """Give the most that a window which ends between two moments holds."""
+    """Return the most that a window which ends between two moments holds."""
     ends = [begin, *moments[bisect_right(moments, begin) : bisect_right(moments, end)]]
     return max(bisect_right(moments, at) - bisect_right(moments, at - period) for at in ends)
 

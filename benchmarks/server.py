@@ -34,7 +34,7 @@ class Answers:
         self._arrivals: defaultdict[bytes, deque[float]] = defaultdict(deque)
 
     def answer(self, target: bytes, key: bytes = b"") -> bytes:
-        """Give the whole answer to a request, head and body; an empty one closes the connection."""
+        """Return the whole answer to a request, head and body; an empty one closes the connection."""
         if target.endswith(b"/counted"):
             return answered(200, repr(self.counted).replace("'", '"').encode())
         self.counted["requests"] += 1
@@ -52,7 +52,7 @@ class Answers:
         return self.page(int(number[1]) if number else 1, by_id=b"sort=id" in target)
 
     def make_page(self, number: int, *, by_id: bool) -> bytes:
-        """Give the answer with a page; by id, the list is what is left of it."""
+        """Return the answer with a page; by id, the list is what is left of it."""
         pages, size = self.options.pages, self.options.size
         total = max(0, pages + 1 - number if by_id else pages) * size
         if number > pages:

@@ -77,7 +77,7 @@ class ByCreatedAt(Sequential, RedactedRepr, msgspec.Struct, frozen=True):
         return self._scan(page, rows, keyed)
 
     def fallback(self) -> None:
-        """Return None: there is no fallback."""
+        """Return None, because this strategy has no fallback."""
         return
 
     def position(self, yielded: Sequence[Any] = ()) -> ListPosition:

@@ -103,7 +103,7 @@ class ByLink(RedactedRepr, msgspec.Struct, frozen=True):
         return ConsumedPage(found.fresh, following, page.total_entries, _LinkedPage(now, page))
 
     def fallback(self) -> None:
-        """Return None: there is no fallback."""
+        """Return None, because this strategy has no fallback."""
         return
 
     def position(self, yielded: Sequence[Any] = ()) -> ListPosition:  # noqa: ARG002

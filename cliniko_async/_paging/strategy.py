@@ -58,7 +58,7 @@ class PagingStrategy(CursorSource, Protocol):
         """Return the URL to request next.
 
         Raises:
-            PaginationError: there is no URL that may be requested.
+            PaginationError: no further URL may be requested.
         """
         ...
 
