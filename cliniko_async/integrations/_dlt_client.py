@@ -74,13 +74,13 @@ class GivenClient:
         """Yield what `reads` yields with the client in its event loop."""
         items, lock = reads(self._client), asyncio.Lock()
         try:
-            while (found := await self._there(lambda: _next(items), lock)) is not None:
+            while (found := await self._there(lambda: self._next(items), lock)) is not None:
                 yield found[0]
         finally:
             await self._there(items.aclose, lock)
 
     def cancel(self) -> None:
-        """End what is being read with an error, in the event loop of the client."""
+        """End what is being read with an error, and read nothing more. Call it in the event loop of the client."""
         self._cancelled = True
         for step in self._steps:
             cast("asyncio.Task[Any]", step).cancel()
@@ -101,11 +101,16 @@ class GivenClient:
         finally:
             self._steps.discard(task)
         # dlt would wait forever for a future that was cancelled.
-        raise UsageError("the sync was cancelled")
+        raise _cancelled()
+
+    async def _next(self, items: AsyncGenerator[T]) -> tuple[T] | None:
+        """Return the next item in a tuple, or None at the end."""
+        if self._cancelled:
+            raise _cancelled()
+        async for item in items:
+            return (item,)
+        return None
 
 
-async def _next(items: AsyncGenerator[T]) -> tuple[T] | None:
-    """Return the next item in a tuple, or None at the end."""
-    async for item in items:
-        return (item,)
-    return None
+def _cancelled() -> UsageError:
+    return UsageError("the sync was cancelled")
