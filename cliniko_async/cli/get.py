@@ -1,13 +1,13 @@
 """`cliniko get`: one record."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from cyclopts import Parameter
 
 from ..resources._registry import resource_class
 from .context import Context
 from .errors import CommandError
-from .names import ResourceName, Visibility, id_names, operation, visibility_options
+from .names import ResourceName, Visibility, operation, visibility_options
 from .output import Format, default_format, write_record
 
 
@@ -35,12 +35,11 @@ async def get(
             ndjson are one JSON object, csv a header and a row.
         context: The options of the command line.
     """
-    method = operation(resource_class(resource), "get")
-    visible = visibility_options(method, archived=archived, cancelled=cancelled, deleted=deleted)
+    kind: Any = resource_class(resource)
+    visible = visibility_options(operation(kind, "get"), archived=archived, cancelled=cancelled, deleted=deleted)
+    wanted = kind.required_arguments("get")
+    if len(ids) != len(wanted):
+        raise CommandError(f"{resource} needs {' and '.join(wanted) or 'no id'}")
     async with context.client() as cliniko:
-        method = operation(cliniko.resources[resource], "get")
-        wanted = id_names(method)
-        if len(ids) != len(wanted):
-            raise CommandError(f"{resource} needs {' and '.join(wanted) or 'no id'}")
-        record = await method(*ids, **visible)
+        record = await operation(cliniko.resources[resource], "get")(*ids, **visible)
     write_record(default_format(form), record, columns, resource)

@@ -58,7 +58,7 @@ async def list_records(
     method = operation(kind, "list")
     chosen = default_format(form)
     writer = record_writer(chosen, kind.record, columns, resource)
-    check_listable(method)
+    check_listable(kind)
     check_filters(where, kind)
     check_sort(sort, kind)
     visible = visibility_options(method, archived=archived, cancelled=cancelled, deleted=deleted)

@@ -1,6 +1,5 @@
 """The names on the command line: resources, columns and filters, with the nearest one for a misspelt name."""
 
-import inspect
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Annotated, Any, Literal, TypeAlias, get_args, get_type_hints
 
@@ -48,28 +47,18 @@ def operation(resource: Any, name: str) -> Any:
     return method
 
 
-def check_listable(method: Any) -> None:
+def check_listable(resource: Any) -> None:
     """Refuse a list that needs more than filters.
 
     Args:
-        method: The `list` of a resource or of its class.
+        resource: The resource or its class.
 
     Raises:
         CommandError: It needs ids of other records.
     """
-    parameters = inspect.signature(method).parameters
-    if "filters" not in parameters:
-        needed = ", ".join(name for name in parameters if name not in {"self", "options"})
-        raise CommandError(f"this list needs {needed.replace('from_', 'from')}: use it from Python")
-
-
-def id_names(method: Any) -> list[str]:
-    """Return the names of the ids that a method of a resource takes.
-
-    Args:
-        method: A method of a resource, not of its class.
-    """
-    return [each.name for each in inspect.signature(method).parameters.values() if each.kind is each.POSITIONAL_ONLY]
+    if needed := resource.required_arguments("list"):
+        names = ", ".join(name.rstrip("_") for name in needed)
+        raise CommandError(f"this list needs {names}: use it from Python")
 
 
 def check_columns(wanted: Iterable[str], known: Iterable[str], resource: str) -> list[str]:

@@ -1,6 +1,5 @@
 """What an export reads: the lists of each resource, and the choices that must be the same when it continues."""
 
-import inspect
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
@@ -95,10 +94,7 @@ def exportable(cliniko: Cliniko) -> list[str]:
 
 def _is_exportable(resource: Any) -> bool:
     """Return whether its records can be read without naming another record."""
-    reads = getattr(resource, "list" if "list" in resource.operations else "get")
-    return all(
-        each.kind in (each.VAR_POSITIONAL, each.VAR_KEYWORD) for each in inspect.signature(reads).parameters.values()
-    )
+    return not resource.required_arguments("list" if "list" in resource.operations else "get")
 
 
 def sources_of(

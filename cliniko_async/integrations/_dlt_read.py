@@ -17,8 +17,6 @@ OVERLAP = dt.timedelta(seconds=60)
 """By how much a change may become visible after its `updated_at` and still be found."""
 _IDS_OF_A_REQUEST = 100
 _CURSOR = "cursor"
-_NEED_ARGUMENTS = frozenset({"available_times"})
-"""Lists that answer a question, and are no part of the records of an account."""
 
 _log = logging.getLogger("cliniko_async")
 
@@ -28,8 +26,10 @@ KnownIds = Callable[[], Iterable[str]]
 
 def resource_names() -> tuple[str, ...]:
     """Return the names of the resources that can be synced: those with a list that needs no arguments."""
-    listable = (name for name in RESOURCES if hasattr(resource_class(name), "list"))
-    return tuple(name for name in listable if name not in _NEED_ARGUMENTS)
+    classes = {name: resource_class(name) for name in RESOURCES}
+    return tuple(
+        name for name, each in classes.items() if hasattr(each, "list") and not each.required_arguments("list")
+    )
 
 
 def has_changes(name: str) -> bool:

@@ -126,6 +126,22 @@ class Resource(Generic[T]):
         where: Filters = getattr(cls, "where")  # noqa: B009
         return where.fields()
 
+    @classmethod
+    def required_arguments(cls, operation: str) -> list[str]:
+        """Return the arguments without which an operation cannot be called.
+
+        A list without any has all records of the account; the others answer a question, or are about one record.
+
+        Args:
+            operation: The name of the operation.
+
+        Returns:
+            Their names.
+        """
+        _, *parameters = inspect.signature(getattr(cls, operation)).parameters.values()
+        variadic = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
+        return [each.name for each in parameters if each.default is each.empty and each.kind not in variadic]
+
     @property
     def account(self) -> bytes:
         """A digest that distinguishes accounts without revealing the key."""
