@@ -1,4 +1,4 @@
-"""Backports of what Python 3.11 lacks."""
+"""Backports of what Python 3.11 lacks, and what its types leave out."""
 
 import asyncio
 import functools
@@ -7,13 +7,19 @@ import inspect
 import sys
 import warnings
 from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, cast
 
 from ._frames import hides_locals, mark_coroutine_function
 
-__all__ = ["TypedDict", "deprecated", "heed_cancellation", "is_typeddict"]
+__all__ = ["TypedDict", "deprecated", "heed_cancellation", "is_typeddict", "typed_cache"]
 
+P = ParamSpec("P")
 T = TypeVar("T")
+
+
+def typed_cache(function: Callable[P, T]) -> Callable[P, T]:
+    """Do what `functools.cache` does, whose types lose those of the arguments and take no class for hashable."""
+    return cast("Callable[P, T]", functools.cache(function))
 
 
 async def heed_cancellation(work: Awaitable[T]) -> T:

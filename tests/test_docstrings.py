@@ -13,7 +13,7 @@ import attrs
 import cliniko_async
 from cliniko_async import Changes, Paginator
 from cliniko_async._compat import is_typeddict
-from cliniko_async.resources._base import Resource, sent_fields
+from cliniko_async.resources._base import Resource
 from cliniko_async.resources._registry import RESOURCES, resource_class
 from tests.support.for_each import for_each
 from tests.support.surface import is_property, public_callables, public_objects
@@ -137,7 +137,7 @@ def test_what_can_be_sent_is_described_field_by_field(name: str):
     """In the docstring of the operation, and in that of the TypedDict of its fields and of those within it."""
     cls: Any = resource_class(name)
     for operation in cls(None).operations & {"create", "update", "cancel"}:
-        fields = sent_fields(cls, operation)  # type: ignore[arg-type]
+        fields = cls.sent_fields(operation)
         names = list(parameters_of(fields))
         assert set(names) <= set(sections(getattr(cls, operation))["Args"])
         for each in (fields, *nested(fields)):

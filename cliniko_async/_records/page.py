@@ -3,11 +3,11 @@
 import datetime as dt
 import json
 from collections.abc import Callable, Sequence
-from functools import cache
 from typing import Annotated, Any, ClassVar, Generic, TypeVar
 
 import msgspec
 
+from .._compat import typed_cache
 from .._dates import DateTime
 from .._frames import hides_locals
 from .._messages import RedactedRepr, Request, Response, as_object
@@ -106,7 +106,7 @@ def decode_page(cls: type[T], envelope: str, request: Request, response: Respons
     Raises:
         DecodingError: It is not a page, or was rejected as a whole.
     """
-    page = _decode(page_type(cls, envelope), request, response)  # type: ignore[arg-type]  # to mypy, classes are not hashable
+    page = _decode(page_type(cls, envelope), request, response)
     return PageData(page.items, page.rows, page.total_entries, page.next, request, response, page.faults)
 
 
@@ -126,7 +126,7 @@ def valid_records(rows: Sequence[Any]) -> tuple[Any, ...]:
 # The hook
 
 
-@cache
+@typed_cache
 def page_type(record: type[T], envelope: str) -> type[PageContent[T]]:
     """Return the type of a page for the converter.
 

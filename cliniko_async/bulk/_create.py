@@ -14,7 +14,7 @@ from .._frames import HiddenLocals, hides_locals
 from .._loops import in_thread, runs_here
 from .._messages import RedactedRepr
 from ..errors import InvalidRequestError, JournalError
-from ..resources._base import Resource, sent_fields
+from ..resources._base import Resource
 from ._journal import JournalEntry, Owner, RowJournal
 from ._outcome import BulkOutcome, BulkPlan, plan_of
 from ._rows import PreparedRow, prepare_rows
@@ -101,8 +101,7 @@ class _Job(RedactedRepr, Generic[T]):
         return Owner(self.resource.account, self.resource.name)
 
     async def prepare(self) -> list[PreparedRow]:
-        fields_type = sent_fields(type(self.resource), "create")  # type: ignore[arg-type]  # to mypy, not hashable
-        return await prepare_rows(fields_type, self.rows, self.numbers)
+        return await prepare_rows(self.resource.sent_fields("create"), self.rows, self.numbers)
 
     def entries(self) -> list[JournalEntry]:
         """Return what the journal knows, without creating it."""

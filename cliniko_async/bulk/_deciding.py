@@ -10,7 +10,7 @@ import attrs
 
 from .._loops import in_thread
 from .._messages import RedactedRepr
-from ..resources._base import Resource, sent_fields
+from ..resources._base import Resource
 from ._journal import RowJournal
 from ._lookup import MARGIN, records_since
 from ._matching import OpenRow, Verdict, match
@@ -102,7 +102,7 @@ class Decider(Generic[T]):
     async def _look_up(self) -> Verdict:
         # Requests of the first rows ended first: a record that any of them may have is not left to a later one.
         works = sorted(self._rows.values(), key=lambda work: work.learned_at)
-        fields_type = sent_fields(type(self._resource), "create")  # type: ignore[arg-type]  # to mypy, not hashable
+        fields_type = self._resource.sent_fields("create")
         rows = [
             OpenRow(work.row.key, body_of(fields_type, work.row.fields), (work.sent_at or 0.0) - MARGIN)
             for work in works

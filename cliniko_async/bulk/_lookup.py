@@ -10,7 +10,7 @@ from ..errors import DecodingError
 from ..fields import id_text
 from ..filters import format_utc
 from ..pagination import Page, Paginator
-from ..resources._base import Resource, visibilities
+from ..resources._base import Resource
 
 MARGIN = 60.0
 """Seconds by which the clocks of the server may differ."""
@@ -50,10 +50,9 @@ async def records_since(resource: Resource[Any], since: float) -> dict[str, dict
 
 async def _pages(resource: Resource[Any], created: str) -> AsyncIterator[Page[Any]]:
     listed = cast("Listed", resource)
-    hidden = dict.fromkeys(visibilities(listed.list), "include")
     cursor: str | None = None
     while True:
-        pages = listed.list(created, stable=True, cursor=cursor, **hidden).pages()
+        pages = listed.list(created, stable=True, cursor=cursor, **resource.everything()).pages()
         async with contextlib.aclosing(pages):
             try:
                 async for page in pages:

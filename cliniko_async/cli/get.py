@@ -4,11 +4,11 @@ from typing import Annotated, Any
 
 from cyclopts import Parameter
 
-from ..resources._registry import resource_class
+from ..filters import Visibility
 from .context import Context
 from .errors import CommandError
-from .names import ResourceName, Visibility, operation, visibility_options
-from .output import Format, default_format, write_record
+from .names import ResourceName, class_with, visibility_options
+from .output import FormatOption, default_format, write_record
 
 
 async def get(
@@ -19,7 +19,7 @@ async def get(
     cancelled: Visibility | None = None,
     deleted: Visibility | None = None,
     columns: str | None = None,
-    form: Annotated[Format | None, Parameter(name="--format")] = None,
+    form: FormatOption = None,
     context: Context,
 ) -> None:
     """Show one record.
@@ -35,11 +35,12 @@ async def get(
             ndjson are one JSON object, csv a header and a row.
         context: The options of the command line.
     """
-    kind: Any = resource_class(resource)
-    visible = visibility_options(operation(kind, "get"), archived=archived, cancelled=cancelled, deleted=deleted)
+    kind = class_with("get", resource)
+    visible = visibility_options(kind, archived=archived, cancelled=cancelled, deleted=deleted)
     wanted = kind.required_arguments("get")
     if len(ids) != len(wanted):
         raise CommandError(f"{resource} needs {' and '.join(wanted) or 'no id'}")
     async with context.client() as cliniko:
-        record = await operation(cliniko.resources[resource], "get")(*ids, **visible)
+        found: Any = cliniko.resources[resource]
+        record = await found.get(*ids, **visible)
     write_record(default_format(form), record, columns, resource)

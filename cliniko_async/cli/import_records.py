@@ -12,15 +12,12 @@ from cyclopts import Parameter
 
 from .. import BulkOutcome, InvalidRowsError, OutcomeUnknownError, bulk_create
 from ..bulk import BulkCreate, BulkPlan, decide
-from ..resources._registry import resource_class
 from .context import CommandContext, Context
 from .errors import CommandError, ExitCode
-from .names import Repeated, ResourceName, operation
+from .names import Flag, Repeated, ResourceName, class_with
 from .output import write_bytes
 from .row_files import FileRows, read_rows
-from .values import sent_fields
 
-Flag: TypeAlias = Annotated[bool, Parameter(negative="", show_default=False)]
 Decisions: TypeAlias = Annotated[Repeated, Parameter(name="--decide")]
 
 _DECISION = re.compile(r"(\d+)=(?:(created):(\d{1,19})|(resend|skip))", re.ASCII)
@@ -64,7 +61,7 @@ async def import_records(
             and no record, the command waits that long, and then sends it again.
         context: The options of the command line.
     """
-    fields = sent_fields(operation(resource_class(resource), "create"))
+    fields = class_with("create", resource).sent_fields("create")
     wanted = [_decision(text) for text in decisions]
     place = journal or source.with_name(f"{source.name}.journal")
     rows = _checked(source, fields, date_format, ignore)

@@ -1,23 +1,20 @@
 """`cliniko list`: the records of a resource."""
 
 import contextlib
-from typing import Annotated, Any
+from typing import Any
 
-from cyclopts import Parameter
-
-from ..resources._registry import resource_class
+from ..filters import Visibility
 from .context import Context
 from .names import (
     Repeated,
     ResourceName,
-    Visibility,
     check_filters,
     check_listable,
     check_sort,
-    operation,
+    class_with,
     visibility_options,
 )
-from .output import Format, default_format, record_writer
+from .output import FormatOption, default_format, record_writer
 
 _TABLE_ROWS = 100
 """Rows of a table without --limit: more than anybody reads on a terminal."""
@@ -34,7 +31,7 @@ async def list_records(
     cancelled: Visibility | None = None,
     deleted: Visibility | None = None,
     columns: str | None = None,
-    form: Annotated[Format | None, Parameter(name="--format")] = None,
+    form: FormatOption = None,
     context: Context,
 ) -> None:
     """List records, such as patients.
@@ -54,18 +51,17 @@ async def list_records(
             begins with = is a formula to a spreadsheet.
         context: The options of the command line.
     """
-    kind: Any = resource_class(resource)
-    method = operation(kind, "list")
+    kind = class_with("list", resource)
     chosen = default_format(form)
     writer = record_writer(chosen, kind.record, columns, resource)
     check_listable(kind)
     check_filters(where, kind)
     check_sort(sort, kind)
-    visible = visibility_options(method, archived=archived, cancelled=cancelled, deleted=deleted)
+    visible = visibility_options(kind, archived=archived, cancelled=cancelled, deleted=deleted)
     rows = _TABLE_ROWS if chosen == "table" and limit is None else limit
     async with context.client() as cliniko:
-        listed = operation(cliniko.resources[resource], "list")
-        paginator = listed(*where, sort=list(sort) or None, limit=rows, **visible)
+        found: Any = cliniko.resources[resource]
+        paginator = found.list(*where, sort=list(sort) or None, limit=rows, **visible)
         written, total = 0, 0
         writer.begin()
         with context.progress(beside_output=chosen != "table") as display:

@@ -1,23 +1,25 @@
 """The names on the command line: resources, columns and filters, with the nearest one for a misspelt name."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Annotated, Any, Literal, TypeAlias, get_args, get_type_hints
+from typing import Annotated, Any, TypeAlias
 
 from cyclopts import Parameter
 
 from .._spelling import did_you_mean
-from ..filters import Column, Filters
-from ..resources._names import RESOURCES
+from ..filters import Column, Filters, Visibility
+from ..resources._registry import RESOURCES, resource_class
 from .errors import CommandError
 
 ResourceName: TypeAlias = Annotated[str, Parameter(choices=tuple(RESOURCES), show_choices=False)]
 """The name of a resource, such as `patients`. The shell completes it; a misspelt one names the nearest."""
 
-Visibility: TypeAlias = Literal["exclude", "include", "only"]
 Repeated: TypeAlias = Annotated[Sequence[str], Parameter(negative="", show_default=False)]
 """An option that may be repeated."""
 
-_OFFERED = ("list", "get", "create", "update", "archive", "delete")
+Flag: TypeAlias = Annotated[bool, Parameter(negative="", show_default=False)]
+
+VERBS = ("list", "get", "create", "update", "archive", "delete")
+"""The operations that are commands."""
 
 
 def unknown_resource(name: str) -> str:
@@ -30,21 +32,21 @@ def unknown_resource(name: str) -> str:
     return f"there is no resource {name!r}{near or '; `cliniko resources` lists them'}"
 
 
-def operation(resource: Any, name: str) -> Any:
-    """Return a method of a resource, or of its class.
+def class_with(verb: str, resource: str) -> Any:
+    """Return the class of a resource, after checking that it has an operation.
 
     Args:
-        resource: The resource or its class.
-        name: The name of an operation, such as "create".
+        verb: The name of the operation, such as "create".
+        resource: The name of the resource.
 
     Raises:
         CommandError: The API does not offer it.
     """
-    method = getattr(resource, name, None)
-    if method is None:
-        offered = ", ".join(each for each in _OFFERED if hasattr(resource, each))
-        raise CommandError(f"the API has no {name} for {resource.name}, only {offered}")
-    return method
+    found = resource_class(resource)
+    if not hasattr(found, verb):
+        offered = ", ".join(each for each in VERBS if hasattr(found, each))
+        raise CommandError(f"the API has no {verb} for {resource}, only {offered}")
+    return found
 
 
 def check_listable(resource: Any) -> None:
@@ -124,20 +126,17 @@ def _check_field(name: str, fields: Mapping[str, object], resource: str, what: s
         raise CommandError(f"{resource} cannot be {what} by {name!r}{near}")
 
 
-def visibility_options(method: Any, **given: Visibility | None) -> dict[str, Visibility]:
+def visibility_options(resource: Any, **given: Visibility | None) -> dict[str, Visibility]:
     """Return the options for archived, cancelled and deleted records that were given.
 
     Args:
-        method: The `list` or `get` of a resource or of its class.
+        resource: The resource or its class.
         **given: The options; None is one that was not given.
 
     Raises:
-        CommandError: The method has no such option.
+        CommandError: The resource has no such option.
     """
-    hints = get_type_hints(method)
-    options = get_args(hints.get("options") or hints.get("visibility"))
-    known = get_type_hints(options[0]) if options else {}
     for name, value in given.items():
-        if value and name not in known:
+        if value and name not in resource.visibilities():
             raise CommandError(f"there is no --{name} here: the API does not say whether these are {name}")
     return {name: value for name, value in given.items() if value}

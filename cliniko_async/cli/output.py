@@ -8,7 +8,9 @@ import datetime as dt
 import sys
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Literal, TypeAlias
+from typing import Annotated, Any, Literal, TypeAlias
+
+from cyclopts import Parameter
 
 from .. import columns as columns_of
 from .. import row as row_of
@@ -18,6 +20,7 @@ from .names import check_columns
 from .tables import print_record, print_table
 
 Format: TypeAlias = Literal["table", "json", "ndjson", "csv"]
+FormatOption: TypeAlias = Annotated[Format | None, Parameter(name="--format")]
 
 
 def write_bytes(data: bytes) -> None:

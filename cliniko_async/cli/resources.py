@@ -1,22 +1,18 @@
 """`cliniko resources`: what can be listed, and its columns, filters and fields."""
 
 import json
-from typing import Annotated, Any
-
-from cyclopts import Parameter
+from typing import Any
 
 from .. import columns as columns_of
 from ..fields import describe_fields
 from ..resources._names import RESOURCES
 from ..resources._registry import resource_class
 from .context import Context
-from .names import ResourceName
-from .output import Format, default_format, write_bytes, write_csv, write_lines
+from .names import VERBS, ResourceName
+from .output import Format, FormatOption, default_format, write_bytes, write_csv, write_lines
 from .tables import print_table
-from .values import sent_fields
 from .words import plain, type_in_words
 
-_COMMANDS = ("list", "get", "create", "update", "archive", "delete")
 _EXAMPLES = {
     "array": "{}:~123",
     "boolean": "{}:=true",
@@ -31,7 +27,7 @@ def resources(
     resource: ResourceName | None = None,
     /,
     *,
-    form: Annotated[Format | None, Parameter(name="--format")] = None,
+    form: FormatOption = None,
     context: Context,
 ) -> None:
     """Show what can be listed; of one resource, its columns, filters and fields.
@@ -61,7 +57,7 @@ def _write(form: Format, rows: list[dict[str, str]]) -> None:
 
 def _summary(name: str) -> dict[str, str]:
     kind = resource_class(name)
-    methods = {command: getattr(kind, command, None) for command in _COMMANDS}
+    methods = {command: getattr(kind, command, None) for command in VERBS}
     # A deprecated delete only archives.
     offered = [command for command, method in methods.items() if method and not hasattr(method, "__deprecated__")]
     return {"resource": name, "commands": ", ".join(offered)}
@@ -72,7 +68,7 @@ def _description(resource: str) -> list[dict[str, str]]:
     kind: Any = resource_class(resource)
     holds = {name: type_in_words(of) for name, of in columns_of(kind.record).items()}
     filters = {name: _EXAMPLES[field.kind] for name, field in kind.searchable().items()}
-    fields = {command: _fields(getattr(kind, command, None)) for command in ("create", "update")}
+    fields = {command: _fields(kind, command) for command in ("create", "update")}
     return [
         {
             "name": name,
@@ -85,5 +81,5 @@ def _description(resource: str) -> list[dict[str, str]]:
     ]
 
 
-def _fields(method: object) -> dict[str, str]:
-    return describe_fields(sent_fields(method)) if callable(method) else {}
+def _fields(kind: Any, command: str) -> dict[str, str]:
+    return describe_fields(kind.sent_fields(command)) if hasattr(kind, command) else {}

@@ -14,17 +14,6 @@ from ..fields import Digits
 from .errors import CommandError
 
 
-def sent_fields(method: Callable[..., Any]) -> type:
-    """Return the TypedDict of the fields that an operation sends.
-
-    Args:
-        method: A `create` or `update` of a resource or of its class.
-    """
-    fields: type
-    (fields,) = get_args(get_type_hints(method)["fields"])
-    return fields
-
-
 def typed_fields(fields: type, values: Mapping[str, Any]) -> dict[str, Any]:
     """Return values of fields with their Python types.
 

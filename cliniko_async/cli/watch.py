@@ -6,18 +6,17 @@ import datetime as dt
 import hashlib
 import sqlite3
 import sys
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from typing import Annotated, Any
 
 from cyclopts import Parameter
 
 from .. import ConfigurationError, InvalidRequestError, Watch
 from ..cursors import SqliteCursors
-from ..resources._registry import resource_class
 from ..webhooks import WebhookGoneError, WebhookSender, message_json
 from .context import Context
 from .errors import CommandError, ExitCode
-from .names import Repeated, ResourceName, check_filters, operation
+from .names import Repeated, ResourceName, check_filters, class_with
 from .output import write_bytes
 from .signals import terminate_like_ctrl_c
 
@@ -40,7 +39,8 @@ async def changes(resource: ResourceName, /, *, since: str, where: Repeated = ()
     _check(resource, where)
     async with context.client(priority="bulk") as cliniko:
         with _lines_for_errors():
-            stream = aiter(operation(cliniko.resources[resource], "changes")(_moment(since), *where))
+            found: Any = cliniko.resources[resource]
+            stream = aiter(found.changes(_moment(since), *where))
         with context.progress(beside_output=True) as display:
             task = display.add(resource)
             async for change in stream:
@@ -95,10 +95,8 @@ async def watch(
     context.on_interrupt = "interrupted; the next run continues here" if path else ""
     with terminate_like_ctrl_c(), _lines_for_errors(path):
         async with context.client() as cliniko:
-            watches = [
-                operation(cliniko.resources[each], "watch")(*where, name=_stream_name(each, where, post), **options)
-                for each in resources
-            ]
+            found: Mapping[str, Any] = cliniko.resources
+            watches = [found[each].watch(*where, name=_stream_name(each, where, post), **options) for each in resources]
             if post is None:
                 await _write_all(watches)
             else:
@@ -107,9 +105,7 @@ async def watch(
 
 
 def _check(resource: str, where: Sequence[str]) -> None:
-    kind: Any = resource_class(resource)
-    operation(kind, "changes")
-    check_filters(where, kind)
+    check_filters(where, class_with("changes", resource))
 
 
 def _moment(text: str) -> dt.datetime | str:

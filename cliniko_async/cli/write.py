@@ -10,18 +10,15 @@ from cyclopts import Parameter
 from .. import row as row_of
 from .. import to_json
 from ..fields import check_fields
-from ..resources._registry import resource_class
 from .context import CommandContext, Context
 from .errors import CommandError
-from .names import Repeated, ResourceName, operation, visibility_options
-from .output import Format, cell, default_format, write_bytes, write_record
-from .values import assigned, json_fields, sent_fields, typed_fields
+from .names import Flag, Repeated, ResourceName, class_with
+from .output import Format, FormatOption, cell, default_format, write_bytes, write_record
+from .values import assigned, json_fields, typed_fields
 
 Assignments: TypeAlias = Annotated[Repeated, Parameter(name="--set")]
 Cleared: TypeAlias = Annotated[Repeated, Parameter(name="--clear")]
 JsonSource: TypeAlias = Annotated[str | None, Parameter(name="--json", allow_leading_hyphen=True)]
-FormatOption: TypeAlias = Annotated[Format | None, Parameter(name="--format")]
-Flag: TypeAlias = Annotated[bool, Parameter(negative="", show_default=False)]
 RecordId: TypeAlias = Annotated[str, Parameter(name="ID")]
 
 _LABELS = ("label", "name", "title", "subject", "number", "starts_at")
@@ -54,15 +51,8 @@ async def create(
         form: As for `cliniko get`.
         context: The options of the command line.
     """
-    body, fields = _checked(operation(resource_class(resource), "create"), source, assigned(assignments))
-    if dry_run:
-        return _end_dry_run(body, context)
-    async with context.client() as cliniko:
-        _show(f"Create in {resource}:", body, {})
-        _confirm(f"Create it in {resource}?", context, yes=yes)
-        with context.writing(f"cliniko list {resource} --sort created_at:desc --limit 5"):
-            record = await operation(cliniko.resources[resource], "create")(**fields)
-    return write_record(default_format(form), record, None, resource)
+    given = assigned(assignments)
+    await _write("create", resource, None, source, given, form=form, context=context, yes=yes, dry_run=dry_run)
 
 
 async def update(
@@ -93,17 +83,8 @@ async def update(
         form: As for `cliniko get`.
         context: The options of the command line.
     """
-    method = operation(resource_class(resource), "update")
-    body, fields = _checked(method, source, assigned(assignments, cleared))
-    if dry_run:
-        return _end_dry_run(body, context)
-    async with context.client() as cliniko:
-        found = cliniko.resources[resource]
-        _show(f"Change {resource} {id}:", body, await _current(found, id))
-        _confirm(f"Change {resource} {id}?", context, yes=yes)
-        with context.writing(f"cliniko get {resource} {id}"):
-            record = await operation(found, "update")(id, **fields)
-    return write_record(default_format(form), record, None, resource)
+    given = assigned(assignments, cleared)
+    await _write("update", resource, id, source, given, form=form, context=context, yes=yes, dry_run=dry_run)
 
 
 async def archive(
@@ -145,27 +126,56 @@ async def delete(
         dry_run: Show which record it would be, but send nothing.
         context: The options of the command line.
     """
-    if hasattr(operation(resource_class(resource), "delete"), "__deprecated__"):
+    if hasattr(class_with("delete", resource).delete, "__deprecated__"):
         raise CommandError(f"{resource} cannot be deleted, only archived: cliniko archive {resource} {id}")
     await _remove("delete", resource, id, context, yes=yes, dry_run=dry_run)
 
 
-async def _remove(action: str, resource: str, id: str, context: CommandContext, *, yes: bool, dry_run: bool) -> None:
-    operation(resource_class(resource), action)
+async def _write(
+    verb: str,
+    resource: str,
+    id: str | None,
+    source: str | None,
+    given: dict[str, Any],
+    *,
+    form: Format | None,
+    context: CommandContext,
+    yes: bool,
+    dry_run: bool,
+) -> None:
+    """Send the fields of a record, a new one if there is no id, after they were checked, shown and confirmed."""
+    body, fields = _checked(class_with(verb, resource).sent_fields(verb), source, given)
+    if dry_run:
+        write_bytes(to_json(dict(body)) + b"\n")
+        return context.note("nothing was sent")
+    what, lookup = f"Create in {resource}", f"cliniko list {resource} --sort created_at:desc --limit 5"
+    if id is not None:
+        what, lookup = f"Change {resource} {id}", f"cliniko get {resource} {id}"
     async with context.client() as cliniko:
-        found = cliniko.resources[resource]
+        found: Any = cliniko.resources[resource]
+        _show(f"{what}:", body, {} if id is None else await _current(found, id))
+        _confirm(f"{what}?", context, yes=yes)
+        with context.writing(lookup):
+            record = await (found.create(**fields) if id is None else found.update(id, **fields))
+    return write_record(default_format(form), record, None, resource)
+
+
+async def _remove(verb: str, resource: str, id: str, context: CommandContext, *, yes: bool, dry_run: bool) -> None:
+    class_with(verb, resource)
+    async with context.client() as cliniko:
+        found: Any = cliniko.resources[resource]
         current = await _current(found, id)
         label = next((current[name] for name in _LABELS if current.get(name)), "")
         named = f"{resource} {id}" + (f" ({label})" if label and sys.stderr.isatty() else "")
         if dry_run:
-            return context.note(f"would {action} {named}; nothing was sent")
-        _confirm(f"{action.capitalize()} {named}?", context, yes=yes)
+            return context.note(f"would {verb} {named}; nothing was sent")
+        _confirm(f"{verb.capitalize()} {named}?", context, yes=yes)
         with context.writing(f"cliniko get {resource} {id}"):
-            await operation(found, action)(id)
-    return context.note(f"{action}d {named}")
+            await getattr(found, verb)(id)
+    return context.note(f"{verb}d {named}")
 
 
-def _checked(method: Any, source: str | None, given: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+def _checked(fields: type, source: str | None, given: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
     """Return the body to send, and the keyword arguments that make it.
 
     Raises:
@@ -178,7 +188,6 @@ def _checked(method: Any, source: str | None, given: dict[str, Any]) -> tuple[di
     values |= given
     if not values:
         raise CommandError("no field is given: use --set name=value or --json FILE")
-    fields = sent_fields(method)
     typed = typed_fields(fields, values)
     return check_fields(fields, typed), typed
 
@@ -191,17 +200,8 @@ def _from_json(source: str) -> dict[str, Any]:
 
 async def _current(resource: Any, id: str) -> dict[str, str]:
     """Return the values of a record as it is now, archived or not."""
-    method = operation(resource, "get")
-    try:
-        visible = visibility_options(method, archived="include")
-    except CommandError:
-        visible = {}
-    return {name: cell(value) for name, value in row_of(await method(id, **visible)).items()}
-
-
-def _end_dry_run(body: Mapping[str, Any], context: CommandContext) -> None:
-    write_bytes(to_json(dict(body)) + b"\n")
-    context.note("nothing was sent")
+    seen = {name: "include" for name in resource.visibilities() if name == "archived"}
+    return {name: cell(value) for name, value in row_of(await resource.get(id, **seen)).items()}
 
 
 def _show(title: str, body: Mapping[str, Any], current: Mapping[str, str]) -> None:

@@ -12,7 +12,6 @@ from ..client import Cliniko
 from ..errors import InvalidRequestError
 from ..filters import Filter, Filterable
 from ..pagination import Paginator
-from ..resources._base import visibilities
 from ._manifest import ExportedResource, ExportError, Manifest, file_of, now
 
 ExportFormat = Literal["ndjson", "csv", "parquet"]
@@ -72,7 +71,7 @@ class ResourceSource:
         return list(new.values())
 
     def _list(self, method: Callable[..., Paginator[Any]]) -> OpenList:
-        options: dict[str, Any] = {name: "include" for name in visibilities(method) if self.include}
+        options: dict[str, Any] = self.resource.everything() if self.include else {}
         if self._is_stable:
             options |= {"stable": True, "prefetch": 1}
         return lambda cursor: method(*self.filters, cursor=cursor, **options)

@@ -97,7 +97,7 @@ class ResourceReader:
 
     async def _all(self, resource: Any) -> AsyncGenerator[Records]:
         """Yield every record at the cost of a list and one request, with the cursor of what changes from now on."""
-        everything = _visibility(resource)
+        everything = resource.everything()
         try:
             newest = await resource.list(sort="updated_at:desc", **everything)
         except BadRequestError:
@@ -143,12 +143,6 @@ def _continues(resource: Any, cursor: str) -> bool:
     return True
 
 
-def _visibility(resource: Any) -> dict[str, str]:
-    """Return the options with which a list leaves nothing out."""
-    fields = resource.searchable()
-    return {name: "include" for name in ("archived", "cancelled", "deleted") if f"{name}_at" in fields}
-
-
 def _cursor_after(resource: Any, newest: Sequence[Any]) -> str:
     """Return the cursor of the changes that may become visible after the newest record was read."""
     if not newest:
@@ -181,7 +175,7 @@ async def _deleted(resource: Any, ids: Sequence[str]) -> AsyncGenerator[Sequence
     for start in range(0, len(ids), _IDS_OF_A_REQUEST):
         asked = ids[start : start + _IDS_OF_A_REQUEST]
         found: set[str] = set()
-        lists = [resource.list(resource.where.id.is_in(asked), **_visibility(resource))]
+        lists = [resource.list(resource.where.id.is_in(asked), **resource.everything())]
         if hasattr(resource, "list_inactive"):
             lists.append(resource.list_inactive(resource.where.id.is_in(asked)))
         for each in lists:

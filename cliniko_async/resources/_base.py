@@ -2,8 +2,7 @@
 
 import inspect
 import types
-from collections.abc import Awaitable, Callable, Hashable, Iterable, Mapping, Sequence
-from functools import cache
+from collections.abc import Awaitable, Iterable, Mapping, Sequence
 from typing import (
     Any,
     ClassVar,
@@ -20,7 +19,7 @@ from urllib.parse import quote
 
 import attrs
 
-from .._compat import deprecated
+from .._compat import deprecated, typed_cache
 from .._frames import hides_locals
 from .._http.attempt import TransportWrapper
 from .._messages import Request, Response, as_object, is_unicode
@@ -32,15 +31,9 @@ from .._records.page import decode_record
 from .._spelling import did_you_mean
 from ..errors import DecodingError, InvalidRequestError, OutcomeUnknownError
 from ..fields import Id, check_fields, id_text
-from ..filters import Column, Filter, Filterable, Filters, example_of
+from ..filters import Column, Filter, Filterable, Filters, Visibility, example_of
 from ..pagination import Paginator
-from ._list_options import (
-    VISIBILITIES,
-    ListOptions,
-    sort_texts,
-    whole,
-    yes_or_no,
-)
+from ._list_options import VISIBILITIES, ListOptions, sort_texts, whole, yes_or_no
 from ._manual import complete, words_of
 
 T = TypeVar("T")
@@ -127,6 +120,40 @@ class Resource(Generic[T]):
         return where.fields()
 
     @classmethod
+    def visibilities(cls) -> tuple[str, ...]:
+        """Return the options for hidden records that its lists and its `get` accept.
+
+        Returns:
+            The names, some of `archived`, `cancelled` and `deleted`.
+        """
+        fields = cls.searchable()
+        return tuple(name for name in VISIBILITIES if f"{name}_at" in fields)
+
+    @classmethod
+    def everything(cls) -> dict[str, Visibility]:
+        """Return the options with which its lists and its `get` leave nothing out.
+
+        Returns:
+            "include" for each of `visibilities`.
+        """
+        return dict.fromkeys(cls.visibilities(), "include")
+
+    @classmethod
+    @typed_cache
+    def sent_fields(cls, operation: str) -> type:
+        """Return the TypedDict of the fields that an operation sends, from its annotation.
+
+        Args:
+            operation: The name of the operation, such as "create".
+
+        Returns:
+            A subclass of `Fields`.
+        """
+        fields: type
+        (fields,) = get_args(get_type_hints(getattr(cls, operation))["fields"])
+        return fields
+
+    @classmethod
     def required_arguments(cls, operation: str) -> list[str]:
         """Return the arguments without which an operation cannot be called.
 
@@ -161,7 +188,7 @@ class Resource(Generic[T]):
     @property
     def operations(self) -> frozenset[str]:
         """The names of the methods that are operations of the API."""
-        return _operations(type(self))  # type: ignore[arg-type]  # to mypy, classes are not hashable
+        return _operations(type(self))
 
     def __repr__(self) -> str:
         """Return the name and the operations."""
@@ -295,7 +322,7 @@ class Resource(Generic[T]):
             TypeError: One of them is unknown.
         """
         fields = self.searchable()
-        known = {name for name in VISIBILITIES if f"{name}_at" in fields}
+        known = self.visibilities()
         for name in options:
             if name in known:
                 continue
@@ -310,9 +337,6 @@ class Resource(Generic[T]):
         query = "&".join(f"q%5B%5D={quote(text, '')}" for text in self._visibility_texts(visibility))
         return self._send_for_record("GET", f"{path}?{query}" if query else path)
 
-    def _sent_fields(self, operation: Literal["create", "update", "cancel"]) -> type:
-        return sent_fields(type(self), operation)  # type: ignore[arg-type]  # to mypy, classes are not hashable
-
     def _create(self, fields: Mapping[str, Any]) -> Awaitable[T]:
         return self._record_for(self._write("create", fields, "POST", f"/{self.name}"))
 
@@ -323,7 +347,7 @@ class Resource(Generic[T]):
         self, operation: Literal["create", "update", "cancel"], fields: Mapping[str, Any], method: str, path: str
     ) -> Request:
         """Return the request that sends the keyword arguments of a call, after checking them."""
-        return Request(method, self._url(path), encode_body(check_fields(self._sent_fields(operation), fields)))
+        return Request(method, self._url(path), encode_body(check_fields(self.sent_fields(operation), fields)))
 
     async def _read(self, record: type[R], path: str) -> R:
         """Read an object that is not a record of this resource."""
@@ -336,7 +360,7 @@ class Resource(Generic[T]):
     async def _record_for(self, request: Request) -> T:
         response = await self._api.send(request)
         record = decode_record(self.record, request, response)
-        if record == _of_nothing(self.record):  # type: ignore[arg-type]  # to mypy, classes are not hashable
+        if record == _of_nothing(self.record):
             raise DecodingError(["has none of its fields"], request=request, status=response.status)
         return record
 
@@ -377,47 +401,17 @@ def _is_record(response: Response) -> bool:
     return found is not None and id_text(found.get("id")) is not None
 
 
-@cache
-def _of_nothing(record: Any) -> object:
+@typed_cache
+def _of_nothing(record: type[Any]) -> object:
     """Return the record that an empty JSON object is decoded as, or None if the class has required fields."""
     return None if any(field.default is attrs.NOTHING for field in attrs.fields(record)) else record()
 
 
-@cache
-def _operations(resource: Hashable) -> frozenset[str]:
+@typed_cache
+def _operations(resource: type[Resource[Any]]) -> frozenset[str]:
     public = (name for name in dir(resource) if not name.startswith("_"))
     methods = {name for name in public if inspect.isfunction(getattr(resource, name))}
     return frozenset(methods - _COMBINED - set(dir(Resource)))
-
-
-@cache
-def sent_fields(resource: Hashable, operation: Literal["create", "update", "cancel"]) -> type:
-    """Return the TypedDict of the fields that an operation sends, from its annotation.
-
-    Args:
-        resource: The class of a resource.
-        operation: The name of the operation.
-
-    Returns:
-        A subclass of `Fields`.
-    """
-    fields: type
-    (fields,) = get_args(get_type_hints(getattr(resource, operation))["fields"])
-    return fields
-
-
-def visibilities(method: Callable[..., Any] | None) -> tuple[str, ...]:
-    """Return which of `archived`, `cancelled` and `deleted` a method accepts, from its annotation.
-
-    Args:
-        method: A `list` or a `get`, or None if the resource lacks it.
-
-    Returns:
-        The names.
-    """
-    hints = get_type_hints(method) if method else {}
-    (options,) = get_args(hints.get("visibility") or hints.get("options")) or (ListOptions,)
-    return tuple(name for name in get_type_hints(options) if name in VISIBILITIES)
 
 
 def encode_body(body: Mapping[str, Any]) -> bytes:

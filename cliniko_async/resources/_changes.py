@@ -16,7 +16,6 @@ from ..errors import InvalidRequestError
 from ..filters import Filterable
 from ..watch import Watch, WatchOptions
 from ._base import Resource
-from ._list_options import VISIBILITIES
 
 T = TypeVar("T")
 
@@ -99,9 +98,7 @@ class ChangesMixin(Resource[T]):
         return Watch(msgspec.structs.replace(spec, api=spec.api.bulk()), since, options)
 
     def _changes_spec(self, filters: Sequence[Filterable]) -> ListSpec[T]:
-        fields = self.searchable()
-        options = dict.fromkeys((name for name in VISIBILITIES if f"{name}_at" in fields), "include")
-        return self.list_spec((self._url(f"/{self.name}"),), filters, options)
+        return self.list_spec((self._url(f"/{self.name}"),), filters, self.everything())
 
 
 def _overlap(value: float) -> float:

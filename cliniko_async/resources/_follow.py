@@ -11,7 +11,7 @@ from .._records.page import decode_record
 from ..errors import InvalidRequestError, NotFoundError
 from ..links import Link, ListLink
 from ..pagination import Paginator
-from ._base import Resource, visibilities
+from ._base import Resource
 from ._names import RESOURCES
 from ._registry import resource_class
 
@@ -49,7 +49,7 @@ def follow_list(api: Api, link: ListLink[T]) -> Paginator[T]:
     sources: tuple[str, ...] = (url,)
     if resource.name in _INACTIVE:
         sources = (url, path + _INACTIVE[resource.name] + mark + query)
-    return _everything(resource, sources, ())
+    return resource.paginate(sources, (), resource.everything())
 
 
 async def resolve_links(api: Api, links: Iterable[Link[T] | None]) -> dict[str, T]:
@@ -94,8 +94,8 @@ async def _batch(api: Api, resource: Resource[T], ids: Sequence[str]) -> dict[st
         if suffix is None or not missing:
             break
         source = api.server.url(f"/{resource.name}{suffix}")
-        records: list[Any] = list(await _everything(resource, (source,), [f"id:={','.join(missing)}"]).collect())
-        found |= {record.id: record for record in records}
+        listed: Paginator[Any] = resource.paginate((source,), [f"id:={','.join(missing)}"], resource.everything())
+        found |= {record.id: record for record in await listed.collect()}
     return found
 
 
@@ -107,11 +107,6 @@ async def _singly(api: Api, link: Link[T]) -> dict[str, T]:
     if not hasattr(record, "id"):
         raise InvalidRequestError("a link leads to a record without an id, which cannot be resolved")
     return {record.id: record}
-
-
-def _everything(resource: Resource[T], sources: tuple[str, ...], filters: Sequence[str]) -> Paginator[T]:
-    seen = visibilities(getattr(resource, "list", None))
-    return resource.paginate(sources, filters, dict.fromkeys(seen, "include"))
 
 
 def _find(api: Api, link: Link[Any] | ListLink[Any], argument: str = "link") -> tuple[str, str]:
@@ -131,7 +126,7 @@ def _target(api: Api, name: str) -> tuple[type[Any], Sequence[str]]:
 
         return Conflicts, ()
     resource = _resource(api, name)
-    return resource.record, visibilities(getattr(resource, "get", None))
+    return resource.record, resource.visibilities()
 
 
 def _resource(api: Api, name: str, argument: str = "link") -> Resource[Any]:

@@ -221,7 +221,7 @@ class PatientAttachments(
         fields = PatientAttachmentCreateFields(patient_id=patient_id, filename=name)
         if description is not None:
             fields["description"] = description
-        check_fields(self._sent_fields("create"), fields)
+        check_fields(self.sent_fields("create"), fields)
         if not name or not name.isprintable():
             raise InvalidFieldsError({"filename": "is required, and must consist of printable characters"})
         return Upload(file, size, name, dict(fields))

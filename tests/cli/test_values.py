@@ -9,7 +9,7 @@ import pytest
 
 from cliniko_async import to_dict
 from cliniko_async._dates import Date, DateTime
-from cliniko_async.cli.values import sent_fields, typed, typed_fields
+from cliniko_async.cli.values import typed, typed_fields
 from cliniko_async.fields import Fields, Id, MaxLength, Moment, Money
 from cliniko_async.resources._registry import resource_class
 
@@ -67,7 +67,7 @@ def test_a_value_gets_its_type_or_stays(hint: Any, value: Any, expected: Any):
 
 
 def test_a_part_that_was_read_can_be_sent_again():
-    fields = sent_fields(resource_class("patient_form_templates").update)  # type: ignore[attr-defined]
+    fields = resource_class("patient_form_templates").sent_fields("update")
     content = {"sections": []}
     found = typed_fields(fields, {"content": content, "unknown": 1})
     assert (to_dict(found["content"]), found["unknown"]) == (content, 1)

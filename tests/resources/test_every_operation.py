@@ -14,7 +14,6 @@ import pytest
 from cliniko_async import Cliniko, NotFoundError, from_dict, to_dict
 from cliniko_async.limits import SlidingWindowLimiter
 from cliniko_async.links import Link, ListLink
-from cliniko_async.resources._base import sent_fields, visibilities
 from cliniko_async.resources._names import RESOURCES as TABLE_OF
 from cliniko_async.sandbox import Sandbox
 from cliniko_async.sandbox.db.relations import parent_of
@@ -47,7 +46,7 @@ class Practice:
         return found[-1] if found else None
 
     def body(self, resource: Any, operation: Any) -> dict[str, Any]:
-        fields = sent_fields(resource, operation)
+        fields = resource.sent_fields(operation)
         body = body_of(fields, lambda field: self.id_for(resource.name, field))
         if "booking_id" in fields.__annotations__ and resource.name == "attendees":
             # Those of an individual appointment are cancelled with it.
@@ -159,8 +158,7 @@ async def call_times(at: Practice, times: Any) -> None:
 async def call_singles(at: Practice, resource: Any) -> None:
     if hasattr(resource, "get") and resource.name not in READ_UNDER_A_PARENT:
         keys = (at.ids(resource.name)[0],) if resource.name in SERVED else ()
-        seen = dict.fromkeys(visibilities(resource.get), "include")
-        record = await resource.get(*keys, **seen)
+        record = await resource.get(*keys, **resource.everything())
         assert from_dict(type(record), to_dict(record)) == record
     if resource.name == "users":
         assert (await resource.get_authenticated()).id in at.ids("users")
@@ -217,7 +215,7 @@ async def gone(resource: Any, key: str) -> None:
     if resource.name in ARCHIVED_UNSEEN:
         return
     assert await resource.list(resource.where.id == int(key)).collect() == []
-    if not visibilities(resource.get):
+    if not resource.visibilities():
         return
     with pytest.raises(NotFoundError):
         await resource.get(key)
@@ -248,8 +246,7 @@ def leads_on(hint: Any) -> bool:
 
 
 async def records_of(at: Practice, resource: Any) -> list[Any]:
-    options = dict.fromkeys(visibilities(resource.list), "include")
-    found = await whole(resource.list(**options))
+    found = await whole(resource.list(**resource.everything()))
     if hasattr(resource, "list_inactive"):
         found += await whole(resource.list_inactive())
     return found

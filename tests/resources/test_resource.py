@@ -5,7 +5,7 @@ import inspect
 import json
 import re
 import warnings
-from typing import Any
+from typing import Any, get_args, get_type_hints
 
 import pytest
 
@@ -19,8 +19,8 @@ from cliniko_async import (
     Patient,
     Settings,
 )
-from cliniko_async.resources._base import encode_body, sent_fields, visibilities
-from cliniko_async.resources._list_options import VISIBILITIES
+from cliniko_async.resources._base import encode_body
+from cliniko_async.resources._list_options import VISIBILITIES, ListOptions
 from cliniko_async.resources._names import RESOURCES
 from cliniko_async.resources._registry import resource_class
 from cliniko_async.sandbox import Sandbox
@@ -284,14 +284,22 @@ def test_a_body_is_written_as_json():
     }
 
 
-def test_what_an_operation_takes_is_read_from_its_annotation():
-    assert sent_fields(AppointmentTypes, "create").__name__ == "AppointmentTypeFields"
-    reads: list[tuple[Any, tuple[str, ...]]] = [
-        (AppointmentTypes.list, ("archived",)),
-        (AppointmentTypes.get, ("archived",)),
-        (resource_class("attendees").list, VISIBILITIES),  # type: ignore[attr-defined]
-        (resource_class("practitioners").get, ()),  # type: ignore[attr-defined]
-        (None, ()),
-    ]
-    for method, expected in reads:
-        assert sorted(visibilities(method)) == sorted(expected)
+def test_the_fields_that_an_operation_sends_are_read_from_its_annotation():
+    assert AppointmentTypes.sent_fields("create").__name__ == "AppointmentTypeFields"
+
+
+@for_each("name", [*RESOURCES])
+def test_the_options_of_lists_and_gets_are_typed_as_the_columns_have_them(name: str):
+    cls: Any = resource_class(name)
+    for method in (getattr(cls, each) for each in cls(None).operations if each == "get" or each.startswith("list")):
+        hints = get_type_hints(method)
+        (options,) = get_args(hints.get("visibility") or hints.get("options")) or (ListOptions,)
+        assert set(cls.visibilities()) == get_type_hints(options).keys() & {*VISIBILITIES}
+
+
+def test_only_lists_of_all_records_need_no_arguments():
+    assert AppointmentTypes.required_arguments("list") == []
+    assert AppointmentTypes.required_arguments("get") == ["id"]
+    assert resource_class("settings").required_arguments("get") == []
+    needed = ["business_id", "practitioner_id", "appointment_type_id", "from_", "to"]
+    assert resource_class("available_times").required_arguments("list") == needed
