@@ -77,18 +77,29 @@ def hides_locals(function: Callable[P, R]) -> Callable[P, R]:
 
     A coroutine function stays one. Its arguments stay hidden even if the call is cancelled before it starts.
     """
-    is_coroutine = inspect.iscoroutinefunction(function)
+    if inspect.iscoroutinefunction(function):
+        return cast("Callable[P, R]", _hides_locals_of_coroutine(function))
 
     @functools.wraps(function)
     def call(*args: P.args, **kwargs: P.kwargs) -> R:
         try:
             with HiddenLocals():
-                result = function(*args, **kwargs)
-            return _hidden(result) if is_coroutine else result
+                return function(*args, **kwargs)
         finally:
             del args, kwargs
 
-    return mark_coroutine_function(call) if is_coroutine else call
+    return call
+
+
+def _hides_locals_of_coroutine(function: Callable[P, Any]) -> Callable[P, Any]:
+    @functools.wraps(function)
+    def call(*args: P.args, **kwargs: P.kwargs) -> Any:
+        try:
+            return _hidden(function(*args, **kwargs))
+        finally:
+            del args, kwargs
+
+    return mark_coroutine_function(call)
 
 
 class _Unstarted:

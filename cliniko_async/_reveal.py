@@ -6,12 +6,12 @@ from contextvars import ContextVar
 from typing import Any, Final, overload
 
 import attrs
+import msgspec
 
 from ._messages import RedactedRepr
 
 
-@attrs.define(eq=False)
-class _Block:
+class _Block(msgspec.Struct, eq=False):
     """A `with reveal():` block, and the one around it."""
 
     outer: "_Block | None"

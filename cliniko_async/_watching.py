@@ -6,8 +6,6 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any, Generic, TypeVar
 
-import attrs
-
 from ._backoff import retry_delays
 from ._paging.pager import ListSpec
 from .changes import Change, ChangeIterator, change_of
@@ -172,23 +170,24 @@ class EndlessRuns(Generic[T]):
         await self._run.aclose()
 
 
-@attrs.define
 class SavedCursor:
     """The cursor of a watch in its store, which is written only if it has changed."""
 
-    store: CursorStore | None
-    account: str
-    name: str
-    _saved: str | None = attrs.field(init=False, default=None, repr=False)
+    def __init__(self, store: CursorStore | None, account: str, name: str) -> None:
+        """Create for an account and the name of a stream; without a store, nothing is saved."""
+        self._store = store
+        self._account = account
+        self._name = name
+        self._saved: str | None = None
 
     async def load(self) -> str | None:
         """Load the cursor; return None if there is none, or no store."""
-        if self.store is not None:
-            self._saved = await self.store.load(self.account, self.name)
+        if self._store is not None:
+            self._saved = await self._store.load(self._account, self._name)
         return self._saved
 
     async def save(self, runs: EndlessRuns[Any]) -> None:
         """Save the cursor of the runs, which is not even computed if there is no store."""
-        if self.store is not None and (cursor := runs.cursor) != self._saved:
-            await self.store.save(self.account, self.name, cursor)
+        if self._store is not None and (cursor := runs.cursor) != self._saved:
+            await self._store.save(self._account, self._name, cursor)
             self._saved = cursor

@@ -387,7 +387,6 @@ def _from_env(variable: str) -> str:
     return value
 
 
-@hides_locals
 def _request(
     server: Server,
     method: str,

@@ -14,13 +14,12 @@ cliniko = Cliniko(api_key, app_name="Rosters", contact_email="it@example.com", o
 from collections.abc import Callable
 from typing import TypeAlias
 
-import attrs
+import msgspec
 
 from .limits.base import Priority
 
 
-@attrs.frozen(kw_only=True)
-class CallStarted:
+class CallStarted(msgspec.Struct, frozen=True, kw_only=True):
     """A call has begun: one request to the API, with all its attempts. Each page of an iteration is a call.
 
     Attributes:
@@ -38,8 +37,7 @@ class CallStarted:
     priority: Priority
 
 
-@attrs.frozen(kw_only=True)
-class PermitGranted:
+class PermitGranted(msgspec.Struct, frozen=True, kw_only=True):
     """An attempt of a call has received its permit from the rate limiter, and is about to be sent.
 
     Attributes:
@@ -55,8 +53,7 @@ class PermitGranted:
     seconds: float
 
 
-@attrs.frozen(kw_only=True)
-class AttemptEnded:
+class AttemptEnded(msgspec.Struct, frozen=True, kw_only=True):
     """An attempt has ended, with a response or without.
 
     Attributes:
@@ -83,8 +80,7 @@ class AttemptEnded:
     waited: float
 
 
-@attrs.frozen(kw_only=True)
-class RetryScheduled:
+class RetryScheduled(msgspec.Struct, frozen=True, kw_only=True):
     """An attempt has failed, and another one will follow.
 
     Attributes:
@@ -100,8 +96,7 @@ class RetryScheduled:
     seconds: float
 
 
-@attrs.frozen(kw_only=True)
-class RequestsPaused:
+class RequestsPaused(msgspec.Struct, frozen=True, kw_only=True):
     """The server answered 429, so every request that shares the rate limiter waits.
 
     Attributes:
@@ -113,8 +108,7 @@ class RequestsPaused:
     seconds: float
 
 
-@attrs.frozen(kw_only=True)
-class CallEnded:
+class CallEnded(msgspec.Struct, frozen=True, kw_only=True):
     """A call has ended.
 
     Attributes:
@@ -138,8 +132,7 @@ class CallEnded:
     seconds: float
 
 
-@attrs.frozen(kw_only=True)
-class WatchInterrupted:
+class WatchInterrupted(msgspec.Struct, frozen=True, kw_only=True):
     """A watch has met an error and continues, either with another request or without some invalid records.
 
     Attributes:

@@ -16,7 +16,19 @@ NAME = "cliniko_async"
 FILES = sorted((ROOT / NAME).rglob("*.py"))
 
 LAYERS = (
-    {"_backoff", "_checks", "_compat", "_csv", "_dates", "_frames", "_loops", "_registry", "_spelling", "_timeouts"},
+    {
+        "_backoff",
+        "_checks",
+        "_compat",
+        "_csv",
+        "_dates",
+        "_frames",
+        "_lazy",
+        "_loops",
+        "_registry",
+        "_spelling",
+        "_timeouts",
+    },
     {"_messages"},
     {"_reveal", "links"},
     {"_redis", "errors"},

@@ -4,9 +4,9 @@ A permit is held from before its request is sent until one period after the answ
 request in between, so the limit is respected whether the server uses a fixed window, a sliding one or a token bucket.
 """
 
-import importlib
 from typing import TYPE_CHECKING
 
+from .._lazy import lazy_names
 from .base import Limits, Permit, Priority, RateLimiter, Wait
 from .local import SlidingWindowLimiter, shared_limiter
 
@@ -15,6 +15,17 @@ if TYPE_CHECKING:
     from .shared import SharedLimiter
     from .sqlite import SqliteLimiter
     from .store import Store, StoreLostError
+else:
+    __getattr__ = lazy_names(
+        __name__,
+        {
+            "RedisLimiter": "redis",
+            "SharedLimiter": "shared",
+            "SqliteLimiter": "sqlite",
+            "Store": "store",
+            "StoreLostError": "store",
+        },
+    )
 
 __all__ = [
     "Limits",
@@ -30,19 +41,3 @@ __all__ = [
     "Wait",
     "shared_limiter",
 ]
-
-_late = {
-    "RedisLimiter": ".redis",
-    "SharedLimiter": ".shared",
-    "SqliteLimiter": ".sqlite",
-    "Store": ".store",
-    "StoreLostError": ".store",
-}
-
-if not TYPE_CHECKING:
-
-    def __getattr__(name: str) -> object:
-        if name not in _late:
-            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-        value = globals()[name] = getattr(importlib.import_module(_late[name], __name__), name)
-        return value

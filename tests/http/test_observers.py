@@ -5,7 +5,7 @@ import contextlib
 import json
 import logging
 
-import attrs
+import msgspec
 import pytest
 
 from cliniko_async import AccountPool, Cliniko, RetryPolicy
@@ -29,7 +29,7 @@ BODY = json.loads((EXAMPLES / "tax.json").read_text())
 
 def told(events, *kinds):
     """The events, without numbers that differ from run to run."""
-    return [attrs.evolve(event, call=1) for event in events if isinstance(event, kinds)]
+    return [msgspec.structs.replace(event, call=1) for event in events if isinstance(event, kinds)]
 
 
 async def sent(*turns, priority="interactive", retry=QUICK, **options):
@@ -51,7 +51,9 @@ async def test_a_call_is_told_from_its_start_to_its_end():
     server, events, _ = await sent(answer(200, BODY), priority="bulk")
     target = {"method": "GET", "server": server.base_url, "route": "/taxes/{id}"}
     number = events[0].call
-    assert [attrs.evolve(event, seconds=0.0) if hasattr(event, "seconds") else event for event in events] == [
+    assert [
+        msgspec.structs.replace(event, seconds=0.0) if hasattr(event, "seconds") else event for event in events
+    ] == [
         CallStarted(call=number, priority="bulk", **target),
         PermitGranted(call=number, attempt=1, priority="bulk", seconds=0.0),
         AttemptEnded(call=number, attempt=1, status=200, error=None, seconds=0.0, waited=0.0, **target),
