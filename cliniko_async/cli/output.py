@@ -4,18 +4,17 @@ CSV and the JSON formats are written page by page, in UTF-8. Nothing is changed 
 stays as it is, although a spreadsheet takes it for a formula.
 """
 
-import datetime as dt
 import sys
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Annotated, Any, Literal, TypeAlias
+from typing import Annotated, Literal, TypeAlias
 
 from cyclopts import Parameter
 
 from .. import columns as columns_of
 from .. import row as row_of
 from .. import to_json
-from .._csv import csv_lines
+from .._csv import cell_text, csv_lines
 from .names import check_columns
 from .tables import print_record, print_table
 
@@ -50,15 +49,6 @@ def default_format(given: Format | None, otherwise: Format = "ndjson") -> Format
         otherwise: The format if stdout is not a terminal.
     """
     return given or ("table" if sys.stdout.isatty() else otherwise)
-
-
-def write_csv(rows: Iterable[Sequence[str]]) -> None:
-    """Write rows as CSV to stdout, at once.
-
-    Args:
-        rows: The rows.
-    """
-    write_bytes(csv_lines(rows))
 
 
 class RecordWriter(ABC):
@@ -113,12 +103,11 @@ class _JsonWriter(RecordWriter):
 
 class _CsvWriter(RecordWriter):
     def begin(self) -> None:
-        write_csv([self._columns or self._known])
+        write_bytes(csv_lines([self._columns or self._known]))
 
     def write(self, records: Sequence[object]) -> None:
         names = self._columns or self._known
-        rows = map(row_of, records)
-        write_csv([[cell(row[name]) for name in names] for row in rows])
+        write_bytes(csv_lines([row[name] for name in names] for row in map(row_of, records)))
 
 
 class _TableWriter(RecordWriter):
@@ -126,7 +115,7 @@ class _TableWriter(RecordWriter):
         self._rows: list[dict[str, str]] = []
 
     def write(self, records: Sequence[object]) -> None:
-        self._rows += [{name: cell(value) for name, value in row_of(record).items()} for record in records]
+        self._rows += [{name: cell_text(value) for name, value in row_of(record).items()} for record in records]
 
     def end(self) -> None:
         print_table(self._rows, self._columns, self._known)
@@ -173,25 +162,8 @@ def write_record(form: Format, record: object, columns: str | None, resource: st
     if form == "table":
         values = row_of(record)
         names = list(values) if columns is None else [name.strip() for name in columns.split(",")]
-        print_record({name: cell(values[name]) for name in names}, whole=columns is not None)
+        print_record({name: cell_text(values[name]) for name in names}, whole=columns is not None)
         return
     writer.begin()
     writer.write([record])
     writer.end()
-
-
-def cell(value: Any) -> str:
-    """Return a value of a row as text: nothing for None, JSON for a part or a list, and times in UTC.
-
-    Args:
-        value: The value.
-    """
-    if value is None:
-        return ""
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, dt.datetime):
-        return value.isoformat().replace("+00:00", "Z")
-    if isinstance(value, Mapping | tuple | list):
-        return to_json(value).decode()
-    return str(value)

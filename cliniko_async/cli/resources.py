@@ -4,12 +4,13 @@ import json
 from typing import Any
 
 from .. import columns as columns_of
+from .._csv import csv_lines
 from ..fields import describe_fields
 from ..resources._names import RESOURCES
 from ..resources._registry import resource_class
 from .context import Context
 from .names import VERBS, ResourceName
-from .output import Format, FormatOption, default_format, write_bytes, write_csv, write_lines
+from .output import Format, FormatOption, default_format, write_bytes, write_lines
 from .tables import print_table
 from .words import plain, type_in_words
 
@@ -48,7 +49,7 @@ def _write(form: Format, rows: list[dict[str, str]]) -> None:
     if form == "table":
         print_table(rows, names, names)
     elif form == "csv":
-        write_csv([names, *(list(row.values()) for row in rows)])
+        write_bytes(csv_lines([names, *(row.values() for row in rows)]))
     elif form == "json":
         write_bytes(json.dumps(rows, ensure_ascii=False, indent=2).encode() + b"\n")
     else:

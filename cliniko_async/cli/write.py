@@ -9,11 +9,12 @@ from cyclopts import Parameter
 
 from .. import row as row_of
 from .. import to_json
+from .._csv import cell_text
 from ..fields import check_fields
 from .context import CommandContext, Context
 from .errors import CommandError
 from .names import Flag, Repeated, ResourceName, class_with
-from .output import Format, FormatOption, cell, default_format, write_bytes, write_record
+from .output import Format, FormatOption, default_format, write_bytes, write_record
 from .values import assigned, json_fields, typed_fields
 
 Assignments: TypeAlias = Annotated[Repeated, Parameter(name="--set")]
@@ -201,7 +202,7 @@ def _from_json(source: str) -> dict[str, Any]:
 async def _current(resource: Any, id: str) -> dict[str, str]:
     """Return the values of a record as it is now, archived or not."""
     seen = {name: "include" for name in resource.visibilities() if name == "archived"}
-    return {name: cell(value) for name, value in row_of(await resource.get(id, **seen)).items()}
+    return {name: cell_text(value) for name, value in row_of(await resource.get(id, **seen)).items()}
 
 
 def _show(title: str, body: Mapping[str, Any], current: Mapping[str, str]) -> None:

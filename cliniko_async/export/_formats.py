@@ -1,13 +1,11 @@
 """The formats of exported files. Each writes bytes that can be appended to a part file, and then finishes the file."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
 from .._csv import csv_lines
-from .._dates import Real
 from .._records.converter import to_json_lines
-from .._records.unstructure import encode
 from ..rows import columns, row
 from ._files import rename
 from ._plan import ExportFormat
@@ -73,31 +71,7 @@ class CsvEncoder(_Lines):
 
     def encode(self, records: Sequence[Any]) -> bytes:
         """Return a line for each record."""
-        return csv_lines([[csv_text(value) for value in row(each).values()] for each in records])
-
-
-def csv_text(value: Any) -> Any:
-    """Return a value of a row as the text of a CSV field; `csv` itself writes texts, numbers and None."""
-    write = _CSV_TEXTS.get(value.__class__)
-    return value if write is None else write(value)
-
-
-def _json_text(value: Any) -> str:
-    return encode(value).decode()
-
-
-def _scalar_text(value: Any) -> str:
-    return _json_text(value).strip('"')
-
-
-_CSV_TEXTS: dict[Any, Callable[[Any], str]] = {
-    bool: _json_text,
-    Real.datetime: _scalar_text,
-    Real.date: _scalar_text,
-    dict: _json_text,
-    list: _json_text,
-    tuple: _json_text,
-}
+        return csv_lines(row(each).values() for each in records)
 
 
 def encoder_for(export_format: ExportFormat, record: type) -> RowEncoder:
