@@ -7,6 +7,7 @@ import json
 import os
 from pathlib import Path
 
+from .._durable import sync_file, sync_folder
 from .message import Message
 
 
@@ -40,21 +41,11 @@ class DeadLetters:
                 # A line that was cut off must not spoil this one.
                 line = line if file.read(1) == b"\n" else b"\n" + line
             file.write(line)
-            file.flush()
-            os.fsync(file.fileno())
+            sync_file(file)
         if is_new:
-            _sync(self._path.parent)
+            with contextlib.suppress(OSError):  # Not every file system can do that.
+                sync_folder(self._path.parent)
 
 
 def _open_for_owner(path: str, flags: int) -> int:
     return os.open(path, flags, 0o600)
-
-
-def _sync(folder: Path) -> None:
-    """Make a new file in a folder survive a power cut, where the system can do that."""
-    with contextlib.suppress(OSError):
-        descriptor = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)

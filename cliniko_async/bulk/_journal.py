@@ -6,7 +6,6 @@ open, by SQLite's own lock, which ends with the process.
 
 import contextlib
 import json
-import os
 import sqlite3
 import threading
 from collections.abc import Generator, Iterable, Mapping, Sequence
@@ -15,6 +14,7 @@ from typing import Any, Literal, Self, TypeAlias
 
 import attrs
 
+from .._file_lock import create_file
 from ..errors import JournalError
 from ._rows import PreparedRow, RowKey
 
@@ -87,7 +87,7 @@ class RowJournal:
         self._lock = threading.Lock()
         with self._translated():
             if create:
-                _create(path)
+                create_file(path, 0o600)
             self._identity = _identity(path)
             uri = f"{path.absolute().as_uri()}?mode=rw"
             self._connection = sqlite3.connect(uri, timeout=0, isolation_level=None, check_same_thread=False, uri=True)
@@ -232,12 +232,6 @@ def _reason(name: str, error: sqlite3.Error) -> str:
     if code == _NOT_A_DATABASE:
         return f"{name} is not a journal"
     return f"the journal {name} cannot be used: {error}"
-
-
-def _create(path: Path) -> None:
-    # Opening an existing file, and closing it again, would end the lock of another run in this process.
-    with contextlib.suppress(FileExistsError):
-        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
 
 
 def _identity(path: Path) -> tuple[int, int]:

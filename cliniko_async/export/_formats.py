@@ -5,9 +5,9 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from .._csv import csv_lines
+from .._durable import rename
 from .._records.converter import to_json_lines
 from ..rows import columns, row
-from ._files import rename
 from ._plan import ExportFormat
 
 

@@ -8,8 +8,8 @@ from typing import Literal
 import attrs
 import msgspec
 
+from .._durable import replace
 from ..errors import ClinikoError
-from . import _files
 
 NAME = "manifest.json"
 
@@ -157,7 +157,7 @@ class Journal:
 
     def _write(self, manifest: Manifest) -> None:
         text = msgspec.json.format(msgspec.json.encode(manifest), indent=2)
-        _files.replace(self.directory / NAME, text + b"\n")
+        replace(self.directory / NAME, text + b"\n")
         self.manifest = manifest
 
 

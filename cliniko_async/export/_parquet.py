@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from ._files import rename, sync
+from .._durable import rename, sync
 
 _ROW_GROUP = 16_000_000
 """Bytes of a row group in memory."""

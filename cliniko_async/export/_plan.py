@@ -155,13 +155,10 @@ def _check_filters(name: str, source: ResourceSource, filters: Sequence[Filterab
         source.resource.list(*filters)  # Which checks them.
 
 
-def new_manifest(
-    cliniko: Cliniko, sources: Mapping[str, ResourceSource], export_format: ExportFormat, archived: str
-) -> Manifest:
+def new_manifest(sources: Mapping[str, ResourceSource], export_format: ExportFormat, archived: str) -> Manifest:
     """Return the manifest of an export that has not begun.
 
     Args:
-        cliniko: The client.
         sources: How to read each resource.
         export_format: The format of the files.
         archived: "include" or "exclude".
@@ -177,8 +174,7 @@ def new_manifest(
         raise InvalidRequestError(f"format must be one of {', '.join(FORMATS)}{near}", argument="format")
     return Manifest(
         library=f"{_DISTRIBUTION} {version(_DISTRIBUTION)}",
-        # A cursor belongs to one account, so that the first one of any list identifies it.
-        account=aiter(cliniko.taxes.list()).cursor,
+        account=next(iter(sources.values())).resource.account.hex(),
         format=export_format,
         archived=archived,
         filters={name: source.filters for name, source in sources.items() if source.filters},

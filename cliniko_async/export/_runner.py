@@ -1,6 +1,7 @@
 """Runs an export: resource after resource, page after page."""
 
 import contextlib
+import sqlite3
 from collections.abc import AsyncIterator, Callable, Generator, Iterable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -8,6 +9,7 @@ from typing import Any, Literal
 
 import attrs
 
+from .._file_lock import file_lock
 from .._frames import hides_locals
 from .._loops import in_thread
 from ..client import Cliniko
@@ -15,10 +17,11 @@ from ..errors import DecodingError, InvalidRequestError, PaginationError, Respon
 from ..filters import Filterable
 from ..pagination import Page
 from ._formats import RowEncoder, encoder_for
-from ._lock import locked
 from ._manifest import ExportError, Journal, Manifest, read_manifest
 from ._plan import ExportFormat, OpenList, ResourceSource, check_same, new_manifest, sources_of
 from ._writer import ResourceWriter, remove_parts
+
+_LOCK = ".export.lock"
 
 
 @attrs.frozen
@@ -83,7 +86,7 @@ async def export(
         ClinikoError: The server cannot be reached or rejects the key. The next call continues.
     """
     sources = sources_of(cliniko, resources, archived, filters or {})
-    manifest = new_manifest(cliniko, sources, format, archived)
+    manifest = new_manifest(sources, format, archived)
     encoders = {name: encoder_for(format, source.resource.record) for name, source in sources.items()}
     with contextlib.ExitStack() as stack:
         journal = await in_thread(lambda: stack.enter_context(_begun(Path(to), manifest, restart=restart)))
@@ -105,7 +108,7 @@ def _ignore(_: ExportProgress) -> None:
 def _begun(directory: Path, manifest: Manifest, *, restart: bool) -> Generator[Journal]:
     """Lock a directory, and yield the journal of its unfinished export, or else that of a new one."""
     directory.mkdir(parents=True, exist_ok=True)
-    with locked(directory):
+    with _locked(directory):
         old = read_manifest(directory)
         if old is not None and old.state == "unfinished":
             if not restart:
@@ -114,6 +117,20 @@ def _begun(directory: Path, manifest: Manifest, *, restart: bool) -> Generator[J
             else:
                 remove_parts(directory, old)
         yield Journal(directory, manifest)
+
+
+@contextlib.contextmanager
+def _locked(directory: Path) -> Generator[None]:
+    """Keep two exports at once from writing the same files."""
+    path = directory / _LOCK
+    with contextlib.ExitStack() as stack:
+        try:
+            stack.enter_context(file_lock(path))
+        except BlockingIOError:
+            raise ExportError(f"another export is writing to {directory}: wait until it ends") from None
+        except sqlite3.Error as error:
+            raise ExportError(f"{path} cannot be locked: {error}") from None
+        yield
 
 
 @attrs.frozen

@@ -7,9 +7,9 @@ from typing import Any
 
 import attrs
 
+from .._durable import size_of, write_at
 from .._frames import hides_locals
 from ..errors import ClinikoError
-from . import _files
 from ._formats import RowEncoder
 from ._manifest import ExportedResource, Journal, Manifest, file_of, now
 
@@ -49,9 +49,9 @@ class ResourceWriter:
         Args:
             resumable: Whether the list continues at a cursor.
         """
-        size, recorded = _files.size_of(self._part), self.progress.size
+        size, recorded = size_of(self._part), self.progress.size
         if self.progress.state == "read":
-            renamed = self._encoder.is_final and size is None and _files.size_of(self._file) == recorded
+            renamed = self._encoder.is_final and size is None and size_of(self._file) == recorded
             usable = renamed or size == recorded
         else:
             usable = resumable and (size or 0) >= recorded
@@ -102,7 +102,7 @@ class ResourceWriter:
         data = self._encoder.encode(self._pending) if self._pending else b""
         if not before:
             data = self._encoder.header() + data
-        _files.write_at(self._part, before, data)
+        write_at(self._part, before, data)
         written = attrs.evolve(self.progress, size=before + len(data))
         self._journal.save(self._name, written)
         self.progress = self._saved = written

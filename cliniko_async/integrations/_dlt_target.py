@@ -4,7 +4,6 @@ import contextlib
 import hashlib
 import os
 import re
-import sqlite3
 import threading
 from collections import defaultdict
 from collections.abc import Generator
@@ -18,6 +17,7 @@ from dlt.common.pipeline import get_dlt_pipelines_dir
 from dlt.destinations.impl.postgres.configuration import PostgresCredentials
 
 from .. import ConfigurationError, UsageError
+from .._file_lock import file_lock
 
 _DATASET = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)*", re.ASCII)
 _LONGEST_DATASET = 40
@@ -61,11 +61,10 @@ class Target:
         """
         folder = Path(get_dlt_pipelines_dir())
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        # SQLite locks files in the same way on every system, and a program that is killed lets go of the lock.
-        with contextlib.closing(sqlite3.connect(folder / f"{self.pipeline_name}.lock", timeout=0)) as lock:
+        with contextlib.ExitStack() as stack:
             try:
-                lock.execute("BEGIN EXCLUSIVE")
-            except sqlite3.OperationalError:
+                stack.enter_context(file_lock(folder / f"{self.pipeline_name}.lock"))
+            except BlockingIOError:
                 raise UsageError(f"{self.dataset} {_BUSY}") from None
             yield
 

@@ -18,7 +18,7 @@ def write_at(path: Path, offset: int, data: bytes) -> None:
     with path.open("ab") as file, _naming(path):
         file.truncate(offset)
         file.write(data)
-        _sync(file)
+        sync_file(file)
 
 
 def replace(path: Path, data: bytes) -> None:
@@ -26,30 +26,36 @@ def replace(path: Path, data: bytes) -> None:
     temporary = path.with_name(path.name + ".tmp")
     with temporary.open("wb") as file, _naming(temporary):
         file.write(data)
-        _sync(file)
+        sync_file(file)
     rename(temporary, path)
 
 
 def rename(source: Path, target: Path) -> None:
     """Rename a file that is on the disk, in place of the target if there is one, and return when that is, too."""
     source.replace(target)
-    if hasattr(os, "O_DIRECTORY"):  # Windows cannot open a directory, and does not need to.
-        directory = os.open(target.parent, os.O_RDONLY | os.O_DIRECTORY)
-        try:
-            os.fsync(directory)
-        finally:
-            os.close(directory)
+    sync_folder(target.parent)
 
 
 def sync(path: Path) -> None:
     """Return when the content of a file is on the disk."""
     with path.open("rb+") as file, _naming(path):
-        _sync(file)
+        sync_file(file)
 
 
-def _sync(file: BinaryIO) -> None:
+def sync_file(file: BinaryIO) -> None:
+    """Return when what was written to an open file is on the disk."""
     file.flush()
     os.fsync(file.fileno())
+
+
+def sync_folder(folder: Path) -> None:
+    """Return when the new and renamed files of a folder are on the disk."""
+    if hasattr(os, "O_DIRECTORY"):  # Windows cannot open a directory, and does not need to.
+        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
 
 
 @contextlib.contextmanager
