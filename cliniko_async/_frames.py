@@ -9,6 +9,8 @@ from contextlib import suppress
 from types import FrameType, TracebackType
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, cast
 
+import msgspec
+
 P = ParamSpec("P")
 R = TypeVar("R")
 F = TypeVar("F", bound=Callable[..., Any])
@@ -36,12 +38,23 @@ class HiddenLocals:
     ) -> None:
         """Clear the frames of the error, if there is one."""
         if error is not None:
-            for one in _chain(error, {self._outer}):
-                _clear(one.__traceback__)
-                if isinstance(one.__cause__, self._dropped):
-                    one.__cause__ = None
-                if isinstance(one.__context__, self._dropped):
-                    one.__context__ = None
+            clear_locals(error, self._outer, *self._dropped)
+
+
+def clear_locals(error: BaseException, outer: int, *dropped: type[BaseException]) -> None:
+    """Do what `HiddenLocals` does at the end of its block, where a context manager would cost too much.
+
+    Args:
+        error: The error that leaves the block.
+        outer: The `id` of the error that the caller was handling when the block began.
+        dropped: Classes of errors from which errors are unchained.
+    """
+    for one in _chain(error, {outer}):
+        _clear(one.__traceback__)
+        if isinstance(one.__cause__, dropped):
+            one.__cause__ = None
+        if isinstance(one.__context__, dropped):
+            one.__context__ = None
 
 
 def _chain(error: BaseException, seen: set[int]) -> Iterator[BaseException]:
@@ -102,13 +115,10 @@ def _hides_locals_of_coroutine(function: Callable[P, Any]) -> Callable[P, Any]:
     return mark_coroutine_function(call)
 
 
-class _Unstarted:
+class _Unstarted(msgspec.Struct):
     """A coroutine, in a variable of a frame that does not show its arguments; closed if it is never awaited."""
 
-    __slots__ = ("coroutine",)
-
-    def __init__(self, coroutine: Any) -> None:
-        self.coroutine = coroutine
+    coroutine: Any
 
     def __del__(self) -> None:
         self.coroutine.close()
@@ -122,8 +132,12 @@ def _hidden(coroutine: Any) -> Any:
 
 
 async def _await(unstarted: _Unstarted) -> Any:
-    with HiddenLocals():
+    outer = id(sys.exception())
+    try:
         return await unstarted.coroutine
+    except BaseException as error:
+        clear_locals(error, outer)
+        raise
 
 
 if TYPE_CHECKING:

@@ -21,17 +21,13 @@ class Timeouts:
         self._ends: dict[asyncio.Timeout, float] = {}
         self._loop: asyncio.AbstractEventLoop | None = None
 
-    def scope(self) -> "TimeoutScope":
-        """Return an async context manager that raises `TimeoutError` if its block takes longer."""
-        return TimeoutScope(self)
-
     async def bound(self, work: Awaitable[T]) -> T:
         """Await `work`.
 
         Raises:
             TimeoutError: it took longer, and was cancelled.
         """
-        async with self.scope():
+        async with TimeoutScope(self):
             return await work
 
     def begin(self, timeout: asyncio.Timeout) -> None:
@@ -61,7 +57,7 @@ class Timeouts:
 
 
 class TimeoutScope:
-    """An async context manager that limits the duration of its block."""
+    """An async context manager that raises `TimeoutError` if its block takes longer than a timeout."""
 
     __slots__ = ("_timeout", "_timeouts")
 

@@ -94,7 +94,7 @@ class Reporter:
 
     def permit_granted(self, attempt: Attempt, asked_at: float) -> None:
         """Report that an attempt, which asked for a permit at a time of the event loop, is about to be sent."""
-        self.attempt_started(attempt)
+        attempt.began = _now()
         attempt.waited = attempt.began - asked_at
         if self._observers:
             self.tell(

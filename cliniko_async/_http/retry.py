@@ -151,7 +151,8 @@ class Retrying:
         result: Response | ClinikoError | None = None
         try:
             async with self._manager.call(self._deadline) as scope:
-                attempt.deadline = self._manager.deadline(scope)
+                if self._deadline is not None:
+                    attempt.deadline = self._manager.deadline(scope)
                 while True:
                     outcome = await self._inner.send(attempt)
                     result = self._result(attempt, outcome)

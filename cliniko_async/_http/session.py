@@ -117,9 +117,9 @@ class SessionManager(OnePerProcess):
         """Return the scope of a call, which expires after `deadline` seconds, or when the client is closed."""
         return CallScope(self, deadline)
 
-    def deadline(self, scope: asyncio.Timeout) -> Deadline | None:
-        """Return the deadline of a call, or None if it has none."""
-        return None if scope.when() is None else Deadline(scope, self._watch)
+    def deadline(self, scope: asyncio.Timeout) -> Deadline:
+        """Return the deadline of a call that has one."""
+        return Deadline(scope, self._watch)
 
     def enter(self, scope: asyncio.Timeout) -> None:
         """Register a call.
@@ -127,7 +127,9 @@ class SessionManager(OnePerProcess):
         Raises:
             UsageError: the client is closed or belongs to another event loop.
         """
-        self._check()
+        loop = asyncio.get_running_loop()
+        if self.closed or self._loop is not loop:
+            self._bind(loop)
         self._calls.add(scope)
 
     def leave(self, scope: asyncio.Timeout) -> None:
@@ -151,7 +153,7 @@ class SessionManager(OnePerProcess):
         abandoned = self._loop is not None and self._loop.is_closed()
         if not self.closed:
             if self._loop is not None and not abandoned:
-                self._check()
+                self._bind(asyncio.get_running_loop())
             self.closed = True
             self._expire_calls()
         try:
@@ -178,9 +180,8 @@ class SessionManager(OnePerProcess):
         if self.closed:
             raise UsageError("the client is closed")
 
-    def _check(self) -> None:
+    def _bind(self, loop: asyncio.AbstractEventLoop) -> None:
         self.check_open()
-        loop = asyncio.get_running_loop()
         if self._loop is None:
             self._loop = loop
         if self._loop is not loop:

@@ -1,5 +1,6 @@
 """Sends one attempt with aiohttp, and reports in plain words why it got no response."""
 
+import sys
 import time
 from collections.abc import Callable
 
@@ -7,9 +8,9 @@ import aiohttp
 from aiohttp import ClientResponse
 from yarl import URL
 
-from .._frames import HiddenLocals
+from .._frames import clear_locals
 from .._messages import Credentials, Request, Response
-from .._timeouts import Timeouts
+from .._timeouts import Timeouts, TimeoutScope
 from ..errors import DecodingError, TransportError, TransportTimeoutError
 from .aiohttp_internals import NoReplay, middlewares_of
 from .attempt import Attempt, Outcome
@@ -49,12 +50,15 @@ class AiohttpTransport:
     async def send(self, attempt: Attempt) -> Outcome:
         """Send the attempt once, without following redirects, and read the whole response."""
         attempt.started = True
+        outer = id(sys.exception())
         try:
+            async with TimeoutScope(self._timeouts):
+                return await self._exchange(attempt)
+        except BaseException as error:
             # The frames of aiohttp and of the user's middlewares, resolver and trace hooks hold the key.
-            with HiddenLocals(aiohttp.ClientError):
-                async with self._timeouts.scope():
-                    return await self._exchange(attempt)
-        except FAILURES as error:
+            clear_locals(error, outer, aiohttp.ClientError)
+            if not isinstance(error, FAILURES):
+                raise
             return failure_of(attempt, error, self._timeouts.seconds)
 
     async def _exchange(self, attempt: Attempt) -> Response:
