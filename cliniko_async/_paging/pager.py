@@ -51,6 +51,15 @@ class ListSpec(RedactedRepr, msgspec.Struct, Generic[T], frozen=True):
         return Prefetcher(self.api, self.record, self.envelope, survives_cancellation=self.prefetch > 0)
 
 
+class _LastPage(RedactedRepr, msgspec.Struct, Generic[T], frozen=True):
+    """The rows returned last, and what provides the position after any of them."""
+
+    cursor_source: CursorSource
+    rows: Sequence[T] = ()
+    data: PageData[T] | None = None
+    """The page that the rows are from; None before the first page, and after it was released."""
+
+
 class Pager(Generic[T]):
     """Drives a strategy from page to page. After an error the same page is requested again.
 
@@ -71,9 +80,7 @@ class Pager(Generic[T]):
         self._belongs_to = belongs_to
         first = self._begun(position)
         self._strategy: PagingStrategy | None = first
-        self._cursor_source: CursorSource = first
-        self._page: PageData[T] | None = None
-        self._rows: Sequence[T] = ()
+        self._last: _LastPage[T] = _LastPage(first)
         self._remaining = spec.limit
         self._refused_sort: str | None = None
         self._closed_at: str | None = None
@@ -83,12 +90,12 @@ class Pager(Generic[T]):
 
     def cursor(self, yielded: int) -> str:
         """Return the cursor after the first `yielded` of the last rows returned."""
-        return self._closed_at or self._write(self._cursor_source.position(self._rows[:yielded]))
+        return self._closed_at or self._write(self._last.cursor_source.position(self._last.rows[:yielded]))
 
     async def aclose(self, yielded: int) -> None:
         """Cancel pending requests and drop the last page; the cursor stays after the first `yielded` of its rows."""
         self._closed_at = self.cursor(yielded)
-        self._strategy, self._page, self._rows = None, None, ()
+        self._strategy, self._last = None, _LastPage(self._last.cursor_source)
         await self._prefetcher.aclose()
 
     def release_page(self) -> bool:
@@ -98,15 +105,15 @@ class Pager(Generic[T]):
             Whether there is a next page. If not, the last page is kept, as only it knows where the list ended.
         """
         if self._strategy is not None:
-            self._cursor_source, self._page, self._rows = self._strategy, None, ()
+            self._last = _LastPage(self._strategy)
         return self._strategy is not None
 
     def page(self, total: int | None) -> Page[T]:
         """Return the last rows returned, as a page."""
-        data = self._page
+        rows, data = self._last.rows, self._last.data
         following, body = (data.next, data.response.body) if data else (None, b"")
         date = data.response.headers.get("Date") if data else None
-        return Page(tuple(self._rows), total, following, self.cursor(len(self._rows)), body, date)
+        return Page(tuple(rows), total, following, self.cursor(len(rows)), body, date)
 
     async def next_rows(self, *, even_none: bool = False) -> tuple[Sequence[T], int | None]:
         """Return the rows of the next page that has any.
@@ -126,9 +133,9 @@ class Pager(Generic[T]):
                 while (strategy := self._strategy) is not None:
                     consumed = await self._advance(strategy)
                     if consumed.rows or (even_none and self._is_at_end()):
-                        return self._rows, consumed.total
+                        return self._last.rows, consumed.total
         except ClinikoError as error:
-            error.cursor = error.cursor or self.cursor(len(self._rows))
+            error.cursor = error.cursor or self.cursor(len(self._last.rows))
             if isinstance(error, PaginationError):
                 error.request = self._spec.request()
             # A caller that keeps the error keeps this iterator alive, but may never resume it.
@@ -188,7 +195,7 @@ class Pager(Generic[T]):
     def _invalid_records(self, page: PageData[T], rows: Sequence[Any], cursor: str | None) -> DecodingError:
         error = DecodingError(page.faults, request=page.request, status=page.response.status)
         items = valid_records(rows)
-        error.cursor = cursor or self.cursor(len(self._rows))
+        error.cursor = cursor or self.cursor(len(self._last.rows))
         date = page.response.headers.get("Date")
         error.page = Page(items, page.total_entries, page.next, error.cursor, page.response.body, date)
         return error
@@ -198,12 +205,11 @@ class Pager(Generic[T]):
             raise StopAsyncIteration  # It was closed while the page was being requested.
         following = consumed.following or self._next_source(strategy.source)
         if consumed.rows or following is None:
-            self._cursor_source = consumed.cursor_source or strategy
-            self._page, self._rows = page, consumed.rows[: self._remaining]
+            self._last = _LastPage(consumed.cursor_source or strategy, consumed.rows[: self._remaining], page)
         else:
-            self._cursor_source, self._page, self._rows = following, None, ()
+            self._last = _LastPage(following)
         if self._remaining is not None:
-            self._remaining -= len(self._rows)
+            self._remaining -= len(self._last.rows)
         self._strategy = None if self._remaining == 0 else following
         self._request_ahead()
 
