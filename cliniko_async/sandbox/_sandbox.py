@@ -1,16 +1,15 @@
-"""The sandbox: its servers, and the methods by which a test reads and changes its records."""
+"""The sandbox: its options, and the servers of one clinic."""
 
 import base64
-import contextlib
-import json
 import random
 import secrets
 import time
 from collections.abc import Callable, Iterable
 from functools import cache
 from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import Self
 
+from ._record_access import RecordAccess
 from .api.attachments import Attachments
 from .api.operations import Operations
 from .db.row_store import IdOrder, RowStore
@@ -27,12 +26,10 @@ from .server.routes import Routes
 from .server.scripting import Faults
 from .server.server_thread import ServerThread
 
-T = TypeVar("T")
-
 _tables = cache(load_tables)
 
 
-class Sandbox:
+class Sandbox(RecordAccess):
     """A complete Cliniko API on loopback, with the records of an invented clinic.
 
     `async with Sandbox() as sandbox:` serves from the running event loop. `with Sandbox() as sandbox:` serves from a
@@ -104,17 +101,14 @@ class Sandbox:
         self.faults = Faults()
         self.budget = RateLimit(limit, period, window, clock)
         self._size = (seed, appointment_types, patients)
-        self._host, self._port = host, port
         rng = random.Random(f"sandbox {seed}")
-        self._store = RowStore(_tables(), wall, rng, ids)
+        super().__init__(RowStore(_tables(), wall, rng, ids))
         operations = Operations(self._store, rng, columns, shuffle_ties, archiving_touches, strict)
-        self.files = FileServer(wall=wall, clock=clock, keep_alive=keep_alive)
+        self.files = FileServer(host=host, wall=wall, clock=clock, keep_alive=keep_alive)
         self.attachments = Attachments(operations, self.files)
         delays, routes = Delays(latency, jitter, random.Random(f"jitter {seed}")), Routes(operations, self.attachments)
         self._handler = RequestHandler(self.api_key, routes, self.budget, self.faults, delays, clock, wall, strict)
-        self._listener = Listener(API_STYLE, self._handler.handle, keep_alive)
-        self._thread: ServerThread | None = None
-        self._running = False
+        self._listener = Listener(API_STYLE, self._handler.handle, keep_alive, host, port)
 
     @property
     def base_url(self) -> str:
@@ -128,7 +122,7 @@ class Sandbox:
 
     def __repr__(self) -> str:
         """Return where it listens and how many requests it has received."""
-        where = f"at {self.base_url}, {len(self.requests)} requests" if self._running else "not running"
+        where = f"at {self.base_url}, {len(self.requests)} requests" if self._listener.is_open else "not running"
         return f"<Sandbox {where}>"
 
     async def start(self) -> None:
@@ -139,20 +133,18 @@ class Sandbox:
             RuntimeError: it is running already.
         """
         self._check_stopped()
-        self._running = True
         self._store.open()
         self.attachments.seeded = seed_clinic(self._store, *self._size)
         try:
-            origin = await self._listener.start(self._host, self._port)
-            await self.files.start(self._host)
-        except OSError:
+            origin = await self._listener.start()
+            await self.files.start()
+        except BaseException:
             await self.close()
             raise
         self._store.base_url = origin + BASE_PATH
 
     async def close(self) -> None:
         """Close every connection and delete the records; `requests` stays."""
-        self._running = False
         await self._listener.close()
         await self.files.close()
         self._store.close()
@@ -169,139 +161,28 @@ class Sandbox:
     def __enter__(self) -> Self:
         self._check_stopped()
         thread = ServerThread()
-        with contextlib.ExitStack() as stack:
-            stack.callback(thread.stop)
+        try:
             thread.run(self.start())
-            self._thread = thread
-            self._until_exit = stack.pop_all()
-        self._until_exit.callback(self._leave_thread, thread)
+        except BaseException:
+            thread.stop()
+            raise
+        self._thread = thread
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        self._until_exit.close()
-
-    def _leave_thread(self, thread: ServerThread) -> None:
-        thread.run(self.close())
-        self._thread = None
+        if (thread := self._thread) is not None:
+            try:
+                thread.run(self.close())
+            finally:
+                self._thread = None
+                thread.stop()
 
     def _check_stopped(self) -> None:
         # A second start would replace the server that the first one started.
-        if self._running:
+        if self._listener.is_open:
             raise RuntimeError("the sandbox is running already: leave its block first, or create another one")
-
-    def add(self, resource: str, **fields: Any) -> str:
-        """Add a record.
-
-        Nothing is validated. Omitted fields get the same values as in a create.
-
-        Args:
-            resource: such as `"appointment_types"`.
-            **fields: any fields, even stamps and `id`; a link to one record is given as `practitioner_id`.
-
-        Returns:
-            The id of the record.
-
-        Raises:
-            LookupError: there is no such resource.
-            TypeError: the resource has no such field.
-        """
-        return str(self._call(self._store.insert, self._known(resource), fields))
-
-    def update(self, resource: str, record_id: str | int, **fields: Any) -> None:
-        """Change fields of a record, and `updated_at` unless it is given.
-
-        Args:
-            resource: such as `"appointment_types"`.
-            record_id: the id of the record.
-            **fields: any fields, even stamps; a link to one record is given as `practitioner_id`.
-
-        Raises:
-            LookupError: there is no such record.
-            TypeError: the resource has no such field.
-        """
-        if not self._call(self._store.change, self._known(resource), int(record_id), fields):
-            raise _no_record(resource, record_id)
-
-    def archive(self, resource: str, record_id: str | int) -> None:
-        """Archive a record, as a user of Cliniko would.
-
-        Args:
-            resource: such as `"appointment_types"`.
-            record_id: the id of the record.
-
-        Raises:
-            LookupError: there is no such record.
-        """
-        self.update(resource, record_id, archived_at=self._store.now())
-
-    def remove(self, resource: str, record_id: str | int) -> None:
-        """Remove a record completely.
-
-        Args:
-            resource: such as `"appointment_types"`.
-            record_id: the id of the record.
-
-        Raises:
-            LookupError: there is no such record.
-        """
-        table = self._store.tables[self._known(resource)]
-        if not self._call(self._store.database.remove, table, int(record_id)):
-            raise _no_record(resource, record_id)
-
-    def get(self, resource: str, record_id: str | int) -> dict[str, Any]:
-        """Return a record as the API would send it, archived or not.
-
-        Args:
-            resource: such as `"appointment_types"`.
-            record_id: the id of the record.
-
-        Returns:
-            The record, as a dict.
-
-        Raises:
-            LookupError: there is no such record.
-        """
-        records = self._call(self._records, self._known(resource), int(record_id))
-        if not records:
-            raise _no_record(resource, record_id)
-        return records[0]
-
-    def all(self, resource: str) -> list[dict[str, Any]]:
-        """Return every record as the API would send it, archived or not, in the order of their ids.
-
-        Args:
-            resource: such as `"appointment_types"`.
-
-        Returns:
-            The records, as dicts.
-
-        Raises:
-            LookupError: there is no such resource.
-        """
-        return self._call(self._records, self._known(resource))
-
-    def _call(self, function: Callable[..., T], *args: Any) -> T:
-        """Call a function that reads or writes records in the thread that serves them."""
-        return function(*args) if self._thread is None else self._thread.call(function, *args)
-
-    def _records(self, resource: str, record_id: int | None = None) -> list[dict[str, Any]]:
-        """Return the record with an id, if there is one, or every record."""
-        if record_id is None:
-            ids = list(self._store.column(resource, "id"))
-        else:
-            ids = [] if self._store.row(resource, record_id) is None else [record_id]
-        return [json.loads(text) for text in self._store.json_texts(resource, ids)]
-
-    def _known(self, resource: str) -> str:
-        if resource not in self._store.tables:
-            raise LookupError(f"there is no resource {resource}")
-        return resource
-
-
-def _no_record(resource: str, record_id: str | int) -> LookupError:
-    return LookupError(f"{resource} has no record {record_id}")
 
 
 def _new_key() -> str:

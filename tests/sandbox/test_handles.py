@@ -1,5 +1,6 @@
 """What a test can do to a sandbox from within."""
 
+import asyncio
 import datetime as dt
 import json
 from collections import Counter
@@ -111,6 +112,18 @@ async def test_a_port_that_is_taken_is_an_error_and_leaves_nothing_open():
         second = Sandbox(port=int(first.base_url.rpartition(":")[2].removesuffix("/v1")))
         with pytest.raises(OSError, match="address already in use"):
             await second.start()
+
+
+async def test_a_start_that_is_cancelled_leaves_nothing_open():
+    sandbox = Sandbox()
+    starting = asyncio.create_task(sandbox.start())
+    await asyncio.sleep(0)
+    starting.cancel()
+    await asyncio.wait([starting])
+    assert starting.cancelled()
+    assert repr(sandbox) == "<Sandbox not running>"
+    async with sandbox:
+        assert sandbox.all("taxes")
 
 
 async def test_the_base_url_of_a_name_with_colons_has_brackets():

@@ -33,6 +33,7 @@ class FileServer(FileBucket):
     `authorized` of a request is True if it brought credentials, which no request should.
     """
 
+    host: str = "127.0.0.1"
     wall: Callable[[], float] = time.time
     clock: Callable[[], float] = time.monotonic
     keep_alive: bool = True
@@ -44,11 +45,11 @@ class FileServer(FileBucket):
 
     def __attrs_post_init__(self) -> None:
         """Prepare to listen."""
-        self._listener = Listener(_S3_STYLE, self._handle, self.keep_alive)
+        self._listener = Listener(_S3_STYLE, self._handle, self.keep_alive, self.host)
 
-    async def start(self, host: str) -> None:
+    async def start(self) -> None:
         """Listen on any free port."""
-        self.url = f"{await self._listener.start(host)}/"
+        self.url = f"{await self._listener.start()}/"
 
     async def close(self) -> None:
         """Close every connection and delete the files."""

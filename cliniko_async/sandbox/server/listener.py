@@ -45,10 +45,18 @@ class Listener:
     handler: Handler
     keep_alive: bool = True
     """Whether a connection stays open after its reply."""
+    host: str = "127.0.0.1"
+    port: int = 0
+    """The port to listen on; 0 means any free port."""
     _runner: web.ServerRunner | None = None
     _running: set[asyncio.Task[Any]] = attrs.field(factory=set[asyncio.Task[Any]])
 
-    async def start(self, host: str, port: int = 0) -> str:
+    @property
+    def is_open(self) -> bool:
+        """Whether it listens or is about to."""
+        return self._runner is not None
+
+    async def start(self) -> str:
         """Listen, and return the origin, such as `http://127.0.0.1:8321`.
 
         Raises:
@@ -57,14 +65,15 @@ class Listener:
         server = _HttpServer(self._handle, self.style, self._finish)
         self._runner = web.ServerRunner(server, shutdown_timeout=_GRACE_PERIOD)
         await self._runner.setup()
-        await web.TCPSite(self._runner, host, port).start()
+        await web.TCPSite(self._runner, self.host, self.port).start()
         address, number = self._runner.addresses[0][:2]
         return f"http://{f'[{address}]' if ':' in address else address}:{number}"
 
     async def close(self) -> None:
         """Close every connection."""
-        if self._runner is not None:
-            await self._runner.cleanup()
+        runner, self._runner = self._runner, None
+        if runner is not None:
+            await runner.cleanup()
 
     async def _finish(self) -> None:
         """Let running requests end, then cancel those that have not."""

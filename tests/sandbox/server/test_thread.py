@@ -1,6 +1,7 @@
 """The sandbox served from a thread of its own, for synchronous code."""
 
 import asyncio
+import contextlib
 import threading
 import urllib.error
 import urllib.request
@@ -37,6 +38,15 @@ def test_its_thread_ends_with_the_block_and_with_a_port_that_is_taken():
             pass
         assert sum(thread.name == "cliniko-sandbox" for thread in threading.enumerate()) == 1
     assert not any(thread.name == "cliniko-sandbox" for thread in threading.enumerate())
+
+
+def test_leaving_it_a_second_time_does_nothing():
+    sandbox = Sandbox(appointment_types=1)
+    with sandbox, contextlib.ExitStack() as early:
+        early.push(sandbox)
+        early.close()
+        assert not any(thread.name == "cliniko-sandbox" for thread in threading.enumerate())
+        assert repr(sandbox) == "<Sandbox not running>"
 
 
 def test_clients_of_several_event_loops_use_one_while_other_threads_change_its_rows():
