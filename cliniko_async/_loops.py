@@ -2,8 +2,8 @@
 
 import asyncio
 import contextlib
-from collections.abc import Callable
-from typing import TypeVar
+from collections.abc import Callable, Coroutine, Iterable
+from typing import Any, TypeVar
 
 T = TypeVar("T")
 
@@ -18,14 +18,43 @@ def runs_here(loop: asyncio.AbstractEventLoop | None) -> bool:
 
 async def in_thread(work: Callable[[], T]) -> T:
     """Run a function in a thread; a cancellation is raised only after it has ended."""
-    running = asyncio.ensure_future(asyncio.to_thread(work))
+    return await to_its_end(asyncio.ensure_future(asyncio.to_thread(work)), lambda: None)
+
+
+async def to_its_end(running: asyncio.Future[T], cancel: Callable[[], object]) -> T:
+    """Return the result of work that runs; a cancellation cancels it, and is raised only after it has ended.
+
+    Args:
+        running: The work.
+        cancel: Cancels it.
+    """
     # Retrieve the exception: after a cancellation, nothing else does.
     running.add_done_callback(lambda task: task.cancelled() or task.exception())
     try:
         return await asyncio.shield(running)
     except asyncio.CancelledError:
-        while not running.done():
-            # A second cancellation must not leave the work running either.
-            with contextlib.suppress(asyncio.CancelledError):
-                await asyncio.wait((running,))
+        await stop(running, cancel)
         raise
+
+
+async def stop(running: asyncio.Future[Any], cancel: Callable[[], object]) -> None:
+    """Cancel work, and wait for its end. A cancellation meanwhile does not leave it running either.
+
+    Args:
+        running: The work.
+        cancel: Cancels it.
+    """
+    while not running.done():
+        cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await asyncio.wait((running,))
+
+
+async def side_by_side(works: Iterable[Coroutine[Any, Any, object]]) -> None:
+    """Run coroutines at the same time. The first error ends the others, and is raised by itself."""
+    try:
+        async with asyncio.TaskGroup() as group:
+            for work in works:
+                group.create_task(work)
+    except ExceptionGroup as errors:
+        raise errors.exceptions[0] from None

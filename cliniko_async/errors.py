@@ -127,15 +127,18 @@ class InvalidRowsError(InvalidRequestError):
         shown = "; ".join(lines[:_SHOWN]) + (f"; … and {len(lines) - _SHOWN} more" if len(lines) > _SHOWN else "")
         super().__init__(shown, argument="rows")
 
-    def lines(self) -> Iterator[str]:
+    def lines(self, row: str = "row") -> Iterator[str]:
         """Return the faults as text.
+
+        Args:
+            row: What to write before the number of a row; "row" by default.
 
         Yields:
             One line for each fault: the number of the row, the field, and what is wrong with it, but no value.
         """
         for number, texts in self.faults.items():
             for field, text in texts.items():
-                yield ": ".join(filter(None, (f"row {number}" if number else "", field, text)))
+                yield ": ".join(filter(None, (f"{row} {number}" if number else "", field, text)))
 
 
 class _RequestError(ClinikoError):

@@ -23,6 +23,7 @@ import attrs
 from ._backoff import retry_delays
 from ._checks import is_count, is_seconds
 from ._frames import HiddenLocals, hides_locals
+from ._loops import side_by_side
 from ._webhooks.attempt import Answer, checked_url, post
 from ._webhooks.dead_letters import DeadLetters
 from ._webhooks.message import PREFIX, Message, Signer
@@ -225,12 +226,7 @@ class WebhookSender:
             OSError: The dead-letter file cannot be written.
             ResponseError: The API refused a request, such as for a rejected key.
         """
-        try:
-            async with asyncio.TaskGroup() as group:
-                for watch in watches:
-                    group.create_task(self._forward(watch))
-        except ExceptionGroup as errors:
-            raise errors.exceptions[0] from None
+        await side_by_side(self._forward(watch) for watch in watches)
 
     async def _forward(self, watch: Watch[Any]) -> None:
         async with contextlib.aclosing(aiter(watch)) as stream:

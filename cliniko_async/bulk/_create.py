@@ -11,7 +11,7 @@ import attrs
 
 from .._checks import is_count, is_seconds
 from .._frames import HiddenLocals, hides_locals
-from .._loops import in_thread, runs_here
+from .._loops import in_thread, runs_here, stop
 from .._messages import RedactedRepr
 from ..errors import InvalidRequestError, JournalError
 from ..resources._base import Resource
@@ -191,11 +191,8 @@ class BulkRun(RedactedRepr, Generic[T]):
     async def aclose(self) -> None:
         """Stop the run, and wait for its end. The next step raises `StopAsyncIteration`. Closing twice is allowed."""
         self._outcomes.discard()
-        while self._task is not None and not self._task.done():
-            self._task.cancel()
-            # A second cancellation must not leave it running either.
-            with suppress(asyncio.CancelledError):
-                await asyncio.wait((self._task,))
+        if self._task is not None:
+            await stop(self._task, self._task.cancel)
 
     def __del__(self) -> None:
         """Stop the run; from any thread, as the garbage collector may be the caller."""
@@ -252,6 +249,6 @@ def _open(stack: ExitStack, job: _Job[Any], rows: list[PreparedRow]) -> tuple[Ro
     journal = stack.enter_context(RowJournal(job.path, job.owner, create=True))
     plan = plan_of(rows, journal.entries(), allow_new=job.options.allow_new)
     if plan.problem:
-        raise JournalError(plan.problem)
+        raise JournalError(f'{plan.problem} (new_rows="create")' if plan.can_allow_new else plan.problem)
     journal.enter(rows)
     return journal, journal.entries()

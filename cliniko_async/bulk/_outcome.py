@@ -78,7 +78,8 @@ class BulkPlan:
         ambiguous: Rows that a person must decide on.
         skipped: Rows that a person decided not to create.
         missing: Rows that the journal knows, and that are no longer there, by their last numbers.
-        problem: Why the run would be refused, or None.
+        problem: Why the run would be refused, and what to do, or None.
+        can_allow_new: Whether it would not be refused with `new_rows="create"`.
     """
 
     new: tuple[int, ...] = ()
@@ -90,6 +91,7 @@ class BulkPlan:
     skipped: tuple[int, ...] = ()
     missing: tuple[int, ...] = ()
     problem: str | None = None
+    can_allow_new: bool = False
 
 
 def plan_of(rows: list[PreparedRow], entries: list[JournalEntry], *, allow_new: bool) -> BulkPlan:
@@ -110,25 +112,30 @@ def plan_of(rows: list[PreparedRow], entries: list[JournalEntry], *, allow_new: 
         status = "new" if entry is None else "done" if entry.state in DONE else status_of(entry)
         numbers.setdefault(status, []).append(row.number)
     missing = list(known.values())
-    problem = _problem(missing, has_new="new" in numbers, allow_new=allow_new)
-    found = {status: tuple(each) for status, each in numbers.items()}
-    return BulkPlan(**found, missing=tuple(sorted(entry.number for entry in missing)), problem=problem)
-
-
-def _problem(missing: list[JournalEntry], *, has_new: bool, allow_new: bool) -> str | None:
     undecided = sorted(entry.number for entry in missing if entry.state in UNDECIDED)
-    if undecided:
-        return (
-            f"whether row {_listed(undecided)} was created is unknown, and it was changed or removed: "
-            "restore it, or decide about it"
-        )
     done = sorted(entry.number for entry in missing if entry.state in DONE)
-    if done and has_new and not allow_new:
-        return (
-            f"row {_listed(done)} was created, and was changed or removed, while other rows are new: a changed row "
-            'would be created twice; restore it, or pass new_rows="create" if every new row is to be created'
-        )
-    return None
+    can_allow_new = bool(done) and "new" in numbers and not allow_new and not undecided
+    problem = _of_undecided(undecided) if undecided else _of_new(done) if can_allow_new else None
+    return BulkPlan(
+        **{status: tuple(each) for status, each in numbers.items()},
+        missing=tuple(sorted(entry.number for entry in missing)),
+        problem=problem,
+        can_allow_new=can_allow_new,
+    )
+
+
+def _of_undecided(numbers: list[int]) -> str:
+    return (
+        f"whether row {_listed(numbers)} was created is unknown, and it was changed or removed: "
+        "restore it, or decide about it"
+    )
+
+
+def _of_new(done: list[int]) -> str:
+    return (
+        f"row {_listed(done)} was created, and was changed or removed, while other rows are new: a changed row "
+        "would be created twice; restore it, or allow the new rows if every one of them is to be created"
+    )
 
 
 def _listed(numbers: list[int], most: int = 5) -> str:

@@ -18,7 +18,7 @@ async def limits(*, context: Context) -> None:
 
 - Its docstring is the help of the command, so it is written for somebody at a clinic who never saw Python.
 - `context` gives it the client (`context.client()`), the progress display (`context.progress()`), notes on stderr
-  (`context.note(text)`) and the question before a write (`context.confirm(question)`).
+  (`context.note(text)`) and the question before a write (`context.confirm(question, yes=yes)`).
 - Data goes to stdout through `output`; anything else goes to stderr.
 - It returns None after success, and may return another `ExitCode` if it has already written what is wrong, as `import`
   does. It raises for any other failure: a `ClinikoError`, an `OSError`, or a `CommandError` with one line of
@@ -38,7 +38,7 @@ from typing import Annotated
 
 from cyclopts import App, CycloptsError, Parameter
 
-from .context import CommandContext
+from .context import CommandContext, Flag
 from .errors import CommandError, ExitCode, guarded, report
 
 _COMMANDS: dict[str, tuple[str, str]] = {
@@ -82,8 +82,8 @@ for _name, (_function, _summary) in _COMMANDS.items():
 @app.meta.default
 def launch(
     *tokens: Annotated[str, Parameter(show=False, allow_leading_hyphen=True)],
-    quiet: Annotated[bool, Parameter(negative="", show_default=False)] = False,
-    debug: Annotated[bool, Parameter(negative="", show_default=False)] = False,
+    quiet: Flag = False,
+    debug: Flag = False,
 ) -> int:
     """Run a command.
 

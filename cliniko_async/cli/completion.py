@@ -1,10 +1,8 @@
 """`cliniko completion`: completion of commands, options and resources by the shell."""
 
-from typing import Annotated, Literal
+from typing import Literal
 
-from cyclopts import Parameter
-
-from .context import Context
+from .context import Context, Flag
 from .output import write_bytes
 
 
@@ -12,7 +10,7 @@ def completion(
     shell: Literal["bash", "zsh", "fish"],
     /,
     *,
-    install: Annotated[bool, Parameter(negative="", show_default=False)] = False,
+    install: Flag = False,
     context: Context,
 ) -> None:
     """Print the completion script of a shell, or install it for you.

@@ -91,15 +91,18 @@ class CommandContext:
         yield
         self.lookup = self.on_interrupt = ""
 
-    def confirm(self, question: str) -> None:
+    def confirm(self, question: str, *, yes: bool) -> None:
         """Ask a question on the terminal, before something is changed.
 
         Args:
             question: A question to be answered with yes or no.
+            yes: Whether --yes was given, so that nothing is asked.
 
         Raises:
             CommandError: The answer was not yes, or there is no terminal to ask on.
         """
+        if yes:
+            return
         if not sys.stdin.isatty():
             raise CommandError("there is no terminal to ask on: add --yes to go ahead without a question")
         with answerable():
@@ -111,3 +114,5 @@ class CommandContext:
 
 
 Context: TypeAlias = Annotated[CommandContext, Parameter(parse=False)]
+Flag: TypeAlias = Annotated[bool, Parameter(negative="", show_default=False)]
+"""An option without a value."""

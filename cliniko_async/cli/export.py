@@ -8,7 +8,7 @@ from cyclopts import Parameter
 
 from ..export import ExportError, ExportFormat, ExportProgress, Manifest, export, exportable
 from ..resources._registry import resource_class
-from .context import Context
+from .context import Context, Flag
 from .errors import CommandError, ExitCode
 from .names import Repeated, ResourceName, check_filters
 from .progress import ProgressDisplay, ProgressTask
@@ -21,11 +21,11 @@ async def export_resources(
     *resources: ResourceName,
     to: Path,
     form: Annotated[ExportFormat, Parameter(name="--format")] = "ndjson",
-    everything: Annotated[bool, Parameter(name="--all", negative="")] = False,
+    everything: Annotated[Flag, Parameter(name="--all")] = False,
     archived: Literal["exclude", "include"] = "exclude",
     where: Repeated = (),
-    skip_invalid: Annotated[bool, Parameter(negative="")] = False,
-    restart: Annotated[bool, Parameter(negative="")] = False,
+    skip_invalid: Flag = False,
+    restart: Flag = False,
     context: Context,
 ) -> None:
     """Write resources to files, one for each.
@@ -104,7 +104,7 @@ class _ProgressReport:
 def _line(error: ExportError) -> tuple[str, ExitCode]:
     """Return the line and the exit code for an export that did not begin, or that could not read every resource."""
     if error.manifest is None:
-        return str(error).replace(", or restart", ", or add --restart"), ExitCode.USAGE
+        return f"{error.advice}, or add --{error.option}" if error.option else error.advice, ExitCode.USAGE
     return f"{error}; the same command tries these again", ExitCode.INCOMPLETE
 
 

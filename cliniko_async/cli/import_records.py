@@ -12,9 +12,9 @@ from cyclopts import Parameter
 
 from .. import BulkOutcome, InvalidRowsError, OutcomeUnknownError, bulk_create
 from ..bulk import BulkCreate, BulkPlan, decide
-from .context import CommandContext, Context
+from .context import CommandContext, Context, Flag
 from .errors import CommandError, ExitCode
-from .names import Flag, Repeated, ResourceName, class_with
+from .names import Repeated, ResourceName, class_with
 from .output import write_bytes
 from .row_files import FileRows, read_rows
 
@@ -96,13 +96,13 @@ async def _is_wanted(
     plan = await run.plan()
     context.note(f"{name}: {_described(plan)}")
     if plan.problem:
-        raise CommandError(plan.problem.replace('pass new_rows="create"', "add --create-new"))
+        raise CommandError(f"{plan.problem} (--create-new)" if plan.can_allow_new else plan.problem)
     if dry_run:
         context.note("nothing was sent")
         return False
     sends = len(plan.new) + len(plan.pending) + len(plan.open) + (len(plan.refused) if retry_refused else 0)
-    if sends and not yes:
-        context.confirm(f"Create {sends:,} records?")
+    if sends:
+        context.confirm(f"Create {sends:,} records?", yes=yes)
     return True
 
 
@@ -118,7 +118,7 @@ def _checked(source: Path, fields: type, date_format: str | None, ignore: Any) -
     try:
         return read_rows(source, fields, date_format=date_format, ignored=ignore)
     except InvalidRowsError as error:
-        lines = [line.replace("row ", f"{source.name}: line ", 1) for line in error.lines()]
+        lines = list(error.lines(f"{source.name}: line"))
     # Outside the handler, as a chained error would show the values.
     sys.stderr.write("".join(f"{line}\n" for line in lines))
     raise CommandError(f"{len(lines)} faults in {source.name}; nothing was sent", ExitCode.INVALID_DATA)

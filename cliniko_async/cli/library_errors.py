@@ -23,15 +23,15 @@ from .. import (
 from .errors import ExitCode
 from .words import plain
 
-_AGAIN = "it is safe to run the command again"
+AGAIN = "it is safe to run the command again"
 
 _LINES: tuple[tuple[type[ClinikoError], ExitCode, str], ...] = (
     (NotFoundError, ExitCode.NOT_FOUND, "if it is archived, add --archived include"),
     (UnauthorizedError, ExitCode.KEY_REFUSED, "check CLINIKO_API_KEY; `cliniko check` says more"),
     (ForbiddenError, ExitCode.KEY_REFUSED, "an administrator can change the user's role in Cliniko"),
     (RateLimitedError, ExitCode.UNAVAILABLE, "another program uses the same budget; wait a minute"),
-    (ServerError, ExitCode.UNAVAILABLE, _AGAIN),
-    (TransportError, ExitCode.UNAVAILABLE, f"{_AGAIN}; `cliniko check` says more"),
+    (ServerError, ExitCode.UNAVAILABLE, AGAIN),
+    (TransportError, ExitCode.UNAVAILABLE, f"{AGAIN}; `cliniko check` says more"),
     (LimiterUnavailableError, ExitCode.UNAVAILABLE, ""),
     (OutcomeUnknownError, ExitCode.OUTCOME_UNKNOWN, "look before you run it again"),
     (PaginationError, ExitCode.INCOMPLETE, "records may be missing; run it again"),

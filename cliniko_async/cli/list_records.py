@@ -3,6 +3,7 @@
 import contextlib
 from typing import Any
 
+from .. import Paginator
 from ..filters import Visibility
 from .context import Context
 from .names import (
@@ -14,7 +15,8 @@ from .names import (
     class_with,
     visibility_options,
 )
-from .output import FormatOption, default_format, record_writer
+from .output import FormatOption, RecordWriter, default_format, record_writer
+from .progress import ProgressTask
 
 _TABLE_ROWS = 100
 """Rows of a table without --limit: more than anybody reads on a terminal."""
@@ -62,16 +64,23 @@ async def list_records(
     async with context.client() as cliniko:
         found: Any = cliniko.resources[resource]
         paginator = found.list(*where, sort=list(sort) or None, limit=rows, **visible)
-        written, total = 0, 0
-        writer.begin()
         with context.progress(beside_output=chosen != "table") as display:
-            task = display.add(resource)
-            async with contextlib.aclosing(paginator.pages()) as pages:
-                async for page in pages:
-                    writer.write(page.items)
-                    written, total = written + len(page.items), page.total_entries or 0
-                    task.advance(len(page.items), total=min(total, rows or total))
+            written, total = await _write(paginator, writer, display.add(resource), rows)
         writer.end()
     if chosen == "table":
         more = "; --limit shows more, --format csv or ndjson writes all" if limit is None and written < total else ""
         context.note(f"{written:,} of {max(total, written):,} {resource}{more}")
+
+
+async def _write(
+    paginator: Paginator[Any], writer: RecordWriter, task: ProgressTask, limit: int | None
+) -> tuple[int, int]:
+    """Write the records of a list; return how many were written, and how many there are."""
+    written, total = 0, 0
+    writer.begin()
+    async with contextlib.aclosing(paginator.pages()) as pages:
+        async for page in pages:
+            writer.write(page.items)
+            written, total = written + len(page.items), page.total_entries or 0
+            task.advance(len(page.items), total=min(total, limit or total))
+    return written, total

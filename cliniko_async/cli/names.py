@@ -16,8 +16,6 @@ ResourceName: TypeAlias = Annotated[str, Parameter(choices=tuple(RESOURCES), sho
 Repeated: TypeAlias = Annotated[Sequence[str], Parameter(negative="", show_default=False)]
 """An option that may be repeated."""
 
-Flag: TypeAlias = Annotated[bool, Parameter(negative="", show_default=False)]
-
 VERBS = ("list", "get", "create", "update", "archive", "delete")
 """The operations that are commands."""
 

@@ -2,21 +2,18 @@
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
-
-from cyclopts import Parameter
+from typing import TYPE_CHECKING, Any
 
 from .. import Cliniko, ClinikoError, ConfigurationError, UsageError
 from .account import open_pool, read_accounts
-from .context import CommandContext, Context
+from .context import CommandContext, Context, Flag
 from .errors import CommandError, ExitCode, describe
+from .library_errors import AGAIN
 from .names import ResourceName
 from .output import write_lines
 
 if TYPE_CHECKING:
     from ..integrations.dlt import SyncResult
-
-_AGAIN = "it is safe to run the command again"
 
 
 async def sync(
@@ -25,7 +22,7 @@ async def sync(
     dataset: str = "cliniko",
     accounts: Path | None = None,
     jobs: int = 4,
-    reconcile: Annotated[bool, Parameter(negative="")] = False,
+    reconcile: Flag = False,
     context: Context,
 ) -> None:
     """Load a clinic into a database. Run it again, as often as you like, to bring the database up to date.
@@ -65,7 +62,7 @@ async def sync(
                 failed.append(done.account)
                 _complain(done.account, done.error, context)
     if failed:
-        text = f"{len(failed)} of {len(keys)} clinics were not loaded to the end: {', '.join(failed)}; {_AGAIN}"
+        text = f"{len(failed)} of {len(keys)} clinics were not loaded to the end: {', '.join(failed)}; {AGAIN}"
         raise CommandError(text, ExitCode.UNAVAILABLE)
 
 
@@ -90,7 +87,7 @@ async def _sync(cliniko: Cliniko, to: str, **options: Any) -> "SyncResult":
     try:
         return await sync(cliniko, to, **options)
     except (SyncError, UsageError) as error:
-        raise CommandError(f"{error}; {_AGAIN}", ExitCode.UNAVAILABLE) from None
+        raise CommandError(f"{error}; {AGAIN}", ExitCode.UNAVAILABLE) from None
 
 
 def _write(result: "SyncResult") -> None:

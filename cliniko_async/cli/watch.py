@@ -1,6 +1,5 @@
 """`cliniko changes` and `cliniko watch`: what has changed, once or continuously."""
 
-import asyncio
 import contextlib
 import datetime as dt
 import hashlib
@@ -12,6 +11,7 @@ from typing import Annotated, Any
 from cyclopts import Parameter
 
 from .. import ConfigurationError, InvalidRequestError, Watch
+from .._loops import side_by_side
 from ..cursors import SqliteCursors
 from ..webhooks import WebhookGoneError, WebhookSender, message_json
 from .context import Context
@@ -36,7 +36,7 @@ async def changes(resource: ResourceName, /, *, since: str, where: Repeated = ()
         where: A filter as the API writes it, such as 'category:=Osteo'. Repeat it: a record must match all.
         context: The options of the command line.
     """
-    _check(resource, where)
+    _check([resource], where)
     async with context.client(priority="bulk") as cliniko:
         with _lines_for_errors():
             found: Any = cliniko.resources[resource]
@@ -80,12 +80,7 @@ async def watch(
         tries: How often the receiver may refuse a change before it goes to that file.
         context: The options of the command line.
     """
-    if not resources:
-        raise CommandError("name what to watch, such as patients")
-    if where and len(resources) > 1:
-        raise CommandError("--where needs a single resource")
-    for resource in resources:
-        _check(resource, where)
+    _check(resources, where)
     path = cursors or (_CURSORS if post else None)
     options = {
         "since": dt.datetime.now(dt.UTC) if since is None else _moment(since),
@@ -98,14 +93,19 @@ async def watch(
             found: Mapping[str, Any] = cliniko.resources
             watches = [found[each].watch(*where, name=_stream_name(each, where, post), **options) for each in resources]
             if post is None:
-                await _write_all(watches)
+                await side_by_side(map(_write, watches))
             else:
                 async with WebhookSender.from_env(post, dead_letters=dead_letters, tries=tries) as sender:
                     await sender.forward(*watches)
 
 
-def _check(resource: str, where: Sequence[str]) -> None:
-    check_filters(where, class_with("changes", resource))
+def _check(resources: Sequence[str], where: Sequence[str]) -> None:
+    if not resources:
+        raise CommandError("name what to watch, such as patients")
+    if where and len(resources) > 1:
+        raise CommandError("--where needs a single resource")
+    for resource in resources:
+        check_filters(where, class_with("changes", resource))
 
 
 def _moment(text: str) -> dt.datetime | str:
@@ -122,15 +122,6 @@ def _stream_name(resource: str, where: Sequence[str], post: str | None) -> str:
     # A digest, because a filter may contain the name of a patient, and a URL a password.
     digest = hashlib.blake2b(repr((where, post)).encode(), digest_size=8).hexdigest()
     return f"cliniko watch {resource} {digest}"
-
-
-async def _write_all(watches: Sequence[Watch[Any]]) -> None:
-    try:
-        async with asyncio.TaskGroup() as group:
-            for each in watches:
-                group.create_task(_write(each))
-    except ExceptionGroup as errors:
-        raise errors.exceptions[0] from None
 
 
 async def _write(watched: Watch[Any]) -> None:

@@ -11,9 +11,9 @@ from .. import row as row_of
 from .. import to_json
 from .._csv import cell_text
 from ..fields import check_fields
-from .context import CommandContext, Context
+from .context import CommandContext, Context, Flag
 from .errors import CommandError
-from .names import Flag, Repeated, ResourceName, class_with
+from .names import Repeated, ResourceName, class_with
 from .output import Format, FormatOption, default_format, write_bytes, write_record
 from .values import assigned, json_fields, typed_fields
 
@@ -155,7 +155,7 @@ async def _write(
     async with context.client() as cliniko:
         found: Any = cliniko.resources[resource]
         _show(f"{what}:", body, {} if id is None else await _current(found, id))
-        _confirm(f"{what}?", context, yes=yes)
+        context.confirm(f"{what}?", yes=yes)
         with context.writing(lookup):
             record = await (found.create(**fields) if id is None else found.update(id, **fields))
     return write_record(default_format(form), record, None, resource)
@@ -170,7 +170,7 @@ async def _remove(verb: str, resource: str, id: str, context: CommandContext, *,
         named = f"{resource} {id}" + (f" ({label})" if label and sys.stderr.isatty() else "")
         if dry_run:
             return context.note(f"would {verb} {named}; nothing was sent")
-        _confirm(f"{verb.capitalize()} {named}?", context, yes=yes)
+        context.confirm(f"{verb.capitalize()} {named}?", yes=yes)
         with context.writing(f"cliniko get {resource} {id}"):
             await getattr(found, verb)(id)
     return context.note(f"{verb}d {named}")
@@ -215,8 +215,3 @@ def _show(title: str, body: Mapping[str, Any], current: Mapping[str, str]) -> No
 def _change(old: str, value: Any) -> str:
     new = "(nothing)" if value is None else value if isinstance(value, str) else to_json(value).decode()
     return f"{old} → {new}" if old else new
-
-
-def _confirm(question: str, context: CommandContext, *, yes: bool) -> None:
-    if not yes:
-        context.confirm(question)

@@ -77,17 +77,22 @@ class ExportError(ClinikoError):
 
     Attributes:
         manifest: What was exported, or None if the export did not begin.
+        advice: What is wrong, and what to do, without the option of `export` that would let it begin.
+        option: The name of that option, or None if there is none.
     """
 
-    def __init__(self, message: str, *, manifest: Manifest | None = None) -> None:
+    def __init__(self, message: str, *, manifest: Manifest | None = None, option: str | None = None) -> None:
         """Create the error.
 
         Args:
             message: What is wrong, and what to do.
             manifest: What was exported, or None if the export did not begin.
+            option: The option of `export` that would let it begin, or None.
         """
-        super().__init__(message)
+        super().__init__(f"{message}, or pass {option}=True" if option else message)
         self.manifest = manifest
+        self.advice = message
+        self.option = option
 
 
 def read_manifest(directory: str | Path) -> Manifest | None:

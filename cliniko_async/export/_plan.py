@@ -208,5 +208,6 @@ def check_same(directory: Path, old: Manifest, new: Manifest) -> None:
     if differing:
         raise ExportError(
             f"{directory} has an unfinished export with {' and '.join(differing)}: "
-            "repeat it as it was to finish it, use another directory, or restart"
+            "repeat it as it was to finish it, use another directory",
+            option="restart",
         )

@@ -20,6 +20,7 @@ from dlt.extract import DltSource
 from dlt.pipeline.exceptions import PipelineStepFailed
 
 from .. import Cliniko, ClinikoError
+from .._loops import to_its_end
 from ._dlt_client import GivenClient
 from ._dlt_source import build_source
 from ._dlt_target import Target
@@ -69,17 +70,7 @@ async def _in_thread(work: Callable[[], T], cancel: Callable[[], None]) -> T:
     executor = ThreadPoolExecutor(1, thread_name_prefix="cliniko_async-sync")
     running = asyncio.get_running_loop().run_in_executor(executor, work)
     executor.shutdown(wait=False)
-    try:
-        return await asyncio.shield(running)
-    except asyncio.CancelledError:
-        cancel()
-        while not running.done():
-            # A second cancellation must not leave it running either.
-            with contextlib.suppress(asyncio.CancelledError):
-                await asyncio.wait((running,))
-        with contextlib.suppress(Exception):
-            running.result()
-        raise
+    return await to_its_end(running, cancel)
 
 
 def _load(target: Target, source: DltSource) -> SyncResult:

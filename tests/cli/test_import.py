@@ -117,7 +117,9 @@ class TestCommand:
         assert main(run) == 0
         sheet.write_text(CSV.replace("Kim", "Kym"), encoding="utf-8")
         assert main(run) == 2
-        assert "row 5 was created" in capfd.readouterr().err
+        error = capfd.readouterr().err
+        assert "row 5 was created" in error
+        assert error.endswith("if every one of them is to be created (--create-new)\n")
         assert main([*run, "--create-new"]) == 0
         assert names_in(clinic).total() == 3
 
