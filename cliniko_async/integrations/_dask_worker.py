@@ -13,7 +13,8 @@ import distributed
 from distributed import Reschedule, Worker, WorkerPlugin
 
 from .. import AccountResult, UsageError
-from ._job_runner import JobHandle, RunnerOptions, WorkerRunner
+from ._account_job import JobHandle, RunnerOptions
+from ._job_runner import WorkerRunner
 from ._pickling import dumps, loads
 
 Reply: TypeAlias = tuple[Literal["done"], str, bytes] | tuple[Literal["unfit"], str, str]

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, Generic, NoReturn, Self
 
 from .. import AccountResult, InvalidRequestError, UsageError
-from ._job_runner import AccountRun, Job, OpensContext, StreamRun, T, W, WorkerContext
+from ._account_job import AccountRun, Job, OpensContext, StreamRun, T, W, WorkerContext
 
 try:
     from distributed import Client

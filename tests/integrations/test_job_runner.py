@@ -11,14 +11,8 @@ from concurrent.futures import CancelledError, Future
 import pytest
 
 from cliniko_async import ConfigurationError, UsageError
-from cliniko_async.integrations._job_runner import (
-    AccountRun,
-    JobHandle,
-    RunnerOptions,
-    StreamRun,
-    WorkerContext,
-    WorkerRunner,
-)
+from cliniko_async.integrations._account_job import AccountRun, JobHandle, RunnerOptions, StreamRun, WorkerContext
+from cliniko_async.integrations._job_runner import WorkerRunner
 from tests.support import cluster
 
 SOON = 60.0
