@@ -127,11 +127,11 @@ class Batches:
         """Return the next batch."""
         async with self._lock:
             while self._error is None and (missing := self._rows - sum(chunk.num_rows for chunk in self._chunks)):
-                ended = await _read(self._records, self._unconverted, min(missing, _CHUNK))
-                self._error = self._convert() or ended
+                self._error = self._convert(await _read(self._records, self._unconverted, min(missing, _CHUNK)))
             if self._chunks:
                 batch, self._chunks = combined(self._chunks), []
                 self._cursor = self._chunks_end
+                del self  # The frames of an error to come refer to this one.
                 return batch
             error, self._error = self._error, None
             try:
@@ -139,8 +139,8 @@ class Batches:
             finally:
                 del error  # Its traceback refers to this frame.
 
-    def _convert(self) -> Exception | None:
-        """Convert the records read, and return the error if they cannot be converted."""
+    def _convert(self, ended: Exception | None) -> Exception | None:
+        """Convert the records read, and return the error if they cannot be converted, otherwise `ended`."""
         if self._unconverted:
             self._class = self._class or type(self._unconverted[0])
             try:
@@ -149,7 +149,7 @@ class Batches:
                 return error.with_traceback(None)  # Its frames refer to this iterator.
             self._unconverted = []
             self._chunks_end = getattr(self._records, "cursor", None)
-        return None
+        return ended
 
     async def aclose(self) -> None:
         """Cancel the requests under way and end the iteration.
