@@ -1,4 +1,4 @@
-"""The real date and datetime classes, and conversion from their subclasses.
+"""The real date and datetime classes, conversion from their subclasses, and the API's format of a moment.
 
 Libraries that freeze time in tests replace `date` and `datetime` in every module that holds them. The real classes are
 looked up here once, even if already replaced, and kept on a class, because such libraries only patch module attributes.
@@ -56,3 +56,28 @@ def plain_datetime(value: dt.datetime) -> dt.datetime:
 def is_fractional(value: dt.datetime) -> bool:
     """Return whether a moment has a fraction of a second, which in pandas may be only nanoseconds."""
     return bool(value.microsecond or getattr(value, "nanosecond", 0))
+
+
+def format_utc(moment: dt.datetime, *, up: bool = False) -> str:
+    """Return a datetime as the API writes it: in UTC, in whole seconds.
+
+    Args:
+        moment: A datetime with a time zone.
+        up: Whether to round the fraction of a second up; otherwise it is cut off.
+
+    Returns:
+        The text.
+
+    Raises:
+        ValueError: The datetime has no time zone, or is not between the years 1 and 9999 in UTC.
+    """
+    plain = plain_datetime(moment)
+    if plain.utcoffset() is None:
+        raise ValueError("must have a time zone")
+    try:
+        utc = plain.astimezone(dt.UTC)
+        if up and is_fractional(moment):
+            utc += dt.timedelta(seconds=1)
+    except OverflowError:
+        raise ValueError("must lie between the years 1 and 9999 in UTC") from None
+    return utc.replace(microsecond=0, tzinfo=None).isoformat() + "Z"

@@ -6,15 +6,15 @@ from typing import TYPE_CHECKING, Generic, Literal, NoReturn, Self, TypeVar
 
 import attrs
 
+from ._dates import is_datetime, plain_datetime
 from ._paging.by_updated_at import ByUpdatedAt, RunOptions, version_digest
 from ._paging.cursor import UpdatedAtPosition, changes_positions, fingerprint, read_cursor
 from ._paging.pager import ListSpec, Pager
-from ._paging.rows import is_calendar
+from ._paging.rows import is_calendar, second_of
 from ._records.converter import version_content
 from ._records.page import InvalidRow
 from ._records.record import Holder
 from .errors import InvalidRequestError
-from .filters import epoch_of
 from .pagination import RecordIterator
 
 T = TypeVar("T")
@@ -68,10 +68,7 @@ class Changes(Generic[T]):
         if isinstance(since, str):
             self._position = read_cursor(since, self._belongs_to, changes_positions, argument="since")
         elif since is not None:
-            second = epoch_of(since)
-            if not is_calendar(second):
-                raise InvalidRequestError("since must lie between the years 1 and 9999 in UTC", argument="since")
-            self._position = UpdatedAtPosition(second=second)
+            self._position = UpdatedAtPosition(second=_second_of(since))
 
     def __aiter__(self) -> "ChangeIterator[T]":
         """Return an iterator over the changes."""
@@ -131,6 +128,16 @@ def change_of(record: T) -> Change[T]:
         The change.
     """
     return Change(record, _kind(record))
+
+
+def _second_of(since: dt.datetime) -> int:
+    """Return a moment in whole seconds since 1970, rounded down."""
+    if not is_datetime(since) or since.utcoffset() is None:
+        raise InvalidRequestError("since must be a datetime with a time zone, or a cursor", argument="since")
+    second = second_of(plain_datetime(since))
+    if not is_calendar(second):
+        raise InvalidRequestError("since must lie between the years 1 and 9999 in UTC", argument="since")
+    return second
 
 
 def _kind(record: object) -> ChangeKind:

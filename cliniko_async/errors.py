@@ -28,21 +28,18 @@ No error message contains a key, a query, a body or a value of a record.
 """
 
 import datetime as dt
-import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, ClassVar, cast
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from ._dates import Real
-from ._messages import FileRequest, Request, Response, as_object
+from ._error_body import detail_of, errors_by_field
+from ._messages import FileRequest, Request, Response
 
 if TYPE_CHECKING:
     from .pagination import Page
 
 _SHOWN = 5
-_LONGEST_DETAIL = 500
-_NOT_TEXT = '<{["'
-"""The first characters of HTML, XML and JSON."""
 _FIELD = re.compile(r"[\w.\[\]-]{1,64}", re.ASCII)
 
 
@@ -266,7 +263,7 @@ class ResponseError(_RequestError):
     @property
     def detail(self) -> str | None:
         """The server's message, or None. It may quote the request, so it is not part of the error message."""
-        return _detail(self.response.body)
+        return detail_of(self.response.body)
 
     def _summary(self) -> str:
         if isinstance(self.request, FileRequest):
@@ -319,7 +316,7 @@ class UnprocessableError(ResponseError, status=422):
             attempts: How often the request was sent.
         """
         super().__init__(request=request, response=response, attempts=attempts)
-        self.errors = _field_errors(response.body)
+        self.errors = errors_by_field(response.body)
 
     def _summary(self) -> str:
         fields = ", ".join(name for name in self.errors if _FIELD.fullmatch(name))
@@ -359,36 +356,6 @@ def error_for(request: Request, response: Response, attempts: int) -> ResponseEr
     """
     fallback = ServerError if response.status >= 500 else ResponseError
     return ResponseError.statuses.get(response.status, fallback)(request=request, response=response, attempts=attempts)
-
-
-def _field_errors(body: bytes) -> dict[str, str | None]:
-    try:
-        data = as_object(json.loads(body)) or {}
-    except (ValueError, RecursionError):
-        return {}
-    errors = as_object(data.get("errors")) or {}
-    return {name: text if text is None else str(text) for name, text in errors.items()}
-
-
-def _detail(body: bytes) -> str | None:
-    """Return the message in a JSON body, or the whole body if it is short plain text."""
-    try:
-        data = as_object(json.loads(body)) or {}
-    except (ValueError, RecursionError):
-        text = body[: _LONGEST_DETAIL + 1].decode(errors="replace").strip()
-        return text if 0 < len(text) <= _LONGEST_DETAIL and text[0] not in _NOT_TEXT and text.isprintable() else None
-    return "; ".join(text for key in ("message", "error", "errors") for text in _sentences(data.get(key))) or None
-
-
-def _sentences(found: object, depth: int = 3) -> list[str]:
-    """Return the strings in a part of a message; those of a field begin with its name."""
-    fields = as_object(found)
-    if depth and fields:
-        told = {name: ", ".join(_sentences(text, depth - 1)) for name, text in fields.items()}
-        return [f"{name}: {text}" if text else name for name, text in told.items()]
-    if depth and isinstance(found, list):
-        return [text for each in cast("list[object]", found) for text in _sentences(each, depth - 1)]
-    return [str(found)] if found and isinstance(found, str | int) else []
 
 
 class DecodingError(ClinikoError):

@@ -1,7 +1,6 @@
 """Filters and sort orders of lists: columns by type, with the operators that the API has for each type."""
 
 import datetime as dt
-import math
 import re
 from abc import abstractmethod
 from collections.abc import Callable, Iterable
@@ -9,7 +8,7 @@ from typing import TYPE_CHECKING, ClassVar, Generic, Literal, NoReturn, TypeVar
 
 import msgspec
 
-from ._dates import is_date, is_datetime, is_fractional, plain_date, plain_datetime
+from ._dates import format_utc, is_date, is_datetime, plain_date
 from ._frames import hides_locals
 from ._messages import RedactedRepr, is_id
 from ._spelling import did_you_mean
@@ -424,45 +423,3 @@ class Filters:
 
 Filterable = Filter | str
 Sortable = str | Column | Sort
-
-
-def format_utc(moment: dt.datetime, *, up: bool = False) -> str:
-    """Return a datetime as the API writes it: in UTC, in whole seconds.
-
-    Args:
-        moment: A datetime with a time zone.
-        up: Whether to round the fraction of a second up; otherwise it is cut off.
-
-    Returns:
-        The text.
-
-    Raises:
-        ValueError: The datetime has no time zone, or is not between the years 1 and 9999 in UTC.
-    """
-    plain = plain_datetime(moment)
-    if plain.utcoffset() is None:
-        raise ValueError("must have a time zone")
-    try:
-        utc = plain.astimezone(dt.UTC)
-        if up and is_fractional(moment):
-            utc += dt.timedelta(seconds=1)
-    except OverflowError:
-        raise ValueError("must lie between the years 1 and 9999 in UTC") from None
-    return utc.replace(microsecond=0, tzinfo=None).isoformat() + "Z"
-
-
-def epoch_of(moment: dt.datetime) -> int:
-    """Return a datetime as seconds since 1970.
-
-    Args:
-        moment: A datetime with a time zone.
-
-    Returns:
-        The whole seconds, rounded down.
-
-    Raises:
-        InvalidRequestError: The value is not a datetime, or has no time zone.
-    """
-    if not is_datetime(moment) or moment.utcoffset() is None:
-        raise InvalidRequestError("since must be a datetime with a time zone, or a cursor", argument="since")
-    return math.floor(plain_datetime(moment).timestamp())

@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cliniko_async import Cliniko, Filter, InvalidRequestError, Sort
+from cliniko_async._dates import format_utc
 from cliniko_async.filters import (
     ArrayField,
     BooleanField,
@@ -22,7 +23,6 @@ from cliniko_async.filters import (
     Filters,
     IntField,
     StringField,
-    format_utc,
 )
 from cliniko_async.sandbox import Sandbox
 from tests.support.for_each import for_each

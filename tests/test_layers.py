@@ -31,7 +31,7 @@ LAYERS = (
         "_timeouts",
     },
     {"_messages"},
-    {"_reveal", "links"},
+    {"_error_body", "_field_rules", "_reveal", "links"},
     {"_redis", "errors"},
     {"filters"},
     {"fields"},
@@ -61,7 +61,7 @@ SANDBOX_FOLDERS = ("protocol", "db", "seed", "api", "server")
 """The folders of the sandbox, each of which may import those before it."""
 
 # Who imports upwards inside a function, when the caller asks for what lies there.
-LATE: set[tuple[str, str]] = {("export._parquet", "integrations.arrow"), ("fields", "_records.pydantic")}
+LATE: set[tuple[str, str]] = {("export._parquet", "integrations.arrow"), ("_field_rules", "_records.pydantic")}
 
 
 class Import(NamedTuple):

@@ -10,10 +10,9 @@ from typing import Any
 
 import msgspec
 
-from .._dates import Real
+from .._dates import Real, format_utc
 from .._records.page import PageData, valid_records
 from ..errors import PaginationError
-from ..filters import format_utc
 
 _TOO_LONG = 20
 _ID = operator.attrgetter("id")

@@ -5,10 +5,10 @@ import datetime as dt
 from collections.abc import AsyncIterator
 from typing import Any, Protocol, cast
 
+from .._dates import format_utc
 from .._messages import as_object
 from ..errors import DecodingError
 from ..fields import id_text
-from ..filters import format_utc
 from ..pagination import Page, Paginator
 from ..resources._base import Resource
 
