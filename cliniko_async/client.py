@@ -92,7 +92,7 @@ class _View:
         self.send = Retrying(limited, options.retry, manager, options.deadline, reporter).send
         self._reporter = reporter
         self.tell = reporter.tell
-        self.spawn = manager.spawn
+        self.spawn = manager.calls.spawn
 
     def bulk(self) -> "_View":
         return _View(self._manager, attrs.evolve(self.options, priority="bulk"))
@@ -230,7 +230,7 @@ class Cliniko(ResourceAttributes, OnePerProcess):
 
     async def __aenter__(self) -> Self:
         """Return the client, which closes at the end of the block."""
-        self._manager.check_open()
+        self._manager.calls.check_open()
         return self
 
     async def __aexit__(

@@ -5,6 +5,7 @@ from typing import Self
 import aiohttp
 
 from .._frames import HiddenLocals
+from .._http.calls import CallScope
 from .._http.reasons import reason_of
 from .._http.session import SessionManager
 from .._http.transport import read_before
@@ -70,14 +71,14 @@ class Download:
     async def _piece(self) -> bytes:
         try:
             with HiddenLocals(aiohttp.ClientError):
-                async with self._manager.call(self._timeout):
+                async with CallScope(self._manager.calls, self._timeout):
                     return await self._next()
         except TimeoutError:
             kind: type[TransportError] = TransportTimeoutError
             reason = f"made no progress for {self._timeout:g} s"
         except (aiohttp.ClientError, OSError) as error:
             kind, reason = TransportError, f"broke off: {reason_of(error)}"
-        self._manager.check_open()
+        self._manager.calls.check_open()
         raise kind(reason, request=self._request, status=self._answer.status)
 
     async def _next(self) -> bytes:

@@ -13,6 +13,7 @@ from yarl import URL
 from .._frames import HiddenLocals
 from .._http.aiohttp_internals import NoReplay, middlewares_of
 from .._http.attempt import Attempt, Outcome, Transport
+from .._http.calls import CallScope
 from .._http.rate_limit import RateLimited
 from .._http.reporter import Reported, Reporter
 from .._http.retry import Retrying, RetryPolicy, classify, cut_short, error_of
@@ -80,11 +81,11 @@ class FileStore:
             UsageError: the client was closed in the meantime.
         """
         try:
-            async with self._manager.call(None):
+            async with CallScope(self._manager.calls, None):
                 await asyncio.sleep(seconds)
         except TimeoutError:
             pass
-        self._manager.check_open()
+        self._manager.calls.check_open()
 
     @asynccontextmanager
     async def stream(self, request: Request) -> AsyncGenerator[Download, None]:
@@ -171,7 +172,7 @@ class FileStore:
         scope: asyncio.Timeout | None = None
         try:
             with HiddenLocals(aiohttp.ClientError):
-                async with self._manager.call(self._options.deadline) as scope, body.guarded(seconds):
+                async with CallScope(self._manager.calls, self._options.deadline) as scope, body.guarded(seconds):
                     return await self._exchange(attempt, body)
         except FAILURES as error:
             failure = failure_of(attempt, error, seconds, late="made no progress for")
@@ -179,7 +180,7 @@ class FileStore:
         if body.failure is not None:
             raise body.failure
         if scope is not None and scope.expired():
-            raise cut_short(attempt, closed=self._manager.closed)
+            raise cut_short(attempt, closed=self._manager.calls.closed)
         return failure
 
     async def _exchange(self, attempt: Attempt, body: Multipart) -> Response:

@@ -21,6 +21,7 @@ from ..errors import (
     error_for,
 )
 from .attempt import Attempt, Outcome, Transport
+from .calls import CallScope
 from .deadline import UnmeetableDeadlineError
 from .rate_limit import retry_after
 from .reporter import Reporter
@@ -150,7 +151,7 @@ class Retrying:
         outcome: Outcome | None = None
         result: Response | ClinikoError | None = None
         try:
-            async with self._manager.call(self._deadline) as scope:
+            async with CallScope(self._manager.calls, self._deadline) as scope:
                 if self._deadline is not None:
                     attempt.deadline = self._manager.deadline(scope)
                 while True:
@@ -161,11 +162,11 @@ class Retrying:
                     await self._wait(attempt, outcome)
                     attempt = attempt.next(outcome)
         except UnmeetableDeadlineError:
-            result = cut_short(attempt, closed=self._manager.closed)
+            result = cut_short(attempt, closed=self._manager.calls.closed)
         except TimeoutError:
             if scope is None or not scope.expired():
                 raise
-            result = cut_short(attempt, closed=self._manager.closed)
+            result = cut_short(attempt, closed=self._manager.calls.closed)
         finally:
             outcome = scope = None  # They refer to the error, whose traceback keeps this frame.
             self._reporter.call_ended(attempt, result)

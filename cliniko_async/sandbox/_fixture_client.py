@@ -19,7 +19,7 @@ class FixtureClient(Cliniko):
 
     def finish(self) -> None:
         """Close the client from synchronous code: on its own event loop, or on another one if that is closed."""
-        loop = self._manager.loop
+        loop = self._manager.calls.loop
         if loop is not None and not loop.is_closed():
             loop.run_until_complete(self.aclose())
             return

@@ -15,6 +15,7 @@ import aiohttp
 import pytest
 
 from cliniko_async import Link, ListLink, RetryPolicy
+from cliniko_async._http.calls import CallScope
 from cliniko_async.errors import OutcomeUnknownError, UsageError
 from cliniko_async.limits import SlidingWindowLimiter
 from cliniko_async.links import SelfLink
@@ -373,7 +374,7 @@ class TestClosing:
                 await asyncio.sleep(5)
                 done.append(True)
 
-            manager_of(client).spawn(work())
+            manager_of(client).calls.spawn(work())
             await client.aclose()
             assert done
 
@@ -395,7 +396,7 @@ class TestClosing:
 async def stay(manager):
     """Be a call that takes its time to end."""
     with contextlib.suppress(TimeoutError):
-        async with manager.call(None):
+        async with CallScope(manager.calls, None):
             try:
                 await asyncio.sleep(100)
             except asyncio.CancelledError:

@@ -438,12 +438,12 @@ async def test_so_many_jobs_are_under_way_and_clients_open_and_no_more(concurren
         nonlocal most
         clients.append(cliniko)
         await asyncio.sleep(1)
-        most = max(most, sum(not manager_of(client).closed for client in clients))
+        most = max(most, sum(not manager_of(client).calls.closed for client in clients))
 
     async with AccountPool(**WHO) as pool:
         assert len(await finished(pool.run(job, keys(10), concurrency=concurrency))) == 10
     assert most == min(concurrency, 10)
-    assert all(manager_of(client).closed for client in clients)
+    assert all(manager_of(client).calls.closed for client in clients)
 
 
 @virtually

@@ -36,7 +36,7 @@ def in_progress(client: Cliniko) -> list[Any]:
     manager = client._manager
     session = manager._session
     opened = session is not None and not session.closed
-    return [*manager._calls, *manager._tasks, *(session.connector._acquired if opened else ())]
+    return [*manager.calls._calls, *manager.calls._tasks, *(session.connector._acquired if opened else ())]
 
 
 def accounts_in(pool: AccountPool) -> tuple[int, int]:
