@@ -88,6 +88,15 @@ def test_every_public_name_resolves():
     assert found.keys() <= set(dir(cliniko_async))
 
 
+@pytest.mark.parametrize("name", ["cursors", "limits"])
+def test_a_package_shows_also_the_names_that_it_has_not_loaded(name: str):
+    package = importlib.import_module(f"cliniko_async.{name}")
+    assert set(package.__all__) <= set(dir(package))
+    assert {each for each in package.__all__ if getattr(package, each).__name__ != each} <= {"Priority"}
+    with pytest.raises(AttributeError, match=f"module 'cliniko_async.{name}' has no attribute 'Missing'"):
+        _ = package.Missing
+
+
 def test_the_public_names_are_sorted_and_each_comes_once():
     assert sorted(set(cliniko_async.__all__)) == cliniko_async.__all__ == dir(cliniko_async)
 

@@ -13,6 +13,6 @@ if TYPE_CHECKING:
     from ._redis import RedisCursors
     from ._sqlite import SqliteCursors
 else:
-    __getattr__ = lazy_names(__name__, {"RedisCursors": "_redis", "SqliteCursors": "_sqlite"})
+    __getattr__, __dir__ = lazy_names(__name__, {"RedisCursors": "_redis", "SqliteCursors": "_sqlite"})
 
 __all__ = ["CursorStore", "FencedCursorStore", "RedisCursors", "SqliteCursors"]

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from .sqlite import SqliteLimiter
     from .store import Store, StoreLostError
 else:
-    __getattr__ = lazy_names(
+    __getattr__, __dir__ = lazy_names(
         __name__,
         {
             "RedisLimiter": "redis",
