@@ -109,7 +109,7 @@ class Paginator(Generic[T]):
         with HiddenLocals():  # So that no traceback shows a URL, which may name a patient.
             totals = [(await prefetcher.get(query.url(source))).page.total_entries for source in sources]
         if None in totals:
-            error = PaginationError("the list does not say how many entries it has")
+            error = PaginationError("the server did not say how many records the list has")
             error.request = self._spec.request()
             raise error
         return sum(filter(None, totals))

@@ -67,8 +67,8 @@ class AccountPool(OnePerProcess):
             has no limit.
         shard: the shard of the accounts; by default, the one that each key ends with.
         base_url: the address of the API, in place of the shard.
-        timeout: the longest that an attempt takes, in seconds.
-        deadline: the longest that a call takes, waits and retries included, in seconds; None means no limit.
+        timeout: the maximum duration of an attempt, in seconds.
+        deadline: the maximum duration of a call, including waits and retries, in seconds; None means no limit.
         retry: which failures are retried, and how often.
         priority: the priority of requests, `"interactive"` or `"bulk"`.
         observers: functions that are called with each event of `cliniko_async.observers`.
@@ -96,7 +96,7 @@ class AccountPool(OnePerProcess):
             if not is_count(number):
                 raise ConfigurationError(f"{name} must be a whole number, at least 1")
         if limiter is not None and not callable(limiter):
-            raise ConfigurationError("limiter must be a function that makes the limiter for an API key")
+            raise ConfigurationError("limiter must be a function that returns the limiter for an API key")
         self._who = {"app_name": app_name, "contact_email": contact_email}
         self._options = options
         self._accounts = AccountRegistry(ConnectionLimiter(connections, per_account), limiter)
@@ -117,12 +117,11 @@ class AccountPool(OnePerProcess):
             api_key: the key of the account.
             shard: the shard of the account; by default, the one that the key ends with.
             base_url: the address of the API, in place of the shard.
-            timeout: the longest that an attempt takes, in seconds.
-            deadline: the longest that a call takes, waits and retries included, in seconds; None means no limit.
+            timeout: the maximum duration of an attempt, in seconds.
+            deadline: the maximum duration of a call, including waits and retries, in seconds; None means no limit.
             retry: which failures are retried, and how often.
             priority: the priority of requests, `"interactive"` or `"bulk"`.
             observers: functions that are called with each event of `cliniko_async.observers`.
-        observers: functions that are called with each event of `cliniko_async.observers`.
 
         Returns:
             A client, to be closed like any other; closing the pool closes those that are still open.
@@ -235,13 +234,13 @@ class AccountPool(OnePerProcess):
 
     def _check_loop(self, loop: asyncio.AbstractEventLoop) -> None:
         if self._loop not in (None, loop):
-            raise UsageError("the pool belongs to another event loop: make one for each")
+            raise UsageError("the pool belongs to another event loop: create one for each")
 
 
 def _running_loop() -> asyncio.AbstractEventLoop:
     with contextlib.suppress(RuntimeError):
         return asyncio.get_running_loop()
-    raise UsageError("the clients of a pool are made in its event loop")
+    raise UsageError("create the clients of a pool in its running event loop")
 
 
 def _check_options(who: Mapping[str, str], session: aiohttp.ClientSession | None, options: ClientOptions) -> None:

@@ -76,7 +76,7 @@ def _annotated(arguments: tuple[Any, ...], pages: dict[str, str]) -> str:
 
 def _target(target: object, pages: dict[str, str]) -> str:
     if target is Never:
-        return "what no operation answers"
+        return "a record that no operation returns"
     names = str(target).split(" | ")
     return " or ".join(f"[{name}]({pages[name]})" if name in pages else code(name) for name in names)
 

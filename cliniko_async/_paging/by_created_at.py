@@ -101,7 +101,7 @@ class ByCreatedAt(Sequential, RedactedRepr, msgspec.Struct, frozen=True):
         if len(keyed) < len(page.items) or len(_seconds(keyed)) < len(keyed):
             raise PaginationError("the server sent a record without a unique id or without created_at")
         if not is_ascending(keyed):
-            raise PaginationError("the server did not keep to the order of created_at")
+            raise PaginationError("the server did not sort by created_at")
         self.key_range.check(keyed)
 
     def _finish(self, page: PageData[Any], rows: Sequence[Any]) -> ConsumedPage:
@@ -129,7 +129,7 @@ class ByCreatedAt(Sequential, RedactedRepr, msgspec.Struct, frozen=True):
             return self._divided(KeyRange.second("created_at", second), keyed)
         if self.query.per_page < FULL_PAGE:
             return msgspec.structs.replace(self, query=msgspec.structs.replace(self.query, per_page=FULL_PAGE))
-        raise PaginationDriftError("more records share a second than fit a page, and ids cannot be filtered by")
+        raise PaginationDriftError("more records share a second than fit on a page, and the list has no filter on id")
 
     def _after_range(self, yielded: int) -> "ByCreatedAt":
         if len(self.ranges) > 1:

@@ -68,7 +68,7 @@ class ById(Sequential, RedactedRepr, msgspec.Struct, frozen=True):
     def _out_of_order(self) -> ConsumedPage:
         other = self.fallback()
         if other is None:
-            raise PaginationError("the server did not keep to the order of ids")
+            raise PaginationError("the server did not sort by id")
         return ConsumedPage((), other)
 
 

@@ -72,7 +72,7 @@ class ByLink(RedactedRepr, msgspec.Struct, frozen=True):
             raise error("the list continues without new records")
         key = hash(self.link)
         if key == self.previous or key in self.visited:
-            raise PaginationError("a link of the list came twice")
+            raise PaginationError("the list links to a page that was read before")
         return self.link or self.query.url(self.source)
 
     def lookahead(self, count: int) -> Sequence[str]:
@@ -142,7 +142,7 @@ class ByLink(RedactedRepr, msgspec.Struct, frozen=True):
         """Return the rows after the record that the cursor points to.
 
         Raises:
-            PaginationDriftError: that record is not in its place any more.
+            PaginationDriftError: that record is no longer in its place.
         """
         position = self.resumed_at
         if position is None or not self._is_first:

@@ -163,10 +163,10 @@ class ByUpdatedAt(Sequential, RedactedRepr, msgspec.Struct, frozen=True):
             raise PaginationError("a record has no id or no updated_at")
         stamps = list(map(updated_second, rows))
         if not all(map(is_calendar, stamps)):
-            raise PaginationError("a record was updated outside of the years 1 to 9999")
+            raise PaginationError("a record has an updated_at outside the years 1 to 9999")
         self.key_range.check(rows)
         if self.sort and stamps != sorted(stamps):
-            raise PaginationError("the server did not keep to the order of updated_at")
+            raise PaginationError("the server did not sort by updated_at")
 
     def _observed(self, rows: Sequence[Any], time: ServerTime, *, complete: bool) -> "ByUpdatedAt":
         """Record when the run started and, once it reaches the present, the low watermark for the next run."""
@@ -216,7 +216,7 @@ class ByUpdatedAt(Sequential, RedactedRepr, msgspec.Struct, frozen=True):
 
     def _halves_by_time(self, key_range: KeyRange) -> tuple[KeyRange, KeyRange]:
         if self.run_started_at is None:
-            raise PaginationError("the server neither sorts by updated_at nor tells its time")
+            raise PaginationError("the server does not sort by updated_at, and its responses have no Date")
         return key_range.halves_by_time(self.run_started_at)
 
     def _consumed(self, fresh: Sequence[Version], following: "ByUpdatedAt") -> ConsumedPage:

@@ -111,7 +111,7 @@ def read_cursor(text: str, belongs_to: bytes, positions: "msgspec.msgpack.Decode
         raise InvalidRequestError(f"{argument} is not a valid cursor", argument=argument) from None
     if data[:1] != bytes([VERSION]):
         raise InvalidRequestError(
-            f"{argument} is not a valid cursor, or is one of another version of the library", argument=argument
+            f"{argument} is not a valid cursor, or was written by another version of the library", argument=argument
         )
     seal, raw = data[1 : _SEAL + 1], data[_SEAL + 1 :]
     if seal != _seal(belongs_to, raw):

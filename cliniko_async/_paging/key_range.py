@@ -53,9 +53,9 @@ class KeyRange(msgspec.Struct, frozen=True):
         for row in rows:
             second, key = _SECONDS[self.field](row), int(row.id)
             if (self.start is not None and second < self.start) or (self.end is not None and second >= self.end):
-                raise PaginationError(f"the server did not keep to the filter {self.field}")
+                raise PaginationError(f"the server ignored the filter on {self.field}")
             if (self.low is not None and key <= self.low) or (self.high is not None and key > self.high):
-                raise PaginationError("the server did not keep to the filter id")
+                raise PaginationError("the server ignored the filter on id")
 
     def is_complete_on(self, page: PageData[Any], keyed: Sequence[Any], per_page: int) -> bool:
         """Return whether a page shows all records of the range; `keyed` are its rows that have a key.

@@ -120,5 +120,5 @@ def stamp_text(second: int) -> str:
         PaginationError: it is outside the years 1 to 9999.
     """
     if not is_calendar(second):
-        raise PaginationError("a stamp outside of the years 1 to 9999 cannot be filtered by")
+        raise PaginationError("cannot filter by a time outside the years 1 to 9999")
     return format_utc(_EPOCH + dt.timedelta(seconds=second))

@@ -11,7 +11,7 @@ from ..errors import PaginationError
 from .cursor import Position
 
 MAX_TRIES = 3
-"""How often to repeat the request for a page that shows none of the records it counts."""
+"""How often to repeat the request for a page that has none of the records it counts."""
 
 
 class DecodedPage(RedactedRepr, msgspec.Struct, frozen=True):
@@ -90,11 +90,11 @@ class Sequential:
 
 
 def next_try(tries: int) -> int:
-    """Return the number of the next try for a page that shows none of the records it counts.
+    """Return the number of the next try for a page that has none of the records it counts.
 
     Raises:
         PaginationError: it was requested too often.
     """
     if tries == MAX_TRIES:
-        raise PaginationError("the server counts records that it does not show")
+        raise PaginationError("the server counts records that it does not return")
     return tries + 1

@@ -89,7 +89,7 @@ class Account:
             self._waiting[priority] -= 1
 
     def pause(self, seconds: float | None) -> float:
-        """Pause the limiter for some seconds, or None if unknown; return the seconds until the pause ends."""
+        """Pause the limiter for `seconds`, or None if unknown; return the seconds until the pause ends."""
         self._pauses += 1
         self._tracked.use()
         return self._limiter.pause(seconds)

@@ -11,15 +11,15 @@ from ..limits import Priority
 _SHORTEST_PATIENCE = 0.5
 _LONGEST_PATIENCE = 2.0
 _PATIENCE = 4
-"""A request is overdue after this many times the usual seconds to an answer, within the two bounds above."""
+"""A request is overdue after this many times the usual response time, within the two bounds above."""
 _WEIGHT = 1 / 8
-"""How much the latest answer counts in the average of the seconds to an answer."""
+"""Weight of the latest response time in the moving average."""
 _TICK = 0.05
 """Seconds between two checks for overdue requests."""
 _PROBES = 2
-"""Connections of an account that hangs: one is overdue, perhaps only slow; the other shows if answers come again."""
+"""Connections of an account that hangs: one is overdue, perhaps only slow; the other shows if answers arrive again."""
 _TRIES = 3
-"""Untried accounts that get a connection beyond the limit for each overdue request: 100 hang, so 300 more are tried."""
+"""Untried accounts that get a connection beyond the limit for each overdue request: if 100 hang, 300 more are tried."""
 
 
 class AccountConnections:
@@ -85,8 +85,8 @@ class ConnectionLimiter:
     Interactive requests go first, then the account that uses the fewest connections. An overdue request keeps its
     connection but no longer counts, so that its slot goes to another account, and accounts that hang delay the others
     only briefly. Further requests of such an account never count, and are few. While many requests are overdue,
-    accounts that never had an answer are tried beyond the limit; otherwise many accounts that
-    hang would be detected only one limit at a time. A limiter belongs to one event loop.
+    accounts that never had an answer are tried beyond the limit; otherwise, if many accounts hang, they would be
+    detected only one limit at a time. A limiter belongs to one event loop.
     """
 
     def __init__(self, connections: int, per_account: int) -> None:

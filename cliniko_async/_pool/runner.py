@@ -162,7 +162,7 @@ class JobRunner(Generic[T]):
         except UsageError as error:
             self._end(error.with_traceback(None))
             return None
-        except Exception as error:  # noqa: BLE001  (the function that makes the limiter may raise anything)
+        except Exception as error:  # noqa: BLE001  (the function that returns the limiter may raise anything)
             return _refused(account, error.with_traceback(None)), None
         return _run(account, client, self._job), client
 

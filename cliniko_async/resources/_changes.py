@@ -120,11 +120,11 @@ def _store(value: CursorStore | None) -> CursorStore | None:
 
 
 def _stream_name(resource: str, name: str | None, filters: Sequence[str]) -> str:
-    """Return the name of a stream; that of other filters is another, as their cursors differ."""
+    """Return the name of a stream, which depends on the filters, as cursors do."""
     if name is None:
         # A digest, because a filter may contain the name of a patient.
         digest = hashlib.blake2b(repr(filters).encode(), digest_size=8).hexdigest()
         return f"{resource} {digest}" if filters else resource
     if not isinstance(name, str) or not name or not is_unicode(name):
-        raise InvalidRequestError("name must be a str that is not empty", argument="name")
+        raise InvalidRequestError("name must be a non-empty str", argument="name")
     return name

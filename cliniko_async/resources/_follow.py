@@ -132,7 +132,7 @@ def _target(api: Api, name: str) -> tuple[type[Any], Sequence[str]]:
 def _resource(api: Api, name: str, argument: str = "link") -> Resource[Any]:
     if name not in RESOURCES:
         target = name if name.isidentifier() else "this"
-        raise InvalidRequestError(f"no operation answers a link to {target}", argument=argument)
+        raise InvalidRequestError(f"the API has no operation for a link to {target}", argument=argument)
     return resource_class(name)(api)
 
 

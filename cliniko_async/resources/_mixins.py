@@ -64,7 +64,7 @@ class GetMixin(Resource[T]):
 
 
 class ArchivedGetMixin(Resource[T]):
-    """A resource whose records can be read by id, also if they are archived."""
+    """A resource whose records can be read by id, even if they are archived."""
 
     async def get(self, id: Id, /, **visibility: Unpack[Archived]) -> T:
         """Return one record."""
@@ -72,7 +72,7 @@ class ArchivedGetMixin(Resource[T]):
 
 
 class ArchivedDeletedGetMixin(Resource[T]):
-    """A resource whose records can be read by id, also if they are archived or deleted."""
+    """A resource whose records can be read by id, even if they are archived or deleted."""
 
     async def get(self, id: Id, /, **visibility: Unpack[ArchivedDeleted]) -> T:
         """Return one record."""
@@ -80,7 +80,7 @@ class ArchivedDeletedGetMixin(Resource[T]):
 
 
 class ArchivedCancelledDeletedGetMixin(Resource[T]):
-    """A resource whose records can be read by id, also if they are archived, cancelled or deleted."""
+    """A resource whose records can be read by id, even if they are archived, cancelled or deleted."""
 
     async def get(self, id: Id, /, **visibility: Unpack[ArchivedCancelledDeleted]) -> T:
         """Return one record."""
@@ -140,7 +140,7 @@ class DeleteMixin(Resource[T]):
 
         Raises:
             InvalidRequestError: The id is invalid; nothing was sent.
-            NotFoundError: The record already did not exist when the request was first sent.
+            NotFoundError: The record did not exist when the request was first sent.
             ResponseError: The API refused the request for another reason.
             OutcomeUnknownError: The response was a success without being the API's, such as the page of a proxy.
             TransportError: No usable response arrived. It is safe to try again.

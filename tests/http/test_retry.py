@@ -522,7 +522,7 @@ class TestDeadlines:
             assert (await client.request("GET", "/things")).status == 200
 
     @virtually
-    async def test_every_request_of_a_walk_has_its_own(self):
+    async def test_every_request_of_an_iteration_has_its_own(self):
         async with virtual_sandbox(latency=4.0) as sandbox, client_of(sandbox, deadline=5) as client:
             assert len(await client.appointment_types.list(per_page=1).collect()) == 3
 

@@ -535,12 +535,12 @@ async def test_rich_shows_no_more_than_a_repr(cliniko_sandbox: Sandbox, cliniko:
     key = cliniko_sandbox.add("patients", first_name=BODY, last_name=PERSON)
     patients = cliniko.patients
     asked = patients.where.last_name == PERSON
-    walk = aiter(patients.list(asked))
-    patient = await anext(walk)
+    iterator = aiter(patients.list(asked))
+    patient = await anext(iterator)
     page = await patients.list(asked)
     request = Request("POST", f"{cliniko_sandbox.base_url}/patients?q={PERSON}", BODY.encode())
     response = await cliniko.request("GET", f"/patients/{key}")
-    values = objects_of_the_package(patient, page, asked, walk, request, response, cliniko, patients.list(asked))
+    values = objects_of_the_package(patient, page, asked, iterator, request, response, cliniko, patients.list(asked))
     assert {type(value).__name__ for value in values} > {"Patient", "Pager", "ListQuery", "Credentials"}
     shown = pretty_repr([*values, {"kept": values}, Change(patient, "upsert")], expand_all=True)
     assert not [secret for secret in (BODY, PERSON, cliniko_sandbox.api_key) if secret in shown]

@@ -127,7 +127,7 @@ class TestCancelling:
         send, body = OPERATIONS[name]
 
         @virtually
-        async def walk():
+        async def iterator():
             async with RawServer(answer(200, body)) as server:
                 watch = Watch(server)
                 for count in range(300):
@@ -144,7 +144,7 @@ class TestCancelling:
                 assert count > 5
                 await watch.client.aclose()
 
-        walk()
+        iterator()
         assert [record for record in caplog.records if record.name == "asyncio"] == []
 
     @pytest.mark.parametrize("name", ["get", "create", "list"])
@@ -274,15 +274,15 @@ class TestClosing:
             await watch.nothing_is_left()
 
     @virtually
-    async def test_the_consumer_of_a_walk_sees_a_usage_error_and_no_cancellation(self):
+    async def test_the_consumer_of_an_iteration_sees_a_usage_error_and_no_cancellation(self):
         async with Sandbox(appointment_types=30, clock=asyncio.get_running_loop().time) as sandbox:
             client = client_of(sandbox)
-            walk = aiter(client.appointment_types.list(per_page=5, prefetch=2))
-            await anext(walk)
+            iterator = aiter(client.appointment_types.list(per_page=5, prefetch=2))
+            await anext(iterator)
             sandbox.faults.slow(50, times=None)
 
             async def consume():
-                async for _ in walk:
+                async for _ in iterator:
                     pass
 
             task = asyncio.create_task(consume())
@@ -291,7 +291,7 @@ class TestClosing:
             with pytest.raises(UsageError):
                 await task
             with pytest.raises(UsageError):
-                await anext(walk)
+                await anext(iterator)
 
     @virtually
     async def test_an_exception_in_the_block_passes_and_closes_all_the_same(self):

@@ -245,15 +245,15 @@ def test_a_server_without_this_sort_is_asked_by_windows_of_time_up_to_its_own_ti
     assert [int(row.id) for row in reader.got] == list(range(1, 31))
     server.date = "missing"
     reader.cursor = None
-    with pytest.raises(PaginationError, match="neither sorts by updated_at nor tells its time"):
+    with pytest.raises(PaginationError, match="does not sort by updated_at, and its responses have no Date"):
         reader.run()
 
 
 @pytest.mark.parametrize(
     ("filters", "sort", "text"),
     [
-        (False, True, "did not keep to the filter updated_at"),
-        (True, False, "did not keep to the order of updated_at"),
+        (False, True, "ignored the filter on updated_at"),
+        (True, False, "did not sort by updated_at"),
     ],
 )
 def test_a_server_that_ignores_what_it_is_asked_is_not_believed(filters, sort, text):
@@ -293,7 +293,7 @@ def test_an_answer_that_hides_what_it_counts_is_asked_for_again_three_times(per_
 
     server.answer = hiding  # type: ignore[method-assign]
     reader = Reader(server, per_page=per_page, full_page=4)
-    with pytest.raises(PaginationError, match="counts records that it does not show"):
+    with pytest.raises(PaginationError, match="counts records that it does not return"):
         reader.run()
     assert reader.requests == (4 if not shown else 5)
 

@@ -68,13 +68,13 @@ async def test_leaving_after_a_handled_error_leaves_nothing_without_the_garbage_
         script, expected = FAULTS[fault]
         script(sandbox.faults)
         pages = cliniko.appointment_types.list(per_page=2, prefetch=prefetch).pages()
-        walk = weakref.ref(pages)
+        iterator = weakref.ref(pages)
         assert issubclass(await failure_of(pages), expected)
         with contextlib.suppress(ClinikoError):
             await anext(pages)
         del pages
         await settle()
-        assert walk() is None
+        assert iterator() is None
         assert not other_tasks()
 
 
@@ -105,14 +105,14 @@ def _anywhere(faults, name):
 @virtually
 async def test_a_step_given_up_after_a_timeout_of_the_caller_leaves_nothing_without_the_garbage_collector():
     async with listed(20, latency=5.0) as (_, cliniko):
-        walk = aiter(cliniko.appointment_types.list(per_page=2, prefetch=4))
-        await anext(walk)
-        await anext(walk)
-        gone = weakref.ref(walk)
+        iterator = aiter(cliniko.appointment_types.list(per_page=2, prefetch=4))
+        await anext(iterator)
+        await anext(iterator)
+        gone = weakref.ref(iterator)
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(1.0):
-                await anext(walk)
-        del walk
+                await anext(iterator)
+        del iterator
         await settle(2)
         assert gone() is None
         assert not other_tasks()
@@ -127,22 +127,22 @@ async def test_a_step_given_up_after_a_timeout_of_the_caller_leaves_nothing_with
 async def test_a_closed_iterator_has_nothing_under_way_and_keeps_its_place(shape, prefetch):
     async with listed(12, latency=1.0) as (sandbox, cliniko):
         listing = cliniko.appointment_types.list(per_page=3, prefetch=prefetch)
-        async with contextlib.aclosing(aiter(listing) if shape == "records" else listing.pages()) as walk:
-            await anext(walk)
+        async with contextlib.aclosing(aiter(listing) if shape == "records" else listing.pages()) as iterator:
+            await anext(iterator)
             if shape == "records":
-                await anext(walk)
+                await anext(iterator)
             assert bool(other_tasks()) == bool(prefetch)
-            before = walk.cursor
+            before = iterator.cursor
         assert not other_tasks()
         asked = len(sandbox.requests)
         for _ in range(2):
             with pytest.raises(StopAsyncIteration):
-                await anext(walk)
-            await walk.aclose()
-        assert walk.cursor == before
+                await anext(iterator)
+            await iterator.aclose()
+        assert iterator.cursor == before
         await asyncio.sleep(10)
         assert len(sandbox.requests) == asked
-        rest = await cliniko.appointment_types.list(per_page=3, cursor=walk.cursor).collect()
+        rest = await cliniko.appointment_types.list(per_page=3, cursor=iterator.cursor).collect()
         assert names(rest) == ("cdefghijkl" if shape == "records" else "defghijkl")
 
 
@@ -150,15 +150,15 @@ async def test_a_closed_iterator_has_nothing_under_way_and_keeps_its_place(shape
 @virtually
 async def test_an_iterator_closed_before_its_first_step_or_after_its_last_is_at_its_end(options):
     async with listed(3) as (sandbox, cliniko):
-        walk = aiter(cliniko.appointment_types.list(**options))
-        await walk.aclose()
-        assert await read(walk) == ("", None)
+        iterator = aiter(cliniko.appointment_types.list(**options))
+        await iterator.aclose()
+        assert await read(iterator) == ("", None)
         assert not sandbox.requests
-        assert await read(cliniko.appointment_types.list(cursor=walk.cursor, **options)) == ("abc", None)
-        walk = aiter(cliniko.appointment_types.list(**options))
-        assert await read(walk) == ("abc", None)
-        await walk.aclose()
-        assert await read(cliniko.appointment_types.list(cursor=walk.cursor, **options)) == ("", None)
+        assert await read(cliniko.appointment_types.list(cursor=iterator.cursor, **options)) == ("abc", None)
+        iterator = aiter(cliniko.appointment_types.list(**options))
+        assert await read(iterator) == ("abc", None)
+        await iterator.aclose()
+        assert await read(cliniko.appointment_types.list(cursor=iterator.cursor, **options)) == ("", None)
 
 
 @pytest.mark.parametrize("prefetch", [0, 4])
@@ -169,14 +169,14 @@ async def test_a_step_under_way_while_the_iterator_is_closed_is_the_end_for_all_
         # A refused sort is asked for in another way, unless the iterator is closed.
         if refused:
             sandbox.faults.status(400, path="sort=id")
-        walk = aiter(cliniko.appointment_types.list(per_page=2, prefetch=prefetch, stable=True))
-        readers = [asyncio.create_task(read(walk)) for _ in range(3)]
+        iterator = aiter(cliniko.appointment_types.list(per_page=2, prefetch=prefetch, stable=True))
+        readers = [asyncio.create_task(read(iterator)) for _ in range(3)]
         await asyncio.sleep(0.5)
-        await walk.aclose()
+        await iterator.aclose()
         assert await asyncio.gather(*readers) == [("", None)] * 3
         assert not other_tasks()
         assert len(sandbox.requests) == 1
-        assert await read(cliniko.appointment_types.list(stable=True, cursor=walk.cursor)) == ("abcdefghi", None)
+        assert await read(cliniko.appointment_types.list(stable=True, cursor=iterator.cursor)) == ("abcdefghi", None)
 
 
 @virtually

@@ -106,18 +106,18 @@ def test_a_place_of_another_kind_or_outside_of_the_calendar_is_refused(position,
 async def test_a_cursor_of_another_query_or_another_account_is_refused_before_anything_is_sent():
     async with listed() as (sandbox, cliniko), listed() as (_, other):
         types = cliniko.appointment_types
-        walk = aiter(types.list())
-        await anext(walk)
+        iterator = aiter(types.list())
+        await anext(iterator)
         sandbox.requests.clear()
         for refusing in (
-            lambda: types.list(sort="name", cursor=walk.cursor),
-            lambda: types.list("category:=a", cursor=walk.cursor),
-            lambda: types.list(archived="include", cursor=walk.cursor),
-            lambda: types.list(stable=True, cursor=walk.cursor),
-            lambda: types.list_for_practitioner(1, cursor=walk.cursor),
-            lambda: other.appointment_types.list(cursor=walk.cursor),
+            lambda: types.list(sort="name", cursor=iterator.cursor),
+            lambda: types.list("category:=a", cursor=iterator.cursor),
+            lambda: types.list(archived="include", cursor=iterator.cursor),
+            lambda: types.list(stable=True, cursor=iterator.cursor),
+            lambda: types.list_for_practitioner(1, cursor=iterator.cursor),
+            lambda: other.appointment_types.list(cursor=iterator.cursor),
         ):
             with pytest.raises(InvalidRequestError, match="belongs to another"):
                 refusing()
         assert not sandbox.requests
-        assert names(await types.list(cursor=walk.cursor, prefetch=3, per_page=5).collect()) == "bcdefghij"
+        assert names(await types.list(cursor=iterator.cursor, prefetch=3, per_page=5).collect()) == "bcdefghij"

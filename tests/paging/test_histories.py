@@ -1,4 +1,4 @@
-"""The walks against a list that changes between any two requests: nothing lost, nothing twice, and always an end."""
+"""Lists that change between any two requests: no record is lost or repeated, and each iteration ends."""
 
 from unittest import mock
 
@@ -28,7 +28,7 @@ def show(iteration):
     note(f"handed out: {iteration.got}")
 
 
-def walk(model, *, prefetch=0, resumes=False, **options):
+def iterate(model, *, prefetch=0, resumes=False, **options):
     """Walk to the end, and hold what was handed out against what was there all the time."""
     iteration = Iteration(model, query_of(**options), prefetch=prefetch, resumes=resumes)
     try:
@@ -40,48 +40,48 @@ def walk(model, *, prefetch=0, resumes=False, **options):
     return iteration
 
 
-# The stable walk.
+# Iterations with stable=True.
 
 
 @thoroughly
 @given(CHOICES, PER_PAGE, st.booleans())
-def test_a_stable_walk_by_id_hands_out_exactly_once_what_matched_all_the_time(choices, per_page, torn):
-    walk(Model.grown(choices, changes=3, torn=torn), per_page=per_page, stable=True)
+def test_a_stable_iteration_by_id_hands_out_exactly_once_what_matched_all_the_time(choices, per_page, torn):
+    iterate(Model.grown(choices, changes=3, torn=torn), per_page=per_page, stable=True)
 
 
 @thoroughly
 @given(CHOICES, PER_PAGE, st.booleans())
-def test_a_stable_walk_where_the_sort_is_refused_loses_nothing_either(choices, per_page, torn):
-    walk(Model.grown(choices, changes=3, torn=torn, sortable=False), per_page=per_page, stable=True)
+def test_a_stable_iteration_where_the_sort_is_refused_loses_nothing_either(choices, per_page, torn):
+    iterate(Model.grown(choices, changes=3, torn=torn, sortable=False), per_page=per_page, stable=True)
 
 
 @thoroughly
 @given(CHOICES, PER_PAGE, st.integers(2, 4), st.booleans())
 def test_a_second_that_no_page_holds_is_divided_until_all_of_it_is_seen(choices, per_page, full_page, torn):
     with mock.patch.object(anchored, "FULL_PAGE", full_page):
-        walk(Model.grown(choices, changes=3, torn=torn, sortable=False), per_page=per_page, stable=True)
+        iterate(Model.grown(choices, changes=3, torn=torn, sortable=False), per_page=per_page, stable=True)
 
 
 @thoroughly
 @given(CHOICES, PER_PAGE, st.booleans())
-def test_a_stable_walk_can_be_broken_off_behind_any_record_and_resumed_from_its_cursor(choices, per_page, sortable):
+def test_a_stable_iteration_can_be_broken_off_after_any_record_and_resumed_from_its_cursor(choices, per_page, sortable):
     with mock.patch.object(anchored, "FULL_PAGE", max(2, per_page)):
-        walk(Model.grown(choices, changes=3, sortable=sortable), resumes=True, per_page=per_page, stable=True)
+        iterate(Model.grown(choices, changes=3, sortable=sortable), resumes=True, per_page=per_page, stable=True)
 
 
 @given(CHOICES, PER_PAGE, PREFETCH, st.booleans())
-def test_a_stable_walk_that_asks_one_page_ahead_is_as_safe(choices, per_page, prefetch, sortable):
-    walk(Model.grown(choices, changes=3, sortable=sortable), prefetch=prefetch, per_page=per_page, stable=True)
+def test_a_stable_iteration_that_asks_one_page_ahead_is_as_safe(choices, per_page, prefetch, sortable):
+    iterate(Model.grown(choices, changes=3, sortable=sortable), prefetch=prefetch, per_page=per_page, stable=True)
 
 
-def test_a_walk_by_id_costs_one_request_a_page():
+def test_an_iteration_by_id_costs_one_request_a_page():
     model = Model(Tape(b""), rows={key: Stored(key, START + key % 8, "a") for key in range(1, 31)})
-    assert walk(model, per_page=4, stable=True).requests == 8
+    assert iterate(model, per_page=4, stable=True).requests == 8
 
 
-def test_a_page_of_a_walk_by_id_that_is_exactly_full_is_asked_behind():
+def test_a_full_page_of_an_iteration_by_id_is_followed_by_one_more_request():
     model = Model(Tape(b""), rows={key: Stored(key, START, "a") for key in range(1, 9)})
-    assert walk(model, per_page=4, stable=True).requests == 3
+    assert iterate(model, per_page=4, stable=True).requests == 3
 
 
 @pytest.mark.parametrize("size", [99, 100, 101, 250, 1000])
@@ -89,19 +89,19 @@ def test_a_bulk_import_of_one_second_costs_at_most_four_times_its_pages(size):
     model = Model(Tape(b""), sortable=False)
     model.rows = {7 * key % 1009: Stored(7 * key % 1009, START, "a") for key in range(1, size + 1)}
     model.always = model.matching()
-    assert walk(model, per_page=100, stable=True).requests <= 4 * (size // 100 + 1)
+    assert iterate(model, per_page=100, stable=True).requests <= 4 * (size // 100 + 1)
 
 
 @thoroughly
 @given(CHOICES, PER_PAGE, st.integers(2, 4), REPEATS)
-def test_a_stable_walk_of_a_server_that_repeats_rows_on_a_page_is_as_safe(choices, per_page, full_page, repeats):
+def test_a_stable_iteration_of_a_server_that_repeats_rows_on_a_page_is_as_safe(choices, per_page, full_page, repeats):
     torn, sortable, resumes, capped = (bool(choices.pick(2)) for _ in range(4))
     # A page that is smaller than asked for, with a total from before a late commit, looks complete to every client.
     torn = torn and not capped
     with mock.patch.object(anchored, "FULL_PAGE", full_page):
         model = Model.grown(choices, changes=3, torn=torn, sortable=sortable, repeats=repeats)
         model.largest_page = 2 if capped else 100
-        walk(model, resumes=resumes, per_page=per_page, stable=True)
+        iterate(model, resumes=resumes, per_page=per_page, stable=True)
 
 
 @pytest.mark.parametrize("repeats", ["joined", "counted"])
@@ -110,39 +110,39 @@ def test_rows_that_are_repeated_on_a_page_and_counted_cost_no_request_more(optio
     rows = {key: Stored(key, START + key, "abc"[key % 3], copies=1 + (repeats == "joined")) for key in range(1, 31)}
     model = Model(Dice(1), rows=rows, changes=0, repeats=repeats, shuffles=False)
     model.always = model.matching()
-    assert walk(model, per_page=100, **options).requests == 1
+    assert iterate(model, per_page=100, **options).requests == 1
 
 
-# The plain walk.
+# Iterations in the default order.
 
 
 @thoroughly
 @given(CHOICES, PER_PAGE)
-def test_a_plain_walk_loses_nothing_while_one_record_comes_or_goes_between_two_requests(choices, per_page):
-    walk(Model.grown(choices), per_page=per_page)
+def test_a_plain_iteration_loses_nothing_while_one_record_comes_or_goes_between_two_requests(choices, per_page):
+    iterate(Model.grown(choices), per_page=per_page)
 
 
 @thoroughly
 @given(CHOICES, PER_PAGE, PREFETCH)
-def test_a_plain_walk_loses_nothing_when_pages_asked_for_ahead_were_seen_in_another_order(choices, per_page, prefetch):
-    walk(Model.grown(choices), prefetch=prefetch, per_page=per_page)
+def test_a_plain_iteration_loses_nothing_when_prefetched_pages_were_seen_in_another_order(choices, per_page, prefetch):
+    iterate(Model.grown(choices), prefetch=prefetch, per_page=per_page)
 
 
 @thoroughly
 @given(CHOICES, PER_PAGE)
-def test_a_plain_walk_can_be_broken_off_behind_any_record_and_resumed_from_its_cursor(choices, per_page):
-    walk(Model.grown(choices), resumes=True, per_page=per_page)
+def test_a_plain_iteration_can_be_broken_off_after_any_record_and_resumed_from_its_cursor(choices, per_page):
+    iterate(Model.grown(choices), resumes=True, per_page=per_page)
 
 
 @thoroughly
 @given(CHOICES, PER_PAGE, PREFETCH, st.sampled_from([ADDING, REMOVING]))
-def test_a_plain_walk_can_be_broken_off_with_pages_under_way_that_nobody_looked_at(choices, per_page, prefetch, kinds):
-    walk(Model.grown(choices, kinds=kinds), prefetch=prefetch, resumes=True, per_page=per_page)
+def test_a_plain_iteration_can_be_broken_off_with_pages_under_way(choices, per_page, prefetch, kinds):
+    iterate(Model.grown(choices, kinds=kinds), prefetch=prefetch, resumes=True, per_page=per_page)
 
 
 @thoroughly
 @given(CHOICES, PER_PAGE, st.integers(0, 3), st.booleans())
-def test_a_plain_walk_hands_out_nothing_twice_whatever_happens(choices, per_page, prefetch, torn):
+def test_a_plain_iteration_hands_out_nothing_twice_whatever_happens(choices, per_page, prefetch, torn):
     iteration = Iteration(Model.grown(choices, changes=3, torn=torn), query_of(per_page=per_page), prefetch=prefetch)
     iteration.run()
     show(iteration)
@@ -151,21 +151,23 @@ def test_a_plain_walk_hands_out_nothing_twice_whatever_happens(choices, per_page
 
 @thoroughly
 @given(CHOICES, PER_PAGE, st.integers(2, 4))
-def test_a_plain_walk_that_meets_a_crowded_second_divides_it_too(choices, per_page, full_page):
+def test_a_plain_iteration_that_meets_a_crowded_second_divides_it_too(choices, per_page, full_page):
     with mock.patch.object(anchored, "FULL_PAGE", full_page):
-        walk(Model.grown(choices), per_page=per_page)
+        iterate(Model.grown(choices), per_page=per_page)
 
 
 @thoroughly
 @given(CHOICES, PER_PAGE, st.integers(0, 3), st.booleans(), st.sampled_from(["joined", "added"]))
-def test_a_plain_walk_of_a_server_that_repeats_rows_on_a_page_is_as_safe(choices, per_page, prefetch, resumes, repeats):
-    walk(Model.grown(choices, repeats=repeats), prefetch=prefetch, resumes=resumes, per_page=per_page)
+def test_a_plain_iteration_of_a_server_that_repeats_rows_on_a_page_is_as_safe(
+    choices, per_page, prefetch, resumes, repeats
+):
+    iterate(Model.grown(choices, repeats=repeats), prefetch=prefetch, resumes=resumes, per_page=per_page)
 
 
 @given(CHOICES, PER_PAGE, st.integers(0, 3))
-def test_a_list_at_rest_is_walked_without_one_request_more_than_it_has_pages(choices, per_page, prefetch):
+def test_a_list_at_rest_is_read_without_one_request_more_than_it_has_pages(choices, per_page, prefetch):
     model = Model.grown(choices, changes=0)
-    iteration = walk(model, prefetch=prefetch, per_page=per_page)
+    iteration = iterate(model, prefetch=prefetch, per_page=per_page)
     if len({int(row.created) for row in model.rows.values() if row.there}) == len(model.matching()):
         assert iteration.requests == max(1, -(-len(model.matching()) // per_page))
 
@@ -176,7 +178,7 @@ def test_a_list_at_rest_is_walked_without_one_request_more_than_it_has_pages(cho
 @given(CHOICES, PER_PAGE, st.integers(0, 3))
 def test_a_list_of_another_order_that_repeats_rows_on_a_page_and_rests_is_read_to_its_end(choices, per_page, prefetch):
     model = Model.grown(choices, changes=0, repeats="added", shuffles=False)
-    walk(model, prefetch=prefetch, per_page=per_page, sort=("name",))
+    iterate(model, prefetch=prefetch, per_page=per_page, sort=("name",))
 
 
 @attrs.define

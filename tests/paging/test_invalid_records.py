@@ -1,4 +1,4 @@
-"""Records that do not fit: each is told of once, with what fits beside it and a way on, and none blocks a walk."""
+"""Invalid records: each is reported once, with the valid ones beside it and a cursor after it; none blocks a list."""
 
 import datetime as dt
 
@@ -59,7 +59,7 @@ async def test_a_record_that_does_not_fit_costs_an_error_and_no_other_record(opt
             spoil(sandbox, name, change)
             got, errors = await read_on(cliniko.appointment_types, options)
             assert got == "abcdefg".replace(name, "")
-            # A row that cannot be placed may be met again where the walk goes on.
+            # A row that cannot be placed may be met again where the iteration goes on.
             assert 1 <= errors <= 2
 
 
@@ -68,8 +68,8 @@ async def test_a_record_that_does_not_fit_costs_an_error_and_no_other_record(opt
 async def test_the_error_has_the_records_that_fit_and_the_cursor_behind_that_page(options):
     async with listed(6) as (sandbox, cliniko):
         spoil(sandbox, "d", SPOILS["a null"])
-        walk = aiter(cliniko.appointment_types.list(per_page=3, **options))
-        got, error = await read(walk)
+        iterator = aiter(cliniko.appointment_types.list(per_page=3, **options))
+        got, error = await read(iterator)
         assert got == "abc"
         assert isinstance(error, DecodingError)
         assert len(error.faults) == 1
@@ -78,21 +78,21 @@ async def test_the_error_has_the_records_that_fit_and_the_cursor_behind_that_pag
         assert not error.written
         assert error.page is not None
         assert names(error.page.items) == "ef"
-        assert error.page.cursor == error.cursor != walk.cursor
+        assert error.page.cursor == error.cursor != iterator.cursor
         assert error.page.raw[TYPES][0]["name"] is None
         rest = cliniko.appointment_types.list(per_page=3, cursor=error.cursor, **options)
         assert await rest.collect() == []
 
 
 @virtually
-async def test_the_walk_itself_asks_for_that_page_again():
+async def test_the_iteration_itself_asks_for_that_page_again():
     async with listed(6) as (sandbox, cliniko):
         spoil(sandbox, "d", SPOILS["a null"])
-        walk = aiter(cliniko.appointment_types.list(per_page=3))
-        assert (await read(walk))[0] == "abc"
-        assert isinstance((await read(walk))[1], DecodingError)
+        iterator = aiter(cliniko.appointment_types.list(per_page=3))
+        assert (await read(iterator))[0] == "abc"
+        assert isinstance((await read(iterator))[1], DecodingError)
         sandbox.faults.clear()
-        assert await read(walk) == ("def", None)
+        assert await read(iterator) == ("def", None)
         assert pages_asked(sandbox) == [1, 2, 2, 2]
 
 
@@ -101,11 +101,11 @@ async def test_a_cursor_taken_after_the_error_is_still_the_one_before_that_page(
     async with listed(6) as (sandbox, cliniko):
         spoil(sandbox, "f", SPOILS["a null"])
         for options in ({}, {"sort": "name"}, {"stable": True}):
-            walk = aiter(cliniko.appointment_types.list(per_page=2, **options))
-            got, error = await read(walk)
+            iterator = aiter(cliniko.appointment_types.list(per_page=2, **options))
+            got, error = await read(iterator)
             assert got == "abcd"
             assert error is not None
-            some, again = await read(cliniko.appointment_types.list(per_page=2, cursor=walk.cursor, **options))
+            some, again = await read(cliniko.appointment_types.list(per_page=2, cursor=iterator.cursor, **options))
             assert isinstance(again, DecodingError)
             assert again.page is not None
             assert some + names(again.page.items) == "e"
@@ -134,7 +134,7 @@ async def test_a_record_that_does_not_fit_is_no_obstacle_to_a_count_or_to_the_fi
 
 
 @virtually
-async def test_a_record_that_does_not_fit_is_met_by_an_anchored_walk_too():
+async def test_a_record_that_does_not_fit_is_met_by_an_anchored_iteration_too():
     async with listed(8) as (sandbox, cliniko):
         sandbox.faults.between(lambda: sandbox.add(TYPES, name="z"))
         spoil(sandbox, "e", SPOILS["no stamp"])
@@ -160,7 +160,7 @@ async def test_pages_of_nothing_that_has_a_key_are_an_error_and_no_circle(spoile
 @for_each("odd", ["x7", "", "7.5", "9" * 20, "-7"])
 @pytest.mark.parametrize("unsortable", [(), ("id",)])
 @virtually
-async def test_a_text_that_is_no_id_is_refused_where_the_walk_needs_the_id(odd, unsortable):
+async def test_a_text_that_is_no_id_is_refused_where_the_iteration_needs_the_id(odd, unsortable):
     async with listed(3, unsortable=unsortable) as (sandbox, cliniko):
         spoil(sandbox, "b", lambda raw: raw.update(id=odd))
         types = cliniko.appointment_types
@@ -170,7 +170,7 @@ async def test_a_text_that_is_no_id_is_refused_where_the_walk_needs_the_id(odd, 
 
 
 @virtually
-async def test_a_text_that_is_no_id_in_mid_walk_is_refused_rather_than_passed_over():
+async def test_a_text_that_is_no_id_in_mid_iteration_is_refused_rather_than_passed_over():
     async with listed(6) as (sandbox, cliniko):
         spoil(sandbox, "d", lambda raw: raw.update(id="x"))
         got, error = await read(cliniko.appointment_types.list(per_page=2))
@@ -181,13 +181,13 @@ async def test_a_text_that_is_no_id_in_mid_walk_is_refused_rather_than_passed_ov
 @pytest.mark.parametrize("year", [1, 1969, 9999])
 @for_each("options", ORDERS)
 @virtually
-async def test_a_stamp_at_the_end_of_time_stops_no_walk_by_surprise(year, options):
+async def test_a_stamp_at_the_end_of_time_stops_no_iteration_by_surprise(year, options):
     async with listed(0) as (sandbox, cliniko):
         moment = dt.datetime(year, 12, 31, 23, 59, 59, tzinfo=dt.UTC)
         for name in "abcdef":
             sandbox.add(TYPES, name=name, created_at=moment)
-        walk = aiter(cliniko.appointment_types.list(per_page=2, **options))
-        assert [(await anext(walk)).name for _ in range(3)] == ["a", "b", "c"]
-        rest, error = await read(cliniko.appointment_types.list(per_page=2, cursor=walk.cursor, **options))
+        iterator = aiter(cliniko.appointment_types.list(per_page=2, **options))
+        assert [(await anext(iterator)).name for _ in range(3)] == ["a", "b", "c"]
+        rest, error = await read(cliniko.appointment_types.list(per_page=2, cursor=iterator.cursor, **options))
         # No filter of the API ends behind the last second of the year 9999.
         assert (rest, error) == ("def", None) or (year == 9999 and isinstance(error, PaginationError))

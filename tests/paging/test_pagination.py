@@ -92,10 +92,10 @@ async def test_the_first_record_costs_one_small_request_or_is_none():
 async def test_first_behind_a_cursor_is_the_next_record_whatever_the_order():
     async with listed(8) as (_, cliniko):
         for options in ({}, {"sort": "name"}, {"stable": True}):
-            walk = aiter(cliniko.appointment_types.list(per_page=3, **options))
+            iterator = aiter(cliniko.appointment_types.list(per_page=3, **options))
             for name in "abcdefg":
-                assert (await anext(walk)).name == name
-                following = await cliniko.appointment_types.list(cursor=walk.cursor, per_page=3, **options).first()
+                assert (await anext(iterator)).name == name
+                following = await cliniko.appointment_types.list(cursor=iterator.cursor, per_page=3, **options).first()
                 assert following is not None
                 assert following.name == chr(ord(name) + 1)
 
@@ -157,36 +157,36 @@ async def test_a_plain_for_says_async_for():
 
 
 @virtually
-async def test_a_walk_goes_on_where_a_loop_left_it():
+async def test_an_iteration_goes_on_where_a_loop_left_it():
     async with listed(5) as (sandbox, cliniko):
-        walk = aiter(cliniko.appointment_types.list(per_page=2))
-        async for kind in walk:
+        iterator = aiter(cliniko.appointment_types.list(per_page=2))
+        async for kind in iterator:
             if kind.name == "c":
                 break
-        assert [kind.name async for kind in walk] == ["d", "e"]
-        assert [kind.name async for kind in walk] == []
+        assert [kind.name async for kind in iterator] == ["d", "e"]
+        assert [kind.name async for kind in iterator] == []
         assert pages_asked(sandbox) == [1, 2, 3]
 
 
 @virtually
-async def test_a_walk_by_pages_goes_on_where_a_loop_left_it():
+async def test_an_iteration_by_pages_goes_on_where_a_loop_left_it():
     async with listed(5) as (_, cliniko):
-        walk = cliniko.appointment_types.list(per_page=2).pages()
-        async for page in walk:
+        iterator = cliniko.appointment_types.list(per_page=2).pages()
+        async for page in iterator:
             assert names(page.items) == "ab"
             break
-        assert walk.cursor == page.cursor
-        assert [names(page.items) async for page in walk] == ["cd", "e"]
+        assert iterator.cursor == page.cursor
+        assert [names(page.items) async for page in iterator] == ["cd", "e"]
 
 
 @pytest.mark.parametrize("prefetch", [0, 1, 8])
 @virtually
-async def test_two_consumers_share_a_walk_without_a_record_twice_or_a_page_twice(prefetch):
+async def test_two_consumers_share_an_iteration_without_a_record_twice_or_a_page_twice(prefetch):
     async with listed(9, latency=0.1) as (sandbox, cliniko):
-        walk = aiter(cliniko.appointment_types.list(per_page=2, prefetch=prefetch))
+        iterator = aiter(cliniko.appointment_types.list(per_page=2, prefetch=prefetch))
 
         async def consume():
-            return [kind.name async for kind in walk]
+            return [kind.name async for kind in iterator]
 
         shares = await asyncio.gather(consume(), consume(), consume())
         assert sorted(itertools.chain(*shares)) == list("abcdefghi")
@@ -196,8 +196,8 @@ async def test_two_consumers_share_a_walk_without_a_record_twice_or_a_page_twice
 @virtually
 async def test_two_steps_that_wait_for_one_page_share_it():
     async with listed(4) as (sandbox, cliniko):
-        walk = aiter(cliniko.appointment_types.list(per_page=2))
-        assert names(await asyncio.gather(anext(walk), anext(walk), anext(walk))) == "abc"
+        iterator = aiter(cliniko.appointment_types.list(per_page=2))
+        assert names(await asyncio.gather(anext(iterator), anext(iterator), anext(iterator))) == "abc"
         assert pages_asked(sandbox) == [1, 2]
 
 
@@ -219,7 +219,7 @@ async def test_options_that_cannot_work_are_refused_before_anything_is_sent(opti
 
 
 @virtually
-async def test_a_stable_walk_with_a_sort_or_without_ids_is_refused_before_anything_is_sent():
+async def test_a_stable_iteration_with_a_sort_or_without_ids_is_refused_before_anything_is_sent():
     async with listed(1) as (sandbox, cliniko):
         with pytest.raises(InvalidRequestError, match="stable"):
             cliniko.appointment_types.list(stable=True, sort="name")
@@ -233,8 +233,8 @@ async def test_a_stable_walk_with_a_sort_or_without_ids_is_refused_before_anythi
 async def test_a_new_client_goes_on_behind_each_record_by_its_cursor(options):
     async with listed(7, seconds=[0, 1, 1, 1, 1, 2, 3]) as (sandbox, cliniko):
         listing = cliniko.appointment_types.list(per_page=3, **options)
-        walk = aiter(listing)
-        whole = [walk.cursor, *[walk.cursor async for _ in walk]]
+        iterator = aiter(listing)
+        whole = [iterator.cursor, *[iterator.cursor async for _ in iterator]]
         for place, cursor in enumerate(whole):
             async with client_of(sandbox) as another:
                 rest = await another.appointment_types.list(per_page=3, cursor=cursor, **options).collect()
@@ -256,22 +256,22 @@ async def test_the_cursor_of_each_page_leads_behind_it(options):
 @virtually
 async def test_a_limit_counts_from_the_resumption():
     async with listed(7) as (_, cliniko):
-        walk = aiter(cliniko.appointment_types.list(limit=2))
-        assert [kind.name async for kind in walk] == ["a", "b"]
-        assert names(await cliniko.appointment_types.list(limit=2, cursor=walk.cursor).collect()) == "cd"
+        iterator = aiter(cliniko.appointment_types.list(limit=2))
+        assert [kind.name async for kind in iterator] == ["a", "b"]
+        assert names(await cliniko.appointment_types.list(limit=2, cursor=iterator.cursor).collect()) == "cd"
 
 
 @virtually
 async def test_after_an_error_the_next_step_asks_for_the_same_page_again():
     async with listed(6) as (sandbox, cliniko):
         sandbox.faults.status(503, after=1, times=2)
-        walk = aiter(cliniko.appointment_types.list(per_page=2))
-        got, error = await read(walk)
+        iterator = aiter(cliniko.appointment_types.list(per_page=2))
+        got, error = await read(iterator)
         assert got == "ab"
         assert isinstance(error, ServerError)
-        assert error.cursor == walk.cursor
-        assert await read(walk) == ("", mock.ANY)
-        assert await read(walk) == ("cdef", None)
+        assert error.cursor == iterator.cursor
+        assert await read(iterator) == ("", mock.ANY)
+        assert await read(iterator) == ("cdef", None)
         assert pages_asked(sandbox) == [1, 2, 2, 2, 3]
         assert names(await cliniko.appointment_types.list(cursor=error.cursor).collect()) == "cdef"
 
@@ -280,15 +280,15 @@ async def test_after_an_error_the_next_step_asks_for_the_same_page_again():
 async def test_an_error_on_the_first_page_has_the_cursor_of_the_start():
     async with listed(3) as (sandbox, cliniko):
         sandbox.faults.status(503)
-        walk = cliniko.appointment_types.list().pages()
+        iterator = cliniko.appointment_types.list().pages()
         with pytest.raises(ServerError) as caught:
-            await anext(walk)
+            await anext(iterator)
         assert names(await cliniko.appointment_types.list(cursor=caught.value.cursor).collect()) == "abc"
-        assert names((await anext(walk)).items) == "abc"
+        assert names((await anext(iterator)).items) == "abc"
 
 
 @virtually
-async def test_two_lists_that_make_up_one_are_walked_one_after_the_other():
+async def test_two_lists_that_make_up_one_are_read_one_after_the_other():
     async with listed(0) as (sandbox, cliniko):
         people = [sandbox.add("practitioners", active=active) for active in (True, False, True, False)]
         kind = await cliniko.appointment_types.get(sandbox.add(TYPES, name="a", practitioner_ids=people))

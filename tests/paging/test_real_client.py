@@ -16,7 +16,7 @@ PREFETCH = st.sampled_from([0, 1, 2, 8])
 
 
 class Reader:
-    """A program that walks, is interrupted, and goes on in one of the ways there are."""
+    """A program that reads, is interrupted, and goes on in one of the ways there are."""
 
     def __init__(self, api, **options):
         self.api, self.options = api, options
@@ -24,20 +24,20 @@ class Reader:
         self.cursor = None
 
     async def read(self):
-        walk = aiter(things(self.api, **self.options))
+        iterator = aiter(things(self.api, **self.options))
         while True:
             try:
-                self.got.append((await self.next(walk)).id)
+                self.got.append((await self.next(iterator)).id)
             except StopAsyncIteration:
                 return
             except TransportError as error:
-                walk = self.go_on(walk, error.cursor)
+                iterator = self.go_on(iterator, error.cursor)
             except asyncio.CancelledError:
-                walk = self.go_on(walk, walk.cursor)
+                iterator = self.go_on(iterator, iterator.cursor)
 
-    async def next(self, walk):
+    async def next(self, iterator):
         """Ask for the next record, and perhaps lose patience."""
-        task = asyncio.ensure_future(anext(walk))
+        task = asyncio.ensure_future(anext(iterator))
         for _ in range(20 * self.api.model.choices.pick(3) or 1000):
             if task.done():
                 break
@@ -46,9 +46,9 @@ class Reader:
                 task.cancel()
         return await task
 
-    def go_on(self, walk, cursor):
+    def go_on(self, iterator, cursor):
         if self.api.model.choices.pick(2):
-            return walk
+            return iterator
         return aiter(things(self.api, cursor, **self.options))
 
 
@@ -72,7 +72,7 @@ def read(model, *, failures=6, **options):
 
 @settings(max_examples=2 * settings().max_examples)
 @given(CHOICES, PER_PAGE, PREFETCH, st.sampled_from([ADDING, REMOVING]))
-def test_a_plain_walk_survives_errors_cancellations_and_resumptions(choices, per_page, prefetch, kinds):
+def test_a_plain_iteration_survives_errors_cancellations_and_resumptions(choices, per_page, prefetch, kinds):
     # An answer that is lost may have been the only one to show a change that another one undoes.
     model = Model.grown(choices, kinds=kinds)
     got = read(model, per_page=per_page, prefetch=prefetch)
@@ -82,7 +82,7 @@ def test_a_plain_walk_survives_errors_cancellations_and_resumptions(choices, per
 
 @settings(max_examples=2 * settings().max_examples)
 @given(CHOICES, PER_PAGE, PREFETCH, st.booleans())
-def test_a_stable_walk_survives_errors_cancellations_and_resumptions(choices, per_page, prefetch, sortable):
+def test_a_stable_iteration_survives_errors_cancellations_and_resumptions(choices, per_page, prefetch, sortable):
     model = Model.grown(choices, changes=3, sortable=sortable)
     got = read(model, per_page=per_page, prefetch=prefetch, stable=True)
     assert not list(twice(got))
@@ -90,7 +90,7 @@ def test_a_stable_walk_survives_errors_cancellations_and_resumptions(choices, pe
 
 
 @given(CHOICES, PER_PAGE, PREFETCH)
-def test_a_walk_of_another_order_is_whole_or_says_that_the_list_moved(choices, per_page, prefetch):
+def test_an_iteration_of_another_order_is_whole_or_says_that_the_list_moved(choices, per_page, prefetch):
     model, got = Model.grown(choices), []
 
     async def main():

@@ -1,4 +1,4 @@
-"""What a walk has under way: pages asked for ahead, what a break or a cancellation leaves of them, and no more."""
+"""The requests of an iteration: pages requested ahead, and none left running after a break or a cancellation."""
 
 import asyncio
 import contextlib
@@ -33,11 +33,11 @@ def all_connections(cliniko):
 @virtually
 async def test_the_first_record_starts_so_many_pages_ahead_and_no_more(prefetch, asked):
     async with listed(10) as (sandbox, cliniko):
-        walk = aiter(cliniko.appointment_types.list(per_page=2, prefetch=prefetch))
-        await anext(walk)
+        iterator = aiter(cliniko.appointment_types.list(per_page=2, prefetch=prefetch))
+        await anext(iterator)
         await asyncio.sleep(1)
         assert sorted(pages_asked(sandbox)) == asked
-        assert await read(walk) == ("bcdefghij", None)
+        assert await read(iterator) == ("bcdefghij", None)
         assert sorted(pages_asked(sandbox)) == [1, 2, 3, 4, 5]
 
 
@@ -56,12 +56,12 @@ async def test_each_page_that_is_reached_starts_the_next_one_ahead():
 @virtually
 async def test_of_pages_that_arrived_together_each_sends_another_before_the_next_is_read():
     async with listed(20) as (_, cliniko):
-        walk = aiter(cliniko.appointment_types.list(per_page=2, prefetch=3))
-        await anext(walk)
+        iterator = aiter(cliniko.appointment_types.list(per_page=2, prefetch=3))
+        await anext(iterator)
         await asyncio.sleep(1)
         sent = []
         for _ in range(6):
-            await anext(walk)
+            await anext(iterator)
             sent.append((await cliniko.limits()).used)
         assert sent == [4, 4, 4, 5, 5, 6]
 
@@ -86,22 +86,22 @@ async def test_pages_ahead_are_under_way_together_and_come_in_order():
 
 
 @virtually
-async def test_a_stable_walk_asks_one_page_ahead_whatever_was_said():
+async def test_a_stable_iteration_asks_one_page_ahead_whatever_was_said():
     async with listed(10) as (sandbox, cliniko):
-        walk = aiter(cliniko.appointment_types.list(per_page=2, prefetch=8, stable=True))
-        await anext(walk)
+        iterator = aiter(cliniko.appointment_types.list(per_page=2, prefetch=8, stable=True))
+        await anext(iterator)
         await asyncio.sleep(1)
         assert len(sandbox.requests) == 2
-        assert await read(walk) == ("bcdefghij", None)
+        assert await read(iterator) == ("bcdefghij", None)
 
 
 @virtually
-async def test_a_resumed_walk_asks_one_page_ahead_whatever_was_said():
+async def test_a_resumed_iteration_asks_one_page_ahead_whatever_was_said():
     async with listed(10) as (sandbox, cliniko):
         page = await cliniko.appointment_types.list(per_page=2)
         sandbox.requests.clear()
-        walk = aiter(cliniko.appointment_types.list(per_page=2, prefetch=8, cursor=page.cursor))
-        await anext(walk)
+        iterator = aiter(cliniko.appointment_types.list(per_page=2, prefetch=8, cursor=page.cursor))
+        await anext(iterator)
         await asyncio.sleep(1)
         assert len(sandbox.requests) == 2
 
@@ -112,7 +112,7 @@ async def test_a_resumed_walk_asks_one_page_ahead_whatever_was_said():
 @for_each("leave", ["break", "raise", "drop", "return"])
 @pytest.mark.parametrize("prefetch", [1, 8])
 @virtually
-async def test_leaving_a_walk_leaves_no_task_and_no_connection_behind(leave, prefetch):
+async def test_leaving_an_iteration_leaves_no_task_and_no_connection_behind(leave, prefetch):
     async with listed(20, latency=5.0) as (_, cliniko):
         listing = cliniko.appointment_types.list(per_page=2, prefetch=prefetch)
 
@@ -136,9 +136,9 @@ async def test_leaving_a_walk_leaves_no_task_and_no_connection_behind(leave, pre
             with pytest.raises(RuntimeError) as kept:
                 await leave_by_error()
         elif leave == "drop":
-            walk = aiter(listing)
-            await anext(walk)
-            del walk
+            iterator = aiter(listing)
+            await anext(iterator)
+            del iterator
         else:
             await leave_by_return()
         await settle()
@@ -150,7 +150,7 @@ async def test_leaving_a_walk_leaves_no_task_and_no_connection_behind(leave, pre
 
 
 @virtually
-async def test_a_walk_in_a_circle_of_garbage_is_cleared_with_it():
+async def test_an_iteration_in_a_circle_of_garbage_is_cleared_with_it():
     async with listed(20, latency=5.0) as (_, cliniko):
         circle: list[object] = [aiter(cliniko.appointment_types.list(per_page=2, prefetch=8))]
         circle.append(circle)
@@ -162,28 +162,28 @@ async def test_a_walk_in_a_circle_of_garbage_is_cleared_with_it():
 
 
 @virtually
-async def test_a_walk_that_is_dropped_in_another_thread_is_cleared_in_its_loop():
+async def test_an_iteration_that_is_dropped_in_another_thread_is_cleared_in_its_loop():
     async with listed(20, latency=5.0) as (_, cliniko):
-        walks = [aiter(cliniko.appointment_types.list(per_page=2, prefetch=8))]
-        await anext(walks[0])
+        iterators = [aiter(cliniko.appointment_types.list(per_page=2, prefetch=8))]
+        await anext(iterators[0])
         assert other_tasks()
-        thread = threading.Thread(target=walks.clear)
+        thread = threading.Thread(target=iterators.clear)
         thread.start()
         thread.join()
         await settle(3)
         assert not other_tasks()
 
 
-def test_a_walk_that_outlives_its_loop_is_dropped_in_silence():
-    walks = []
+def test_an_iteration_that_outlives_its_loop_is_dropped_in_silence():
+    iterators = []
 
     async def main():
         async with listed(20) as (_, cliniko):
-            walks.append(aiter(cliniko.appointment_types.list(per_page=2, prefetch=2)))
-            await anext(walks[0])
+            iterators.append(aiter(cliniko.appointment_types.list(per_page=2, prefetch=2)))
+            await anext(iterators[0])
 
     run(main())
-    walks.clear()
+    iterators.clear()
     gc.collect()
 
 
@@ -202,10 +202,10 @@ async def test_a_page_ahead_that_failed_unseen_is_not_logged(caplog):
     caplog.set_level(logging.ERROR)
     async with listed(20) as (sandbox, cliniko):
         sandbox.faults.status(503, times=None, after=1)
-        walk = aiter(cliniko.appointment_types.list(per_page=2, prefetch=8))
-        await anext(walk)
+        iterator = aiter(cliniko.appointment_types.list(per_page=2, prefetch=8))
+        await anext(iterator)
         await asyncio.sleep(1)
-        del walk
+        del iterator
         gc.collect()
         await settle(3)
     gc.collect()
@@ -217,12 +217,12 @@ async def test_a_page_ahead_that_failed_unseen_is_not_logged(caplog):
 async def test_a_page_ahead_that_failed_is_asked_for_again_by_the_next_step_behind_the_error(prefetch):
     async with listed(8) as (sandbox, cliniko):
         sandbox.faults.status(503, path="page=3")
-        walk = aiter(cliniko.appointment_types.list(per_page=2, prefetch=prefetch))
-        got, error = await read(walk)
+        iterator = aiter(cliniko.appointment_types.list(per_page=2, prefetch=prefetch))
+        got, error = await read(iterator)
         assert got == "abcd"
         assert isinstance(error, ServerError)
-        assert error.cursor == walk.cursor
-        assert await read(walk) == ("efgh", None)
+        assert error.cursor == iterator.cursor
+        assert await read(iterator) == ("efgh", None)
 
 
 # Impatience.
@@ -232,11 +232,11 @@ async def test_a_page_ahead_that_failed_is_asked_for_again_by_the_next_step_behi
 @virtually
 async def test_a_timeout_around_a_step_loses_nothing_and_with_prefetch_sends_nothing_twice(prefetch, asked):
     async with listed(6, latency=1.0) as (sandbox, cliniko):
-        walk, got, timeouts = aiter(cliniko.appointment_types.list(per_page=2, prefetch=prefetch)), "", 0
+        iterator, got, timeouts = aiter(cliniko.appointment_types.list(per_page=2, prefetch=prefetch)), "", 0
         patience = 0.3 if prefetch else 0.9
         while True:
             try:
-                got += (await asyncio.wait_for(anext(walk), patience)).name
+                got += (await asyncio.wait_for(anext(iterator), patience)).name
             except StopAsyncIteration:
                 break
             except TimeoutError:
@@ -253,10 +253,10 @@ def test_a_step_cancelled_at_any_turn_loses_nothing_and_repeats_nothing(options)
     async def cancelled_at(turn):
         model = Model(Tape(bytes([3] * 400)), changes=0)
         model.rows = {key: Stored(key, START + key, "a") for key in range(1, 8)}
-        walk = aiter(things(ModelApi(model), per_page=2, **options))
+        iterator = aiter(things(ModelApi(model), per_page=2, **options))
         got, left = [], turn
         while True:
-            step = asyncio.ensure_future(anext(walk))
+            step = asyncio.ensure_future(anext(iterator))
             while not step.done() and left:
                 left -= 1
                 await settle()
@@ -269,7 +269,7 @@ def test_a_step_cancelled_at_any_turn_loses_nothing_and_repeats_nothing(options)
             if isinstance(step.exception() if not step.cancelled() else None, StopAsyncIteration):
                 break
         assert got == list("1234567")
-        del walk, step
+        del iterator, step
         await settle(3)
         return left < 0 and len(asyncio.all_tasks()) == 1
 
@@ -304,10 +304,10 @@ def test_a_consumer_cancelled_at_any_moment_leaves_nothing_under_way(prefetch):
 @virtually
 async def test_one_of_two_consumers_may_be_cancelled_and_the_other_goes_on():
     async with listed(6, latency=1.0) as (sandbox, cliniko):
-        walk = aiter(cliniko.appointment_types.list(per_page=2))
-        first = asyncio.create_task(read(walk))
+        iterator = aiter(cliniko.appointment_types.list(per_page=2))
+        first = asyncio.create_task(read(iterator))
         await settle()
-        second = asyncio.create_task(read(walk))
+        second = asyncio.create_task(read(iterator))
         await asyncio.sleep(0.5)
         first.cancel()
         assert await second == ("abcdef", None)
@@ -319,18 +319,18 @@ async def test_one_of_two_consumers_may_be_cancelled_and_the_other_goes_on():
 
 @pytest.mark.parametrize("prefetch", [0, 1, 8])
 @virtually
-async def test_a_walk_whose_client_is_closed_under_way_ends_with_a_usage_error(prefetch):
+async def test_an_iteration_whose_client_is_closed_under_way_ends_with_a_usage_error(prefetch):
     async with listed(9, latency=1.0) as (sandbox, cliniko):
-        walk = aiter(cliniko.appointment_types.list(per_page=2, prefetch=prefetch))
-        assert (await anext(walk)).name == "a"
-        reader = asyncio.create_task(read(walk))
+        iterator = aiter(cliniko.appointment_types.list(per_page=2, prefetch=prefetch))
+        assert (await anext(iterator)).name == "a"
+        reader = asyncio.create_task(read(iterator))
         await asyncio.sleep(0.5)
         await cliniko.aclose()
         got, error = await reader
         assert got == "b"
         assert isinstance(error, UsageError)
-        assert error.cursor == walk.cursor
-        assert isinstance((await read(walk))[1], UsageError)
+        assert error.cursor == iterator.cursor
+        assert isinstance((await read(iterator))[1], UsageError)
         async with client_of(sandbox) as another:
             rest = another.appointment_types.list(per_page=2, cursor=error.cursor)
             assert names(await rest.collect()) == "cdefghi"
@@ -340,12 +340,12 @@ async def test_a_walk_whose_client_is_closed_under_way_ends_with_a_usage_error(p
 @virtually
 async def test_closing_a_client_while_pages_are_ahead_and_nobody_waits_ends_them():
     async with listed(9, latency=1.0) as (_, cliniko):
-        walk = aiter(cliniko.appointment_types.list(per_page=2, prefetch=8))
-        await anext(walk)
+        iterator = aiter(cliniko.appointment_types.list(per_page=2, prefetch=8))
+        await anext(iterator)
         assert other_tasks()
         await cliniko.aclose()
         assert not other_tasks()
-        assert (await anext(walk)).name == "b"
+        assert (await anext(iterator)).name == "b"
 
 
 # The pieces.
@@ -358,11 +358,11 @@ def test_giving_up_before_anything_was_asked_for_is_nothing():
 @virtually
 async def test_records_that_were_handed_out_are_not_asked_for_again_when_one_behind_them_is_archived():
     async with listed(9) as (sandbox, cliniko):
-        walk = aiter(cliniko.appointment_types.list(per_page=3, prefetch=8))
-        await anext(walk)
+        iterator = aiter(cliniko.appointment_types.list(per_page=3, prefetch=8))
+        await anext(iterator)
         await asyncio.sleep(1)
         sandbox.archive(TYPES, id_of(sandbox, "b"))
-        assert await read(walk) == ("bcdefghi", None)
+        assert await read(iterator) == ("bcdefghi", None)
 
 
 @virtually

@@ -92,9 +92,9 @@ def test_a_cursor_goes_on_in_the_span_it_was_taken_in(prefetch: int):
         async with clinic() as at:
             here = place(at)
             times = await here.times(14).collect()
-            walk = aiter(here.times(14, per_page=20, prefetch=prefetch))
-            head = [await anext(walk) for _ in range(60)]
-            rest = await here.times(14, per_page=20, cursor=walk.cursor).collect()
+            iterator = aiter(here.times(14, per_page=20, prefetch=prefetch))
+            head = [await anext(iterator) for _ in range(60)]
+            rest = await here.times(14, per_page=20, cursor=iterator.cursor).collect()
             assert [*head, *rest] == times
 
     test()

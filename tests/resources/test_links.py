@@ -169,9 +169,9 @@ async def test_a_link_to_many_records_is_followed(name: str, key: str):
 @for_each("name, key", DEAD)
 async def test_a_link_that_no_operation_answers_is_refused(name: str, key: str):
     api, link = Answers(), links_of(name)[key]
-    with pytest.raises(InvalidRequestError, match="no operation answers a link to"):
+    with pytest.raises(InvalidRequestError, match="the API has no operation for a link to"):
         await (follow_list(api, link) if isinstance(link, ListLink) else follow_link(api, link))
-    with pytest.raises(InvalidRequestError, match="no operation answers a link to"):
+    with pytest.raises(InvalidRequestError, match="the API has no operation for a link to"):
         await resolve_links(api, [Link.to(link.href)])
     assert api.asked == []
 
@@ -205,7 +205,7 @@ async def test_a_link_that_leads_away_is_refused_and_nothing_is_sent(url: str):
 
 @for_each("path", ["/", "/1/2", "/no_such/1", "/Robin%20Sandover/1"])
 async def test_a_link_to_nothing_known_is_refused_without_telling_it(path: str):
-    with pytest.raises(InvalidRequestError, match=r"no operation answers a link to (this|no_such)$"):
+    with pytest.raises(InvalidRequestError, match=r"the API has no operation for a link to (this|no_such)$"):
         await follow_link(Answers(), Link.to(BASE + path))
 
 

@@ -135,7 +135,7 @@ def test_hidden_records_can_be_asked_for_where_there_is_a_filter_for_them(clinik
 
 
 @for_each("name", sorted(name for name in RESOURCES if hasattr(resource_class(name), "list")))
-def test_a_stable_walk_needs_a_list_that_can_be_searched_by_id(cliniko: Cliniko, name: str):
+def test_a_stable_iteration_needs_a_list_that_can_be_searched_by_id(cliniko: Cliniko, name: str):
     resource: Any = getattr(cliniko, name)
     if name == "available_times":  # It has neither ids nor the option.
         with pytest.raises(TypeError, match="stable"):

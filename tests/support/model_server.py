@@ -224,7 +224,7 @@ def _test(text: str) -> Callable[[Stored], bool]:
 
 
 def query_of(**options: Any) -> ListQuery:
-    """A query of the list of the model, which has every filter that a walk can use."""
+    """A query of the list of the model, which has every filter that an iteration can use."""
     defaults: dict[str, Any] = {"anchored": "sort" not in options, "dividable": True}
     return ListQuery(Server(BASE), (f"{BASE}/things",), **(defaults | options))
 

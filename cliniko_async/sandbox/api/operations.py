@@ -140,7 +140,7 @@ class Operations:
         return Reply(204)
 
     def _is_individual(self, attendee_id: int) -> bool:
-        """Whether an attendee belongs to an individual appointment."""
+        """Return whether an attendee belongs to an individual appointment."""
         booking_id = self.required_row("attendees", attendee_id)["booking_id"]
         return self.store.row("individual_appointments", booking_id) is not None
 

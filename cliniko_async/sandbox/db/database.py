@@ -118,7 +118,7 @@ def _contains(text: str | None, part: str) -> bool:
 
 
 def _matches(text: str | None, pattern: str) -> bool:
-    """Whether a whole text matches a pattern in which each % matches any text."""
+    """Return whether a whole text matches a pattern in which each % matches any text."""
     if text is None:
         return False
     first, *others = pattern.casefold().split("%")

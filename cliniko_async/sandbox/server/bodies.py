@@ -55,7 +55,7 @@ def _bad_request() -> RefusedRequest:
 
 
 def _is_too_deep(body: Any) -> bool:
-    """Whether a body is nested so deeply that it could not be serialized again."""
+    """Return whether a body is nested so deeply that it could not be serialized again."""
     level = [body]
     for _ in range(_MAX_DEPTH):
         level = [child for value in level if isinstance(value, dict | list) for child in _children(value)]

@@ -18,7 +18,7 @@ from ..protocol import Reply, SandboxRequest
 
 DropPoint: TypeAlias = Literal["request", "answer", "headers", "body"]
 Stage: TypeAlias = Literal["work", "answer"]
-"""What a change needs in order to have an effect: that the work is done, or that its answer is sent."""
+"""What a change needs in order to have an effect: that the request is carried out, or that its answer is sent."""
 
 
 @attrs.frozen
@@ -43,7 +43,7 @@ class When(TypedDict, total=False):
     after: int
     """Let this many matching requests pass first."""
     times: int | None
-    """The number of requests to strike; None means without end. One by default."""
+    """The number of requests to strike; None means no limit. One by default."""
     delay: float
     """Seconds to wait before striking."""
 
@@ -57,7 +57,7 @@ class Fault:
         method: only requests with this method.
         path: only requests whose path and query, as received, contain this text or match this pattern.
         after: how many matching requests pass first.
-        times: the number of requests to strike; None means without end.
+        times: the number of requests to strike; None means no limit.
         delay: seconds to wait before striking.
         hits: the number of requests that it has struck.
     """
@@ -113,7 +113,7 @@ class Fault:
         return True
 
     def covers(self, other: "Fault") -> bool:
-        """Return whether this fault strikes, without end, every request that another one matches.
+        """Return whether this fault strikes every request that another one matches, and never ends.
 
         Args:
             other: the other fault.
@@ -155,7 +155,7 @@ class EndingFault(Fault):
         return await self.action(exchange)
 
     def shadows(self, change: "ChangingFault") -> bool:
-        """Whether a change has no effect on a request that this fault ends."""
+        """Return whether a change has no effect on a request that this fault ends."""
         return change.needs not in self.stages
 
 
@@ -194,7 +194,7 @@ def too_many_requests(now: float, reset_in: float | None) -> Reply:
 
 
 def edited(reply: Reply, change: Callable[[Any], Any]) -> Reply:
-    """Return a reply with the body that `change` makes of its JSON, or of its bytes if it is not JSON."""
+    """Return a reply with its body changed by `change`, which takes its JSON, or its bytes if it is not JSON."""
     try:
         value = reply.json()
     except ValueError:
@@ -206,7 +206,7 @@ def edited(reply: Reply, change: Callable[[Any], Any]) -> Reply:
 
 
 def truncated(reply: Reply, at: DropPoint, keep: float) -> bytes:
-    """Return the bytes that are sent of a reply whose connection is dropped at some point.
+    """Return the part of a reply that is sent before its connection is dropped.
 
     Args:
         reply: the whole reply.

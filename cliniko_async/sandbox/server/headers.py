@@ -32,7 +32,7 @@ def received_request(request: web.BaseRequest, time: float) -> tuple[SandboxRequ
 
 
 def is_authorized(header: str | None, api_key: str) -> bool:
-    """Whether a header is HTTP Basic with an empty password and the key, with or without its shard."""
+    """Return whether a header is HTTP Basic with an empty password and the key, with or without its shard."""
     scheme, _, encoded = (header or "").partition(" ")
     try:
         user, colon, password = base64.b64decode(encoded, validate=True).decode().partition(":")

@@ -53,7 +53,7 @@ class Listener:
 
     @property
     def is_open(self) -> bool:
-        """Whether it listens or is about to."""
+        """Whether it is listening, or has begun to start."""
         return self._runner is not None
 
     async def start(self) -> str:

@@ -48,7 +48,7 @@ _WHEN = """\
     method: only requests with this method.
     path: only requests whose path and query, as received, contain this text or match this pattern.
     after: how many matching requests pass first.
-    times: the number of requests to strike, one by default; None means without end.
+    times: the number of requests to strike, one by default; None means no limit.
     delay: seconds to wait before striking.
 
 Returns:
@@ -63,7 +63,7 @@ def _adds_fault(method: F) -> F:
 
 
 class Faults:
-    """The faults to come, in the order they were added.
+    """The scripted faults, in the order they were added.
 
     Every method that adds one takes the options of `When` and returns the `Fault`.
 
@@ -119,7 +119,7 @@ class Faults:
             body: the body; a text is sent as UTF-8.
             headers: further headers.
             content_type: the `Content-Type` of the body.
-            acted: whether the work is done first, as behind a failing proxy; False by default.
+            acted: whether the request is carried out first, as behind a failing proxy; False by default.
         """
         require(is_whole(status) and 200 <= status <= 599, "status must be from 200 to 599")
         payload = body.encode() if isinstance(body, str) else body
@@ -152,8 +152,8 @@ class Faults:
         """Close the connection.
 
         Args:
-            at: `"request"` is before the body is read and anything is done; `"answer"` after the work, before the first
-                byte of the answer; `"headers"` and `"body"` in the middle of these.
+            at: `"request"` is before the body is read and anything is done; `"answer"` after the request is carried
+                out, before the first byte of the answer; `"headers"` and `"body"` in the middle of these.
             keep: the share of the headers or of the body that is sent first, from 0 to 1.
         """
         require(at in _STAGES_BEFORE_DROP, f"at must be one of {', '.join(_STAGES_BEFORE_DROP)}")
@@ -178,7 +178,7 @@ class Faults:
 
     @_adds_fault
     def raw(self, data: bytes, **when: Unpack[When]) -> Fault:
-        """Send bytes in place of an answer, then close the connection.
+        """Send bytes instead of an answer, then close the connection.
 
         Args:
             data: the bytes.
@@ -194,11 +194,11 @@ class Faults:
 
     @_adds_fault
     def slow(self, seconds: float, *, acted: bool = True, **when: Unpack[When]) -> Fault:
-        """Answer late.
+        """Delay the answer.
 
         Args:
-            seconds: how late, at least 0.
-            acted: whether the work is done at once, and only its answer is late; True by default.
+            seconds: the delay, at least 0.
+            acted: whether the request is carried out at once, and only its answer is delayed; True by default.
         """
         require(is_number(seconds) and seconds >= 0, "seconds must be at least 0")
 
@@ -218,7 +218,8 @@ class Faults:
 
         Args:
             change: the function to call, without arguments.
-            before: whether to call it before the work; by default after it, before the answer is sent.
+            before: whether to call it before the request is carried out; by default after that, and before the answer
+                is sent.
         """
         require(callable(change), "change must be a function")
 
@@ -234,7 +235,7 @@ class Faults:
 
     @_adds_fault
     def edit(self, change: Callable[[Any], Any], **when: Unpack[When]) -> Fault:
-        """Send what a function makes of the JSON that would have been sent.
+        """Change the JSON of the answer with a function.
 
         Args:
             change: takes the JSON, or bytes if the answer is not JSON. It returns another value, or bytes that are sent
