@@ -6,7 +6,8 @@ import email.utils
 import ipaddress
 import json
 import re
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 from typing import Any, cast
 from urllib.parse import unquote
 
@@ -131,10 +132,36 @@ class Response(RedactedRepr, msgspec.Struct, frozen=True):
         return f"Response({self.status}, {len(self.body)} bytes)"
 
 
-def date_of(response: Response, header: str = "Date") -> float | None:
-    """Return the date in a header of a response as Unix time, or None if it is missing or not a date."""
-    date = parse_date(response.headers.get(header))
+def date_of(headers: Mapping[str, str], name: str = "Date") -> float | None:
+    """Return the date in a header as Unix time, or None if it is missing or not a date."""
+    date = parse_date(headers.get(name))
     return None if date is None else date.timestamp()
+
+
+def retry_after(headers: Mapping[str, str], wall: Callable[[], float] = time.time) -> float:
+    """Return the seconds to wait according to `Retry-After`: 0 without the header, negative for a past date.
+
+    Args:
+        headers: The headers of a response.
+        wall: Returns the Unix time; used if there is no `Date`.
+    """
+    text = headers.get("Retry-After", "")
+    if text.isascii() and text.isdigit():
+        return float(text)
+    date = date_of(headers, "Retry-After")
+    return 0.0 if date is None else seconds_until(date, headers, wall)
+
+
+def seconds_until(moment: float, headers: Mapping[str, str], wall: Callable[[], float] = time.time) -> float:
+    """Return the seconds until a Unix time, by the server's clock if there is a `Date`.
+
+    Args:
+        moment: The Unix time.
+        headers: The headers of a response.
+        wall: Returns the Unix time; used if there is no `Date`.
+    """
+    now = date_of(headers)
+    return moment - (wall() if now is None else now)
 
 
 def parse_date(text: str | None) -> dt.datetime | None:

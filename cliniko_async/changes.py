@@ -9,8 +9,8 @@ import attrs
 from ._dates import is_datetime, plain_datetime
 from ._paging.by_updated_at import ByUpdatedAt, RunOptions, version_digest
 from ._paging.cursor import UpdatedAtPosition, changes_positions, fingerprint, read_cursor
+from ._paging.page_rows import is_calendar, second_of
 from ._paging.pager import ListSpec, Pager
-from ._paging.rows import is_calendar, second_of
 from ._records.converter import version_content
 from ._records.page import InvalidRow
 from ._records.record import Holder

@@ -85,8 +85,8 @@ Id: TypeAlias = Annotated[str | int, Digits()]
 Money: TypeAlias = Annotated[Decimal | int, DecimalText()]
 Moment: TypeAlias = Annotated[DateTime, Zoned()]
 
-_Faults: TypeAlias = list[tuple[str, str]]
-_Writer: TypeAlias = Callable[[Any, str, _Faults], Any]
+_FieldFaults: TypeAlias = list[tuple[str, str]]
+_Writer: TypeAlias = Callable[[Any, str, _FieldFaults], Any]
 
 _FEW = 20
 
@@ -104,7 +104,7 @@ class _Check(msgspec.Struct, frozen=True):
     def description(self) -> str:
         return ", ".join(filter(None, (self.expected, self.details)))
 
-    def __call__(self, value: Any, path: str, faults: _Faults) -> Any:
+    def __call__(self, value: Any, path: str, faults: _FieldFaults) -> Any:
         """Return the value to encode as JSON, or add a fault."""
         if self.takes(value):
             return self.write(value, path, faults)
@@ -124,7 +124,7 @@ def check_fields(fields_type: type, values: Mapping[str, Any]) -> dict[str, Any]
     Raises:
         InvalidFieldsError: Some values are not allowed; its `faults` has all of them.
     """
-    faults: _Faults = []
+    faults: _FieldFaults = []
     body: dict[str, Any] = _mapping(fields_type)(values, "", faults)
     if faults:
         raise InvalidFieldsError(dict(faults))
@@ -166,7 +166,7 @@ def _mapping(fields_type: type) -> _Check:
     checks = {name: _check(_unmarked(hint)) for name, hint in hints.items()}
     needed: frozenset[str] = getattr(fields_type, "__required_keys__", frozenset())
 
-    def write(values: Mapping[Any, Any], path: str, faults: _Faults) -> dict[str, Any]:
+    def write(values: Mapping[Any, Any], path: str, faults: _FieldFaults) -> dict[str, Any]:
         body: dict[str, Any] = {}
         for name, value in values.items():
             where = f"{path}.{name}" if path else str(name)
@@ -205,7 +205,7 @@ def _check(hint: Any) -> _Check:
 def _ruled(check: _Check, rules: list[Rule]) -> _Check:
     write: Callable[[Any], Any] | None = next(filter(None, (getattr(rule, "write", None) for rule in rules)), None)
 
-    def ruled(value: Any, path: str, faults: _Faults) -> Any:
+    def ruled(value: Any, path: str, faults: _FieldFaults) -> Any:
         before = len(faults)
         written = check.write(value, path, faults)
         if len(faults) > before:
@@ -225,7 +225,7 @@ def _one_of(checks: list[_Check]) -> _Check:
     def takes(value: Any) -> bool:
         return any(check.takes(value) for check in checks)
 
-    def write(value: Any, path: str, faults: _Faults) -> Any:
+    def write(value: Any, path: str, faults: _FieldFaults) -> Any:
         return next(check for check in checks if check.takes(value)).write(value, path, faults)
 
     details = "; ".join(check.details for check in checks if check.details)
@@ -245,7 +245,7 @@ def _sequence(check: _Check) -> _Check:
     def takes(value: Any) -> bool:
         return isinstance(value, Sequence) and not isinstance(value, str | bytes | bytearray)
 
-    def write(items: Sequence[Any], path: str, faults: _Faults) -> Any:
+    def write(items: Sequence[Any], path: str, faults: _FieldFaults) -> Any:
         return [check(item, f"{path}[{index}]", faults) for index, item in enumerate(items)]
 
     return _Check("a list", takes, write, f"each {check.description}")
@@ -260,7 +260,7 @@ def _scalar(kind: type, expected: str, form: Callable[[Any], Any] | None = None)
 
 
 def _formed(takes: Callable[[Any], bool], expected: str, form: Callable[[Any], Any] | None) -> _Check:
-    def write(value: Any, path: str, faults: _Faults) -> Any:
+    def write(value: Any, path: str, faults: _FieldFaults) -> Any:
         try:
             return form(value) if form else value
         except ValueError as error:
@@ -275,7 +275,7 @@ def _part(kind: Any) -> _Check:
     return _scalar(kind, kind.__name__, (lambda part: attrs.evolve(part, **unsent)) if unsent else None)
 
 
-def _as_it_is(value: Any, _: str, __: _Faults) -> Any:
+def _as_it_is(value: Any, _: str, __: _FieldFaults) -> Any:
     return value
 
 

@@ -17,7 +17,7 @@ from ._http.retry import RetryPolicy
 from ._http.session import OnePerProcess
 from ._pool.account import AccountRegistry
 from ._pool.connections import ConnectionLimiter
-from ._pool.runner import AccountResult, Job, JobRunner, PooledClient
+from ._pool.runner import AccountJob, AccountResult, JobRunner, PooledClient
 from ._spelling import did_you_mean
 from .client import Cliniko
 from .errors import ConfigurationError, InvalidRequestError, UsageError
@@ -156,7 +156,7 @@ class AccountPool(OnePerProcess):
         self._managers.add(client.manager)
         return client
 
-    def run(self, job: Job[T], keys: Mapping[str, str], *, concurrency: int = 100) -> JobRunner[T]:
+    def run(self, job: AccountJob[T], keys: Mapping[str, str], *, concurrency: int = 100) -> JobRunner[T]:
         """Run a job for each account: `async for done in pool.run(job, keys)`.
 
         An exception fails only its own account, and so does a `CancelledError` that the job did not receive from the

@@ -24,8 +24,8 @@ from ._backoff import retry_delays
 from ._checks import is_count, is_seconds
 from ._frames import HiddenLocals, hides_locals
 from ._loops import side_by_side
-from ._webhooks.attempt import Answer, checked_url, post
 from ._webhooks.dead_letters import DeadLetters
+from ._webhooks.delivery import Answer, checked_url, post
 from ._webhooks.message import PREFIX, Message, Signer
 from .changes import Change
 from .errors import ClinikoError, ConfigurationError, UsageError
@@ -33,7 +33,7 @@ from .watch import Watch
 
 __all__ = ["WebhookGoneError", "WebhookSender", "generate_secret", "message_json"]
 
-logger = logging.getLogger("cliniko_async")
+_log = logging.getLogger("cliniko_async")
 
 _SECRET = "CLINIKO_WEBHOOK_SECRET"  # noqa: S105  (the name of the variable)
 _FIRST_WAIT = 1.0
@@ -187,10 +187,10 @@ class WebhookSender:
             tries += answer.verdict == "refused"
             if tries >= self._options.tries and self._dead_letters is not None:
                 await self._dead_letters.append(message, tries, answer.reason)
-                logger.warning("%r: %s is given up after %d tries: it %s", self, message.id, tries, answer.reason)
+                _log.warning("%r: %s is given up after %d tries: it %s", self, message.id, tries, answer.reason)
                 return False
             wait = max(next(delays), answer.retry_after)
-            logger.warning("%r: %s is posted again in %.1f s: it %s", self, message.id, wait, answer.reason)
+            _log.warning("%r: %s is posted again in %.1f s: it %s", self, message.id, wait, answer.reason)
             await asyncio.sleep(wait)
         return True
 

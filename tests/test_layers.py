@@ -5,7 +5,7 @@ import importlib
 import re
 import subprocess
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from graphlib import TopologicalSorter
 from pathlib import Path
 from typing import NamedTuple
@@ -57,6 +57,7 @@ LAYERS = (
 )
 RANKS = {top_level: rank for rank, layer in enumerate(LAYERS) for top_level in layer}
 OUTSIDE = LAYERS[-1]
+OWN_ALIASES = {"limits", "sandbox"}
 SANDBOX_FOLDERS = ("protocol", "db", "seed", "api", "server")
 """The folders of the sandbox, each of which may import those before it."""
 
@@ -216,12 +217,29 @@ def test_the_folders_of_the_sandbox_import_one_way():
     assert [found for found in known if ranks.get(folder(found.target), len(ranks)) > ranks[folder(found.source)]] == []
 
 
-def test_a_class_name_means_one_thing():
-    trees = (ast.parse(path.read_text(encoding="utf-8")) for path in FILES)
-    names = Counter(
-        node.name.lstrip("_") for tree in trees for node in ast.walk(tree) if isinstance(node, ast.ClassDef)
-    )
-    assert {name for name, count in names.items() if count > 1} == set()
+def class_names(module: str) -> Iterator[str]:
+    tree = ast.parse(MODULES[module].read_text(encoding="utf-8"))
+    return (node.name.lstrip("_") for node in ast.walk(tree) if isinstance(node, ast.ClassDef))
+
+
+def alias_names(module: str) -> Iterator[str]:
+    for node in ast.parse(MODULES[module].read_text(encoding="utf-8")).body:
+        if isinstance(node, ast.AnnAssign) and ast.unparse(node.annotation) == "TypeAlias":
+            yield ast.unparse(node.target).lstrip("_")
+        elif isinstance(node, ast.Assign) and not isinstance(node.value, ast.Call):  # As a TypeVar is.
+            names = (ast.unparse(target).lstrip("_") for target in node.targets)
+            yield from (name for name in names if re.fullmatch(r"[A-Z]\w*[a-z]\w*", name))
+
+
+def test_the_name_of_a_type_means_one_thing():
+    """A class in the whole package, and an alias outside of the folders whose aliases are their own."""
+    others = [module for module in MODULES if top_level(module) not in OWN_ALIASES]
+    assert repeated(name for module in MODULES for name in class_names(module)) == set()
+    assert repeated(name for module in others for name in (*class_names(module), *alias_names(module))) == set()
+
+
+def repeated(names: Iterable[str]) -> set[str]:
+    return {name for name, count in Counter(names).items() if count > 1}
 
 
 def test_the_public_names_are_sorted_and_there():

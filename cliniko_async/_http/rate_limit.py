@@ -5,7 +5,7 @@ import random
 import time
 from collections.abc import Callable
 
-from .._messages import Response, date_of
+from .._messages import Response, seconds_until
 from ..limits import Priority, RateLimiter
 from .attempt import Attempt, Outcome, Transport
 from .reporter import Reporter
@@ -67,25 +67,5 @@ class RateLimited:
             reset = float(int(response.headers["X-RateLimit-Reset"]))
         except (KeyError, ValueError, OverflowError):
             return None
-        seconds = _until(reset, response, self._wall)
+        seconds = seconds_until(reset, response.headers, self._wall)
         return min(max(seconds, 1.0), 2 * self._limiter.period) + _RESET_SLACK + random.random()
-
-
-def retry_after(response: Response, wall: Callable[[], float] = time.time) -> float:
-    """Return the seconds to wait according to `Retry-After`: 0 without the header, negative for a past date.
-
-    Args:
-        response: the response.
-        wall: returns the Unix time; used if the response has no `Date`.
-    """
-    text = response.headers.get("Retry-After", "")
-    if text.isascii() and text.isdigit():
-        return float(text)
-    date = date_of(response, "Retry-After")
-    return 0.0 if date is None else _until(date, response, wall)
-
-
-def _until(moment: float, response: Response, wall: Callable[[], float]) -> float:
-    """Return the seconds until a Unix time, by the server's clock if the response has a `Date`."""
-    now = date_of(response)
-    return moment - (wall() if now is None else now)

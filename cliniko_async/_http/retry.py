@@ -8,7 +8,7 @@ from typing import Literal, TypeAlias
 import attrs
 
 from .._checks import is_count, is_seconds
-from .._messages import Request, Response
+from .._messages import Request, Response, retry_after
 from ..errors import (
     ClinikoError,
     ConfigurationError,
@@ -23,7 +23,6 @@ from ..errors import (
 from .attempt import Attempt, Outcome, Transport
 from .calls import CallScope
 from .deadline import UnmeetableDeadlineError
-from .rate_limit import retry_after
 from .reporter import Reporter
 from .session import SessionManager
 
@@ -87,7 +86,7 @@ class RetryPolicy:
         Returns:
             Seconds.
         """
-        asked = retry_after(outcome) if isinstance(outcome, Response) and outcome.status == 503 else 0.0
+        asked = retry_after(outcome.headers) if isinstance(outcome, Response) and outcome.status == 503 else 0.0
         return max(uniform(0, self.bound(attempt)), min(asked, float(self.wait_max)))
 
 

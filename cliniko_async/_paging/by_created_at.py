@@ -10,8 +10,8 @@ from .._records.page import PageData
 from ..errors import PaginationDriftError, PaginationError
 from .cursor import CreatedAtPosition, ListPosition, Start
 from .key_range import KeyRange
+from .page_rows import created_second, is_ascending, is_keyed, unskipped, without_repeats
 from .query import FULL_PAGE, ListQuery
-from .rows import created_second, is_ascending, is_keyed, unskipped, without_repeats
 from .strategy import ConsumedPage, DecodedPage, Sequential, next_try
 
 

@@ -10,8 +10,8 @@ from .._messages import RedactedRepr
 from ..errors import PaginationError
 from .by_created_at import ByCreatedAt
 from .cursor import IdPosition, ListPosition, Start
+from .page_rows import id_number, is_complete, unskipped, without_repeats
 from .query import ListQuery
-from .rows import id_number, is_complete, unskipped, without_repeats
 from .strategy import ConsumedPage, DecodedPage, Sequential, next_try
 
 

@@ -15,8 +15,8 @@ from ..errors import PaginationDriftError, PaginationError
 from .by_created_at import ByCreatedAt
 from .cursor import CreatedAtPosition, ListPosition, OffsetPosition, Start
 from .drift import DriftDetector, PageState, Stamps, stamps_of
+from .page_rows import created_second, is_ascending, is_keyed, without_repeats
 from .query import ListQuery
-from .rows import created_second, is_ascending, is_keyed, without_repeats
 from .strategy import ConsumedPage, DecodedPage
 
 _PAGE = re.compile(r"(?<=[?&]page=)\d{1,9}(?=&|$)")

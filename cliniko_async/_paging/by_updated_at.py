@@ -17,8 +17,8 @@ from .._messages import RedactedRepr, Response, date_of, is_id
 from ..errors import InvalidRequestError, PaginationError
 from .cursor import UpdatedAtPosition
 from .key_range import KeyRange
+from .page_rows import is_calendar, updated_second
 from .query import FULL_PAGE, ListQuery
-from .rows import is_calendar, updated_second
 from .strategy import ConsumedPage, DecodedPage, Sequential, next_try
 
 _MAX_DIGESTS = 1000
@@ -50,7 +50,7 @@ class ServerTime(msgspec.Struct, frozen=True):
     @classmethod
     def of(cls, response: Response) -> "ServerTime":
         """Return the time of a response."""
-        date = date_of(response)
+        date = date_of(response.headers)
         return cls(date if date is not None and is_calendar(math.floor(date)) else None, response.elapsed)
 
 

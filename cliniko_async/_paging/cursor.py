@@ -12,16 +12,16 @@ VERSION = 1
 _SEAL = 12
 
 
-class _Position(msgspec.Struct, frozen=True, array_like=True, kw_only=True):
+class _PositionBase(msgspec.Struct, frozen=True, array_like=True, kw_only=True):
     source: int = 0
     """Index of the list among those of the query."""
 
 
-class Start(_Position, frozen=True, tag="s"):
+class Start(_PositionBase, frozen=True, tag="s"):
     """Before the first record."""
 
 
-class CreatedAtPosition(_Position, frozen=True, tag="a"):
+class CreatedAtPosition(_PositionBase, frozen=True, tag="a"):
     """After the records of a second that have one of these ids, or an id up to `low`."""
 
     second: int
@@ -33,7 +33,7 @@ class CreatedAtPosition(_Position, frozen=True, tag="a"):
     """Number of rows without an id or `created_at` that were passed from `second` on."""
 
 
-class OffsetPosition(_Position, frozen=True, tag="p"):
+class OffsetPosition(_PositionBase, frozen=True, tag="p"):
     """After a record at an offset in the whole list, counted from 1."""
 
     offset: int
@@ -50,7 +50,7 @@ class OffsetPosition(_Position, frozen=True, tag="p"):
     """Number of repeated rows on the pages before it."""
 
 
-class IdPosition(_Position, frozen=True, tag="i"):
+class IdPosition(_PositionBase, frozen=True, tag="i"):
     """After a record in the order of ids."""
 
     last: int
@@ -62,7 +62,7 @@ Second = Annotated[int, msgspec.Meta(ge=-62_135_596_800, le=253_402_300_799)]
 """A second between the years 1 and 9999."""
 
 
-class UpdatedAtPosition(_Position, frozen=True, tag="c"):
+class UpdatedAtPosition(_PositionBase, frozen=True, tag="c"):
     """The position of a run over changes: its second, its low watermark, and the versions yielded since."""
 
     second: Second | None

@@ -10,7 +10,7 @@ import msgspec
 from .._messages import RedactedRepr
 from .._records.page import PageData
 from .cursor import OffsetPosition
-from .rows import all_stamps, id_number, second_of
+from .page_rows import all_stamps, id_number, second_of
 
 Stamps = dict[int, dt.datetime | None]
 """Ids in the order of their rows, each with its `created_at`."""

@@ -12,7 +12,7 @@ import msgspec
 
 from .._records.page import PageData
 from ..errors import PaginationError
-from .rows import created_second, is_complete, stamp_text, updated_second
+from .page_rows import created_second, is_complete, stamp_text, updated_second
 
 StampField = Literal["created_at", "updated_at"]
 _SECONDS = {"created_at": created_second, "updated_at": updated_second}

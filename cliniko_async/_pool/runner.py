@@ -15,7 +15,7 @@ from ..errors import UsageError
 from .account import Account
 
 T = TypeVar("T")
-Job: TypeAlias = Callable[[str, Cliniko], Awaitable[T]]
+AccountJob: TypeAlias = Callable[[str, Cliniko], Awaitable[T]]
 
 _CHECK_INTERVAL = 0.1
 """Seconds between two checks of which accounts hang, while there are jobs that have not been started."""
@@ -73,7 +73,7 @@ class JobRunner(Generic[T]):
     """
 
     def __init__(
-        self, client: Callable[[str], PooledClient], job: Job[T], keys: Mapping[str, str], concurrency: int
+        self, client: Callable[[str], PooledClient], job: AccountJob[T], keys: Mapping[str, str], concurrency: int
     ) -> None:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._tasks: dict[asyncio.Task[AccountResult[T]], PooledClient | None] = {}
@@ -204,7 +204,7 @@ class JobRunner(Generic[T]):
                     self._loop.call_soon_threadsafe(_cancel, self._tasks)
 
 
-async def _run(account: str, client: Cliniko, job: Job[T]) -> AccountResult[T]:
+async def _run(account: str, client: Cliniko, job: AccountJob[T]) -> AccountResult[T]:
     try:
         async with client:
             return AccountResult(account, await job(account, client))

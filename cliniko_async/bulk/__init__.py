@@ -8,6 +8,7 @@ async for outcome in bulk_create(cliniko.patients, rows, journal="patients.journ
 
 from ._create import BulkCreate, BulkRun, bulk_create
 from ._decisions import decide, read_journal
-from ._outcome import BulkOutcome, BulkPlan, RowStatus
+from ._outcome import BulkOutcome, BulkPlan
+from ._rows import RowStatus
 
 __all__ = ["BulkCreate", "BulkOutcome", "BulkPlan", "BulkRun", "RowStatus", "bulk_create", "decide", "read_journal"]

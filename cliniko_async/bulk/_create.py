@@ -78,7 +78,7 @@ def bulk_create(
         retry_refused=bool(retry_refused),
         allow_new=new_rows == "create",
     )
-    return BulkCreate(_Job(resource, rows, numbers, Path(journal), options))
+    return BulkCreate(_BulkJob(resource, rows, numbers, Path(journal), options))
 
 
 def _check(problem: str, argument: str, *, fits: bool) -> None:
@@ -87,7 +87,7 @@ def _check(problem: str, argument: str, *, fits: bool) -> None:
 
 
 @attrs.frozen(repr=False)
-class _Job(RedactedRepr, Generic[T]):
+class _BulkJob(RedactedRepr, Generic[T]):
     """What is to be created."""
 
     resource: Resource[T]
@@ -114,7 +114,7 @@ class _Job(RedactedRepr, Generic[T]):
 class BulkCreate(RedactedRepr, Generic[T]):
     """Many records to create, as `bulk_create` returns it."""
 
-    def __init__(self, job: _Job[T]) -> None:
+    def __init__(self, job: _BulkJob[T]) -> None:
         """Create from what is to be created.
 
         Args:
@@ -154,7 +154,7 @@ class BulkRun(RedactedRepr, Generic[T]):
     It starts with the first step. If the loop is left, the run stops, and the next run looks up the rows in flight.
     """
 
-    def __init__(self, job: _Job[T]) -> None:
+    def __init__(self, job: _BulkJob[T]) -> None:
         """Create a run.
 
         Args:
@@ -238,14 +238,14 @@ class _Outcomes(Generic[T]):
         raise error or StopAsyncIteration
 
 
-async def _run(job: _Job[T], outcomes: _Outcomes[T]) -> None:
+async def _run(job: _BulkJob[T], outcomes: _Outcomes[T]) -> None:
     rows = await job.prepare()
     with ExitStack() as stack:
         journal, entries = await in_thread(lambda: _open(stack, job, rows))
         await BulkRunner(job.resource, journal, job.options, outcomes.deliver).run(rows, entries)
 
 
-def _open(stack: ExitStack, job: _Job[Any], rows: list[PreparedRow]) -> tuple[RowJournal, list[JournalEntry]]:
+def _open(stack: ExitStack, job: _BulkJob[Any], rows: list[PreparedRow]) -> tuple[RowJournal, list[JournalEntry]]:
     journal = stack.enter_context(RowJournal(job.path, job.owner, create=True))
     plan = plan_of(rows, journal.entries(), allow_new=job.options.allow_new)
     if plan.problem:

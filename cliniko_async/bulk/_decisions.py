@@ -8,7 +8,7 @@ from .._frames import hides_locals
 from .._loops import in_thread
 from ..errors import InvalidRequestError, JournalError
 from ..fields import id_text
-from ._journal import UNDECIDED, JournalEntry, RowJournal
+from ._journal import UNRESOLVED, JournalEntry, RowJournal
 from ._outcome import BulkOutcome, earlier_outcome
 
 _DECISIONS = ("created", "resend", "skip")
@@ -34,7 +34,7 @@ async def read_journal(path: str | os.PathLike[str]) -> list[BulkOutcome[Any]]:
             return [
                 earlier_outcome(entry, entry.number)
                 for entry in journal.entries()
-                if entry.present or entry.state in UNDECIDED
+                if entry.present or entry.state in UNRESOLVED
             ]
 
     return await in_thread(read)
@@ -79,7 +79,7 @@ async def decide(
 
 
 def _entry(entries: list[JournalEntry], number: int, *, can_exist: bool) -> JournalEntry:
-    states = UNDECIDED if can_exist else (*UNDECIDED, "refused", "skipped")
+    states = UNRESOLVED if can_exist else (*UNRESOLVED, "refused", "skipped")
     found = [entry for entry in entries if entry.number == number and entry.state in states]
     if not found:
         raise JournalError(f"the journal has no row {number} about which this can be decided")

@@ -10,21 +10,18 @@ import sqlite3
 import threading
 from collections.abc import Generator, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal, Self, TypeAlias
+from typing import Any, Self
 
 import attrs
 
 from .._file_lock import create_file
 from ..errors import JournalError
-from ._rows import PreparedRow, RowKey
+from ._rows import PreparedRow, RowKey, RowStatus
 
-State: TypeAlias = Literal["pending", "sent", "created", "adopted", "refused", "ambiguous", "skipped"]
-"""What the journal knows of a row. "sent" means that it was about to be sent, and that no outcome is known."""
+DONE: tuple[RowStatus, ...] = ("created", "adopted")
+UNRESOLVED: tuple[RowStatus, ...] = ("open", "ambiguous")
 
-DONE: tuple[State, ...] = ("created", "adopted")
-UNDECIDED: tuple[State, ...] = ("sent", "ambiguous")
-
-_FORMAT = 1
+_FORMAT = 2
 _APPLICATION = 0x636C696E
 _BUSY = 5
 _NOT_A_DATABASE = 26
@@ -41,7 +38,7 @@ INSERT INTO rows VALUES (?, ?, ?, 1, 'pending', NULL, NULL, '{}', '[]')
 ON CONFLICT (digest, occurrence) DO UPDATE SET number = excluded.number, present = 1
 """
 # The first time counts, as an earlier attempt may have had an effect, too.
-_MARK = "UPDATE rows SET state = 'sent', sent_at = coalesce(sent_at, ?) WHERE digest = ? AND occurrence = ?"
+_MARK = "UPDATE rows SET state = 'open', sent_at = coalesce(sent_at, ?) WHERE digest = ? AND occurrence = ?"
 _RECORD = "UPDATE rows SET state = ?, id = ?, faults = ?, candidates = ? WHERE digest = ? AND occurrence = ?"
 
 
@@ -53,7 +50,7 @@ class JournalEntry:
     number: int
     present: bool
     """Whether the row was among those of the last run."""
-    state: State
+    state: RowStatus
     sent_at: float | None
     """The server's time at which it was first about to be sent, in seconds since 1970."""
     id: str | None
@@ -169,7 +166,7 @@ class RowJournal:
     def record(
         self,
         key: RowKey,
-        state: State,
+        state: RowStatus,
         *,
         id: str | None = None,
         faults: Mapping[str, str | None] | None = None,
@@ -216,7 +213,7 @@ class RowJournal:
             raise JournalError(f"the journal {self._path.name} cannot be used: {error.strerror}") from None
 
 
-def _entry(digest: bytes, occurrence: int, number: int, present: int, state: State, *rest: Any) -> JournalEntry:
+def _entry(digest: bytes, occurrence: int, number: int, present: int, state: RowStatus, *rest: Any) -> JournalEntry:
     sent_at, record_id, faults, candidates = rest
     key = digest, occurrence
     return JournalEntry(

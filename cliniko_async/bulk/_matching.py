@@ -33,7 +33,7 @@ class OpenRow(RedactedRepr, msgspec.Struct, frozen=True, eq=False):
     """The server's time from which its record may have been created, in seconds since 1970."""
 
 
-class Verdict(msgspec.Struct):
+class Matches(msgspec.Struct):
     """What the records tell about the rows; a row that is in neither has no record."""
 
     adopted: dict[RowKey, str] = {}
@@ -41,7 +41,7 @@ class Verdict(msgspec.Struct):
     """The ids of the records that may be the row's, none of which certainly is."""
 
 
-def match(rows: Sequence[OpenRow], records: Mapping[str, Mapping[str, Any]]) -> Verdict:
+def match(rows: Sequence[OpenRow], records: Mapping[str, Mapping[str, Any]]) -> Matches:
     """Decide which record belongs to which row.
 
     Args:
@@ -53,22 +53,22 @@ def match(rows: Sequence[OpenRow], records: Mapping[str, Mapping[str, Any]]) -> 
     """
     agreements = {row.key: {id: _agreement_of(row, record) for id, record in records.items()} for row in rows}
     same = {key: frozenset(id for id, found in each.items() if found == "same") for key, each in agreements.items()}
-    verdict = Verdict()
+    matches = Matches()
     for key in [key for key, ids in same.items() if ids]:
         rivals = [other for other, ids in same.items() if ids & same[key]]
         if _is_settled(rivals, same):
             # Identical rows: whichever gets which record, each record has one row.
             index = rivals.index(key)
             if index < len(same[key]):
-                verdict.adopted[key] = sorted(same[key])[index]
+                matches.adopted[key] = sorted(same[key])[index]
         else:
-            verdict.ambiguous[key] = tuple(sorted(same[key]))
-    taken = set(verdict.adopted.values())
+            matches.ambiguous[key] = tuple(sorted(same[key]))
+    taken = set(matches.adopted.values())
     for key, each in agreements.items():
         alike = tuple(sorted(id for id, found in each.items() if found != "different" and id not in taken))
-        if alike and key not in verdict.adopted and key not in verdict.ambiguous:
-            verdict.ambiguous[key] = alike
-    return verdict
+        if alike and key not in matches.adopted and key not in matches.ambiguous:
+            matches.ambiguous[key] = alike
+    return matches
 
 
 def _is_settled(rivals: Sequence[RowKey], same: Mapping[RowKey, frozenset[str]]) -> bool:

@@ -1,24 +1,15 @@
 """What a bulk create says of each row, and of all of them before anything is sent."""
 
 from collections.abc import Mapping
-from typing import Any, Generic, Literal, TypeAlias, TypeVar
+from typing import Any, Generic, TypeVar
 
 import attrs
 
 from .._messages import RedactedRepr
-from ._journal import DONE, UNDECIDED, JournalEntry
-from ._rows import PreparedRow
+from ._journal import DONE, UNRESOLVED, JournalEntry
+from ._rows import PreparedRow, RowStatus
 
 T = TypeVar("T")
-
-RowStatus: TypeAlias = Literal["created", "adopted", "refused", "ambiguous", "open", "skipped", "pending"]
-"""What became of a row.
-
-"created": its record was created. "adopted": no answer arrived, and its record was found later. "refused": the API
-refused it, so that nothing was created. "ambiguous": a person must decide whether its record exists. "open": whether it
-was created is not yet known; the next run looks again. "skipped": a person decided not to create it. "pending": it was
-not sent yet; only in a plan and in a journal.
-"""
 
 
 @attrs.frozen(kw_only=True, repr=False)
@@ -48,16 +39,11 @@ class BulkOutcome(RedactedRepr, Generic[T]):
         return f"{type(self).__name__}(number={self.number}, status={self.status!r}, id={self.id!r})"
 
 
-def status_of(entry: JournalEntry) -> RowStatus:
-    """Return what became of a row, in the words that users read."""
-    return "open" if entry.state == "sent" else entry.state
-
-
 def earlier_outcome(entry: JournalEntry, number: int) -> BulkOutcome[Any]:
     """Return what an earlier run brought about."""
     return BulkOutcome(
         number=number,
-        status=status_of(entry),
+        status=entry.state,
         id=entry.id,
         faults=entry.faults,
         candidates=entry.candidates,
@@ -109,13 +95,13 @@ def plan_of(rows: list[PreparedRow], entries: list[JournalEntry], *, allow_new: 
     numbers: dict[str, list[int]] = {}
     for row in rows:
         entry = known.pop(row.key, None)
-        status = "new" if entry is None else "done" if entry.state in DONE else status_of(entry)
+        status = "new" if entry is None else "done" if entry.state in DONE else entry.state
         numbers.setdefault(status, []).append(row.number)
     missing = list(known.values())
-    undecided = sorted(entry.number for entry in missing if entry.state in UNDECIDED)
+    unresolved = sorted(entry.number for entry in missing if entry.state in UNRESOLVED)
     done = sorted(entry.number for entry in missing if entry.state in DONE)
-    can_allow_new = bool(done) and "new" in numbers and not allow_new and not undecided
-    problem = _of_undecided(undecided) if undecided else _of_new(done) if can_allow_new else None
+    can_allow_new = bool(done) and "new" in numbers and not allow_new and not unresolved
+    problem = _of_unresolved(unresolved) if unresolved else _of_new(done) if can_allow_new else None
     return BulkPlan(
         **{status: tuple(each) for status, each in numbers.items()},
         missing=tuple(sorted(entry.number for entry in missing)),
@@ -124,7 +110,7 @@ def plan_of(rows: list[PreparedRow], entries: list[JournalEntry], *, allow_new: 
     )
 
 
-def _of_undecided(numbers: list[int]) -> str:
+def _of_unresolved(numbers: list[int]) -> str:
     return (
         f"whether row {_listed(numbers)} was created is unknown, and it was changed or removed: "
         "restore it, or decide about it"

@@ -5,7 +5,7 @@ import hashlib
 import json
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, TypeAlias, cast
+from typing import Any, Literal, TypeAlias, cast
 
 import msgspec
 
@@ -16,6 +16,15 @@ from ..resources._base import encode_body
 
 RowKey: TypeAlias = tuple[bytes, int]
 """A digest of the fields of a row, and how many rows before it have the same digest."""
+
+RowStatus: TypeAlias = Literal["created", "adopted", "refused", "ambiguous", "open", "skipped", "pending"]
+"""What became of a row.
+
+"created": its record was created. "adopted": no answer arrived, and its record was found later. "refused": the API
+refused it, so that nothing was created. "ambiguous": a person must decide whether its record exists. "open": whether it
+was created is not yet known; the next run looks again. "skipped": a person decided not to create it. "pending": it was
+not sent yet; only in a plan and in a journal.
+"""
 
 _ROWS_PER_TURN = 100
 _NO_FIELDS = {"": "has no fields"}

@@ -19,9 +19,9 @@ from .._http.attempt import Transport
 from .._loops import in_thread
 from ..errors import ClinikoError, DecodingError, JournalError, OutcomeUnknownError, ResponseError, UnprocessableError
 from ..resources._base import Resource
-from ._deciding import Decider, RowWork
 from ._journal import JournalEntry, RowJournal
 from ._outcome import BulkOutcome, earlier_outcome
+from ._resolving import Resolver, RowWork
 from ._rows import PreparedRow
 from ._sending import Journaling, ServerClock
 
@@ -66,7 +66,7 @@ class BulkRunner(Generic[T]):
         self._options = options
         self._deliver = deliver
         self._clock = ServerClock()
-        self._decider = Decider(self._watched(), journal, options.settle, deliver)
+        self._resolver = Resolver(self._watched(), journal, options.settle, deliver)
         self._failure: Exception | None = None
         self._unknown_in_turn = 0
 
@@ -81,22 +81,22 @@ class BulkRunner(Generic[T]):
             ClinikoError: The run cannot go on. The journal has whatever was sent.
         """
         pending: list[RowWork] = []
-        undecided: list[RowWork] = []
+        open_rows: list[RowWork] = []
         known = {entry.key: entry for entry in entries}
         for row in rows:
             entry = known[row.key]
             if entry.state == "pending" or (entry.state == "refused" and self._options.retry_refused):
                 pending.append(RowWork(row, entry.sent_at))
-            elif entry.state == "sent":
-                undecided.append(RowWork(row, entry.sent_at))
+            elif entry.state == "open":
+                open_rows.append(RowWork(row, entry.sent_at))
             else:
                 await self._deliver(earlier_outcome(entry, row.number))
-        if pending or undecided:
+        if pending or open_rows:
             await self._read_clock()
-        for work in undecided:
-            self._decider.add(work)
+        for work in open_rows:
+            self._resolver.add(work)
         await self._send(pending)
-        while again := await self._decider.decide():
+        while again := await self._resolver.resolve():
             await self._send(again)
 
     async def _read_clock(self) -> None:
@@ -136,7 +136,7 @@ class BulkRunner(Generic[T]):
         try:
             record: Any = await resource.create(**row.fields)
         except (OutcomeUnknownError, DecodingError):
-            self._decider.add(work)
+            self._resolver.add(work)
             self._unknown_in_turn += 1
             if self._unknown_in_turn >= _MOST_UNKNOWN:
                 raise

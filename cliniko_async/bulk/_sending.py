@@ -16,7 +16,7 @@ class ServerClock:
 
     def read(self, outcome: Outcome) -> None:
         """Set the clock by an answer, if there is one."""
-        date = date_of(outcome) if isinstance(outcome, Response) else None
+        date = date_of(outcome.headers) if isinstance(outcome, Response) else None
         if date is not None:
             self._offset = date - asyncio.get_running_loop().time()
 

@@ -18,7 +18,7 @@ from ..fields import check_fields
 from .errors import CommandError, ExitCode
 from .values import typed_fields
 
-Faults: TypeAlias = dict[int, dict[str, str]]
+RowFaults: TypeAlias = dict[int, dict[str, str]]
 
 _DELIMITERS = {".csv": ",;\t", ".tsv": "\t", ".txt": "\t,;"}
 _NDJSON = (".ndjson", ".jsonl")
@@ -50,7 +50,7 @@ def read_rows(path: Path, fields: type, *, date_format: str | None = None, ignor
     if suffix not in _DELIMITERS and suffix not in _NDJSON:
         known = ", ".join((*_DELIMITERS, *_NDJSON))
         raise CommandError(f"{path.name}: the name of the file must end in one of {known}")
-    text, faults = _decoded(path), Faults()
+    text, faults = _decoded(path), RowFaults()
     if suffix in _NDJSON:
         found = list(_json_rows(text, faults))
     else:
@@ -85,7 +85,7 @@ def _decoded(path: Path) -> str:
     return text
 
 
-def _json_rows(text: str, faults: Faults) -> Iterator[tuple[int, dict[str, Any]]]:
+def _json_rows(text: str, faults: RowFaults) -> Iterator[tuple[int, dict[str, Any]]]:
     for number, line in enumerate(text.split("\n"), 1):
         if not line.strip():
             continue
@@ -100,7 +100,7 @@ def _json_rows(text: str, faults: Faults) -> Iterator[tuple[int, dict[str, Any]]
 
 
 def _csv_rows(
-    text: str, delimiters: str, known: set[str], ignored: Sequence[str], faults: Faults
+    text: str, delimiters: str, known: set[str], ignored: Sequence[str], faults: RowFaults
 ) -> Iterator[tuple[int, dict[str, Any]]]:
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=_delimiter(text, delimiters), strict=True)
     records = _records(reader, faults)
@@ -115,7 +115,7 @@ def _csv_rows(
             yield line, row
 
 
-def _records(reader: Any, faults: Faults) -> Iterator[tuple[int, list[str]]]:
+def _records(reader: Any, faults: RowFaults) -> Iterator[tuple[int, list[str]]]:
     """Yield the rows that are not blank, each with the line on which it begins."""
     while True:
         line = reader.line_num + 1
@@ -136,7 +136,7 @@ def _delimiter(text: str, delimiters: str) -> str:
     return max(delimiters, key=head.count)
 
 
-def _columns(names: Sequence[str], known: set[str], ignored: set[str], faults: Faults, line: int) -> list[str]:
+def _columns(names: Sequence[str], known: set[str], ignored: set[str], faults: RowFaults, line: int) -> list[str]:
     """Return the field of each column, which is empty if it is left out.
 
     A message has the number of a column, not its name: without a row of names, the first row is one of values.

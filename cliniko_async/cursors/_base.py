@@ -74,7 +74,7 @@ class Entry:
     cursor: str | None = None
 
 
-Change = Callable[[Entry], Entry]
+EntryChange = Callable[[Entry], Entry]
 
 
 class Cursors(ABC):
@@ -84,7 +84,7 @@ class Cursors(ABC):
     async def _read(self, account: str, stream: str) -> Entry: ...
 
     @abstractmethod
-    async def _change(self, account: str, stream: str, change: Change) -> Entry: ...
+    async def _change(self, account: str, stream: str, change: EntryChange) -> Entry: ...
 
     async def load(self, account: str, stream: str) -> str | None:
         """Load the cursor.
@@ -136,7 +136,7 @@ class Cursors(ABC):
         await self._change(account, stream, lambda entry: Entry(entry.token + 1, None))
 
 
-def saving(cursor: str, token: int | None) -> Change:
+def saving(cursor: str, token: int | None) -> EntryChange:
     def change(entry: Entry) -> Entry:
         if token is not None and token != entry.token:
             _refuse(token, entry.token)

@@ -13,7 +13,7 @@ from .._frames import HiddenLocals
 from .._redis import outage
 from .._timeouts import Timeouts
 from ..errors import ConfigurationError
-from ._base import Change, Cursors, Entry, checked_seconds
+from ._base import Cursors, Entry, EntryChange, checked_seconds
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis, RedisCluster
@@ -72,7 +72,7 @@ class RedisCursors(Cursors):
     async def _read(self, account: str, stream: str) -> Entry:
         return (await self._kept(_key(account, stream)))[1]
 
-    async def _change(self, account: str, stream: str, change: Change) -> Entry:
+    async def _change(self, account: str, stream: str, change: EntryChange) -> Entry:
         key, writer = _key(account, stream), secrets.token_hex(8)
         while True:
             revision, before = await self._kept(key)

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from .._loops import in_thread
 from ..errors import ConfigurationError, UsageError
-from ._base import Change, Cursors, Entry, checked_seconds, saving
+from ._base import Cursors, Entry, EntryChange, checked_seconds, saving
 
 Write = Callable[[sqlite3.Connection], object]
 
@@ -70,10 +70,10 @@ class SqliteCursors(Cursors):
     async def _read(self, account: str, stream: str) -> Entry:
         return await self._change(account, stream, lambda entry: entry)
 
-    async def _change(self, account: str, stream: str, change: Change, write: Write | None = None) -> Entry:
+    async def _change(self, account: str, stream: str, change: EntryChange, write: Write | None = None) -> Entry:
         return await in_thread(lambda: self._step((account, stream), change, write))
 
-    def _step(self, key: tuple[str, str], change: Change, write: Write | None) -> Entry:
+    def _step(self, key: tuple[str, str], change: EntryChange, write: Write | None) -> Entry:
         with contextlib.closing(sqlite3.connect(self._path, timeout=self._timeout, isolation_level=None)) as connection:
             connection.execute("BEGIN IMMEDIATE")
             connection.execute(_TABLE)

@@ -120,7 +120,7 @@ def read_manifest(directory: str | Path) -> Manifest | None:
     raise ExportError(f"{path} is not the manifest of an export; use another directory, or remove the file")
 
 
-class Journal:
+class ManifestFile:
     """Keeps the manifest on the disk up to date: what it says is on the disk is there."""
 
     def __init__(self, directory: Path, manifest: Manifest) -> None:

@@ -17,7 +17,7 @@ from ..errors import DecodingError, InvalidRequestError, PaginationError, Respon
 from ..filters import Filterable
 from ..pagination import Page
 from ._formats import RowEncoder, encoder_for
-from ._manifest import ExportError, Journal, Manifest, read_manifest
+from ._manifest import ExportError, Manifest, ManifestFile, read_manifest
 from ._plan import ExportFormat, OpenList, ResourceSource, check_same, new_manifest, sources_of
 from ._writer import ResourceWriter, remove_parts
 
@@ -89,15 +89,15 @@ async def export(
     manifest = new_manifest(sources, format, archived)
     encoders = {name: encoder_for(format, source.resource.record) for name, source in sources.items()}
     with contextlib.ExitStack() as stack:
-        journal = await in_thread(lambda: stack.enter_context(_begun(Path(to), manifest, restart=restart)))
-        run = _ExportRun(journal, skip_invalid, on_progress or _ignore)
+        manifest_file = await in_thread(lambda: stack.enter_context(_begun(Path(to), manifest, restart=restart)))
+        run = _ExportRun(manifest_file, skip_invalid, on_progress or _ignore)
         for name, source in sources.items():
             await run.export(name, source, encoders[name])
         if run.failed:
             reasons = "; ".join(f"{name}: {reason}" for name, reason in run.failed.items())
             count = f"{len(run.failed)} of {len(sources)} resources could not be exported"
-            raise ExportError(f"{count}: {reasons}", manifest=journal.manifest)
-        return await in_thread(journal.complete)
+            raise ExportError(f"{count}: {reasons}", manifest=manifest_file.manifest)
+        return await in_thread(manifest_file.complete)
 
 
 def _ignore(_: ExportProgress) -> None:
@@ -105,8 +105,8 @@ def _ignore(_: ExportProgress) -> None:
 
 
 @contextlib.contextmanager
-def _begun(directory: Path, manifest: Manifest, *, restart: bool) -> Generator[Journal]:
-    """Lock a directory, and yield the journal of its unfinished export, or else that of a new one."""
+def _begun(directory: Path, manifest: Manifest, *, restart: bool) -> Generator[ManifestFile]:
+    """Lock a directory, and yield the manifest file of its unfinished export, or else a new one."""
     directory.mkdir(parents=True, exist_ok=True)
     with _locked(directory):
         old = read_manifest(directory)
@@ -116,7 +116,7 @@ def _begun(directory: Path, manifest: Manifest, *, restart: bool) -> Generator[J
                 manifest = old
             else:
                 remove_parts(directory, old)
-        yield Journal(directory, manifest)
+        yield ManifestFile(directory, manifest)
 
 
 @contextlib.contextmanager
@@ -137,7 +137,7 @@ def _locked(directory: Path) -> Generator[None]:
 class _ExportRun:
     """One call of `export`."""
 
-    journal: Journal
+    manifest_file: ManifestFile
     skip_invalid: bool
     on_progress: Callable[[ExportProgress], object]
     failed: dict[str, str] = attrs.field(factory=dict[str, str])
@@ -145,7 +145,7 @@ class _ExportRun:
 
     async def export(self, name: str, source: ResourceSource, encoder: RowEncoder) -> None:
         """Export a resource, unless it is complete."""
-        writer = ResourceWriter(self.journal, name, encoder)
+        writer = ResourceWriter(self.manifest_file, name, encoder)
         if writer.progress.state != "complete":
             await in_thread(partial(writer.prepare, resumable=source.is_resumable))
             if not await self._read_or_fail(source, writer):

@@ -11,7 +11,7 @@ from .._durable import size_of, write_at
 from .._frames import hides_locals
 from ..errors import ClinikoError
 from ._formats import RowEncoder
-from ._manifest import ExportedResource, Journal, Manifest, file_of, now
+from ._manifest import ExportedResource, Manifest, ManifestFile, file_of, now
 
 _CHECKPOINT = 10
 """Pages from one checkpoint to the next: what a crash makes the next run request again."""
@@ -24,21 +24,21 @@ class ResourceWriter:
     cursor. Bytes that a crash left behind the recorded size are cut off by the next checkpoint.
     """
 
-    def __init__(self, journal: Journal, name: str, encoder: RowEncoder) -> None:
+    def __init__(self, manifest_file: ManifestFile, name: str, encoder: RowEncoder) -> None:
         """Create a writer that continues where the manifest says.
 
         Args:
-            journal: Keeps the manifest.
+            manifest_file: Keeps the manifest.
             name: The name of the resource.
             encoder: Writes the records of its class.
         """
-        self._journal = journal
+        self._manifest = manifest_file
         self._name = name
         self._encoder = encoder
-        self._saved = journal.manifest.resources[name]
+        self._saved = manifest_file.manifest.resources[name]
         self.progress = self._saved
         """The progress including what is not on the disk yet, except for its size."""
-        self._file = journal.directory / file_of(name, journal.manifest.format)
+        self._file = manifest_file.directory / file_of(name, manifest_file.manifest.format)
         self._part = _part_of(self._file)
         self._pending: list[Any] = []
         self._pages = 0
@@ -104,7 +104,7 @@ class ResourceWriter:
             data = self._encoder.header() + data
         write_at(self._part, before, data)
         written = attrs.evolve(self.progress, size=before + len(data))
-        self._journal.save(self._name, written)
+        self._manifest.save(self._name, written)
         self.progress = self._saved = written
         self._pending, self._pages = [], 0
 
@@ -133,7 +133,7 @@ class ResourceWriter:
             if self._part.exists():  # Otherwise, a run that crashed has renamed it.
                 self._encoder.finish(self._part, self._file)
             self.progress = attrs.evolve(self.progress, state="complete", finished_at=now())
-            self._journal.save(self._name, self.progress)
+            self._manifest.save(self._name, self.progress)
         self._part.unlink(missing_ok=True)
 
     def keep(self, reason: str | None) -> None:

@@ -20,7 +20,7 @@ from ._pickling import dumps
 if TYPE_CHECKING:
     from distributed import Client
 
-    from ._dask_worker import Reply
+    from ._dask_worker import WorkerReply
 
 T = TypeVar("T")
 
@@ -175,13 +175,13 @@ class Dispatcher(Generic[T]):
         except Exception as error:  # noqa: BLE001  (workers died too often, or another client cancelled the task)
             return AccountResult(account, error=error)
 
-    async def _reply(self, account: str) -> "Reply":
+    async def _reply(self, account: str) -> "WorkerReply":
         while True:
             key = f"{self._settings.name}-{next(self._numbers)}"
             task = _task(self._settings.assignment(account, key))
             future = self._client.submit(task, key=key, **self._workers.restrictions())
             try:
-                reply: Reply = await future
+                reply: WorkerReply = await future
                 return reply
             except FutureCancelledError as error:
                 # The scheduler is gone, and with it the task. It may come back.
@@ -241,14 +241,14 @@ class _Workers:
 _leaving: set[asyncio.Future[None]] = set()
 
 
-def _task(packed: bytes) -> "Callable[[], Reply]":
+def _task(packed: bytes) -> "Callable[[], WorkerReply]":
     """Return the function that is sent for an account.
 
     A nested function is pickled with its code, so that it also runs, and reports what is missing, where this package is
     not installed. It keeps the account in a closure, which is never displayed, not even in a log of Dask.
     """
 
-    def task() -> "Reply":
+    def task() -> "WorkerReply":
         try:
             from cliniko_async.integrations import _dask_worker  # noqa: PLC0415
         except Exception as error:  # noqa: BLE001  (whatever the reason, this worker cannot run the job)

@@ -17,7 +17,7 @@ from ._account_job import JobHandle, RunnerOptions
 from ._job_runner import WorkerRunner
 from ._pickling import dumps, loads
 
-Reply: TypeAlias = tuple[Literal["done"], str, bytes] | tuple[Literal["unfit"], str, str]
+WorkerReply: TypeAlias = tuple[Literal["done"], str, bytes] | tuple[Literal["unfit"], str, str]
 """Whether the job was done, the address of the worker, and the pickled result or why this worker is unfit."""
 
 # Many of its functions have no type annotations.
@@ -48,7 +48,7 @@ class Assignment:
     options: dict[str, Any]
 
 
-def work(packed: bytes) -> Reply:
+def work(packed: bytes) -> WorkerReply:
     """Run the job of an account, in a thread of Dask, and wait for it.
 
     Raises:

@@ -87,7 +87,7 @@ def database(path: Path, *statements: str) -> None:
             lambda path: database(
                 path,
                 f"PRAGMA application_id = {0x636C696E}",
-                "PRAGMA user_version = 1",
+                "PRAGMA user_version = 2",
             ),
             "the journal patients.journal cannot be used: no such table: owner",
         ),

@@ -4,7 +4,7 @@ import datetime as dt
 from types import SimpleNamespace
 
 from cliniko_async._paging.drift import DriftDetector, PageState, stamps_of
-from cliniko_async._paging.rows import second_of
+from cliniko_async._paging.page_rows import second_of
 from cliniko_async._records.page import PageData
 from tests.support.for_each import for_each
 from tests.support.records import request, response

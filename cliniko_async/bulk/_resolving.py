@@ -11,9 +11,9 @@ import attrs
 from .._loops import in_thread
 from .._messages import RedactedRepr
 from ..resources._base import Resource
+from ._candidates import MARGIN, records_since
 from ._journal import RowJournal
-from ._lookup import MARGIN, records_since
-from ._matching import OpenRow, Verdict, match
+from ._matching import Matches, OpenRow, match
 from ._outcome import BulkOutcome
 from ._rows import PreparedRow, RowKey, body_of
 
@@ -35,7 +35,7 @@ class RowWork(RedactedRepr):
     """Whether this run sent it again because it had no record."""
 
 
-class Decider(Generic[T]):
+class Resolver(Generic[T]):
     """The rows whose outcome is unknown."""
 
     def __init__(
@@ -64,7 +64,7 @@ class Decider(Generic[T]):
         work.learned_at = _now()
         self._rows[work.row.key] = work
 
-    async def decide(self) -> list[RowWork]:
+    async def resolve(self) -> list[RowWork]:
         """Look the rows up, and again as often as one of them has settled, until each is decided.
 
         Returns:
@@ -87,19 +87,19 @@ class Decider(Generic[T]):
             await self._wait()
         return []
 
-    async def _apply(self, verdict: Verdict, settled: set[RowKey]) -> None:
+    async def _apply(self, matches: Matches, settled: set[RowKey]) -> None:
         """Record what the records tell. What is ambiguous may become clear until the row has settled."""
-        for key, record_id in verdict.adopted.items():
+        for key, record_id in matches.adopted.items():
             await in_thread(partial(self._journal.record, key, "adopted", id=record_id))
             number = self._rows.pop(key).row.number
             await self._deliver(BulkOutcome(number=number, status="adopted", id=record_id))
-        for key, ids in verdict.ambiguous.items():
+        for key, ids in matches.ambiguous.items():
             if key in settled:
                 await in_thread(partial(self._journal.record, key, "ambiguous", candidates=ids))
                 number = self._rows.pop(key).row.number
                 await self._deliver(BulkOutcome(number=number, status="ambiguous", candidates=ids))
 
-    async def _look_up(self) -> Verdict:
+    async def _look_up(self) -> Matches:
         # Requests of the first rows ended first: a record that any of them may have is not left to a later one.
         works = sorted(self._rows.values(), key=lambda work: work.learned_at)
         fields_type = self._resource.sent_fields("create")

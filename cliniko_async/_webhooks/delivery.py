@@ -7,11 +7,10 @@ import aiohttp
 import attrs
 from yarl import URL
 
-from .._http.rate_limit import retry_after
-from .._messages import Response, is_loopback
+from .._messages import is_loopback, retry_after
 from ..errors import ConfigurationError
 
-Verdict: TypeAlias = Literal["accepted", "refused", "unavailable", "gone"]
+ReceiverVerdict: TypeAlias = Literal["accepted", "refused", "unavailable", "gone"]
 """A receiver that is unavailable has not looked at the message, so that try does not count."""
 
 _GONE = 410
@@ -24,7 +23,7 @@ _LONGEST_RETRY_AFTER = 3600.0
 class Answer:
     """What came of a try: the verdict, the reason in plain words, and the seconds the receiver asked to wait."""
 
-    verdict: Verdict
+    verdict: ReceiverVerdict
     reason: str
     retry_after: float = 0.0
 
@@ -63,8 +62,8 @@ async def post(
         return Answer("refused", "broke the connection off")
     if 200 <= status < 300:
         return Answer("accepted", f"answered {status}")
-    rest = min(max(retry_after(Response(status, response.headers, b"")), 0.0), _LONGEST_RETRY_AFTER)
-    verdict: Verdict = "gone" if status == _GONE else "unavailable" if status in _UNAVAILABLE else "refused"
+    rest = min(max(retry_after(response.headers), 0.0), _LONGEST_RETRY_AFTER)
+    verdict: ReceiverVerdict = "gone" if status == _GONE else "unavailable" if status in _UNAVAILABLE else "refused"
     return Answer(verdict, f"answered {status}", rest)
 
 
