@@ -92,11 +92,10 @@ class Sandbox(RecordAccess):
         strict: bool = False,
     ) -> None:
         columns = frozenset(unsortable)
-        unknown = columns.difference(*(table.columns for table in _tables().values()))
         check_options(seed=seed, appointment_types=appointment_types, patients=patients, host=host, port=port)
         check_options(limit=limit, period=period, window=window, latency=latency, jitter=jitter, api_key=api_key)
-        check_options(unsortable=sorted(unknown), shuffle_ties=shuffle_ties, archiving_touches=archiving_touches)
-        check_options(ids=ids, clock=clock, wall=wall, keep_alive=keep_alive, strict=strict)
+        check_options(unsortable=_unknown_columns(columns), archiving_touches=archiving_touches)
+        check_options(ids=ids, clock=clock, wall=wall, keep_alive=keep_alive, strict=strict, shuffle_ties=shuffle_ties)
         self.api_key = api_key or _new_key()
         self.faults = Faults()
         self.budget = RateLimit(limit, period, window, clock)
@@ -183,6 +182,11 @@ class Sandbox(RecordAccess):
         # A second start would replace the server that the first one started.
         if self._listener.is_open:
             raise RuntimeError("the sandbox is running already: leave its block first, or create another one")
+
+
+def _unknown_columns(names: frozenset[str]) -> list[str]:
+    """Return the names that no table has as a column."""
+    return sorted(names.difference(*(table.columns for table in _tables().values())))
 
 
 def _new_key() -> str:

@@ -127,7 +127,7 @@ class TestCancelling:
         send, body = OPERATIONS[name]
 
         @virtually
-        async def iterator():
+        async def cancel_at_each_moment():
             async with RawServer(answer(200, body)) as server:
                 watch = Watch(server)
                 for count in range(300):
@@ -144,7 +144,7 @@ class TestCancelling:
                 assert count > 5
                 await watch.client.aclose()
 
-        iterator()
+        cancel_at_each_moment()
         assert [record for record in caplog.records if record.name == "asyncio"] == []
 
     @pytest.mark.parametrize("name", ["get", "create", "list"])
