@@ -1,4 +1,4 @@
-"""A sandbox and a client of it on virtual time, with a patient to keep files for."""
+"""A sandbox and its client on virtual time, with a patient to upload files for."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -24,12 +24,12 @@ class Clinic:
 
     @property
     def asked(self) -> list[str]:
-        """What the API was asked, in order."""
+        """The requests to the API, in order."""
         return [f"{one.method} {one.path.removeprefix('/v1/').partition('/')[0]}" for one in self.sandbox.requests]
 
     @property
     def posts(self) -> list[Any]:
-        """The forms that came to the store."""
+        """The forms that the store received."""
         return [one for one in self.sandbox.files.requests if one.method == "POST"]
 
     @property
@@ -45,7 +45,7 @@ class Clinic:
 
 @asynccontextmanager
 async def clinic(**options: Any) -> AsyncIterator[Clinic]:
-    """Open a client with options on a sandbox that lives on the time of the running loop."""
+    """Open a client with options, and a sandbox on the clock of the running loop."""
     clock = asyncio.get_running_loop().time
     limiter = RecordingLimiter()
     async with Sandbox(clock=clock, wall=lambda: EPOCH + clock()) as sandbox:
@@ -57,7 +57,7 @@ async def clinic(**options: Any) -> AsyncIterator[Clinic]:
 
 
 async def pieces(*parts: bytes) -> AsyncIterator[bytes]:
-    """A stream of these parts."""
+    """A stream of these chunks."""
     for part in parts:
         await asyncio.sleep(0)
         yield part

@@ -1,4 +1,4 @@
-"""Bodies made from the rules of their fields: every field with a value that fits."""
+"""Request bodies made from the rules of their fields: every field has a valid value."""
 
 import datetime as dt
 import types
@@ -14,7 +14,7 @@ FITTING = {
     "#": "#2F80ED",
     "NVQSWT": "NX123456",
 }
-"""What fits a pattern, by a part of it."""
+"""Texts that match a pattern, by a part of the pattern."""
 UNKNOWN_ID = "1412345678901990917"
 SCALARS: dict[Any, Any] = {
     str: "Sample",
@@ -27,7 +27,7 @@ SCALARS: dict[Any, Any] = {
 
 
 def body_of(fields: type, id_of: Callable[[str], str | None]) -> dict[str, Any]:
-    """A body with every field; ids are asked for by the name of theirs."""
+    """Return a body with every field; `id_of` returns the id for the name of a field."""
     hints = get_type_hints(fields, include_extras=True)
     return {name: _value(hint, lambda name=name: id_of(name) or UNKNOWN_ID) for name, hint in hints.items()}
 

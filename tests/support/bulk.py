@@ -18,11 +18,11 @@ from cliniko_async.sandbox import Sandbox
 WHO = {"app_name": "Tests", "contact_email": "it@example.com"}
 RETRY = RetryPolicy(attempts=2, wait_initial=0.01, wait_max=0.01)
 SETTLE = 1.0
-"""Seconds that a killed program's last requests have for their effect."""
+"""Seconds within which the last requests of a killed program take effect."""
 
 
 class Unlimited:
-    """A limiter that always grants, and remembers the priorities that it was asked for."""
+    """A limiter that grants every permit, and records the requested priorities."""
 
     period = 1.0
 
@@ -80,7 +80,7 @@ def names_in(sandbox: Sandbox) -> Counter[tuple[str, str]]:
 
 @contextlib.asynccontextmanager
 async def clinic(tmp_path: Path, **options: Any) -> AsyncIterator[Clinic]:
-    """Open one with as many requests as a test needs, on the time of the running loop."""
+    """Open a clinic without a request limit, on the clock of the running loop."""
     clock = asyncio.get_running_loop().time
     async with Sandbox(limit=100_000, clock=clock, wall=lambda: clock() + 1.7e9) as sandbox:
         clear(sandbox)
@@ -90,12 +90,12 @@ async def clinic(tmp_path: Path, **options: Any) -> AsyncIterator[Clinic]:
 
 
 def patients(count: int) -> list[dict[str, Any]]:
-    """Rows, of which every third is the same as another one."""
+    """Return rows; every third one equals another."""
     return [{"first_name": f"First{n // 2 if n % 3 == 0 else n}", "last_name": "Last"} for n in range(count)]
 
 
 async def main(base_url: str, api_key: str, journal: str, count: int) -> None:
-    """Run a bulk create, and print what became of each row."""
+    """Run a bulk create, and print the outcome of each row."""
     client = Cliniko(api_key, base_url=base_url, rate_limiter=Unlimited(), retry=RETRY, **WHO)
     async with client as cliniko:
         found: dict[str, Any] = {}

@@ -1,4 +1,4 @@
-"""A list on a virtual clock whose records change while it is asked for, and a reader of its changes."""
+"""A list on a virtual clock whose records change between and during requests, and a reader of its changes."""
 
 import datetime as dt
 import math
@@ -28,7 +28,7 @@ _MOST_REQUESTS = 3000
 
 @attrs.frozen
 class Shown:
-    """A record as it is shown: its stamp without the fraction."""
+    """A record as the server sends it: without the fraction of its time."""
 
     id: str
     updated_at: dt.datetime
@@ -37,7 +37,7 @@ class Shown:
 
 @attrs.define
 class Stored:
-    """A record as it is kept."""
+    """A record as the server stores it."""
 
     id: int
     updated: float
@@ -49,23 +49,23 @@ class Stored:
 
 @attrs.define(slots=False)
 class ChangingServer:
-    """The records, the clock, and what changes before, amid and behind each request."""
+    """The records, the clock, and the changes before, during and after each request."""
 
     choices: Source
     overlap: float = 60.0
     late: float = 60.0
     """How many seconds after its stamp a version may become visible."""
     date: str = "right"
-    """Whether answers have a `Date`: right, off, missing, garbage or now and then."""
+    """The `Date` of responses: right, off, missing, garbage, or "now and then" for some of them only."""
     off: float = 0.0
     sortable: bool = True
     torn: bool = False
-    """Whether the count and the rows of an answer may come from two moments."""
+    """Whether the count and the rows of a response may be read at different times."""
     changes: int = 2
-    """How many there are at the most at each turn."""
+    """Maximum number of changes each time."""
     kinds: tuple[str, ...] = KINDS
     repeats: str = ""
-    """Whether a page may hold a row twice: joined (each row counts and takes a place), added (neither) or counted."""
+    """How a page may repeat rows: joined (each copy counts and takes a place), added (neither), or counted."""
     calm: bool = False
     now: float = START + 0.5
     versions: int = 0
@@ -73,7 +73,7 @@ class ChangingServer:
     log: list[str] = attrs.field(factory=list)
 
     def grow(self, most: int) -> None:
-        """Let records come, many of them in one second."""
+        """Create records, many of them in the same second."""
         for _ in range(self.choices.pick(most + 1)):
             self.now += PAUSES[self.choices.pick(4)] if self.choices.pick(3) == 2 else 0.0
             self._put(1 + self.choices.pick(LARGEST_ID), self.now)
@@ -83,7 +83,7 @@ class ChangingServer:
         return {str(row.id): row.shown() for row in self.rows.values()}
 
     def live(self) -> None:
-        """Let time pass, and things happen."""
+        """Let time pass, and change records."""
         if self.calm:
             return
         for _ in range(self.choices.pick(self.changes + 1)):
@@ -109,7 +109,7 @@ class ChangingServer:
                 self.log.append(f"delete {key}")
 
     def _put(self, key: int, stamp: float) -> None:
-        """Write a record; the next version of a record waits for the one before, so its stamp is no smaller."""
+        """Write a record, with a stamp not before that of its previous version."""
         before = self.rows.get(key)
         self.versions += 1
         self.rows[key] = Stored(key, stamp if before is None else max(stamp, before.updated), self.versions)
@@ -119,7 +119,7 @@ class ChangingServer:
         """Answer a request.
 
         Raises:
-            RefusedError: by a sort that it does not have.
+            RefusedError: it cannot sort by this column.
         """
         sent = self.now
         self.live()
@@ -166,7 +166,7 @@ class ChangingServer:
 
 
 def test_of(filters: Iterable[str]) -> Callable[[Stored], bool]:
-    """What a record must fulfil: it is the stored stamp that is compared."""
+    """Return a test for the filters, which compare the stored time with its fraction."""
     bounds = {"id>": -math.inf, "id<=": math.inf, "updated_at>=": -math.inf, "updated_at<": math.inf}
     for text in filters:
         field, _, rest = text.partition(":")
@@ -181,7 +181,7 @@ def test_of(filters: Iterable[str]) -> Callable[[Stored], bool]:
 
 @attrs.define
 class Reader:
-    """Reads the changes in runs, any of them broken off, with nothing kept between two runs but the cursor."""
+    """Reads the changes in runs, some of them interrupted; only the cursor is kept between runs."""
 
     server: ChangingServer
     per_page: int = 100
@@ -190,13 +190,13 @@ class Reader:
     cursor: str | None = None
     got: list[Shown] = attrs.field(factory=list)
     requests: int = 0
-    """Of the last run."""
+    """The number of requests in the last run."""
     there: dict[str, Shown] | None = None
-    """What was there when the run began, before it was ever broken off."""
+    """The records that existed when the run began, before any interruption."""
     missed: set[Shown] = attrs.field(factory=set)
-    """What was there all through the last run that reached its end, and never came."""
+    """The versions that existed throughout the last complete run, and were not yielded."""
     crowd: int = 0
-    """How many versions were ever to be remembered at once."""
+    """The largest number of versions that had to be remembered at once."""
 
     def start(self) -> ByUpdatedAt:
         position = UpdatedAtPosition(second=None)
@@ -206,7 +206,7 @@ class Reader:
         return ByUpdatedAt.resumed(query_of(per_page=self.per_page), options, position)
 
     def run(self, stop: Callable[[], bool] = lambda: False) -> bool:
-        """Read until the end, or until told to stop, and say whether it was the end."""
+        """Read until the end or until `stop` returns True, and return whether the end was reached."""
         strategy: Any = self.start()
         self.there = self.server.final() if self.there is None else self.there
         self.requests = 0
@@ -243,7 +243,7 @@ class Reader:
         self.crowd = max(self.crowd, len({row for row in self.got if row.updated_at.timestamp() >= low}))
 
     def lost(self) -> list[Shown]:
-        """What is there and was not the last that came of its record."""
+        """Return the current records whose last yielded version is not the current one."""
         last = {row.id: row for row in self.got}
         return [row for key, row in self.server.final().items() if last.get(key) != row]
 

@@ -1,4 +1,4 @@
-"""Clients for the tests: of a server that is given, with a limiter that remembers what became of each permit."""
+"""Clients for the tests, with a limiter that records how each permit was settled."""
 
 import asyncio
 import functools
@@ -20,7 +20,7 @@ QUICK = RetryPolicy(attempts=3, wait_initial=0.01, wait_max=0.01)
 
 @attrs.define
 class RecordingPermit:
-    """A permit that remembers what was first said of it."""
+    """A permit that records how it was settled first."""
 
     inner: Permit
     fate: str | None = None
@@ -39,7 +39,7 @@ class RecordingPermit:
 
 
 class RecordingLimiter:
-    """A limiter on the time of the running loop that remembers the permits it gave and the pauses it was told."""
+    """A limiter on the clock of the running loop that records its permits and pauses."""
 
     def __init__(self, inner: RateLimiter | None = None) -> None:
         clock = asyncio.get_running_loop().time
@@ -72,7 +72,7 @@ class RecordingLimiter:
 
 
 def client_of(server: Any, **options: Any) -> Cliniko:
-    """A client of a server, with a limiter of its own."""
+    """Return a client of a server, with its own limiter."""
     key = getattr(server, "api_key", KEY)
     limiter = options.pop("rate_limiter", None) or RecordingLimiter()
     return Cliniko(key, base_url=server.base_url, rate_limiter=limiter, **{**WHO, **options})

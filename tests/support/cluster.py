@@ -1,4 +1,4 @@
-"""What the workers of a cluster do in the tests: contexts, sinks and jobs that a process of its own can import."""
+"""The contexts, stores and jobs of the workers of a cluster, which their processes can import."""
 
 import asyncio
 import contextlib
@@ -26,7 +26,7 @@ STREAM = "appointment types"
 
 @attrs.frozen
 class Site:
-    """Where a worker finds what it needs: a Redis, and a folder with the accounts' keys, which no task carries."""
+    """Where a worker finds its Redis and the folder of the accounts' keys, which are in no task."""
 
     redis: str
     folder: Path
@@ -55,7 +55,7 @@ def pages_of(run: AccountRun[Any]) -> AsyncIterator[Page[AppointmentType]]:
 
 
 class Ledgers:
-    """A file for each account, with its cursor and its rows, so that nobody waits while one stands still."""
+    """A file for each account, with its cursor and its rows, so that a suspended worker blocks no other."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -99,7 +99,7 @@ async def copy_in_transactions(run: AccountRun[tuple[Redis, Ledgers]]) -> int:
     return os.getpid()
 
 
-# Rows that are written again, and a cursor beside them.
+# Rows that may be written again, and a separate cursor.
 
 
 @contextlib.asynccontextmanager
@@ -129,7 +129,7 @@ async def note_begin(redis: Redis, run: AccountRun[Any]) -> None:
 
 
 async def stop_at_the_second(redis: Redis, run: AccountRun[Any]) -> None:
-    """Stand still in the middle of the second page, until the test says go on."""
+    """Stop in the middle of the second page until the test continues it."""
     if await redis.incr(f"pages {run.account}") == 2 and run.streams[STREAM].token == 1:
         await redis.hset("standing", run.account, os.getpid())
         while not await redis.exists("go"):  # noqa: ASYNC110  (the word comes from another process)
@@ -137,11 +137,11 @@ async def stop_at_the_second(redis: Redis, run: AccountRun[Any]) -> None:
         await redis.hdel("standing", run.account)
 
 
-# What needs no account.
+# Jobs and contexts without an account.
 
 
 class NoCursors:
-    """A store that keeps nothing."""
+    """A cursor store that stores nothing."""
 
     async def load(self, account: str, stream: str) -> str | None:
         return None
@@ -154,7 +154,7 @@ class NoCursors:
 
 
 def nobodys_client(account: str) -> Cliniko:
-    """A client that is asked for nothing."""
+    """Return a client that sends nothing."""
     return Cliniko(KEY, **WHO)
 
 
@@ -173,7 +173,7 @@ staying: list[str] = []
 
 
 async def stay(run: AccountRun) -> None:
-    """Stay until it is cancelled; a worker in the process of the test shows who stays."""
+    """Wait until cancelled; a worker in the process of the test shows which jobs wait."""
     staying.append(run.account)
     try:
         await asyncio.Event().wait()

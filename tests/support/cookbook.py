@@ -1,4 +1,4 @@
-"""Runs the programs of the cookbook against a sandbox, at a moment of our choice and on virtual time."""
+"""Runs the programs of the cookbook against a sandbox, at a chosen date and on virtual time."""
 
 import asyncio
 import contextlib
@@ -25,7 +25,7 @@ MELBOURNE, PERTH = ZoneInfo("Australia/Melbourne"), ZoneInfo("Australia/Perth")
 
 @attrs.frozen
 class Printed:
-    """What a program printed and did."""
+    """What a program printed, and the requests it sent."""
 
     report: str
     cost: str
@@ -49,7 +49,7 @@ def load(name: str) -> ModuleType:
 
 @contextlib.asynccontextmanager
 async def clinic(now: Any, **options: Any) -> AsyncIterator[Sandbox]:
-    """A sandbox where it is `now`, on the time of the running loop."""
+    """Open a sandbox whose date is `now`, on the clock of the running loop."""
     clock = asyncio.get_running_loop().time
     begun = now.timestamp() - clock()
     async with Sandbox(clock=clock, wall=lambda: begun + clock(), **options) as sandbox:
@@ -57,19 +57,19 @@ async def clinic(now: Any, **options: Any) -> AsyncIterator[Sandbox]:
 
 
 def without(sandbox: Sandbox, *resources: str) -> None:
-    """Remove the records of a clinic, so that a test knows all there are."""
+    """Remove the records of a clinic, so that a test knows all of them."""
     for resource in resources:
         for each in sandbox.all(resource):
             sandbox.remove(resource, each["id"])
 
 
 def id_of(link: Any) -> str:
-    """The id at the end of a link of a record."""
+    """Return the id at the end of a record's link."""
     return str(link["links"]["self"]).rpartition("/")[2]
 
 
 async def run(name: str, sandbox: Sandbox, *args: Any, **options: Any) -> Printed:
-    """Run a program, which must say what it cost, to the request."""
+    """Run a program, which must state the exact number of its requests."""
     priorities: set[str] = set()
 
     class OnVirtualTime(Cliniko):

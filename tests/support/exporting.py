@@ -1,4 +1,4 @@
-"""Exports in a process of their own, which can be killed, and what their files should have.
+"""Exports in a separate process, which can be killed, and the expected contents of their files.
 
 `python -m tests.support.exporting DIRECTORY FORMAT SETTINGS RESOURCE…` exports from the account in the environment. The
 settings are JSON: with `{"die_at": 5}` it kills itself at its fifth operation on a file of the directory, and with
@@ -37,14 +37,14 @@ _EVENTS = {"open", "os.rename", "os.remove", "os.truncate"}
 
 
 def exporter_of(sandbox: Any) -> Cliniko:
-    """A client that neither waits for the budget nor long between attempts."""
+    """Return a client that does not wait for the budget, and only briefly between attempts."""
     retry = RetryPolicy(attempts=8, wait_initial=0.001, wait_max=0.01)
     limiter = SlidingWindowLimiter(limit=1_000_000)
     return Cliniko(sandbox.api_key, base_url=sandbox.base_url, rate_limiter=limiter, retry=retry, **WHO)
 
 
 def expected(sandbox: Sandbox, name: str, archived: str = "exclude") -> list[dict[str, Any]]:
-    """The records that an export should have, as the API sends them, in the order of their ids."""
+    """Return the records that an export should contain, as the API sends them, in the order of their ids."""
     searchable = resource_class(name).searchable()
     hidden = [column for column in _HIDDEN if column in searchable]
     return [
@@ -56,7 +56,7 @@ def expected(sandbox: Sandbox, name: str, archived: str = "exclude") -> list[dic
 
 
 def records_of(sandbox: Sandbox, name: str, archived: str = "exclude") -> list[Any]:
-    """The same as records."""
+    """Return the same records, decoded."""
     return [from_dict(resource_class(name).record, each) for each in expected(sandbox, name, archived)]
 
 
@@ -65,7 +65,7 @@ def ndjson_rows(file: Path) -> list[dict[str, Any]]:
 
 
 def csv_rows(file: Path, cls: type) -> list[dict[str, Any]]:
-    """The rows of a CSV file with the types of their columns; an empty text and None are the same there."""
+    """Return the rows of a CSV file with the types of their columns; an empty text and None are the same in CSV."""
     types = columns(cls)
     with file.open(newline="", encoding="utf-8") as lines:
         return [{name: parsed(text, types[name]) for name, text in each.items()} for each in csv.DictReader(lines)]
@@ -87,7 +87,7 @@ def parsed(text: str, of: Any) -> Any:
 
 
 def as_csv(records: Sequence[Any]) -> list[dict[str, Any]]:
-    """The rows that a CSV file should have, as `csv_rows` reads them."""
+    """Return the rows that a CSV file should have, as `csv_rows` reads them."""
     return [{name: plain(value) for name, value in row(each).items()} for each in records]
 
 
@@ -110,7 +110,7 @@ def jsonable(value: Any) -> Any:
 
 
 def differences(sandbox: Sandbox, directory: Path, export_format: str, names: Sequence[str]) -> set[str]:
-    """The resources whose file does not have exactly the rows of the account; services and settings are not judged."""
+    """Return the resources whose file does not have exactly the rows of the account, except services and settings."""
     return {name for name in names if name in IDENTIFIED and not is_exact(sandbox, directory, export_format, name)}
 
 
@@ -125,7 +125,7 @@ def is_exact(sandbox: Sandbox, directory: Path, export_format: str, name: str) -
 
 
 def is_same_table(file: Path, records: Sequence[Any], cls: type) -> bool:
-    """Whether a Parquet file is the Arrow table of the records, whatever their order."""
+    """Return whether a Parquet file has the Arrow table of the records, in any order."""
     import pyarrow.parquet
 
     from cliniko_async.integrations.arrow import table
@@ -139,7 +139,7 @@ def _id(row: Mapping[str, Any]) -> int:
     return int(row["id"])
 
 
-# A process of its own
+# In a separate process
 
 
 def child(
@@ -158,7 +158,7 @@ def child(
 
 
 def ended(process: "subprocess.Popen[str]") -> tuple[int, str]:
-    """The exit code of a process, and the last line that it wrote to stderr."""
+    """Return the exit code of a process, and the last line of its stderr."""
     with process:
         assert process.stderr
         *_, line = ["", *process.stderr.read().splitlines()]
@@ -166,7 +166,7 @@ def ended(process: "subprocess.Popen[str]") -> tuple[int, str]:
 
 
 def fail_now_and_then(sandbox: Sandbox, times: int) -> None:
-    """Script faults between the requests to come: refusals, lost answers and cut ones."""
+    """Script faults for the next requests: error statuses, and lost and truncated responses."""
     for place in range(times):
         after = 9 * place
         sandbox.faults.status(503, after=after)
@@ -203,7 +203,7 @@ def killed_exports(
 
 
 def _die_at(directory: str, count: int) -> None:
-    """Kill this process at an operation on a file of a directory."""
+    """Kill this process at a given operation on a file in a directory."""
     left = count
 
     def hook(event: str, args: tuple[Any, ...]) -> None:
@@ -236,5 +236,5 @@ if __name__ == "__main__":
     try:
         asyncio.run(_main(where, wanted, listed))
     finally:
-        # What measures the tests also writes a file, at the end.
+        # Coverage also writes a file, at the end.
         resource.setrlimit(resource.RLIMIT_FSIZE, before)

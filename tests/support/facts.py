@@ -1,4 +1,4 @@
-"""The facts about the API, and the tables that are held against them."""
+"""The facts about the API, and the resource classes that are compared with them."""
 
 import inspect
 import re
@@ -40,12 +40,12 @@ TABLES = {module: resource for resource, (module, _) in TABLE_OF.items()}
 
 
 def table(name: str) -> Any:
-    """The resource class of a table."""
+    """Return the class of a resource."""
     return resource_class(TABLES[name])
 
 
 def kinds(schemas: list[str]) -> list[dict[str, Any]]:
-    """All kinds of a question or custom field, of which the facts' own lists name the common ones."""
+    """Return all kinds of a question or custom field; the lists in the facts have only the common ones."""
     family = schemas[0].rpartition("_")[0] + "_"
     names = {
         name for name in SCHEMAS if name.startswith(family) and "_definition_" not in name.removeprefix(family[:-1])
@@ -62,6 +62,6 @@ def allowed(spec: dict[str, Any]) -> list[Any] | None:
 
 
 def assert_named(cls: type, deprecated: set[str]) -> None:
-    """That the docstring of a class names what is deprecated, and nothing else so."""
+    """Assert that the docstring of a class names exactly the deprecated fields."""
     _, _, told = (inspect.getdoc(cls) or "").partition("The API has deprecated ")
     assert set(re.findall(r"`(\w+)`", told)) == deprecated

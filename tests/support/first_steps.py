@@ -28,7 +28,7 @@ async def client(sandbox: Sandbox, **options: Any) -> AsyncGenerator[Cliniko]:
 
 
 async def core(sandbox: Sandbox) -> None:
-    """List, and read what a record says of itself."""
+    """List records, and read the fields of one."""
     async with client(sandbox) as cliniko:
         names = [kind.name async for kind in cliniko.appointment_types.list()]
     assert set(names) <= {row["name"] for row in sandbox.all("appointment_types")}
@@ -72,7 +72,7 @@ async def dlt(sandbox: Sandbox) -> None:
 
 
 async def fastapi(sandbox: Sandbox) -> None:
-    """Answer a request with a record; the request is made by hand, as a server would."""
+    """Answer a request with a record; the request is built by hand, as a server would build it."""
     from fastapi import FastAPI
 
     from cliniko_async.integrations.fastapi import ClinikoDep, add_exception_handlers, lifespan

@@ -1,4 +1,4 @@
-"""Many cases of one rule in one test: all of them run, and one failure names all that break the rule."""
+"""Runs many cases of one rule in one test: all of them run, and one failure names each that breaks the rule."""
 
 import contextlib
 import functools
@@ -18,12 +18,12 @@ FAILURES = (Exception, BaseExceptionGroup, pytest.fail.Exception, pytest.skip.Ex
 def for_each(names: str, cases: Cases, ids: Ids = None) -> Callable[[Test], Test]:
     """Run a test once per case, as `pytest.mark.parametrize` does, but in one item.
 
-    Each case is a call of its own: above `@virtually` it has an event loop of its own. Fixtures are made once for all
-    of them, so what one keeps, such as `caplog`, is there for the next case. Stacked decorators run every combination.
+    Each case is a separate call: above `@virtually` it has its own event loop. All cases share the fixtures, so what a
+    fixture such as `caplog` collects is still there in the next case. Stacked decorators run every combination.
 
     Args:
-        names: The arguments that a case gives to the test, separated by commas.
-        cases: Their values; of several arguments, a tuple. The keys of a mapping are the names of its cases.
+        names: The arguments of the test that a case sets, separated by commas.
+        cases: Their values; a tuple for several arguments. The keys of a mapping are the names of its cases.
         ids: The names of the cases, or a function that names a value.
     """
     arguments = [name.strip() for name in names.split(",")]
@@ -53,7 +53,7 @@ def for_each(names: str, cases: Cases, ids: Ids = None) -> Callable[[Test], Test
 
 
 class _Faults:
-    """Keeps what failed in the cases of one test, and raises all of it at the end."""
+    """Collects the failures of the cases of one test, and raises all of them at the end."""
 
     def __init__(self) -> None:
         self.cases = 0
@@ -70,7 +70,7 @@ class _Faults:
 
     @contextlib.contextmanager
     def of(self, name: str) -> Iterator[None]:
-        """Keep the failure of a case. A skip is one too, as it would go unseen among the others."""
+        """Collect the failure of a case. A skip counts as a failure, because nobody would notice it."""
         self.cases += 1
         try:
             yield

@@ -1,4 +1,4 @@
-"""A program whose child inherits a limiter that the parent goes on to use: `python -m tests.support.forked WHERE`."""
+"""A program whose child inherits a limiter that the parent still uses: `python -m tests.support.forked WHERE`."""
 
 import asyncio
 import gc
@@ -19,7 +19,7 @@ async def main(where: str) -> None:
         permit = await limiter.acquire("interactive")
         dropped = [SqliteLimiter(f"{where}.dropped")] if "://" not in where else []
         await asyncio.gather(*(each.limits() for each in dropped))
-        await asyncio.sleep(0.1)  # The thread that used the file lets go of it.
+        await asyncio.sleep(0.1)  # The thread that used the file releases it.
         child = os.fork()
         if not child:
             dropped.clear()

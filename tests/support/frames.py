@@ -1,4 +1,4 @@
-"""What an error reporter would record of an error: the local variables of every frame of its traceback."""
+"""Checks what an error reporter would record of an error: the local variables of every frame of its traceback."""
 
 import base64
 import traceback
@@ -17,7 +17,7 @@ def assert_hidden(text: str, *words: str) -> None:
 
 
 def chain(error: BaseException) -> list[BaseException]:
-    """An error, and those that it is chained to or made of."""
+    """Return an error, and those that it is chained to or consists of."""
     found: list[BaseException] = []
     pending: list[BaseException | None] = [error]
     while pending:
@@ -29,7 +29,7 @@ def chain(error: BaseException) -> list[BaseException]:
 
 
 def assert_frames_hidden(error: BaseException, *words: str) -> None:
-    """No frame shows a key, and no frame of the library one of the words."""
+    """Assert that no frame shows a key, and no frame of the library one of the words."""
     for one in chain(error):
         assert_hidden(f"{one!r} {one!s}", *words)
         assert_own_frames_hidden(one, *words)
@@ -38,7 +38,7 @@ def assert_frames_hidden(error: BaseException, *words: str) -> None:
 
 
 def assert_own_frames_hidden(error: BaseException, *words: str) -> None:
-    """No frame of the library shows a key or one of the words."""
+    """Assert that no frame of the library shows a key or one of the words."""
     for frame in traceback.TracebackException.from_exception(error, capture_locals=True).stack:
         if Path(frame.filename).is_relative_to(PACKAGE):
             assert_hidden(f"{frame.name}: {frame.locals!r}", *words)

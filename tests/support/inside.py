@@ -1,7 +1,7 @@
-"""What a test must see of a client or a pool that no public name shows.
+"""The private state of a client or a pool that some tests need.
 
-The rules need it: that nothing is opened before the first call, that nothing is left open or running after an error,
-that views share one session and one limiter, and that no secret is kept where a debugger would show it.
+They test that nothing is opened before the first call, that nothing is left open or running after an error, that views
+share one session and one limiter, and that no secret is kept where a debugger would show it.
 """
 
 from typing import Any
@@ -12,27 +12,27 @@ from cliniko_async import AccountPool, Cliniko
 
 
 def manager_of(client: Cliniko) -> Any:
-    """What all views of a client share: the session, the limiter, the server and the credentials."""
+    """Return what all views of a client share: the session, the limiter, the server and the credentials."""
     return client._manager
 
 
 def view_of(client: Cliniko) -> Any:
-    """The server and the options of one view."""
+    """Return the server and the options of one view."""
     return client._view
 
 
 def session_of(owner: Any) -> Any:
-    """The session that a client, its manager or a pool has opened; None before its first use."""
+    """Return the session that a client, its manager or a pool has opened; None before its first use."""
     return (owner._manager if isinstance(owner, Cliniko) else owner)._session
 
 
 def replace_session(client: Cliniko, session: aiohttp.ClientSession) -> None:
-    """Give a client another session as its own, so that it resolves names as a test says and closes it."""
+    """Replace the session of a client by one that resolves names as a test needs, and that the client closes."""
     client._manager._session = session
 
 
 def in_progress(client: Cliniko) -> list[Any]:
-    """The calls, tasks and connections of a client that have not ended."""
+    """Return the calls, tasks and connections of a client that have not ended."""
     manager = client._manager
     session = manager._session
     opened = session is not None and not session.closed
@@ -40,19 +40,19 @@ def in_progress(client: Cliniko) -> list[Any]:
 
 
 def accounts_in(pool: AccountPool) -> tuple[int, int]:
-    """How many accounts and how many clients a pool remembers."""
+    """Return the numbers of accounts and of clients that a pool remembers."""
     return len(pool._accounts), len(pool._managers)
 
 
 def connections_in_use(pool: AccountPool) -> int:
-    """Slots that were not released, and connections that aiohttp was not given back: nothing may leak either."""
+    """Return the number of slots not yet released, and of connections not yet returned to aiohttp."""
     slots: int = pool._connections - pool._accounts._connections.free
     connector: Any = pool._session.connector if pool._session else None
     return slots + len(connector._acquired if connector else ())
 
 
 def dask_task(packed: bytes) -> Any:
-    """The function that is sent to a Dask worker for an account; a test sends it as Dask may do late."""
+    """Return the function that is sent to a Dask worker for an account; a test sends it late, as Dask may."""
     from cliniko_async.integrations import _dask_dispatch
 
     return _dask_dispatch._task(packed)

@@ -1,4 +1,4 @@
-"""Bulk creates that are killed at random, on a sandbox that loses answers at random, until one comes to its end."""
+"""Bulk creates that are killed at random, on a sandbox that loses answers at random, until one ends."""
 
 import json
 import os
@@ -18,11 +18,11 @@ ROWS = 40
 
 
 def kill_and_repeat(folder: Path, seed: int, kills: int) -> str:
-    """Kill a bulk create so many times and let it end.
+    """Kill a bulk create `kills` times, then let it end.
 
     Args:
         folder: An empty folder for the journal.
-        seed: Determines what is lost, and when the program is killed.
+        seed: Determines which answers are lost, and when the program is killed.
         kills: How many times to kill it.
 
     Returns:
@@ -55,7 +55,7 @@ def _lose_something(sandbox: Sandbox, choices: random.Random) -> None:
 
 
 def _run(sandbox: Sandbox, folder: Path, choices: random.Random | None = None) -> "subprocess.CompletedProcess[str]":
-    """Run the program, and kill it before or after the work of some request, unless it ends before."""
+    """Run the program, and kill it before or after some request is carried out, unless it ends earlier."""
     command = [sys.executable, "-m", "tests.support.bulk", sandbox.base_url, sandbox.api_key]
     process = subprocess.Popen(
         [*command, str(folder / "journal"), str(ROWS)],
@@ -81,7 +81,7 @@ def _run(sandbox: Sandbox, folder: Path, choices: random.Random | None = None) -
 
 
 def _judge(sandbox: Sandbox, outcomes: dict[str, tuple[str, str]]) -> str:
-    """Compare what the program reported with the records that are there."""
+    """Compare what the program reported with the records of the sandbox."""
     expected = Counter((row["first_name"], row["last_name"]) for row in patients(ROWS))
     found = names_in(sandbox)
     if found != expected:

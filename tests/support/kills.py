@@ -1,4 +1,4 @@
-"""Programs that are killed at random moments and started again, while the records that they read go on changing."""
+"""Programs that are killed at random and restarted, while the records that they read keep changing."""
 
 import contextlib
 import os
@@ -18,7 +18,7 @@ from tests.support.receiver import Receiver, cut, in_a_thread, reset
 RECORDS = 6
 _PATIENCE = 60.0
 _LONGEST_LIFE = 0.4
-"""Seconds that a program lives after it did something."""
+"""Maximum seconds that a program runs after its first effect."""
 
 
 @contextlib.contextmanager
@@ -32,7 +32,7 @@ def running(command: Iterable[str], environment: Mapping[str, str]) -> Iterator[
 
 
 class ChangingTypes:
-    """A few records, and the number of the version of each."""
+    """A few records, and the version number of each."""
 
     def __init__(self, sandbox: Sandbox, rng: random.Random) -> None:
         self._sandbox = sandbox
@@ -55,12 +55,12 @@ def kill_at_random(
     times: int,
     environment: Mapping[str, str] | None = None,
 ) -> int:
-    """Kill a program so many times, then let it catch up.
+    """Kill a program `times` times, then let it catch up.
 
     Args:
         command: The module to run, and its arguments.
-        seen: Returns what the program has made of the changes until now: ids with versions.
-        types: The records that change meanwhile.
+        seen: Returns the changes that the program has processed so far: ids with versions.
+        types: The records that keep changing.
         rng: Chooses the moments.
         times: How often to kill it.
         environment: Variables for the program.
@@ -72,7 +72,7 @@ def kill_at_random(
         before = len(seen())
         with running(command, environment or {}):
             types.change()
-            # Nothing else changes while it starts, so that what came before the kill can be seen to come again.
+            # Nothing else changes while it starts, so that repetitions of changes from before the kill are noticed.
             _until(lambda before=before: len(seen()) > before)  # type: ignore[misc]
             end = time.monotonic() + rng.uniform(0, _LONGEST_LIFE)
             while time.monotonic() < end:
@@ -91,7 +91,7 @@ def _until(holds: Callable[[], bool]) -> None:
 
 
 def _check(seen: list[tuple[str, int]], versions: Mapping[str, int]) -> int:
-    """Check that the last version of each record came, and none before an earlier one; count the repetitions."""
+    """Check that the last version of each record arrived, and versions in order; return the number of repetitions."""
     last, repeated = dict[str, int](), 0
     for key, version in seen:
         assert version >= last.get(key, -1), f"record {key}: {version} came after {last[key]}"
@@ -102,12 +102,12 @@ def _check(seen: list[tuple[str, int]], versions: Mapping[str, int]) -> int:
 
 
 def kill_watchers(folder: Path, *, times: int, seed: int) -> int:
-    """Kill a program that watches; return how often a version came again, which is once for each kill at most."""
+    """Kill a program that watches; return how often a version was repeated: at most once for each kill."""
     rng, file = random.Random(seed), folder / "changes"
     file.touch()
 
     def seen() -> list[tuple[str, int]]:
-        # The last line may be cut off.
+        # The last line may be incomplete.
         lines = file.read_text(encoding="utf-8").rpartition("\n")[0].splitlines()
         return [(key, int(version)) for key, _, version in (line.partition(" ") for line in lines)]
 
@@ -117,7 +117,7 @@ def kill_watchers(folder: Path, *, times: int, seed: int) -> int:
 
 
 def kill_senders(folder: Path, *, times: int, seed: int) -> int:
-    """Kill a program that posts webhooks to a receiver that fails at random; return how often a version came again."""
+    """Kill a program that posts webhooks to a receiver that fails at random; return how often versions repeat."""
     rng, secret = random.Random(seed), generate_secret()
     receiver = Receiver(secret)
     receiver.choose = lambda: rng.choice([204, 204, 204, 204, 500, 503, cut, reset])

@@ -1,4 +1,4 @@
-"""What the tests of the limiter share: callers on virtual time, and servers that count."""
+"""Helpers of the limiter's tests: callers on virtual time, and servers that count requests."""
 
 import asyncio
 import contextlib
@@ -18,12 +18,12 @@ def now() -> float:
 
 
 def limiter_of(limit: int = 200, period: float = 60.0, bulk_share: float = 0.8) -> SlidingWindowLimiter:
-    """A limiter on the time of the running loop."""
+    """Return a limiter on the clock of the running loop."""
     return SlidingWindowLimiter(limit, period, bulk_share, clock=asyncio.get_running_loop().time)
 
 
 async def send(limiter: RateLimiter, priority: Priority = "interactive", latency: float = 0.0) -> float:
-    """Send one request and return the moment at which it was let go."""
+    """Send one request, and return the time at which it got its permit."""
     permit = await limiter.acquire(priority)
     sent = now()
     await asyncio.sleep(latency)
@@ -32,7 +32,7 @@ async def send(limiter: RateLimiter, priority: Priority = "interactive", latency
 
 
 async def drain(limiter: SlidingWindowLimiter, count: int) -> list[Permit]:
-    """Take so many permits at once."""
+    """Acquire `count` permits at once."""
     return [await limiter.acquire("interactive") for _ in range(count)]
 
 
@@ -43,7 +43,7 @@ async def settle_down() -> None:
 
 @contextlib.asynccontextmanager
 async def waiting(limiter: RateLimiter, *priorities: Priority):
-    """Tasks that wait for a permit, one after the other, cancelled at the end."""
+    """Start tasks that wait for a permit, one after the other, and cancel them at the end."""
     tasks = [asyncio.create_task(limiter.acquire(priority)) for priority in priorities]
     await settle_down()
     yield tasks
@@ -53,7 +53,7 @@ async def waiting(limiter: RateLimiter, *priorities: Priority):
 
 
 def timers() -> int:
-    """How many timers the running loop has."""
+    """Return the number of timers of the running loop."""
     return sum(not timer.cancelled() for timer in asyncio.get_running_loop()._scheduled)
 
 
@@ -74,7 +74,7 @@ def most_in_fixed_window(moments: list[float], period: float, phase: float) -> i
 
 
 def least_in_bucket(moments: list[float], period: float, size: int) -> float:
-    """What the bucket holds at its lowest, just after a request has taken its token."""
+    """Return the smallest number of tokens in the bucket, just after a request has taken one."""
     level = least = float(size)
     last = -math.inf
     for moment in sorted(moments):

@@ -1,4 +1,4 @@
-"""Sandboxes with a list that a test knows record for record, and clients of them."""
+"""Sandboxes with a list whose records a test knows, and clients of them."""
 
 import asyncio
 import datetime as dt
@@ -20,7 +20,7 @@ _SERVING = ("RequestHandler", "_accept_connection")
 async def listed(
     count: int = 10, *, seconds: Iterable[float] | None = None, client: dict[str, Any] | None = None, **options: Any
 ) -> AsyncIterator[tuple[Sandbox, Cliniko]]:
-    """Give a sandbox with appointment types a, b, c, … of one second each, and a client that sends once."""
+    """Open a sandbox with appointment types a, b, c, … created a second apart, and a client that does not retry."""
     async with Sandbox(appointment_types=0, **options) as sandbox:
         for number, second in enumerate(range(count) if seconds is None else seconds):
             add(sandbox, number, second)
@@ -29,7 +29,7 @@ async def listed(
 
 
 def add(sandbox: Sandbox, number: int, second: float) -> str:
-    """Add the record of that number."""
+    """Add the record with a number."""
     return sandbox.add(TYPES, name=name_of(number), created_at=EPOCH + dt.timedelta(seconds=second))
 
 
@@ -38,12 +38,12 @@ def name_of(number: int) -> str:
 
 
 def names(records: Iterable[AppointmentType]) -> str:
-    """The names of records as one word."""
+    """Return the names of records as one word."""
     return "".join(record.name for record in records)
 
 
 async def read(listing: AsyncIterable[AppointmentType]) -> tuple[str, ClinikoError | None]:
-    """Read to the end, or to an error, and give the names that came and the error."""
+    """Read to the end or to an error, and return the names and the error."""
     got = ""
     try:
         async for record in listing:
@@ -58,7 +58,7 @@ def id_of(sandbox: Sandbox, name: str) -> str:
 
 
 def pages_asked(sandbox: Sandbox) -> list[int]:
-    """The numbers of the pages that were asked for, in the order they came."""
+    """Return the numbers of the requested pages, in order."""
     return [int(request.query.get("page", ["1"])[0]) for request in sandbox.requests]
 
 
@@ -68,6 +68,6 @@ async def settle(turns: int = 1) -> None:
 
 
 def other_tasks() -> set[asyncio.Task[Any]]:
-    """The tasks of the client; those in which the sandbox serves a connection are not its."""
+    """Return the tasks of the client, without those in which the sandbox serves a connection."""
     others = asyncio.all_tasks() - {asyncio.current_task()}
     return {task for task in others if not any(name in repr(task.get_coro()) for name in _SERVING)}

@@ -1,4 +1,4 @@
-"""A server of many accounts, each with its own behaviour, that remembers how much was under way at once."""
+"""A server of many accounts, each with its own behaviour, that records how many requests were under way at once."""
 
 import asyncio
 import base64
@@ -16,7 +16,7 @@ LIST = {"appointment_types": [], "total_entries": 0, "links": {}}
 
 
 class ManyServer(RawServer):
-    """Answers each key after its seconds, with its status; a status of 0 resets the connection."""
+    """Answers each key after a delay with a status; a status of 0 resets the connection."""
 
     def __init__(self, *, slow: Mapping[str, float] | None = None, status: Mapping[str, int] | None = None) -> None:
         super().__init__()
@@ -57,7 +57,7 @@ def key_of(request: RawRequest) -> str:
 
 
 def pool_of(server: Any, **options: Any) -> AccountPool:
-    """A pool of clients of a server, each account with a limiter of its own on the time of the running loop."""
+    """Return a pool of a server's clients; each account has its own limiter on the clock of the running loop."""
     clock = asyncio.get_running_loop().time
     made = {"limiter": lambda _: SlidingWindowLimiter(clock=clock), "base_url": server.base_url}
     return AccountPool(**{**WHO, **made, **options})

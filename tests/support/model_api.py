@@ -1,4 +1,4 @@
-"""A client of a model server: answers arrive in any order, some not at all."""
+"""A client of a model server: responses arrive in any order, and some are lost."""
 
 import asyncio
 from collections.abc import Callable, Coroutine
@@ -19,11 +19,11 @@ T = TypeVar("T")
 
 @attrs.define
 class ModelApi:
-    """Sends to a model server; choices decide how long it takes, and what fails."""
+    """Sends requests to a model server; `choices` decides how long they take, and which fail."""
 
     model: Model
     failures: int = 0
-    """One in so many requests fails; 0 is none."""
+    """One in this many requests fails; 0 means none."""
     server: Server = attrs.field(factory=lambda: Server(BASE))
     account: bytes = b"the account"
     unsortable: set[str] = attrs.field(factory=set)
@@ -58,6 +58,6 @@ class ModelApi:
 
 
 def things(api: Any, cursor: str | None = None, *, limit: int | None = None, prefetch: int = 0, **options: Any) -> Any:
-    """The list of a model server as a user sees it."""
+    """Return the list of a model server as a user sees it."""
     query = query_of(**options)
     return Paginator(ListSpec(api, Thing, "things", query, limit=limit, prefetch=prefetch), cursor)

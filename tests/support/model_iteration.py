@@ -1,4 +1,4 @@
-"""Drives a paging strategy over a model server, without a loop; what is requested ahead arrives in any order."""
+"""Drives a paging strategy over a model server, without an event loop; prefetched pages arrive in any order."""
 
 from collections.abc import Sequence
 
@@ -22,7 +22,7 @@ class EndlessError(AssertionError):
 
 @attrs.define
 class Flight:
-    """A request on its way."""
+    """A request under way."""
 
     sent: int
     page: PageData[Thing] | None = None
@@ -31,7 +31,7 @@ class Flight:
 
 @attrs.define
 class Flights:
-    """Requests on their way, and the turns at which they were sent and arrived."""
+    """The requests under way, and when each was sent and answered."""
 
     model: Model
     turn: int = 0
@@ -42,7 +42,7 @@ class Flights:
         return self.turn
 
     def ask(self, urls: Sequence[str]) -> None:
-        """Send these, and forget all others."""
+        """Send these requests, and drop all others."""
         for url in self.under_way.keys() - set(urls):
             del self.under_way[url]
         for url in urls:
@@ -50,7 +50,7 @@ class Flights:
                 self.under_way[url] = Flight(self.tick())
 
     def get(self, url: str) -> DecodedPage:
-        """Let the server work until this one has arrived."""
+        """Let the server work until this request is answered."""
         if url not in self.under_way:
             self.under_way[url] = Flight(self.tick())
         while (flight := self.under_way[url]).arrived is None:

@@ -1,4 +1,4 @@
-"""A list as a server might hold it: every request its own snapshot, and the rows change between two requests."""
+"""A list as a server might hold it: each request sees a snapshot, and rows change between two requests."""
 
 import datetime as dt
 import random
@@ -24,12 +24,12 @@ class Source(Protocol):
     """Where choices come from."""
 
     def pick(self, count: int) -> int:
-        """Choose a number below `count`; 0 is the quiet choice."""
+        """Return a number below `count`; 0 is the choice in which nothing happens."""
 
 
 @attrs.define
 class Tape:
-    """Choices read off bytes, for hypothesis to shorten; behind the end each is 0."""
+    """Choices from bytes, which Hypothesis can shorten; after the end, each is 0."""
 
     data: bytes
     place: int = 0
@@ -41,7 +41,7 @@ class Tape:
 
 @attrs.define
 class Dice:
-    """Choices by chance, until there were so many."""
+    """Random choices; after `left` of them, each is 0."""
 
     seed: int
     left: int = 2000
@@ -54,7 +54,7 @@ class Dice:
 
 @attrs.frozen
 class Thing:
-    """A record as it is shown: its stamp without the fraction."""
+    """A record as the server sends it: without the fraction of its time."""
 
     id: str
     created_at: dt.datetime
@@ -63,14 +63,14 @@ class Thing:
 
 @attrs.define
 class Stored:
-    """A row as it is kept."""
+    """A row as the server stores it."""
 
     id: int
     created: float
     name: str
     there: bool = True
     copies: int = 1
-    """How many rows of an answer it fills, where the server joins it with what it has several of."""
+    """How many rows of a response it takes, if the server joins it with another table."""
 
     def shown(self) -> Thing:
         return Thing(str(self.id), dt.datetime.fromtimestamp(int(self.created), dt.UTC), self.name)
@@ -82,21 +82,21 @@ class RefusedError(Exception):
 
 @attrs.define
 class Model:
-    """The rows, the requests for them, and which of them matched all the time."""
+    """The rows, the requests, and the rows that matched throughout."""
 
     choices: Source
     seconds: int = 8
     sortable: bool = True
     torn: bool = False
-    """Whether the count and the rows of an answer may come from two moments."""
+    """Whether the count and the rows of a response may be read at different times."""
     changes: int = 1
-    """How many changes there are at the most between two requests."""
+    """Maximum number of changes between two requests."""
     kinds: tuple[str, ...] = (*MEMBERSHIP, "rename")
     shuffles: bool = True
-    """Whether records of one second, or of one name, come in another order with each request."""
+    """Whether the order of records with the same second or name changes with each request."""
     largest_page: int = 100
     repeats: str = ""
-    """Whether a page may hold a row twice: joined (each row counts and takes a place), added (neither) or counted."""
+    """How a page may repeat rows: joined (each copy counts and takes a place), added (neither), or counted."""
     rows: dict[int, Stored] = attrs.field(factory=dict)
     always: set[str] = attrs.field(factory=set)
     log: list[str] = attrs.field(factory=list)
@@ -105,7 +105,7 @@ class Model:
 
     @classmethod
     def grown(cls, choices: Source, most: int = 30, **options: Any) -> "Model":
-        """Give a model with some rows; a few of them are archived."""
+        """Return a model with some rows, a few of them archived."""
         model = cls(choices, seconds=1 + choices.pick(8), **options)
         for _ in range(choices.pick(most + 1)):
             model.insert(choices.pick(model.seconds))
@@ -130,7 +130,7 @@ class Model:
         return {str(row.id) for row in self.rows.values() if row.there}
 
     def pass_time(self) -> None:
-        """Let happen what happens between two requests."""
+        """Make the changes between two requests."""
         for _ in range(self.choices.pick(self.changes + 1)):
             self._change(self.kinds[self.choices.pick(len(self.kinds))])
             self.always &= self.matching()
@@ -162,10 +162,10 @@ class Model:
         self.log.append(f"{kind} {row.id} of {row.created - START:.1f} s")
 
     def snapshot(self, url: str) -> PageData[Thing]:
-        """Answer a request as of now.
+        """Answer a request from the current rows.
 
         Raises:
-            RefusedError: by a sort that it does not have.
+            RefusedError: it cannot sort by this column.
         """
         pairs = parse_qsl(url.partition("?")[2])
         given = dict(pairs)
@@ -185,7 +185,7 @@ class Model:
         return PageData(shown, shown, total, following, Request("GET", url), Response(200, {}, b""))
 
     def _added(self) -> int:
-        """How many times more a row is shown than there is place for it."""
+        """Return how often a row is repeated beyond its place."""
         return self.choices.pick(4) // 2 if self.repeats in ("added", "counted") else 0
 
     def _chosen(self, filters: Iterable[str]) -> list[Stored]:
@@ -224,13 +224,13 @@ def _test(text: str) -> Callable[[Stored], bool]:
 
 
 def query_of(**options: Any) -> ListQuery:
-    """A query of the list of the model, which has every filter that an iteration can use."""
+    """Return a query of the model's list, which has every filter that an iteration can use."""
     defaults: dict[str, Any] = {"anchored": "sort" not in options, "dividable": True}
     return ListQuery(Server(BASE), (f"{BASE}/things",), **(defaults | options))
 
 
 def twice(got: Iterable[str]) -> Iterator[str]:
-    """What was handed out more than once."""
+    """Return the items that occur more than once."""
     seen: set[str] = set()
     for key in got:
         if key in seen:

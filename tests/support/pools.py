@@ -1,4 +1,4 @@
-"""The tasks in which pools run jobs, which no public name tells."""
+"""Finds the tasks in which pools run jobs, which have no public name."""
 
 import asyncio
 from pathlib import Path
@@ -8,7 +8,7 @@ from .paths import PACKAGE
 
 
 def tasks_of_jobs() -> list[asyncio.Task[Any]]:
-    """The tasks in which pools run jobs."""
+    """Return the tasks in which pools run jobs."""
     coroutines: dict[asyncio.Task[Any], Any] = {task: task.get_coro() for task in asyncio.all_tasks()}
     return [
         task

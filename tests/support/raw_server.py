@@ -1,4 +1,4 @@
-"""A server on bare sockets: it counts the requests it has read, and answers or breaks as it is told, turn by turn."""
+"""A server on bare sockets, which counts the requests it has read, and answers or fails as scripted, turn by turn."""
 
 import asyncio
 import contextlib
@@ -15,15 +15,15 @@ import attrs
 
 @attrs.frozen
 class RawRequest:
-    """A request, read to its end."""
+    """A request that was read completely."""
 
     method: str
     target: str
     headers: Mapping[str, str]
-    """Under their names in lower case."""
+    """By their names in lower case."""
     body: bytes
     connection: int
-    """The number of the connection on which it came, from 1."""
+    """The number of its connection, from 1."""
 
     @property
     def path(self) -> str:
@@ -36,7 +36,7 @@ class RawRequest:
 
 @attrs.frozen
 class Line:
-    """The server's end of one connection, for a turn to act on."""
+    """The server's end of one connection, on which a turn acts."""
 
     reader: asyncio.StreamReader
     writer: asyncio.StreamWriter
@@ -50,14 +50,14 @@ class Line:
         self.writer.close()
 
     def reset(self) -> None:
-        # With nothing to linger for, the system sends a reset in place of an ordinary end.
+        # With a linger time of 0, the system sends a reset instead of closing normally.
         linger = struct.pack("ii", 1, 0)
         self.writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
         self.writer.transport.abort()
 
 
 Turn = Callable[[Line], Awaitable[None]]
-"""What happens once a request was read; the connection stays open unless the turn closes it."""
+"""What to do once a request was read; the connection stays open unless the turn closes it."""
 
 
 def head(status: int, headers: Mapping[str, str]) -> bytes:
@@ -76,7 +76,7 @@ def answer(status: int = 200, body: bytes | Mapping[str, Any] = b"", headers: Ma
 
 
 def cut(status: int = 200, body: bytes = b'{"id": "1"', headers: Mapping[str, str] | None = None) -> Turn:
-    """Promise a longer body than is sent, and close."""
+    """Declare a longer body than is sent, and close."""
 
     async def turn(line: Line) -> None:
         await line.write(head(status, {"Content-Length": str(len(body) + 100), **(headers or {})}) + body)
@@ -114,7 +114,7 @@ def reset() -> Turn:
 
 
 def silence() -> Turn:
-    """Never answer; the client has to let go."""
+    """Never answer; the client has to close the connection."""
 
     async def turn(line: Line) -> None:
         await line.reader.read()
@@ -124,7 +124,7 @@ def silence() -> Turn:
 
 
 def stall(status: int = 200, body: bytes = b'{"id": "1"') -> Turn:
-    """Begin to answer and never come to the end."""
+    """Begin to answer, and never finish."""
 
     async def turn(line: Line) -> None:
         await line.write(head(status, {"Content-Length": str(len(body) + 100)}) + body)
@@ -134,7 +134,7 @@ def stall(status: int = 200, body: bytes = b'{"id": "1"') -> Turn:
 
 
 def flood(status: int = 200, chunk: bytes = b"x" * 65536, counter: list[int] | None = None) -> Turn:
-    """Send an endless body, until the client lets go."""
+    """Send an endless body, until the client closes the connection."""
 
     async def turn(line: Line) -> None:
         await line.write(head(status, {"Content-Type": "application/json"}))
@@ -148,7 +148,7 @@ def flood(status: int = 200, chunk: bytes = b"x" * 65536, counter: list[int] | N
 
 
 class RawServer:
-    """Plays its turns, one for each request that it has read; when they run out, the last one again."""
+    """Performs one turn for each request that it has read, and repeats the last one at the end."""
 
     def __init__(self, *turns: Turn) -> None:
         self.turns = deque(turns or (answer(),))
@@ -174,7 +174,7 @@ class RawServer:
         return len(self._lines)
 
     async def read(self, count: int = 1) -> None:
-        """Wait until so many requests were read."""
+        """Wait until this many requests were read."""
         while len(self.requests) < count:
             self._news.clear()
             await self._news.wait()
@@ -223,7 +223,7 @@ class RawServer:
 
 
 async def read_request(reader: asyncio.StreamReader, number: int) -> RawRequest | None:
-    """Read one request to its end; None when there is none."""
+    """Read one request completely; return None if there is none."""
     try:
         raw_head = await reader.readuntil(b"\r\n\r\n")
         start, *lines = raw_head.decode().split("\r\n")[:-2]
@@ -236,7 +236,7 @@ async def read_request(reader: asyncio.StreamReader, number: int) -> RawRequest 
 
 
 def free_port() -> int:
-    """A port at which nobody listens."""
+    """Return a port on which nothing listens."""
     with socket.socket() as one:
         one.bind(("127.0.0.1", 0))
         port: int = one.getsockname()[1]
@@ -245,7 +245,7 @@ def free_port() -> int:
 
 @contextlib.contextmanager
 def deaf_port() -> Iterator[int]:
-    """A port at which connections are neither taken nor refused, as its queue is full."""
+    """Yield a port on which connections are neither accepted nor refused, because its queue is full."""
     with contextlib.ExitStack() as stack:
         listener = stack.enter_context(socket.socket())
         listener.bind(("127.0.0.1", 0))

@@ -1,4 +1,4 @@
-"""A receiver of webhooks that verifies each with the library of the specification, and answers as a test says."""
+"""A receiver of webhooks that verifies each with the library of the specification, and answers as scripted."""
 
 import asyncio
 import json
@@ -16,7 +16,7 @@ Answer = int | web.Response | Callable[[web.Request], Awaitable[web.StreamRespon
 
 @attrs.frozen
 class Received:
-    """A message whose signature is right."""
+    """A message with a valid signature."""
 
     at: float
     id: str
@@ -30,7 +30,7 @@ class Received:
 
 
 class Receiver:
-    """Answers with what is scripted, one after the other, and then with 204."""
+    """Sends the scripted answers, one after the other, and then 204."""
 
     def __init__(self, secret: str, path: str = "/hook") -> None:
         self.script: list[Answer] = []
@@ -51,7 +51,7 @@ class Receiver:
         return "".join(each.name for each in self.got if each.accepted)
 
     async def start(self) -> None:
-        """Listen, on the port of the last time."""
+        """Listen, on the same port as before."""
         app = web.Application()
         app.router.add_post(self._path, self._take)
         app.router.add_route("*", "/elsewhere", self._redirected)
@@ -61,7 +61,7 @@ class Receiver:
         self._port = self._runner.addresses[0][1]
 
     async def stop(self) -> None:
-        """Be down."""
+        """Stop listening."""
         assert self._runner is not None
         await self._runner.cleanup()
 
@@ -103,7 +103,7 @@ async def reset(request: web.Request) -> web.StreamResponse:
 
 
 async def cut(request: web.Request) -> web.StreamResponse:
-    """Breaks off in the middle of an answer."""
+    """Closes the connection in the middle of an answer."""
     response = web.StreamResponse(headers={"Content-Length": "100"})
     await response.prepare(request)
     await response.write(b"half")
@@ -114,7 +114,7 @@ async def cut(request: web.Request) -> web.StreamResponse:
 
 @contextmanager
 def in_a_thread(receiver: Receiver) -> Iterator[Receiver]:
-    """Run a receiver beside the test."""
+    """Run a receiver in a thread."""
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever)
     thread.start()

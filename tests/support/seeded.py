@@ -15,7 +15,7 @@ from .clients import client_of
 
 @cache
 def seeded() -> dict[str, list[Any]]:
-    """All records by the name of their resource, archived, cancelled and deleted ones included."""
+    """Return all records by the name of their resource, including archived, cancelled and deleted ones."""
     return asyncio.run(_read())
 
 
@@ -30,7 +30,7 @@ def _stored(sandbox: Sandbox, name: str) -> list[Any]:
 
 
 async def _single(cliniko: Cliniko, sandbox: Sandbox, name: str) -> list[Any]:
-    """The records of a resource that the sandbox computes, or that cannot be listed."""
+    """Return the records of a resource that the sandbox computes, or that cannot be listed."""
     match name:
         case "settings" | "public_settings":
             return [await getattr(cliniko, name).get()]
@@ -46,7 +46,7 @@ async def _single(cliniko: Cliniko, sandbox: Sandbox, name: str) -> list[Any]:
 
 
 async def _times(cliniko: Cliniko) -> list[Any]:
-    """The available times of the first service that has any."""
+    """Return the available times of the first service that has any."""
     today = dt.datetime.now(dt.UTC).date() + dt.timedelta(days=1)
     async for service in cliniko.services.list():
         links = (service.business, service.practitioners[0], service.appointment_type)  # type: ignore[index]

@@ -1,4 +1,4 @@
-"""The example of a backend with a small budget of its own, so that its processes have to share it within a test."""
+"""The example of a backend with a small budget, so that its processes have to share it within a test."""
 
 from functools import partial
 

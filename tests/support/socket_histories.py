@@ -1,6 +1,6 @@
 """Random histories over real sockets: records change between requests, the network fails, the reader is interrupted.
 
-All of a history comes from its seed. Many of them share a sandbox, as starting one takes longer than a history.
+A history depends only on its seed. Many histories share a sandbox, because starting one takes longer than a history.
 """
 
 import asyncio
@@ -25,7 +25,7 @@ KINDS: tuple[Kind, ...] = ("list", "prefetched", "stable", "changes")
 NOW = 1_900_000_000.0
 _PER_SANDBOX = 100
 _CROWD = 130
-"""More records than fit the largest page."""
+"""More records than fit on the largest page."""
 _LARGEST_ID = 1000
 _MOST_STEPS = 3000
 _TIMEOUT = 5.0
@@ -36,12 +36,12 @@ _REMOVING = ("archive", "remove")
 
 
 class BrokenHistoryError(AssertionError):
-    """A guarantee did not hold; the text has what is needed to repeat the history."""
+    """A guarantee did not hold; the message contains what is needed to repeat the history."""
 
 
 @attrs.define(eq=False)
 class Clinic:
-    """The records of a sandbox, and what happens to them between two requests."""
+    """The records of a sandbox, and their changes between two requests."""
 
     sandbox: Sandbox
     rng: random.Random
@@ -53,11 +53,11 @@ class Clinic:
     names: dict[str, str] = attrs.field(factory=dict)
     """The name of each record, a new one for each version."""
     always: set[str] = attrs.field(factory=set)
-    """The records that a list had in every moment."""
+    """The records that the list contained throughout."""
     used: set[int] = attrs.field(factory=set)
-    """Ids; they do not grow with creation, and many are neighbours."""
+    """The ids used so far; they do not grow with creation, and many are consecutive."""
     calm: bool = False
-    """Whether nothing happens any more, not even between the requests that are still under way."""
+    """Whether nothing changes any more, not even between the requests that are still under way."""
 
     def name(self) -> str:
         self.versions += 1
@@ -67,7 +67,7 @@ class Clinic:
         return {key for key, there in self.listed.items() if there}
 
     def create(self, second: float, stamp: float) -> None:
-        """Add a record that was created in a second and last changed at another."""
+        """Add a record with a second of creation, and another of its last change."""
         name, created = self.name(), dt.datetime.fromtimestamp(NOW - 10_000 + second, dt.UTC)
         number = self.rng.choice([key for key in range(1, _LARGEST_ID) if key not in self.used])
         self.used.add(number)
@@ -75,13 +75,13 @@ class Clinic:
         self.listed[key], self.stamps[key], self.names[key] = True, stamp, name
 
     def write(self, key: str, stamp: float, **fields: Any) -> None:
-        """Write a version of a record; its stamp is no older than that of the version before."""
+        """Write a version of a record, with a stamp not before that of its previous version."""
         stamp = max(stamp, self.stamps[key])
         self.stamps[key], self.names[key] = stamp, self.name()
         self.sandbox.update(TYPES, key, name=self.names[key], updated_at=stamp, **fields)
 
     def change(self, kinds: tuple[str, ...], late: float = 0.0) -> None:
-        """Let one of these things happen, with a stamp that may be some seconds late."""
+        """Make one of these changes, with a stamp that may be some seconds late."""
         if self.calm:
             return
         kind, now = self.rng.choice(kinds), self.clock[0]
@@ -112,7 +112,7 @@ class Clinic:
 
 @attrs.define(eq=False)
 class Reader:
-    """A program that reads, is interrupted, and continues in one of the ways there are."""
+    """A program that reads, is interrupted, and continues in one of the possible ways."""
 
     rng: random.Random
     open: Callable[[str | None], Any]
@@ -120,11 +120,11 @@ class Reader:
     cursor: str | None = None
     got: list[Any] = attrs.field(factory=list)
     impatience: int = 6
-    """How often it may still lose patience."""
+    """How often it may still be cancelled."""
     counts: Counter[str] = attrs.field(factory=Counter)
 
     async def read(self, *, leaves: bool = False) -> bool:
-        """Read to the end, or with `leaves` perhaps only some records, and tell whether it was the end."""
+        """Read to the end, or with `leaves` perhaps only some records, and return whether the end was reached."""
         iterator = self.open(self.cursor)
         for _ in range(_MOST_STEPS):
             try:
@@ -157,7 +157,7 @@ class Reader:
         try:
             return await step
         finally:
-            # An error of the step would keep this frame, which would keep the step and the iterator.
+            # An error of the step would keep this frame alive, and with it the step and the iterator.
             del step, iterator
 
 
@@ -173,7 +173,7 @@ class History:
     rng: random.Random = attrs.field(default=attrs.Factory(lambda self: random.Random(self.seed), takes_self=True))
 
     async def play(self) -> None:
-        """Play it, and hold what was read against what was there."""
+        """Run it, and compare what was read with the records."""
         clinic = Clinic(self.sandbox, self.rng, self.clock)
         retry = RetryPolicy(attempts=self.rng.choice((1, 1, 3)), wait_initial=0.01, wait_max=0.05)
         self.sandbox.latency = 0.3 if self.kind != "changes" and self.rng.random() < 0.3 else 0.0
@@ -198,7 +198,7 @@ class History:
             if rng.random() < 0.15:
                 clinic._change_one("archive", key, NOW)
         clinic.always = clinic.matching()
-        # A response that is lost may have been the only one to show a change that another one undoes.
+        # A lost response may have been the only one to show a change that another change undoes.
         kinds = (*_ADDING, *_REMOVING) if self.kind == "stable" else rng.choice((_ADDING, _REMOVING))
         rate, most = rng.choice((0.0, 0.1, 0.5, 1.0)), 3 if self.kind == "stable" else 1
 
@@ -255,12 +255,12 @@ class History:
         assert not lost, f"lost: {lost}"
 
     def _script(self, between: Callable[[], None]) -> None:
-        """Let things happen between two requests, and a few of these go wrong."""
+        """Script changes between two requests, and let a few requests fail."""
         faults, rng = self.sandbox.faults, self.rng
         faults.between(between, before=True, times=None)
         for _ in range(rng.randrange(5)):
             after = rng.randrange(15)
-            # While a snapshot of changes is under way, time may not move on: see `response.elapsed`, in real seconds.
+            # While changes are being requested, time may not advance: `response.elapsed` is in real seconds.
             acted = self.kind != "changes" and rng.random() < 0.5
             rng.choice(
                 (
@@ -295,7 +295,7 @@ async def _opened(unsortable: tuple[str, ...]) -> AsyncIterator[tuple[Sandbox, l
 
 
 def play(kind: Kind, seeds: range, *, sortable: bool = True) -> Counter[str]:
-    """Play the histories of one kind with these seeds, and return what happened how often.
+    """Run the histories of one kind with these seeds, and return how often each event occurred.
 
     Raises:
         BrokenHistoryError: a guarantee did not hold in at least one of them.

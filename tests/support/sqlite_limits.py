@@ -1,4 +1,4 @@
-"""Limiters of one file for the tests, each standing for a process."""
+"""Limiters of one file for the tests, each in place of a process."""
 
 import asyncio
 import contextlib
@@ -11,14 +11,14 @@ from tests.support.limiting import (
 
 
 def limiter_at(path: Path, limit: int = 200, period: float = 60.0, bulk_share: float = 0.8, **options) -> SqliteLimiter:
-    """A limiter on the time of the running loop; each stands for a process."""
+    """Return a limiter on the clock of the running loop; each is in place of a process."""
     options = {"clock": asyncio.get_running_loop().time, **options}
     return SqliteLimiter(path, limit, period, bulk_share, **options)
 
 
 @contextlib.asynccontextmanager
 async def processes(path: Path, count: int, *args, **options):
-    """So many limiters of one file, closed at the end."""
+    """Open `count` limiters of one file, and close them at the end."""
     async with contextlib.AsyncExitStack() as stack:
         yield [await stack.enter_async_context(limiter_at(path, *args, **options)) for _ in range(count)]
 

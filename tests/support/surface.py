@@ -30,7 +30,7 @@ MODULES = (
 
 
 def public_objects() -> dict[str, Any]:
-    """Every public class and function, by its name; and every class that is reached by an attribute of one."""
+    """Return every public class and function by its name, and every class that is an attribute of a resource."""
     modules = [
         importlib.import_module(f"cliniko_async.{name}")
         for name in (*MODULES, "integrations.arrow", "integrations.dask")
@@ -38,7 +38,7 @@ def public_objects() -> dict[str, Any]:
     found = {name: getattr(cliniko_async, name) for name in cliniko_async.__all__}
     for module in modules:
         listed = getattr(module, "__all__", None)
-        # Not from its dict: what is loaded when it is first used may not be there yet.
+        # Not from its dict, which may lack names that are loaded at their first use.
         own = {name: getattr(module, name) for name in listed or vars(module)}
         found |= {name: each for name, each in own.items() if is_ours(each) and (listed or is_defined_in(module, each))}
     found = {name: each for name, each in found.items() if callable(each) and not name.startswith("_")}
@@ -55,7 +55,7 @@ def is_ours(found: Any) -> bool:
 
 
 def public_callables() -> dict[str, Any]:
-    """Every function, method and constructor that a user may call, by its name; properties by their getters."""
+    """Return every public function, method and constructor by its name; properties by their getters."""
     return dict(_callables())
 
 
@@ -76,6 +76,6 @@ def _methods(cls: type) -> Iterator[tuple[str, Any]]:
 
 
 def is_property(name: str) -> bool:
-    """Whether a name of a callable is that of a property."""
+    """Return whether the name of a callable is that of a property."""
     cls, _, method = name.partition(".")
     return isinstance(inspect.getattr_static(public_objects()[cls], method, None), property) if method else False

@@ -1,4 +1,4 @@
-"""Databases that tests load, what they must hold, and a program to be killed: `python -m tests.support.syncing`."""
+"""Databases that tests load, their expected contents, and a program to kill: `python -m tests.support.syncing`."""
 
 import asyncio
 import contextlib
@@ -30,12 +30,12 @@ OF_THE_LOAD = {"_read_at", "_removed"}
 
 
 def roomy() -> SlidingWindowLimiter:
-    """A limiter that makes nobody wait."""
+    """Return a limiter that makes nobody wait."""
     return SlidingWindowLimiter(limit=100_000)
 
 
 def duckdb_query(path: object) -> Query:
-    """A function that runs a statement in a DuckDB file."""
+    """Return a function that runs a statement in a DuckDB file."""
 
     def query(statement: str) -> list[tuple[Any, ...]]:
         with duckdb.connect(str(path), read_only=True) as connection:
@@ -45,7 +45,7 @@ def duckdb_query(path: object) -> Query:
 
 
 def loaded(query: Query, dataset: str, table: str) -> Rows:
-    """The rows of a table by id, without the columns of the load."""
+    """Return the rows of a table by id, without the columns that dlt adds."""
     where = f"table_schema = '{dataset}' AND table_name = '{table}' ORDER BY ordinal_position"
     names = [name for (name,) in query(f"SELECT column_name FROM information_schema.columns WHERE {where}")]
     rows = query(f'SELECT * FROM "{dataset}"."{table}"')
@@ -55,7 +55,7 @@ def loaded(query: Query, dataset: str, table: str) -> Rows:
 
 
 def expected(sandbox: Sandbox, cls: Any, table: str) -> Rows:
-    """The rows that a table must hold: those of every record, also of the archived, cancelled and deleted ones."""
+    """Return the expected rows of a table: those of every record, including archived, cancelled and deleted ones."""
     return {record["id"]: _expected_row(from_dict(cls, record)) for record in sandbox.all(table)}
 
 
@@ -74,7 +74,7 @@ def _expected_row(record: object) -> dict[str, Any]:
 
 
 def _comparable(value: Any) -> Any:
-    """The value of a column, with JSON in one spelling, whether it came as a text or as objects."""
+    """Return the value of a column, with JSON in one format, whether it is a text or parsed."""
     if isinstance(value, str) and value[:1] in {"{", "["}:
         value = json.loads(value)
     if isinstance(value, dict | list | tuple):
@@ -88,7 +88,7 @@ async def run_sync(to: str, resources: Iterable[str]) -> None:
 
 
 def run_pipeline(path: str, resources: Iterable[str]) -> None:
-    """What a user of dlt does: a pipeline that keeps its folder, and so what it had extracted when it was killed."""
+    """Run a pipeline as a user of dlt does; its folder keeps what it had extracted when it was killed."""
     pipeline = dlt.pipeline("of_a_user", destination=dlt.destinations.duckdb(path), dataset_name="cliniko")
     pipeline.run()
     pipeline.run(cliniko_source(resources=resources, rate_limiter=roomy()))
@@ -108,7 +108,7 @@ def start(
 def kill_syncs(
     folder: Path, kind: str, *, times: int, seed: int, to: str | None = None, query: Query | None = None
 ) -> None:
-    """Kill syncs at random, of which each next one must go on; at the end the database is equal to the account."""
+    """Kill syncs at random, each of which continues the previous one; at the end the database equals the account."""
     names = ("appointment_types", "patients", "practitioners", "taxes")
     to = to or ("duckdb:///clinic.duckdb" if kind == "sync" else "clinic.duckdb")
     with Sandbox(limit=100_000) as sandbox:
@@ -124,7 +124,7 @@ def killed_at_random(sandbox: Sandbox, folder: Path, arguments: tuple[str, ...],
     kind, to, *resources = arguments
     for _ in range(times):
         _change(sandbox, rng)
-        # Some way into the requests, or beyond the last one and so while the rows are written.
+        # During the requests, or after the last one, while the rows are written.
         reached = threading.Event()
         at = rng.randrange(len(resources) + 4)
         sandbox.faults.clear()

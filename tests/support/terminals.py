@@ -1,4 +1,4 @@
-"""A program on a terminal of its own."""
+"""Runs a program on its own terminal."""
 
 import os
 import pty

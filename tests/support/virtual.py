@@ -21,11 +21,11 @@ _LAST_TURNS = 5
 
 
 class StuckError(RuntimeError):
-    """Nothing is ready, nothing is scheduled, and nothing came from outside."""
+    """Nothing is ready, nothing is scheduled, and nothing arrived from outside."""
 
 
 class LeftoverTasksError(AssertionError):
-    """The main coroutine returned and tasks that it started still live."""
+    """The main coroutine returned while tasks that it started were still running."""
 
 
 class _VirtualSelector(selectors.DefaultSelector):
@@ -61,8 +61,8 @@ class _VirtualSelector(selectors.DefaultSelector):
 class VirtualLoop(asyncio.SelectorEventLoop):
     """A loop whose clock starts at 1000 seconds and jumps to the next timer as soon as nothing else can happen.
 
-    Time stands still while a job of an executor is under way, for ten real seconds at most. Timers of one moment run in
-    the order in which they were set, which a heap alone does not promise.
+    Time stands still while a job of an executor is running, for at most ten real seconds. Timers of the same time run
+    in the order in which they were set, which a heap alone does not guarantee.
     """
 
     def __init__(self) -> None:
@@ -77,14 +77,14 @@ class VirtualLoop(asyncio.SelectorEventLoop):
     def call_at(
         self, when: float, callback: Callable[[*Ts], object], *args: *Ts, context: Context | None = None
     ) -> asyncio.TimerHandle:
-        """Set a timer, behind those of the same moment by the smallest step of a float each."""
+        """Set a timer, after those of the same time by the smallest step of a float."""
         moment = math.nextafter(self._last_timers[when], math.inf) if when in self._last_timers else when
         self._last_timers[when] = moment
         return super().call_at(moment, callback, *args, context=context)
 
     @contextlib.contextmanager
     def standstill(self) -> Iterator[None]:
-        """Let time stand still while something real is awaited, such as a server, for ten real seconds at most."""
+        """Stop time while something real is awaited, such as a server, for at most ten real seconds."""
         self._virtual.jobs += 1
         try:
             yield
@@ -92,7 +92,7 @@ class VirtualLoop(asyncio.SelectorEventLoop):
             self._virtual.jobs -= 1
 
     def advance(self, seconds: float) -> None:
-        """Let time pass as if the loop had been busy."""
+        """Advance time as if the loop had been busy."""
         self._virtual.now += seconds
 
     async def shutdown_default_executor(self, timeout: float | None = None) -> None:  # noqa: ASYNC109  (as asyncio has it)
@@ -120,8 +120,8 @@ def run(main: Coroutine[Any, Any, T], *, debug: bool | None = None) -> T:
     """Run a coroutine on a fresh virtual loop and return its result.
 
     Raises:
-        LeftoverTasksError: it returned, and a few turns of the loop later a task that it started is still there.
-        StuckError: it waits for what can never come.
+        LeftoverTasksError: a task that it started is still running a few iterations of the loop after it returned.
+        StuckError: it waits for something that can never happen.
     """
     with asyncio.Runner(loop_factory=VirtualLoop, debug=debug) as runner:
         return runner.run(_alone_at_the_end(main))

@@ -1,4 +1,4 @@
-"""A sandbox and a client on virtual time, whose changes are watched, and a store that a test can look into."""
+"""A sandbox and a client on virtual time, whose changes are watched, and a store that a test can inspect."""
 
 import asyncio
 from collections import Counter
@@ -21,7 +21,7 @@ NOW = 1_900_000_000.0
 
 @attrs.define
 class MemoryCursors:
-    """Keeps cursors in memory; a test may have it fail."""
+    """Stores cursors in memory, and fails on demand."""
 
     kept: dict[tuple[str, str], str] = attrs.field(factory=dict)
     calls: Counter[str] = attrs.field(factory=Counter)
@@ -45,7 +45,7 @@ class MemoryCursors:
 
 @attrs.define
 class Clinic:
-    """A sandbox on the time of the loop, and a client of it."""
+    """A sandbox on the clock of the running loop, and its client."""
 
     sandbox: Sandbox
     cliniko: Cliniko
@@ -59,7 +59,7 @@ class Clinic:
         self.sandbox.update(TYPES, key, name=name, updated_at=wall())
 
     def watch(self, *filters: Any, **options: Any) -> WatchIterator[Any]:
-        """Begin to watch, as a program does that was just started, with the store."""
+        """Start to watch with the store, like a program that was just started."""
         return aiter(self.cliniko.appointment_types.watch(*filters, **{"store": self.store, **options}))
 
 
@@ -78,13 +78,13 @@ async def clinic(*, client: dict[str, Any] | None = None, **options: Any) -> Asy
 
 
 async def names_of(stream: Any, count: int) -> str:
-    """The names of so many changes, which come within a day."""
+    """Return the names of the next `count` changes, which must arrive within a day."""
     async with asyncio.timeout(86_400):
         return "".join([(await anext(stream)).record.name for _ in range(count)])
 
 
 async def nothing_comes(stream: Any, seconds: float) -> bool:
-    """Whether no change comes for a while; the consumer gives up waiting and may go on later."""
+    """Return whether no change arrives for a while; the consumer stops waiting and may continue later."""
     try:
         async with asyncio.timeout(seconds):
             await anext(stream)

@@ -1,4 +1,4 @@
-"""A program that watches a sandbox and writes down what comes. Arguments: the base URL, the key, a folder."""
+"""A program that watches a sandbox and writes each change to a file. Arguments: the base URL, the key, a folder."""
 
 import asyncio
 import sys

@@ -1,4 +1,4 @@
-"""Processes that hammer one window together, and what a server counted meanwhile."""
+"""Processes that share one window, and the requests that a server counted."""
 
 import asyncio
 import multiprocessing
@@ -24,7 +24,7 @@ LEASE = 2.0
 
 
 class Job(NamedTuple):
-    """What one worker does; where is a path, or the URL of a Redis."""
+    """The work of one process; `where` is a path, or the URL of a Redis."""
 
     where: str
     requests: int
@@ -50,7 +50,7 @@ async def limiter_for(job: Job) -> AsyncGenerator[SharedLimiter, None]:
 
 
 def hammer(job: Job) -> list[float]:
-    """Send so many requests and return when the server counted each, on the clock of the machine."""
+    """Send the requests of a job, and return when the server counted each, on the clock of the machine."""
     return asyncio.run(_hammer(job))
 
 
@@ -70,7 +70,7 @@ async def _hammer(job: Job) -> list[float]:
 
 
 def die_holding(job: Job) -> None:
-    """Take permits and be killed with them, and with one more request waiting."""
+    """Take permits, and be killed while holding them, with one more request waiting."""
     asyncio.run(_die_holding(job))
 
 
@@ -85,13 +85,13 @@ async def _die_holding(job: Job) -> None:
 
 
 def run_workers(*jobs: Job) -> list[list[float]]:
-    """Run each job in a process of its own."""
+    """Run each job in its own process."""
     with ProcessPoolExecutor(len(jobs), multiprocessing.get_context("spawn")) as pool:
         return list(pool.map(hammer, jobs))
 
 
 def run_and_kill(job: Job) -> None:
-    """Let a process die with its permits."""
+    """Kill a process while it holds permits."""
     process = multiprocessing.get_context("spawn").Process(target=die_holding, args=(job,))
     process.start()
     process.join(60)
@@ -99,13 +99,13 @@ def run_and_kill(job: Job) -> None:
 
 
 def fork_with(where: str) -> None:
-    """Run the program whose child inherits a limiter."""
+    """Run the program whose child process inherits a limiter."""
     command = [sys.executable, "-W", "ignore::DeprecationWarning", "-m", "tests.support.forked", where]
     subprocess.run(command, check=True, timeout=60)
 
 
 def assert_kept(counted: list[float], limit: int, period: float) -> None:
-    """No server counts more than its limit, whatever its kind."""
+    """Assert that no server counts more than its limit, whichever way it counts."""
     assert most_in_sliding_window(counted, period) <= limit
     for phase in range(8):
         assert most_in_fixed_window(counted, period, phase / 8 * period) <= limit
