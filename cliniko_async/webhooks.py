@@ -87,8 +87,8 @@ class WebhookSender:
 
     Any status from 200 to 299 accepts a message. After anything else it is posted again, after random waits that
     double up to `wait_max`, or after the `Retry-After` of the answer. A receiver that cannot be reached, or answers
-    429 or 503, is waited for as long as it takes. Anything else counts as a try: after so many tries, the message is
-    appended to the dead-letter file. Redirects are not followed. 410 ends it with a `WebhookGoneError`.
+    429 or 503, is tried again without a limit. Anything else counts as a try: after `tries` of them, the message is
+    appended to the dead-letter file. Redirects are not followed. A 410 raises a `WebhookGoneError`.
 
     Args:
         url: Where to post; https, unless the host is loopback.
@@ -202,7 +202,7 @@ class WebhookSender:
         answer = await post(self._session, self._url, headers, message.body, self._options.timeout)
         self._is_gone |= answer.verdict == "gone"
         if answer.verdict != "accepted":
-            self._check()  # Closing the sender breaks the connection off, which is no try of the receiver.
+            self._check()  # Closing the sender cuts the connection, which does not count as a try.
         return answer
 
     def _check(self) -> None:

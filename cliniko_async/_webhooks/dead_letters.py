@@ -38,7 +38,7 @@ class DeadLetters:
         with open(self._path, "a+b", opener=_open_for_owner) as file:
             if file.seek(0, os.SEEK_END):
                 file.seek(-1, os.SEEK_END)
-                # A line that was cut off must not spoil this one.
+                # The last line may have been cut off.
                 line = line if file.read(1) == b"\n" else b"\n" + line
             file.write(line)
             sync_file(file)

@@ -233,7 +233,7 @@ class _Outcomes(Generic[T]):
         if outcome is not None:
             self._slots.release()
             return outcome
-        self._queue.put_nowait(None)  # For the step after this one.
+        self._queue.put_nowait(None)  # For the next call.
         error, self._error = self._error, None
         raise error or StopAsyncIteration
 

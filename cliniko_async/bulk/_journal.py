@@ -198,7 +198,7 @@ class RowJournal:
     @contextlib.contextmanager
     def _used(self) -> Generator[sqlite3.Connection]:
         with self._lock, self._translated():
-            # What is written to a file that was deleted is lost with the process.
+            # What is written to a deleted file is lost when the process ends.
             if _identity(self._path) != self._identity:
                 raise JournalError(f"the journal {self._path.name} was moved or deleted")
             yield self._connection

@@ -152,7 +152,7 @@ def _number(text: str) -> Decimal | None:
 
 
 def _moment(value: Any) -> float | None:
-    """Return a date with a time as seconds since 1970, or None if it is none."""
+    """Return a date with a time as seconds since 1970, or None for any other value."""
     if not isinstance(value, str) or not _MOMENT.fullmatch(value):
         return None
     try:

@@ -19,7 +19,7 @@ class BulkOutcome(RedactedRepr, Generic[T]):
     Attributes:
         number: The number of the row.
         status: "created", "adopted", "refused", "ambiguous", "open" or "skipped"; `RowStatus` explains them.
-        id: The id of its record, or None if there is none, or none is known.
+        id: The id of its record, or None if it has no record or none is known.
         record: The record, if it was created by this run; otherwise None.
         faults: Of a refused row, the texts of the API by the names of its fields. They may quote what was sent.
         candidates: Of an ambiguous row, the ids of the records that may be its own.

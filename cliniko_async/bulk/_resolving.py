@@ -78,7 +78,7 @@ class Resolver(Generic[T]):
             await self._apply(await self._look_up(), settled)
             again = [work for key in settled if (work := self._rows.pop(key, None))]
             for work in [work for work in again if work.sent_again]:
-                # It failed twice: whether it can be created at all is for the next run to find out.
+                # It failed twice: the next run finds out whether it can be created at all.
                 await self._deliver(BulkOutcome(number=work.row.number, status="open"))
             if first := [work for work in again if not work.sent_again]:
                 for work in first:
@@ -100,7 +100,7 @@ class Resolver(Generic[T]):
                 await self._deliver(BulkOutcome(number=number, status="ambiguous", candidates=ids))
 
     async def _look_up(self) -> Matches:
-        # Requests of the first rows ended first: a record that any of them may have is not left to a later one.
+        # In the order in which their requests ended: if records are short, the later rows go without.
         works = sorted(self._rows.values(), key=lambda work: work.learned_at)
         fields_type = self._resource.sent_fields("create")
         rows = [

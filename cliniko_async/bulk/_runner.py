@@ -112,7 +112,7 @@ class BulkRunner(Generic[T]):
         return self._resource.bulk_through(wrap)
 
     async def _send(self, works: list[RowWork]) -> None:
-        """Send rows, several at once. After a failure no more are sent, and those in flight come to their end."""
+        """Send rows, several at once. After a failure no more are sent, and those in flight are waited for."""
         queue = deque(works)
         async with asyncio.TaskGroup() as group:
             for _ in range(min(self._options.concurrency, len(queue))):

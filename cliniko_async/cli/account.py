@@ -157,7 +157,7 @@ def read_accounts(path: Path) -> dict[str, str]:
 
 
 def _key_in(path: Path, name: str, variable: object) -> str:
-    # Whatever it is, it may be a key that was written there by mistake.
+    # Without the value, which may be a key that was written there by mistake.
     if not isinstance(variable, str) or not _VARIABLE.fullmatch(variable):
         raise CommandError(f"{path}: {name} must be the name of an environment variable, in capital letters")
     key = os.environ.get(variable)

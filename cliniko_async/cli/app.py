@@ -101,7 +101,7 @@ def launch(
 def _logged(*, debug: bool) -> Generator[None]:
     """Write what the client logs to stderr if --debug is given, and otherwise not even its warnings.
 
-    A failure is one line, and a failure that passed is none.
+    A command reports a failure in one line, and a failure that it overcame not at all.
     """
     logger = logging.getLogger("cliniko_async")
     handler = logging.StreamHandler() if debug else logging.NullHandler()

@@ -100,7 +100,7 @@ def check_filters(texts: Iterable[str], resource: Any) -> None:
 
 
 def check_sort(texts: Iterable[str], resource: Any) -> None:
-    """Refuse to sort by what is no column.
+    """Refuse to sort by anything that is not a column.
 
     Args:
         texts: The columns, such as "name" or "created_at:desc".

@@ -118,7 +118,7 @@ def _moment(text: str) -> dt.datetime | str:
 
 
 def _stream_name(resource: str, where: Sequence[str], post: str | None) -> str:
-    """Return the name of a cursor: what is posted to one URL is no further along for another."""
+    """Return the name of a cursor, another one for each URL: each receiver has its own position."""
     # A digest, because a filter may contain the name of a patient, and a URL a password.
     digest = hashlib.blake2b(repr((where, post)).encode(), digest_size=8).hexdigest()
     return f"cliniko watch {resource} {digest}"

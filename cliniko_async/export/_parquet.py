@@ -1,7 +1,7 @@
 """Parquet: the part file is a stream of Arrow record batches, which can be appended to, and becomes Parquet at the end.
 
 A Parquet file cannot be read before its footer is written, so it cannot grow over several runs. A stream of record
-batches has no footer: after a crash it is cut off behind the last batch that the manifest has recorded.
+batches has no footer: after a crash it is cut off after the last batch that the manifest has recorded.
 """
 
 import importlib

@@ -55,11 +55,11 @@ class ResourceSource:
     def _methods(self) -> list[Callable[..., Paginator[Any]]]:
         if not self.include or "list_inactive" not in self.resource.operations:
             return [self.resource.list]
-        # Last again the active ones: someone may become active after they were read, and before the inactive ones are.
+        # The active ones twice: someone may become active after the first read, and before the inactive ones are read.
         return [self.resource.list, self.resource.list_inactive, self.resource.list]
 
     def lists(self) -> list[OpenList]:
-        """Return the lists that together have every record; there are none of a single object."""
+        """Return the lists that together have every record; a single object has none."""
         return [] if self.is_single else [self._list(method) for method in self._methods]
 
     def new_records(self, records: Sequence[Any]) -> list[Any]:
@@ -152,7 +152,7 @@ def _check_filters(name: str, source: ResourceSource, filters: Sequence[Filterab
     if source.is_single and filters:
         raise InvalidRequestError(f"{name} cannot be filtered", argument="filters")
     if not source.is_single:
-        source.resource.list(*filters)  # Which checks them.
+        source.resource.list(*filters)  # It checks them, and sends nothing.
 
 
 def new_manifest(sources: Mapping[str, ResourceSource], export_format: ExportFormat, archived: str) -> Manifest:

@@ -188,7 +188,7 @@ class _ExportRun:
             # An invalid page does not tell how many records are on all pages.
             total = None if skipped or page.total_entries is None else start + page.total_entries
             self.on_progress(ExportProgress(source.resource.name, writer.progress.rows, total))
-            if skipped:  # The next page is the first one of a list that is opened anew.
+            if skipped:  # The next page is the first one of a new list.
                 start = writer.progress.rows + len(writer.progress.skipped)
 
     async def _pages(self, open_list: OpenList, cursor: str | None) -> AsyncIterator[tuple[Page[Any], tuple[str, ...]]]:

@@ -20,8 +20,8 @@ _CHECKPOINT = 10
 class ResourceWriter:
     """Collects records, and appends them to the part file at each checkpoint.
 
-    A checkpoint appends behind the size that the manifest has recorded, and then records the new size together with the
-    cursor. Bytes that a crash left behind the recorded size are cut off by the next checkpoint.
+    A checkpoint appends after the size that the manifest has recorded, and then records the new size together with the
+    cursor. The next checkpoint cuts off bytes that a crash left after the recorded size.
     """
 
     def __init__(self, manifest_file: ManifestFile, name: str, encoder: RowEncoder) -> None:
@@ -148,12 +148,12 @@ class ResourceWriter:
         self.progress = attrs.evolve(self.progress, error=reason)
         try:
             self.checkpoint()
-        except ClinikoError:  # Of the records that cannot be written.
+        except ClinikoError:  # A record cannot be written.
             self._pending = []
             self.progress = attrs.evolve(self._saved, error=reason)
             self.keep(reason)
         except OSError:
-            pass  # The disk is full, or is gone: the manifest stays as it is.
+            pass  # The disk is full or was removed: the manifest stays as it is.
 
 
 def remove_parts(directory: Path, manifest: Manifest) -> None:

@@ -47,7 +47,7 @@ class ResourceReader:
 
         Args:
             name: The name of the resource.
-            state: What the last run left behind. dlt commits it together with the rows.
+            state: What the last run saved. dlt commits it together with the rows.
             known_ids: Returns the ids in the destination. It is called in a thread, if records may have been deleted.
             reconcile: Whether to find deleted records.
         """
@@ -147,7 +147,7 @@ def _cursor_after(resource: Any, newest: Sequence[Any]) -> str:
     """Return the cursor of the changes that may become visible after the newest record was read."""
     if not newest:
         return str(aiter(resource.changes()).cursor)
-    # Not later than now: if a record claims to be of the future, changes until then would be missed.
+    # Not later than now: if the stamp of a record is in the future, changes until then would be missed.
     since = min(newest[0].updated_at, dt.datetime.now(dt.UTC)) - OVERLAP
     return str(aiter(resource.changes(since)).cursor)
 

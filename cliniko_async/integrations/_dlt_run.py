@@ -90,10 +90,10 @@ def _load(target: Target, source: DltSource) -> SyncResult:
 def _pipeline(target: Target) -> Generator[dlt.Pipeline]:
     """Open the pipeline of a target with an empty folder, and remove the folder at the end.
 
-    So the database alone knows how far the last sync came. What a killed sync left behind is dropped and read again.
+    So only the database has the state of the last sync. What a killed sync left is dropped and read again.
     """
     with _BEGINNING:
-        # dlt begins to report once for a process. Nobody is told of health records, not even that there are some.
+        # dlt starts its usage reports once for a process. Nobody may learn that there are health records here.
         _ = Container()[PluggableRunContext].context.runtime_config
         disable_anon_tracker()
     pipeline = dlt.pipeline(target.pipeline_name, destination=target.destination, dataset_name=target.dataset)
