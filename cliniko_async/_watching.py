@@ -22,7 +22,7 @@ from .observers import WatchInterrupted
 
 T = TypeVar("T")
 
-_log = logging.getLogger("cliniko_async")
+logger = logging.getLogger("cliniko_async")
 
 _FIRST_WAIT = 1.0
 _LONGEST_WAIT = 300.0
@@ -40,14 +40,14 @@ def is_transient(error: ClinikoError) -> bool:
 def report(spec: ListSpec[Any], error: ClinikoError, wait: float) -> None:
     """Tell the log and the observers of an error after which the watch of a list sends the next request."""
     # The text of an error contains neither a query nor a value of a record.
-    _log.warning("the watch of %s continues in %.1f s after an error: %s", spec.envelope, wait, error)
+    logger.warning("the watch of %s continues in %.1f s after an error: %s", spec.envelope, wait, error)
     _tell(spec, error, (), wait)
 
 
 def report_invalid(spec: ListSpec[Any], error: DecodingError) -> None:
     """Tell the log and the observers of invalid records that the watch of a list leaves out."""
     # All of the faults, because the text of the error shows only some. They have ids and fields, but no values.
-    _log.warning("the watch of %s left out invalid records: %s", spec.envelope, "; ".join(error.faults))
+    logger.warning("the watch of %s left out invalid records: %s", spec.envelope, "; ".join(error.faults))
     _tell(spec, error, error.faults, 0.0)
 
 

@@ -33,7 +33,7 @@ from .watch import Watch
 
 __all__ = ["WebhookGoneError", "WebhookSender", "generate_secret", "message_json"]
 
-_log = logging.getLogger("cliniko_async")
+logger = logging.getLogger("cliniko_async")
 
 _SECRET = "CLINIKO_WEBHOOK_SECRET"  # noqa: S105  (the name of the variable)
 _FIRST_WAIT = 1.0
@@ -187,10 +187,10 @@ class WebhookSender:
             tries += answer.verdict == "refused"
             if tries >= self._options.tries and self._dead_letters is not None:
                 await self._dead_letters.append(message, tries, answer.reason)
-                _log.warning("%r: %s is given up after %d tries: it %s", self, message.id, tries, answer.reason)
+                logger.warning("%r: %s is given up after %d tries: it %s", self, message.id, tries, answer.reason)
                 return False
             wait = max(next(delays), answer.retry_after)
-            _log.warning("%r: %s is posted again in %.1f s: it %s", self, message.id, wait, answer.reason)
+            logger.warning("%r: %s is posted again in %.1f s: it %s", self, message.id, wait, answer.reason)
             await asyncio.sleep(wait)
         return True
 

@@ -19,7 +19,7 @@ from ._rows import PreparedRow, RowKey, body_of
 
 T = TypeVar("T")
 
-_log = logging.getLogger("cliniko_async")
+logger = logging.getLogger("cliniko_async")
 
 
 @attrs.define(eq=False, repr=False)
@@ -116,7 +116,7 @@ class Resolver(Generic[T]):
         """Wait until another row has settled, if any row is left."""
         if self._rows:
             seconds = max(min(work.learned_at for work in self._rows.values()) + self._settle - _now(), 0.0)
-            _log.info(
+            logger.info(
                 "%s: the outcome of %d rows is unknown; the next look is in %.0f s",
                 self._resource.name,
                 len(self._rows),

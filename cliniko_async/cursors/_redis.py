@@ -21,7 +21,7 @@ else:
     # For code that evaluates annotations at run time: redis may not be installed.
     Redis = RedisCluster = Any
 
-_log = logging.getLogger("cliniko_async")
+logger = logging.getLogger("cliniko_async")
 
 _FIRST_RETRY = 0.05
 _LONGEST_RETRY = 2.0
@@ -107,9 +107,9 @@ class RedisCursors(Cursors):
         """Log once that Redis is lost and once that it is back, however many calls wait for it."""
         if error is not None and not self._is_lost:
             # The text of the error may name the server.
-            _log.warning("the cursor store cannot be used: Redis: %s", type(error).__name__)
+            logger.warning("the cursor store cannot be used: Redis: %s", type(error).__name__)
         elif error is None and self._is_lost:
-            _log.info("the cursor store can be used again")
+            logger.info("the cursor store can be used again")
         self._is_lost = error is not None
 
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-_log = logging.getLogger("cliniko_async")
+logger = logging.getLogger("cliniko_async")
 
 _FIRST_RETRY = 0.5
 _LONGEST_RETRY = 30.0
@@ -218,7 +218,7 @@ class _Workers:
 
     def refuse(self, worker: str, reason: str) -> None:
         if worker not in self._unfit:
-            _log.warning("%s cannot run the job, its accounts go to other workers: %s", worker, reason)
+            logger.warning("%s cannot run the job, its accounts go to other workers: %s", worker, reason)
         self._unfit[worker] = reason
 
     def reasons(self) -> str:

@@ -18,7 +18,7 @@ OVERLAP = dt.timedelta(seconds=60)
 _IDS_OF_A_REQUEST = 100
 _CURSOR = "cursor"
 
-_log = logging.getLogger("cliniko_async")
+logger = logging.getLogger("cliniko_async")
 
 Records = Collection[Any]
 KnownIds = Callable[[], Iterable[str]]
@@ -67,7 +67,7 @@ class ResourceReader:
         if cursor is None:
             yield self._table(())  # So that there is a table, even if there is no record.
         elif not _continues(resource, cursor):
-            _log.warning("the cursor of %s belongs to another API key: all records are read again", self._name)
+            logger.warning("the cursor of %s belongs to another API key: all records are read again", self._name)
             cursor, self._reconcile = None, True
         missing = set(await asyncio.to_thread(self._known_ids)) if self._reconcile and has_changes(self._name) else None
         async with aclosing(_batches(self._pages(resource, cursor))) as batches:

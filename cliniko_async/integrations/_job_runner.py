@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 W = TypeVar("W")
 
-_log = logging.getLogger("cliniko_async")
+logger = logging.getLogger("cliniko_async")
 
 
 class WorkerRunner(Generic[W, T]):
@@ -117,7 +117,7 @@ class _LoopThread(Generic[W, T]):
                 await self._over.wait()
         except BaseException as error:  # noqa: BLE001  (it becomes the error of the jobs that wait for the context)
             if self._jobs.context.done():
-                _log.warning("closing the worker context failed: %s", type(error).__name__)
+                logger.warning("closing the worker context failed: %s", type(error).__name__)
             else:
                 self._jobs.context.set_exception(as_exception(error, "the worker context"))
                 # Retrieve the exception, as perhaps no job waits for it.

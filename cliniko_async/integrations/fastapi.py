@@ -85,7 +85,7 @@ _ANSWERS: tuple[tuple[type[ClinikoError] | tuple[type[ClinikoError], ...], int, 
 )
 """The status and the text of an answer, by the first class that fits."""
 
-_log = logging.getLogger("cliniko_async.fastapi")
+logger = logging.getLogger("cliniko_async.fastapi")
 
 
 def lifespan(**options: Any) -> Lifespan:  # noqa: ANN401  (the options of Cliniko)
@@ -168,7 +168,7 @@ async def _answer(_: Request, error: Exception) -> Response:
     status, body = _status_and_body(error)
     if status < 500:
         return JSONResponse(body, status)
-    _log.warning("answered %d: %s: %s", status, type(error).__name__, error)
+    logger.warning("answered %d: %s: %s", status, type(error).__name__, error)
     return JSONResponse(body, status, {"Retry-After": str(_retry_after(error))} if status == 503 else None)
 
 
@@ -265,7 +265,7 @@ async def _then(first: bytes, rest: AsyncIterator[bytes]) -> AsyncGenerator[byte
         async for chunk in rest:
             yield chunk
     except ClinikoError as error:
-        _log.warning("a stream ended early: %s: %s", type(error).__name__, error)
+        logger.warning("a stream ended early: %s: %s", type(error).__name__, error)
         yield _line({"error": type(error).__name__, **_status_and_body(error)[1]})
 
 
