@@ -1,8 +1,7 @@
 """The base class of all resources, and the helpers that their operations share."""
 
 import inspect
-import types
-from collections.abc import Awaitable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Mapping, Sequence
 from typing import (
     Any,
     ClassVar,
@@ -11,7 +10,6 @@ from typing import (
     Protocol,
     Self,
     TypeVar,
-    cast,
     get_args,
     get_type_hints,
 )
@@ -19,35 +17,39 @@ from urllib.parse import quote
 
 import attrs
 
-from .._compat import deprecated, typed_cache
+from .._compat import typed_cache
 from .._frames import hides_locals
 from .._http.attempt import TransportWrapper
-from .._messages import Request, Response, as_object, is_unicode
+from .._messages import Request, Response, as_object
 from .._paging.api import Api
 from .._paging.pager import ListSpec
 from .._paging.query import ListQuery
 from .._records.converter import to_json
 from .._records.page import decode_record
-from .._spelling import did_you_mean
 from ..errors import DecodingError, InvalidRequestError, OutcomeUnknownError
 from ..fields import Id, check_fields, id_text
-from ..filters import Column, Filter, Filterable, Filters, Visibility, example_of
+from ..filters import Column, Filterable, Filters, Visibility
 from ..pagination import Paginator
-from ._list_options import VISIBILITIES, ListOptions, sort_texts, whole, yes_or_no
+from ._list_options import (
+    VISIBILITIES,
+    ListOptions,
+    check_options,
+    filter_texts,
+    sort_texts,
+    visibility_texts,
+    whole,
+    yes_or_no,
+)
 from ._manual import complete, words_of
+from ._operations import operations_of, renamed, stays_unwrapped
 
 T = TypeVar("T")
 R = TypeVar("R")
 
 _DEFAULT_ORDERS = ((), ("created_at",), ("created_at:asc",))
-_OPERATORS = {"exclude": (), "include": ("*",), "only": ("?",)}
 _LARGEST_PAGE = 100
 _DONE = (200, 204)
-
-
 _OPTIONS = frozenset(ListOptions.__annotations__)
-_COMBINED = frozenset({"changes", "watch", "upload", "download"})
-"""Methods that combine several operations, and are not operations themselves."""
 
 
 class AnyResource(Protocol):
@@ -74,11 +76,6 @@ class AnyResource(Protocol):
         ...
 
 
-def _hides_arguments(name: str, method: types.FunctionType) -> bool:
-    """Return whether a method stays unwrapped: it is private or already decorated."""
-    return name.startswith("_") or "__wrapped__" in vars(method)
-
-
 class Resource(Generic[T]):
     """The base of all resources: a name, a class of records, and operations."""
 
@@ -101,10 +98,10 @@ class Resource(Generic[T]):
         name.
         """
         for name, method in inspect.getmembers(cls, inspect.isfunction):
-            if name in vars(cls) and not _hides_arguments(name, method):
+            if name in vars(cls) and not stays_unwrapped(name, method):
                 setattr(cls, name, hides_locals(method))
             if "name" in vars(cls) and not name.startswith("_"):
-                own = vars(cls)[name] if name in vars(cls) else _renamed(method, f"{cls.__name__}.{name}")
+                own = vars(cls)[name] if name in vars(cls) else renamed(method, f"{cls.__name__}.{name}")
                 complete(own, cls.record)
                 setattr(cls, name, own)
 
@@ -188,7 +185,7 @@ class Resource(Generic[T]):
     @property
     def operations(self) -> frozenset[str]:
         """The names of the methods that are operations of the API."""
-        return _operations(type(self))
+        return operations_of(type(self), Resource)
 
     def __repr__(self) -> str:
         """Return the name and the operations."""
@@ -259,11 +256,11 @@ class Resource(Generic[T]):
         fields = self.searchable()
         sort = sort_texts(options.get("sort"))
         visibility = {name: value for name, value in options.items() if name not in _OPTIONS}
-        self._check_options(visibility, _OPTIONS)
+        check_options(self, visibility, _OPTIONS)
         query = ListQuery(
             server=self._api.server,
             sources=sources,
-            filters=(*self._filter_texts(filters), *self._visibility_texts(visibility)),
+            filters=(*filter_texts(self, filters), *visibility_texts(visibility)),
             sort=sort,
             per_page=whole("per_page", options.get("per_page", _LARGEST_PAGE), most=_LARGEST_PAGE),
             stable=yes_or_no("stable", options.get("stable", False)),
@@ -283,58 +280,10 @@ class Resource(Generic[T]):
             prefetch=whole("prefetch", options.get("prefetch", 0), least=0),
         )
 
-    def _filter_texts(self, filters: Sequence[Filterable]) -> list[str]:
-        texts: list[str] = []
-        for one in filters:
-            if not isinstance(one, Filter | str):
-                raise InvalidRequestError(
-                    f"{self.name}: a filter must be made with `where`, or be a str such as 'category:=Osteo'",
-                    argument="filters",
-                )
-            if isinstance(one, Filter) and one.field not in self.searchable():
-                near = did_you_mean(one.field, self.searchable())
-                raise InvalidRequestError(f"{self.name} cannot be filtered by {one.field}{near}", argument=one.field)
-            text = one if isinstance(one, str) else one.text
-            if not text or not is_unicode(text):
-                raise InvalidRequestError(
-                    f"{self.name}: a filter is empty, or has a character that cannot be encoded", argument="filters"
-                )
-            texts.append(text)
-        return texts
-
-    def _visibility_texts(self, visibility: Mapping[str, Any]) -> list[str]:
-        texts: list[str] = []
-        for name, value in visibility.items():
-            if not isinstance(value, str) or value not in _OPERATORS:
-                near = did_you_mean(value, _OPERATORS)
-                raise InvalidRequestError(f'{name} must be "exclude", "include" or "only"{near}', argument=name)
-            texts += [f"{name}_at:{operator}" for operator in _OPERATORS[value]]
-        return texts
-
-    def _check_options(self, options: Iterable[str], others: Iterable[str] = ()) -> None:
-        """Reject unknown keyword arguments, as Python does.
-
-        Args:
-            options: The names that were given and are not among `others`.
-            others: The options that every list has; empty if the call is not for a list.
-
-        Raises:
-            TypeError: One of them is unknown.
-        """
-        fields = self.searchable()
-        known = self.visibilities()
-        for name in options:
-            if name in known:
-                continue
-            text = f"unknown option {name!r}"
-            if others and name in fields:
-                raise TypeError(f"{text}; filters are positional: list({self.name}.where.{example_of(fields[name])})")
-            raise TypeError(text + did_you_mean(name, {*known, *others}, f" for {self.name}"))
-
     def _get(self, path: str, visibility: Mapping[str, Any] | None = None) -> Awaitable[T]:
         visibility = visibility or {}
-        self._check_options(visibility)
-        query = "&".join(f"q%5B%5D={quote(text, '')}" for text in self._visibility_texts(visibility))
+        check_options(self, visibility)
+        query = "&".join(f"q%5B%5D={quote(text, '')}" for text in visibility_texts(visibility))
         return self._send_for_record("GET", f"{path}?{query}" if query else path)
 
     def _create(self, fields: Mapping[str, Any]) -> Awaitable[T]:
@@ -379,19 +328,6 @@ class Resource(Generic[T]):
             raise OutcomeUnknownError(reason, request=request, status=response.status)
 
 
-def _renamed(method: types.FunctionType, qualname: str) -> types.FunctionType:
-    """Return a copy of a method with another name, because several resources share the method of a mixin."""
-    if inner := vars(method).get("__wrapped__"):
-        message = vars(method).get("__deprecated__")
-        decorate = deprecated(message) if message else hides_locals
-        return cast("types.FunctionType", decorate(_renamed(inner, qualname)))
-    code, defaults, closure = method.__code__, method.__defaults__, method.__closure__
-    copy = types.FunctionType(code, method.__globals__, method.__name__, defaults, closure)
-    copy.__kwdefaults__, copy.__annotations__ = method.__kwdefaults__, method.__annotations__
-    copy.__doc__, copy.__module__, copy.__qualname__ = method.__doc__, method.__module__, qualname
-    return copy
-
-
 def _is_record(response: Response) -> bool:
     """Return whether a response is an object with an id, unlike the page or the message of a proxy."""
     try:
@@ -405,13 +341,6 @@ def _is_record(response: Response) -> bool:
 def _of_nothing(record: type[Any]) -> object:
     """Return the record that an empty JSON object is decoded as, or None if the class has required fields."""
     return None if any(field.default is attrs.NOTHING for field in attrs.fields(record)) else record()
-
-
-@typed_cache
-def _operations(resource: type[Resource[Any]]) -> frozenset[str]:
-    public = (name for name in dir(resource) if not name.startswith("_"))
-    methods = {name for name in public if inspect.isfunction(getattr(resource, name))}
-    return frozenset(methods - _COMBINED - set(dir(Resource)))
 
 
 def encode_body(body: Mapping[str, Any]) -> bytes:

@@ -16,6 +16,7 @@ from ..errors import InvalidRequestError
 from ..filters import Filterable
 from ..watch import Watch, WatchOptions
 from ._base import Resource
+from ._list_options import filter_texts
 
 T = TypeVar("T")
 
@@ -92,7 +93,7 @@ class ChangesMixin(Resource[T]):
             ResponseError: The API refused a request: `UnauthorizedError`, `ForbiddenError` or another of 4xx.
             UsageError: The client is closed, or is used from another event loop.
         """
-        texts = self._filter_texts(filters)
+        texts = filter_texts(self, filters)
         options = WatchOptions(_store(store), _stream_name(self.name, name, texts), _every(every), _overlap(overlap))
         spec = self._changes_spec(filters)
         return Watch(msgspec.structs.replace(spec, api=spec.api.bulk()), since, options)
