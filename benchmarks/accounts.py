@@ -26,7 +26,7 @@ _PAGES_MEASURED = 2
 _OTHERS, _SMALL_PAGES, _LATENCY, _SLOWNESS = 150, 8, 0.05, 3.0
 _NARROW, _NARROW_ROUNDS = 50, 3
 _CPU, _MEMORY = 1.5, 0.1
-"""Budgets: the garbage collector looks at a thousand walks, none of which holds a page while it waits for the next."""
+"""Budgets: the garbage collector checks a thousand iterations, which hold no page while waiting for the next."""
 _WHAT = f"{_ACCOUNTS:,} accounts stream at once over {_CONNECTIONS} connections"
 
 

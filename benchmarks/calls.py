@@ -53,7 +53,7 @@ async def measure_steps() -> Sequence[Line]:
         for record in records:
             yield record
 
-    async def walk(records: AsyncIterator[object]) -> None:
+    async def exhaust(records: AsyncIterator[object]) -> None:
         async for _ in records:
             pass
 
@@ -63,11 +63,11 @@ async def measure_steps() -> Sequence[Line]:
             assert len(page.items) == _RECORDS
             taken: dict[str, list[float]] = {"ours": [], "generator": []}
             for _ in range(60):
-                walks = {"ours": aiter(ours.appointment_types.list()), "generator": generate(page.items)}
-                for name, records in walks.items():
+                iterators = {"ours": aiter(ours.appointment_types.list()), "generator": generate(page.items)}
+                for name, records in iterators.items():
                     await anext(records)
                     begun = time.process_time()
-                    await walk(records)
+                    await exhaust(records)
                     taken[name].append((time.process_time() - begun) / _RECORDS)
     common = {"what": "a step of `async for`", "against": "an async generator", "unit": "ns"}
     return [Line(**common, ours=taken["ours"], theirs=taken["generator"], budget=1.5)]

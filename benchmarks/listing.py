@@ -17,7 +17,7 @@ _PAGES = 100
 _HAND = "aiohttp read() + msgspec → attrs"
 _GENERATED, _HTTPX, _CATTRS = "openapi-python-client", "httpx + pydantic", "aiohttp + cattrs, its usual hooks"
 
-Walk = Callable[[], Awaitable[int]]
+ReadList = Callable[[], Awaitable[int]]
 
 
 async def measure_listing() -> Sequence[Line]:
@@ -43,8 +43,8 @@ async def measure_listing() -> Sequence[Line]:
     return [*_near_lines(close), *_far_lines(wide)]
 
 
-def _sides(walks: dict[str, Walk]) -> dict[str, AsyncSide]:
-    return {name: AsyncSide(run, _PAGES) for name, run in walks.items()}
+def _sides(readers: dict[str, ReadList]) -> dict[str, AsyncSide]:
+    return {name: AsyncSide(run, _PAGES) for name, run in readers.items()}
 
 
 def _near_lines(taken: dict[str, Sequence[float]]) -> list[Line]:
@@ -71,10 +71,10 @@ async def _by_library(cliniko: Cliniko, prefetch: int = 0) -> int:
     return count
 
 
-def _by_hand(session: aiohttp.ClientSession, base_url: str) -> Walk:
+def _by_hand(session: aiohttp.ClientSession, base_url: str) -> ReadList:
     decode = peers.attrs_page()
 
-    async def walk() -> int:
+    async def read_list() -> int:
         count, following = 0, _first(base_url)
         while following:
             async with session.get(following) as answer:
@@ -84,13 +84,13 @@ def _by_hand(session: aiohttp.ClientSession, base_url: str) -> Walk:
             following = page.links["next"]
         return count
 
-    return walk
+    return read_list
 
 
-def _by_httpx(session: httpx.AsyncClient, base_url: str) -> Walk:
+def _by_httpx(session: httpx.AsyncClient, base_url: str) -> ReadList:
     decode = peers.pydantic_page()
 
-    async def walk() -> int:
+    async def read_list() -> int:
         count, following = 0, _first(base_url)
         while following:
             page = decode((await session.get(following)).content)
@@ -99,13 +99,13 @@ def _by_httpx(session: httpx.AsyncClient, base_url: str) -> Walk:
             following = page.links["next"]
         return count
 
-    return walk
+    return read_list
 
 
-def _by_cattrs(session: aiohttp.ClientSession, base_url: str) -> Walk:
+def _by_cattrs(session: aiohttp.ClientSession, base_url: str) -> ReadList:
     structure = peers.cattrs_page()
 
-    async def walk() -> int:
+    async def read_list() -> int:
         count, following = 0, _first(base_url)
         while following:
             async with session.get(following) as answer:
@@ -115,11 +115,11 @@ def _by_cattrs(session: aiohttp.ClientSession, base_url: str) -> Walk:
             following = page.links["next"]
         return count
 
-    return walk
+    return read_list
 
 
-def _by_dicts(session: aiohttp.ClientSession, base_url: str) -> Walk:
-    async def walk() -> int:
+def _by_dicts(session: aiohttp.ClientSession, base_url: str) -> ReadList:
+    async def read_list() -> int:
         count, following = 0, _first(base_url)
         while following:
             async with session.get(following) as answer:
@@ -129,7 +129,7 @@ def _by_dicts(session: aiohttp.ClientSession, base_url: str) -> Walk:
             following = page["links"]["next"]
         return count
 
-    return walk
+    return read_list
 
 
 async def _by_generated(base_url: str) -> int:

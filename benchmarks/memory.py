@@ -19,7 +19,7 @@ from .serving import client, serving
 _PAGES = 1000
 _A_FEW = 5
 _FLAT = 1.25
-"""What a walk may hold more after ten times as many pages: it remembers a hash of each link."""
+"""How much more memory an iteration may hold after ten times as many pages: it keeps a hash of each link."""
 
 
 def measure_kept() -> Sequence[Line]:
@@ -40,7 +40,7 @@ def measure_kept() -> Sequence[Line]:
 
 
 async def measure_streams() -> Sequence[Line]:
-    """Measure the memory of a walk over 100,000 records, in the default order and by id."""
+    """Measure the memory of an iteration over 100,000 records, in the default order and by id."""
     page = page_kept()
     lines: list[Line] = []
     with serving(pages=_PAGES) as base_url:
@@ -60,7 +60,7 @@ def page_kept() -> float:
 
 
 async def _peaks(base_url: str, options: dict[str, Any]) -> tuple[float, float]:
-    """Return the most that is held in the first and in the last tenth of a walk."""
+    """Return the most that is held in the first and in the last tenth of an iteration."""
     peaks = []
     async with client(base_url) as cliniko:
         await cliniko.appointment_types.list().first()

@@ -25,7 +25,7 @@ async def measure_ahead() -> Sequence[Line]:
     lines = []
     with serving(pages=_PAGES, latency=_LATENCY) as base_url:
         for ahead, (rounds, budget) in _AHEAD.items():
-            taken = [await _walked(base_url, ahead) for _ in range(rounds)]
+            taken = [await _seconds_to_read(base_url, ahead) for _ in range(rounds)]
             ideal = _LATENCY * (1 + math.ceil((_PAGES - 1) / ahead))
             what = f"100 pages of 200 ms, prefetch={ahead}"
             lines.append(_beside_ideal(what, taken, ideal, budget))
@@ -36,7 +36,7 @@ async def measure_budget() -> Sequence[Line]:
     """Measure more requests than a window holds: a minute is some seconds here, and the server's window slides."""
     windows = (_PAGES_LIMITED - 1) // _LIMIT
     return [
-        await _within(_walk_all, "1,000 pages, 200 in a window, no 429", windows, _PERIOD_OF_PAGES),
+        await _within(_read_all, "1,000 pages, 200 in a window, no 429", windows, _PERIOD_OF_PAGES),
         await _within(_ask_at_once, "300 requests at once, 200 in a window, no 429", 1, _PERIOD_AT_ONCE),
     ]
 
@@ -56,7 +56,7 @@ def _beside_ideal(what: str, taken: Sequence[float], ideal: float, budget: float
     return Line(what=what, against="the ideal", ours=taken, theirs=[ideal] * len(taken), unit="s", budget=budget)
 
 
-async def _walked(base_url: str, ahead: int) -> float:
+async def _seconds_to_read(base_url: str, ahead: int) -> float:
     async with client(base_url) as cliniko:
         begun, count = time.monotonic(), 0
         # Streamed: what a caller keeps costs the garbage collector, whoever asked for it.
@@ -66,7 +66,7 @@ async def _walked(base_url: str, ahead: int) -> float:
         return time.monotonic() - begun
 
 
-async def _walk_all(cliniko: Cliniko) -> None:
+async def _read_all(cliniko: Cliniko) -> None:
     assert len(await cliniko.appointment_types.list(per_page=1).collect()) == _PAGES_LIMITED
 
 
