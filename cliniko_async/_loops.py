@@ -58,3 +58,18 @@ async def side_by_side(works: Iterable[Coroutine[Any, Any, object]]) -> None:
                 group.create_task(work)
     except ExceptionGroup as errors:
         raise errors.exceptions[0] from None
+
+
+def cancel_from_anywhere(loop: asyncio.AbstractEventLoop, cancel: Callable[[], object]) -> None:
+    """Cancel the work of a loop, from any thread, as the garbage collector may be the caller.
+
+    Args:
+        loop: The loop.
+        cancel: Cancels the work. In the thread of the loop it is called at once, so that the work ends in the first
+            turn of the loop after a `break`.
+    """
+    if runs_here(loop):
+        cancel()
+    else:
+        with contextlib.suppress(RuntimeError):  # The loop is closed, and its tasks with it.
+            loop.call_soon_threadsafe(cancel)

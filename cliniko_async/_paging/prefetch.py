@@ -4,14 +4,14 @@ This way an iterator that is dropped is collected at once, and its prefetch requ
 """
 
 import asyncio
-import contextlib
 import itertools
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import msgspec
 
-from .._loops import runs_here
+from .._loops import cancel_from_anywhere
 from .._messages import RedactedRepr, Request, Response
 from .._records.page import decode_page
 from .api import Api
@@ -93,11 +93,8 @@ class Prefetcher:
 
     def cancel(self) -> None:
         """Cancel the prefetch requests. The garbage collector may call this from any thread."""
-        if runs_here(self._loop):
-            self.keep_only(())
-        elif self._loop is not None:
-            with contextlib.suppress(RuntimeError):  # The loop is closed, and its tasks with it.
-                self._loop.call_soon_threadsafe(self.keep_only, ())
+        if self._loop is not None:
+            cancel_from_anywhere(self._loop, partial(self.keep_only, ()))
 
     def _start(self, url: str) -> asyncio.Task[FetchedPage]:
         self._loop = asyncio.get_running_loop()

@@ -4,12 +4,13 @@ import asyncio
 import contextlib
 import math
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Iterator, Mapping
+from functools import partial
 from typing import Any, Generic, Self, TypeAlias, TypeVar
 
 import attrs
 
 from .._http.session import SessionManager
-from .._loops import runs_here
+from .._loops import cancel_from_anywhere
 from ..client import Cliniko
 from ..errors import UsageError
 from .account import Account
@@ -194,14 +195,9 @@ class JobRunner(Generic[T]):
         _cancel(tasks)
 
     def __del__(self) -> None:
-        """Cancel the running jobs; from any thread, as the garbage collector may be the caller."""
+        """Cancel the running jobs."""
         if self._tasks and self._loop is not None:
-            # Directly if possible, so that the jobs end in the first turn of the loop after a `break`.
-            if runs_here(self._loop):
-                _cancel(self._tasks)
-            else:
-                with contextlib.suppress(RuntimeError):  # The loop is closed, and its tasks with it.
-                    self._loop.call_soon_threadsafe(_cancel, self._tasks)
+            cancel_from_anywhere(self._loop, partial(_cancel, self._tasks))
 
 
 async def _run(account: str, client: Cliniko, job: AccountJob[T]) -> AccountResult[T]:

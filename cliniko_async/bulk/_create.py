@@ -3,7 +3,7 @@
 import asyncio
 import os
 from collections.abc import Iterable, Mapping, Sequence
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, Literal, NoReturn, Self, TypeVar
 
@@ -11,7 +11,7 @@ import attrs
 
 from .._checks import is_count, is_seconds
 from .._frames import HiddenLocals, hides_locals
-from .._loops import in_thread, runs_here, stop
+from .._loops import cancel_from_anywhere, in_thread, stop
 from .._messages import RedactedRepr
 from ..errors import InvalidRequestError, JournalError
 from ..resources._base import Resource
@@ -195,15 +195,10 @@ class BulkRun(RedactedRepr, Generic[T]):
             await stop(self._task, self._task.cancel)
 
     def __del__(self) -> None:
-        """Stop the run; from any thread, as the garbage collector may be the caller."""
+        """Stop the run."""
         task = self._task
         if task is not None and not task.done():
-            # Directly if possible, so that it ends in the first turn of the loop after a `break`.
-            if runs_here(task.get_loop()):
-                task.cancel()
-            else:
-                with suppress(RuntimeError):  # The loop is closed, and its tasks with it.
-                    task.get_loop().call_soon_threadsafe(task.cancel)
+            cancel_from_anywhere(task.get_loop(), task.cancel)
 
 
 class _Outcomes(Generic[T]):
