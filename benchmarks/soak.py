@@ -10,7 +10,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from pathlib import Path
 from typing import Any
@@ -41,11 +41,9 @@ _PROPERTIES = (
 _HISTORIES = 20_000
 _PER_JOB = 100
 _KILLS = 50
-_PARTS = ("lists", "properties", "histories", "kills", "exports")
 _EXPORTED = ("users", "practitioners", "appointment_types", "services", "settings", "patients", "bookings")
 _BULK_CREATES = 10
 _KILLS_OF_EACH = 5
-_PARTS = ("lists", "properties", "histories", "kills", "bulk")
 
 
 async def soak_list(**options: Any) -> None:  # noqa: ANN401
@@ -70,6 +68,12 @@ async def soak_list(**options: Any) -> None:  # noqa: ANN401
     # Two faults in three end their connection, and nothing else does.
     assert found["connections"] <= found["faults"] + 10
     assert grown < _A_FEW
+
+
+def soak_lists() -> None:
+    """Read a long list in each order."""
+    for order in ({}, {"stable": True}, {"prefetch": 8}):
+        asyncio.run(soak_list(**order))
 
 
 def soak_properties() -> bool:
@@ -165,32 +169,31 @@ def _most_held() -> int:
     return most if sys.platform == "darwin" else most * 1024
 
 
+PARTS: dict[str, Callable[[argparse.Namespace], object]] = {
+    "lists": lambda _: soak_lists(),
+    "kills": lambda options: soak_kills(options.seed),
+    "exports": lambda options: soak_exports(options.seed),
+    "histories": lambda options: soak_histories(options.histories, options.seed, options.jobs),
+    "bulk": lambda options: soak_bulk(options.seed),
+    "properties": lambda _: soak_properties(),
+}
+"""Each raises an error, or returns False, if it has found a fault."""
+
+
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.soak", description=__doc__)
     parser.add_argument("--histories", type=int, default=_HISTORIES, help="how many over real sockets (%(default)s)")
     parser.add_argument("--seed", type=int, default=0, help="the first seed of the histories (%(default)s)")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="processes for the histories")
-    parser.add_argument("--only", choices=_PARTS, help="run this part alone")
+    parser.add_argument("--only", choices=PARTS, help="run this part alone")
     return parser.parse_args()
 
 
 def main() -> int:
-    """Read a long list in each order, play the histories, then run the properties."""
+    """Run every part, or the one that was named, and return the exit status."""
     options = _options()
-    parts = _PARTS if options.only is None else (options.only,)
-    if "lists" in parts:
-        for order in ({}, {"stable": True}, {"prefetch": 8}):
-            asyncio.run(soak_list(**order))
-    if "kills" in parts:
-        soak_kills(options.seed)
-    if "exports" in parts:
-        soak_exports(options.seed)
-    passed = [
-        *([soak_histories(options.histories, options.seed, options.jobs)] if "histories" in parts else []),
-        *([soak_bulk(options.seed)] if "bulk" in parts else []),
-        *([soak_properties()] if "properties" in parts else []),
-    ]
-    return 0 if all(passed) else 1
+    results = [PARTS[name](options) for name in ([options.only] if options.only else PARTS)]
+    return 1 if False in results else 0
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
 """Prints the lower bounds of the package's dependencies, extras included, as constraints for pip."""
 
+import itertools
 import re
 import tomllib
 from pathlib import Path
@@ -8,8 +9,8 @@ PYPROJECT = Path(__file__).parent.parent / "pyproject.toml"
 
 
 def lowest(requirement: str) -> str:
-    """Turn `name>=version` into `name==version`."""
-    match = re.fullmatch(r"([\w-]+)>=([\d.]+)", requirement)
+    """Turn `name[extra]>=version` into `name==version`."""
+    match = re.fullmatch(r"([\w-]+)(?:\[[\w,]+\])?>=([\d.]+)", requirement)
     if match is None:
         msg = f"{requirement!r} has no plain lower bound"
         raise ValueError(msg)
@@ -19,4 +20,6 @@ def lowest(requirement: str) -> str:
 if __name__ == "__main__":
     project = tomllib.loads(PYPROJECT.read_text(encoding="utf-8"))["project"]
     extras = project["optional-dependencies"]
-    print("\n".join(map(lowest, [*project["dependencies"], *extras["redis"], *extras["dask"]])))
+    names = re.findall(r"\w+", extras["all"][0].partition("[")[2])
+    requirements = [*project["dependencies"], *itertools.chain.from_iterable(extras[name] for name in names)]
+    print("\n".join(sorted({lowest(each) for each in requirements if not each.startswith(f"{project['name']}[")})))

@@ -3,15 +3,18 @@
 import contextlib
 import enum
 import os
+import re
 import sys
 import traceback
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from cyclopts import CoercionError, CycloptsError
+from cyclopts import CoercionError, CycloptsError, UnusedCliTokensError
 
 if TYPE_CHECKING:
     from .context import CommandContext
+
+_MAY_BE_A_KEY = re.compile(r"(?<==)\S+|\b(?=[^\s=]*[A-Z])(?=[^\s=]*\d)\w[^\s\"'=]{11,}")
 
 
 class ExitCode(enum.IntEnum):
@@ -121,7 +124,11 @@ def _of_command_line(error: CycloptsError) -> str:
         from .names import unknown_resource  # noqa: PLC0415  (only this failure needs the names)
 
         return unknown_resource(error.token.value)
-    return f"{error} (cliniko --help)"
+    text = str(error)
+    if isinstance(error, UnusedCliTokensError):
+        text = f"Unexpected arguments: {' '.join(error.unused_tokens)}."
+    # A key is never an argument, but somebody may try.
+    return f"{_MAY_BE_A_KEY.sub('…', text)} (cliniko --help)"
 
 
 def _of_library(error: BaseException) -> tuple[str, ExitCode] | None:

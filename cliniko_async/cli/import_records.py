@@ -121,7 +121,7 @@ def _checked(source: Path, fields: type, date_format: str | None, ignore: Any) -
         lines = list(error.lines(f"{source.name}: line"))
     # Outside the handler, as a chained error would show the values.
     sys.stderr.write("".join(f"{line}\n" for line in lines))
-    raise CommandError(f"{len(lines)} faults in {source.name}; nothing was sent", ExitCode.INVALID_DATA)
+    raise CommandError(f"faults in {source.name}: {len(lines)}; nothing was sent", ExitCode.INVALID_DATA)
 
 
 def _described(plan: BulkPlan) -> str:

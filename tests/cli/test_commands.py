@@ -11,6 +11,7 @@ from cliniko_async import columns
 from cliniko_async.cli import main
 from cliniko_async.resources._registry import RESOURCES, resource_class
 from cliniko_async.sandbox import Sandbox
+from tests.support.clients import KEY
 
 LISTED = [name for name in RESOURCES if hasattr(resource_class(name), "list") and name != "available_times"]
 
@@ -171,6 +172,23 @@ def test_bad_input_is_one_line_that_names_the_nearest(
 ):
     assert main(arguments) == 2
     assert capfd.readouterr() == ("", f"cliniko: {line}\n")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "line"),
+    [
+        (["list", "taxes", "--api-key", KEY], "Unknown option: --api-key. (cliniko --help)"),
+        (["list", "taxes", f"--api-key={KEY}"], "Unknown option: --api-key=… (cliniko --help)"),
+        (["list", "taxes", KEY, "more"], "Unexpected arguments: … more. (cliniko --help)"),
+    ],
+)
+def test_a_key_that_somebody_tries_as_an_argument_is_not_shown(
+    nowhere: None, capfd: pytest.CaptureFixture[str], arguments, line
+):
+    assert main(arguments) == 2
+    assert capfd.readouterr() == ("", f"cliniko: {line}\n")
+    assert main([KEY, "list", "taxes"]) == 2
+    assert KEY not in capfd.readouterr().err
 
 
 @pytest.mark.parametrize(

@@ -69,7 +69,7 @@ class TestCommand:
         assert main([*IMPORT, str(sheet)]) == 7
         assert capfd.readouterr().err == (
             "patients.csv: line 2: date_of_birth: must be a date or None\n"
-            "cliniko: 1 faults in patients.csv; nothing was sent\n"
+            "cliniko: faults in patients.csv: 1; nothing was sent\n"
         )
         assert clinic.requests == []
 

@@ -22,7 +22,7 @@ from .scripting import Faults
 _BUCKET = "patient-files"
 _CHUNK = 64 * 1024
 _MAX_IN_MEMORY = 1024 * 1024
-_MALFORMED = (*UNREADABLE, web.HTTPException, LookupError, RuntimeError, ValueError)
+_MALFORMED = (*UNREADABLE, web.HTTPException, AssertionError, LookupError, RuntimeError, ValueError)
 """What aiohttp raises while it reads a body that is not a form."""
 
 

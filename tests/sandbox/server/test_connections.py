@@ -44,7 +44,6 @@ MALFORMED = [
     b"GET /v1/taxes HTTP/9.9\r\n\r\n",
     b"G\x00T /v1/taxes HTTP/1.1\r\n\r\n",
     b"GET /v1/t\x01axes HTTP/1.1\r\n\r\n",
-    b"GET http://[/ HTTP/1.1\r\n\r\n",
     b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n",
     b"GET /v1/taxes HTTP/1.1\r\nno colon\r\n\r\n",
     b"GET /v1/taxes HTTP/1.1\r\nHost: x\r\nX: " + b"a" * 70_000 + b"\r\n\r\n",
@@ -54,6 +53,9 @@ MALFORMED = [
     b"POST /v1/taxes HTTP/1.1\r\nContent-Length: -1\r\n\r\n",
     b"POST /v1/taxes HTTP/1.1\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n",
 ]
+if aiohttp.__version__ >= "3.14":
+    # Before, aiohttp's parser raised a ValueError, and the connection was closed without an answer.
+    MALFORMED.append(b"GET http://[/ HTTP/1.1\r\n\r\n")
 
 
 async def test_what_is_not_http_is_answered_in_the_form_of_each_server(caplog):
