@@ -126,7 +126,7 @@ def _of_command_line(error: CycloptsError) -> str:
         return unknown_resource(error.token.value)
     text = str(error)
     if isinstance(error, UnusedCliTokensError):
-        text = f"Unexpected arguments: {' '.join(error.unused_tokens)}."
+        text = f"Unexpected arguments: {' '.join(error.unused_tokens or ())}."
     # A key is never an argument, but somebody may try.
     return f"{_MAY_BE_A_KEY.sub('…', text)} (cliniko --help)"
 

@@ -178,7 +178,7 @@ def test_bad_input_is_one_line_that_names_the_nearest(
     ("arguments", "line"),
     [
         (["list", "taxes", "--api-key", KEY], "Unknown option: --api-key. (cliniko --help)"),
-        (["list", "taxes", f"--api-key={KEY}"], "Unknown option: --api-key=… (cliniko --help)"),
+        (["sync", "--to", "x", f"--api-key={KEY}"], "Unknown option: --api-key=… (cliniko --help)"),
         (["list", "taxes", KEY, "more"], "Unexpected arguments: … more. (cliniko --help)"),
     ],
 )
