@@ -45,9 +45,6 @@ def test_a_step_that_arrives_twice_is_done_once_and_that_of_a_process_without_a_
     for _ in range(3):
         assert len(set(step(state, rules, ask("first", 7, interactive=2), 1000.0)["interactive"].leases)) == 2
     assert state.held == 2
-    step(state, rules, ask("first", 8), 1000.0)
-    step(state, rules, ask("first", 7, interactive=2), 1000.0)  # Late: it was sent twice, and the other came first.
-    assert state.held == 2
     for number in range(1, 3):
         step(state, rules, ask("", 7, interactive=1), 1000.0 + number)
     assert len(state.last_steps) == 1
