@@ -3,10 +3,9 @@
 import asyncio
 import contextlib
 from collections.abc import Callable, Coroutine, Iterable
-from typing import Any, TypeVar, TypeVarTuple
+from typing import Any, TypeVar
 
 T = TypeVar("T")
-Ts = TypeVarTuple("Ts")
 
 
 def runs_here(loop: asyncio.AbstractEventLoop | None) -> bool:
@@ -15,18 +14,6 @@ def runs_here(loop: asyncio.AbstractEventLoop | None) -> bool:
         return asyncio.get_running_loop() is loop
     except RuntimeError:
         return False
-
-
-def call_in(loop: asyncio.AbstractEventLoop, function: Callable[[*Ts], object], *args: *Ts) -> None:
-    """Have a function called in a loop soon; never blocks, in any thread, even if the garbage collector calls it.
-
-    Raises:
-        RuntimeError: The loop is closed.
-    """
-    if runs_here(loop):
-        loop.call_soon(function, *args)
-    else:
-        loop.call_soon_threadsafe(function, *args)
 
 
 async def in_thread(work: Callable[[], T]) -> T:

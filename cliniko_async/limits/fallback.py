@@ -1,102 +1,88 @@
-"""The share of a window that a process grants itself while the store of the window is unavailable."""
+"""The limiter that grants a process its own share of the window while the store is unavailable."""
 
 import asyncio
 import contextlib
-import math
-import secrets
-from collections.abc import Callable
+from typing import TYPE_CHECKING
 
-from msgspec.structs import replace
+from .base import Limits, Priority
+from .local import LocalQueue
+from .permit import LeasedPermit
+from .store import LONGEST_RETRY, StoreLostError, store_retries
 
-from .base import Priority
-from .store import LONGEST_RETRY, StepReply, StoreLostError, WatchedStore, store_retries
-from .window import Grant, LeaseUpdate, Rules, StepRequest, WindowState, step
+if TYPE_CHECKING:
+    from .shared import LeaseLedger
 
 
 class LocalFallback:
-    """The steps over a store, and while it is unavailable, over a share of the window that this process has alone.
+    """A limiter over a store, and a window of this process alone that is used while the store is unavailable.
 
-    The share counts every request of the process, so that its rest is known when the store is lost. What happened
-    meanwhile is reported when the store is back.
+    The local window counts every request of the process, so that the rest of its share is known when the store is lost.
+    The permits that it grants are reported when the store is back.
     """
 
-    def __init__(
-        self, store: WatchedStore, share: Rules, clock: Callable[[], float], when_back: Callable[[], object]
-    ) -> None:
-        """Create with a store; `when_back` is called when it will do the next step again."""
-        self._store = store
-        self._share = share
-        self._clock = clock
-        self._when_back = when_back
-        self._state = WindowState()
-        self._unreported: list[LeaseUpdate] = []
-        self._return: asyncio.Task[None] | None = None
+    def __init__(self, shared: "LeaseLedger", local: LocalQueue) -> None:
+        self.rules = shared.rules
+        self._shared = shared
+        self._local = local
+        self._probe: asyncio.Task[None] | None = None
+        self._waits: set[asyncio.Timeout] = set()
 
-    async def step(self, request: StepRequest) -> StepReply:
-        """Do a step on the stored value, or on the share.
+    async def acquire(self, priority: Priority) -> LeasedPermit:
+        """Wait for a permit of the store, or of the local share while the store is unavailable.
 
         Raises:
             StoreLostError: The store cannot be used, and waiting cannot help.
         """
-        if self._is_alone:
-            self._unreported += request.updates
-            return self._step_alone(request)
-        whole = replace(request, updates=[*self._unreported, *request.updates])
-        try:
-            reply = await self._store.step(whole)
-        except StoreLostError as error:
-            if error.lasting:
-                raise
-            self._unreported.clear()
-            self._return = asyncio.create_task(self._return_to_store(whole))
-            self._return.add_done_callback(lambda _: self._when_back())
-            return self._step_alone(request)
-        self._unreported.clear()
-        now = self._clock()
-        updates = [*request.updates, *_updates(reply.grants, now + self._share.lease, in_flight=True)]
-        step(self._state, self._share, StepRequest("", 0, updates=updates, backoff=reply.backoff), now)
-        return reply
-
-    async def close(self) -> None:
-        """Report once more what may not have been reported, and close the store."""
-        if self._return is not None and self._return.cancel():
-            with contextlib.suppress(StoreLostError):
-                await self._store.step(self._report())
-        await self._store.close()
-
-    @property
-    def _is_alone(self) -> bool:
-        return self._return is not None and not self._return.done()
-
-    def _step_alone(self, request: StepRequest) -> StepReply:
-        now = self._clock()
-        # The lost step may have been granted leases, so these need other names.
-        grants = step(self._state, self._share, replace(request, process=f"{request.process}:share"), now)
-        self._unreported += _updates(grants, now + self._share.lease, in_flight=True)
-        return StepReply(grants, self._state, self._share, self._state.backoff)
-
-    async def _return_to_store(self, lost: StepRequest) -> None:
-        """Send the lost step until the store is back, and report; then wait until all processes have done so."""
-        reply = await self._send(lost)
-        # The callers of that step have permits of the share.
-        self._unreported += _updates(reply.grants, -math.inf)
-        await self._send(self._report())
-        await asyncio.sleep(2 * LONGEST_RETRY)
-        await self._send(self._report())
-
-    def _report(self) -> StepRequest:
-        updates, self._unreported = self._unreported, []
-        return StepRequest(secrets.token_hex(6), 1, updates=updates, backoff=self._state.backoff)
-
-    async def _send(self, request: StepRequest) -> StepReply:
-        retries = store_retries()
         while True:
-            with contextlib.suppress(StoreLostError):
-                return await self._store.step(request)
-            await asyncio.sleep(next(retries))
+            try:
+                if self._probe is not None:
+                    permit = await self._acquire_local(priority)
+                    permit.mirror = self._shared.record_external(priority)
+                else:
+                    permit = await self._shared.acquire(priority)
+                    permit.mirror = self._local.record_external(priority)
+                return permit
+            except TimeoutError:  # the store is back
+                continue
+            except StoreLostError as error:
+                if error.lasting:
+                    raise
+                self._probe = self._probe or asyncio.create_task(self._return_to_store())
 
+    def pause(self, seconds: float | None) -> float:
+        """Pause both windows; return the seconds until the pause ends."""
+        return self._local.pause(self._shared.pause(seconds))
 
-def _updates(grants: dict[Priority, Grant], free_at: float, *, in_flight: bool = False) -> list[LeaseUpdate]:
-    return [
-        LeaseUpdate(lease, priority, free_at, in_flight) for priority, grant in grants.items() for lease in grant.leases
-    ]
+    async def limits(self) -> Limits:
+        """Return the state of the window that is in use now."""
+        return await (self._local if self._probe is not None else self._shared).limits()
+
+    async def aclose(self) -> None:
+        """Close the limiter over the store."""
+        if self._probe is not None and not self._shared.is_inherited:
+            self._probe.cancel()
+        await self._shared.aclose()
+
+    async def _acquire_local(self, priority: Priority) -> LeasedPermit:
+        async with asyncio.timeout(None) as wait:
+            self._waits.add(wait)
+            try:
+                return await self._local.acquire(priority)
+            finally:
+                self._waits.discard(wait)
+
+    async def _return_to_store(self) -> None:
+        """Wait until the store can be used again, and send the waiting callers back to it."""
+        try:
+            delays = store_retries()
+            while True:
+                await asyncio.sleep(next(delays))
+                with contextlib.suppress(StoreLostError):
+                    await self._shared.limits()
+                    break
+            # Other processes return within the longest delay between two retries, and report what they sent meanwhile.
+            await asyncio.sleep(2 * LONGEST_RETRY)
+        finally:
+            self._probe = None
+            for wait in self._waits:
+                wait.reschedule(asyncio.get_running_loop().time())

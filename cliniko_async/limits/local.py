@@ -1,52 +1,185 @@
 """The limiter for the tasks, event loops and threads of one process, and the one that all clients of a key share."""
 
-import itertools
+import asyncio
+import math
+import threading
 import time
+from collections import OrderedDict, deque
 from collections.abc import Callable
 
 import attrs
+import msgspec
 
 from .._registry import Registry
-from .base import BULK_SHARE, LIMIT, PERIOD, Limits
-from .queue import Queue, QueueLimiter
-from .window import Rules, WindowState, is_idle, limits_of, step
+from . import window
+from .alarm import Alarm
+from .base import BULK_SHARE, LIMIT, PERIOD, PRIORITIES, Limits, Priority
+from .permit import LeasedPermit, WindowLimiter
+from .window import LeaseUpdate, Rules, StepRequest, WindowState
 
 
-class LocalQueue(Queue):
-    """A queue with its window in memory, which any thread serves at once."""
+class Waiter(msgspec.Struct, eq=False):
+    """A waiting caller, the lease that it was granted, and the function that wakes it."""
+
+    priority: Priority
+    lease: str = ""
+    wake: Callable[[], object] | None = None
+
+
+class LocalQueue:
+    """A window in memory, and all callers that wait for its permits, in any event loop and any thread.
+
+    The garbage collector may settle a permit while the thread that it interrupts holds the lock. So neither settling a
+    permit nor ending a wait blocks on the lock: each queues an update, which the thread that holds the lock processes
+    after releasing it.
+    """
 
     def __init__(self, rules: Rules, clock: Callable[[], float]) -> None:
-        super().__init__(rules, clock, self.serve)
-        rules.courtesy = 0.0  # No other process waits, and a step costs nothing.
+        self.rules = rules
+        self.clock = clock
         self._state = WindowState()
-        self._numbers = itertools.count(1)
+        self._lock = threading.Lock()
+        self._updates: deque[LeaseUpdate] = deque()
+        self._departed: deque[Waiter] = deque()
+        self._waiting: dict[Priority, OrderedDict[int, Waiter]] = {each: OrderedDict() for each in PRIORITIES}
+        self._alarms: dict[asyncio.AbstractEventLoop, Alarm] = {}
+        """The alarm of each event loop that has waiting callers.
+
+        Each loop wakes its own tasks, so that none depends on another loop that is closed, stopped or busy.
+        """
+        self._next_lease = 1
+
+    async def acquire(self, priority: Priority) -> LeasedPermit:
+        """Wait for a permit, behind earlier callers."""
+        waiter = Waiter(priority)
+        with self._lock:
+            self._waiting[priority][id(waiter)] = waiter
+            self._serve()
+        if self._alarms:
+            self.process_releases()
+        if not waiter.lease:
+            await self._wait(waiter)
+        return LeasedPermit(self, waiter.lease, priority)
+
+    def record_external(self, priority: Priority) -> LeasedPermit:
+        """Return a permit for a request that another window has granted."""
+        with self._lock:
+            lease = self._new_lease()
+        self.settle(LeaseUpdate(lease, priority, math.inf, in_flight=True))
+        return LeasedPermit(self, lease, priority)
+
+    def settle(self, update: LeaseUpdate) -> None:
+        """Record when a permit is free again; never blocks, in any thread, even if the garbage collector calls it."""
+        self._updates.append(update)
+        # Each waiting caller has a timer; one that gets its timer after this check has not read the updates yet.
+        if self._alarms:
+            self.process_releases()
 
     def serve(self) -> None:
         """Grant free permits to waiting callers."""
-        with self.lock:
-            request, now = self.request("", next(self._numbers)), self.clock()
-            self.deliver(step(self._state, self.rules, request, now), now)
+        with self._lock:
+            self._serve()
+        self.process_releases()
 
-    def limits(self) -> Limits:
+    def pause(self, seconds: float | None) -> float:
+        """Grant nothing for some seconds, guessed if None; return the seconds until the pause ends."""
+        with self._lock:
+            seconds = self._state.backoff.pause(seconds, self.rules.period, self.clock())
+        self.serve()
+        return seconds
+
+    async def limits(self) -> Limits:
         """Return the state of the window now."""
         self.serve()
-        with self.lock:
-            return attrs.evolve(limits_of(self._state, self.rules), waiting=self.waiting)
+        with self._lock:
+            waiting: dict[Priority, int] = {priority: len(waiters) for priority, waiters in self._waiting.items()}
+            return attrs.evolve(window.limits_of(self._state, self.rules), waiting=waiting)
 
     def is_idle(self) -> bool:
         """Return whether the queue is equivalent to a new one."""
         self.serve()
-        return is_idle(self._state, self.rules)
+        return window.is_idle(self._state, self.rules)
+
+    def process_releases(self) -> None:
+        """Process the queued updates; never blocks."""
+        # A thread that does not get the lock may return: the one that holds it comes here after releasing it.
+        while (self._departed or self._updates) and self._lock.acquire(blocking=False):
+            try:
+                self._serve()
+            finally:
+                self._lock.release()
+
+    async def _wait(self, waiter: Waiter) -> None:
+        loop = asyncio.get_running_loop()
+        woken = asyncio.Event()
+        alarm = self._alarms.setdefault(loop, Alarm(self.clock, self.serve))
+        alarm.users += 1
+        try:
+            with self._lock:
+                waiter.wake = lambda: loop.call_soon_threadsafe(woken.set)
+            self.serve()
+            if not waiter.lease:
+                await woken.wait()
+        except BaseException:
+            self._departed.append(waiter)
+            self.process_releases()
+            raise
+        finally:
+            alarm.users -= 1
+            if not alarm.users:
+                alarm.stop()
+                self._alarms.pop(loop, None)
+
+    def _serve(self) -> None:
+        """Advance the window to now and serve waiting callers; the caller must hold the lock."""
+        while self._departed:
+            waiter = self._departed.popleft()
+            if self._waiting[waiter.priority].pop(id(waiter), None) is None:
+                self._updates.append(LeaseUpdate(waiter.lease, waiter.priority, -math.inf))
+        updates: list[LeaseUpdate] = []
+        while self._updates:
+            updates.append(self._updates.popleft())
+        interactive, bulk = self._waiting.values()
+        request, now = StepRequest("", 0, self._next_lease, len(interactive), len(bulk), updates), self.clock()
+        for priority, grant in window.step(self._state, self.rules, request, now).items():
+            for _ in range(grant.count):
+                self._give(priority)
+            if grant.delay < math.inf:
+                self._set_alarms(now + grant.delay)
+
+    def _give(self, priority: Priority) -> None:
+        """Give the next lease to the first waiting caller; return it if the event loops of all are closed."""
+        lease = self._new_lease()
+        while waiting := self._waiting[priority]:
+            _, waiter = waiting.popitem(last=False)
+            waiter.lease = lease
+            if waiter.wake is None:
+                return
+            try:
+                waiter.wake()
+                return
+            except RuntimeError:  # its loop is closed
+                waiter.lease = ""
+        self._updates.append(LeaseUpdate(lease, priority, -math.inf))
+
+    def _new_lease(self) -> str:
+        self._next_lease += 1
+        return window.lease_id("", self._next_lease - 1)
+
+    def _set_alarms(self, moment: float) -> None:
+        for loop, alarm in list(self._alarms.items()):
+            try:
+                alarm.set(moment)
+            except RuntimeError:  # its loop is closed
+                self._alarms.pop(loop, None)
 
 
-class SlidingWindowLimiter(QueueLimiter):
+class SlidingWindowLimiter(WindowLimiter):
     """At most `limit` requests in any `period`, for all tasks, event loops and threads of one process.
 
     Interactive callers go first. Bulk callers hold at most `bulk_share` of the window, get their permits evenly spaced,
     and may starve. Within a priority, permits go in order of arrival.
     """
-
-    _queue: LocalQueue
 
     def __init__(
         self,
@@ -69,20 +202,21 @@ class SlidingWindowLimiter(QueueLimiter):
         """
         super().__init__(LocalQueue(Rules(limit, period, bulk_share), clock))
 
-    async def limits(self) -> Limits:
-        return self._queue.limits()
-
 
 def _limiter_over(queue: LocalQueue) -> SlidingWindowLimiter:
-    """Return a limiter over a queue that outlives it."""
+    """Return a limiter over a window that outlives it."""
     limiter = SlidingWindowLimiter.__new__(SlidingWindowLimiter)
-    QueueLimiter.__init__(limiter, queue)
+    WindowLimiter.__init__(limiter, queue)
     return limiter
 
 
 def limiter_registry(clock: Callable[[], float] = time.monotonic) -> Registry[SlidingWindowLimiter, LocalQueue]:
     """Return an empty registry of limiters, each with the limit of Cliniko."""
-    return Registry(lambda _base_url, _api_key: LocalQueue(Rules(), clock), _limiter_over, LocalQueue.is_idle)
+
+    def make(_base_url: str, _api_key: str) -> LocalQueue:
+        return LocalQueue(Rules(), clock)
+
+    return Registry(make, _limiter_over, LocalQueue.is_idle)
 
 
 _limiters = limiter_registry()

@@ -2,38 +2,137 @@
 
 import asyncio
 import contextlib
+import math
 import operator
 import os
 import secrets
 import time
+from collections import deque
 from collections.abc import Callable
-from functools import partial
 from types import TracebackType
-from typing import Self, cast
+from typing import Self
 
 import attrs
-import msgspec
 
 from ..errors import UsageError
-from .base import BULK_SHARE, LIMIT, PERIOD, Limits, WhenLost, check, check_count, check_seconds
+from .base import BULK_SHARE, LIMIT, PERIOD, PRIORITIES, Limits, Priority, WhenLost, check, check_count, check_seconds
 from .fallback import LocalFallback
-from .queue import Caller, Queue, QueueLimiter
-from .store import LONGEST_RETRY, StepReply, Store, StoreLostError, WatchedStore, lost_error, store_retries
-from .window import Rules, StepRequest, limits_of
+from .local import LocalQueue
+from .permit import LeasedPermit, WindowLimiter
+from .queue import StoreQueue
+from .store import Store, WatchedStore
+from .window import Backoff, LeaseUpdate, Rules
 
 LEASE = 60.0
 
 
-class Turn(msgspec.Struct, eq=False):
-    """A step under way: its event loop and beginning, and whether another step must follow it."""
+class LeaseLedger:
+    """A window in a store: a queue for each event loop of this process, and the updates not reported yet."""
 
-    loop: asyncio.AbstractEventLoop
-    began: float
-    is_due: bool = False
-    task: asyncio.Task[None] | None = None
+    def __init__(self, store: Store, rules: Rules, clock: Callable[[], float], *, waits: bool, one_loop: bool) -> None:
+        self.store = WatchedStore(store, rules, clock, waits=waits)
+        self.rules = rules
+        self.clock = clock
+        self.backoff = Backoff()
+        self.closed = False
+        self._one_loop = one_loop
+        self._updates: deque[LeaseUpdate] = deque()
+        self._has_paused = False
+        self._queues: dict[asyncio.AbstractEventLoop, StoreQueue] = {}
+        self._process: int | None = None
+
+    @property
+    def is_inherited(self) -> bool:
+        """Whether it belongs to the process from which this one was forked."""
+        return self._process not in (None, os.getpid())
+
+    @property
+    def report_within(self) -> float:
+        """The seconds within which to report to the store; infinite if there is nothing to report."""
+        if self._has_paused:
+            return 0.0
+        # Wait briefly, so that several updates are reported together.
+        return self.rules.courtesy if self._updates else math.inf
+
+    def take(self) -> tuple[list[LeaseUpdate], Backoff | None]:
+        """Return, and remove, everything that is to be reported to the store."""
+        updates = [self._updates.popleft() for _ in range(len(self._updates))]
+        has_paused, self._has_paused = self._has_paused, False
+        return updates, self.backoff if has_paused else None
+
+    async def acquire(self, priority: Priority) -> LeasedPermit:
+        """Wait for a permit."""
+        return await self._queue().acquire(priority)
+
+    def record_external(self, priority: Priority) -> LeasedPermit:
+        """Return a permit for a request that another window has granted, and report it."""
+        permit = LeasedPermit(self, secrets.token_hex(8), priority, self.clock())
+        self.settle(LeaseUpdate(permit.lease, priority, permit.granted_at + self.rules.lease, in_flight=True))
+        return permit
+
+    def settle(self, update: LeaseUpdate) -> None:
+        """Record when a permit is free again, and report it; never blocks; may be called from any thread."""
+        if not self.is_inherited:
+            self._updates.append(update)
+            self._report()
+
+    def pause(self, seconds: float | None) -> float:
+        """Grant nothing for some seconds, guessed if None; return the seconds until the pause ends."""
+        seconds = self.backoff.pause(seconds, self.rules.period, self.clock())
+        self._has_paused = True
+        with contextlib.suppress(RuntimeError):  # Not in an event loop, or closed: the next step reports it.
+            self._queue()
+        if not self.is_inherited:
+            self._report()
+        return seconds
+
+    async def limits(self) -> Limits:
+        """Return the state of the window now."""
+        limits = await self._queue().limits()
+        queues = list(self._queues.values())
+        waiting: dict[Priority, int] = {each: sum(len(queue.waiting[each]) for queue in queues) for each in PRIORITIES}
+        return attrs.evolve(limits, waiting=waiting)
+
+    async def aclose(self) -> None:
+        """End every wait, report outstanding updates, and close the store."""
+        was_closed, self.closed = self.closed, True
+        if was_closed or self.is_inherited:
+            return
+        own = self._queues.pop(asyncio.get_running_loop(), None)
+        for loop, queue in self._queues.items():
+            with contextlib.suppress(RuntimeError):  # It is closed.
+                loop.call_soon_threadsafe(queue.fail_all)
+        if own is not None:
+            await own.close()
+        await self.store.close()
+
+    def _report(self) -> None:
+        for queue in list(self._queues.values()):
+            queue.report()
+
+    def _queue(self) -> StoreQueue:
+        """Return the queue of the running event loop.
+
+        Raises:
+            UsageError: The limiter is closed, or belongs to another process or event loop.
+        """
+        if self._process is None:
+            self._process = os.getpid()
+        if self.is_inherited:
+            raise UsageError("the limiter was used before this process was forked: create one in each process")
+        if self.closed:
+            raise UsageError("the limiter is closed")
+        loop = asyncio.get_running_loop()
+        if loop not in self._queues:
+            if self._one_loop and self._queues:
+                raise UsageError("the limiter belongs to another event loop, as its store does")
+            for old in [each for each in self._queues if each.is_closed()]:
+                self._queues.pop(old, None)
+            self._queues[loop] = StoreQueue(self)
+        return self._queues[loop]
 
 
-class SharedLimiter(QueueLimiter):
+class SharedLimiter(WindowLimiter):
     """At most `limit` requests in any `period`, for all limiters over the same store.
 
     Write a `Store` to keep the window elsewhere than in an SQLite file or Redis. Use the limiter in an `async with`
@@ -75,29 +174,14 @@ class SharedLimiter(QueueLimiter):
         check_count("workers", workers)
         check(when_lost in ("wait", "fail", "share"), 'when_lost must be "wait", "fail" or "share"')
         rules = Rules(limit, period, bulk_share, lease)
-        super().__init__(Queue(rules, clock, self._serve))
-        self._steps: WatchedStore | LocalFallback
-        self._steps = watched = WatchedStore(store, rules, clock)
+        window: LeaseLedger | LocalFallback
+        window = ledger = LeaseLedger(store, rules, clock, waits=when_lost == "wait", one_loop=one_loop)
         if when_lost == "share":
             check(workers <= limit, 'when_lost="share" needs a limit of at least one request for each of the workers')
-            share = Rules(limit // operator.index(workers), period, bulk_share, lease)
-            self._steps = LocalFallback(watched, share, clock, partial(self._queue.wake, 0.0))
-        self._waits = when_lost == "wait"
-        self._one_loop = one_loop
-        self._home: tuple[int, asyncio.AbstractEventLoop] | None = None
-        """The process and the event loop of the first use."""
-        self._is_closed = False
-        self._request = StepRequest(secrets.token_hex(6), number=0)
-        self._is_open = False
-        """Whether the outcome of the last request is unknown."""
-        self._turn: Turn | None = None
-        self._asking: list[tuple[int, Caller]] = []
-        """The callers that ask for the limits, each with the number of the first step that knows them."""
-        self._retries = store_retries()
-
-    async def limits(self) -> Limits:
-        self._enter()
-        return await self._ask()
+            share = Rules(rules.limit // operator.index(workers), period, bulk_share)
+            window = LocalFallback(ledger, LocalQueue(share, clock))
+        super().__init__(window)
+        self._close = window.aclose
 
     async def aclose(self) -> None:
         """End every wait with a `UsageError`, report outstanding updates, and close the store.
@@ -105,15 +189,7 @@ class SharedLimiter(QueueLimiter):
         A permit that is settled later counts as held until its lease ends. In a process that was forked after the first
         use, nothing is reported or closed: event loops, threads and connections belong to the parent.
         """
-        was_closed, self._is_closed = self._is_closed, True
-        if was_closed or self._is_inherited:
-            return
-        with contextlib.suppress(StoreLostError):  # The waiting callers have their error already.
-            while self._has_news:
-                await self._ask()
-        with contextlib.suppress(KeyError):  # It was not used in this event loop.
-            self._queue.alarms.pop(asyncio.get_running_loop()).stop()
-        await self._steps.close()
+        await self._close()
 
     async def __aenter__(self) -> Self:
         return self
@@ -122,99 +198,3 @@ class SharedLimiter(QueueLimiter):
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         await self.aclose()
-
-    @property
-    def _is_inherited(self) -> bool:
-        """Whether it belongs to the process from which this one was forked."""
-        return self._home is not None and self._home[0] != os.getpid()
-
-    @property
-    def _has_news(self) -> bool:
-        """Whether the store does not know everything yet, or believes that callers wait."""
-        return self._is_open or self._queue.has_news or self._request.interactive + self._request.bulk > 0
-
-    def _enter(self) -> None:
-        loop = asyncio.get_running_loop()
-        if self._home is None:
-            self._home = os.getpid(), loop
-        if self._is_inherited:
-            raise UsageError("the limiter was used before this process was forked: create one in each process")
-        if self._is_closed:
-            raise UsageError("the limiter is closed")
-        if self._one_loop and self._home[1] is not loop:
-            raise UsageError("the limiter belongs to another event loop, as its store does")
-        if loop not in self._queue.alarms:
-            self._queue.watch(loop)
-
-    async def _ask(self) -> Limits:
-        caller = Caller()
-        self._asking.append((self._request.number + 1, caller))
-        await self._queue.wait(caller)
-        return attrs.evolve(cast("Limits", caller.limits), waiting=self._queue.waiting)
-
-    def _serve(self) -> None:
-        """Begin a step in the running event loop, or have one follow the step under way."""
-        loop, now = asyncio.get_running_loop(), self._queue.clock()
-        with self._queue.lock:
-            if self._is_closed:
-                self._queue.fail(lambda: UsageError("the limiter is closed"))
-            if not self._asking and (self._is_closed or not self._has_news):
-                return
-            if self._turn is not None and (self._turn.loop is loop or now < self._turn.began + LONGEST_RETRY):
-                self._turn.is_due = True
-                if self._turn.loop is not loop:
-                    self._queue.wake(LONGEST_RETRY)
-                return
-            self._turn = turn = Turn(loop, now)
-        turn.task = loop.create_task(self._step(turn))
-
-    async def _step(self, turn: Turn) -> None:
-        with contextlib.suppress(KeyError):  # An `aclose` that was cancelled has removed it.
-            self._queue.alarms[turn.loop].stop()
-        with self._queue.lock:
-            # A step that is sent again does not know what came meanwhile.
-            turn.is_due = self._is_open
-            if not self._is_open:
-                self._request = self._queue.request(self._request.process, self._request.number + 1)
-                self._is_open = True
-        try:
-            outcome: StepReply | StoreLostError = await self._steps.step(self._request)
-        except StoreLostError as error:
-            outcome = error
-        except BaseException:
-            self._turn = None if self._turn is turn else self._turn
-            self._queue.wake(LONGEST_RETRY)
-            raise
-        with self._queue.lock:
-            if self._turn is not turn:  # Another event loop has taken the step.
-                return
-            self._turn = None
-            if isinstance(outcome, StoreLostError):
-                self._lose(outcome)
-                return
-            self._deliver(outcome)
-        if turn.is_due:
-            self._serve()
-
-    def _deliver(self, reply: StepReply) -> None:
-        self._is_open = False
-        self._retries = store_retries()
-        self._queue.backoff.merge(reply.backoff, 0.0)
-        self._queue.deliver(reply.grants, self._queue.clock())
-        asking, self._asking = self._asking, []
-        for number, caller in asking:
-            if number <= self._request.number:
-                caller.limits = limits_of(reply.state, reply.rules)
-                caller.answer()
-            else:
-                self._asking.append((number, caller))
-
-    def _lose(self, error: StoreLostError) -> None:
-        for _, caller in self._asking:
-            caller.error = lost_error(error)
-            caller.answer()
-        self._asking.clear()
-        if self._waits and not error.lasting:
-            self._queue.wake(next(self._retries))
-        else:
-            self._queue.fail(partial(lost_error, error))

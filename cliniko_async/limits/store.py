@@ -41,11 +41,10 @@ class StoreLostError(LimiterUnavailableError):
 
 
 class StepReply(NamedTuple):
-    """The grants of a step, the window after it with its rules, and the pause on the clock of the process."""
+    """The grants of a step, the window after it, and the pause on the clock of the process."""
 
     grants: dict[Priority, Grant]
     state: WindowState
-    rules: Rules
     backoff: Backoff
 
 
@@ -86,7 +85,9 @@ class Store(Protocol):
 class WatchedStore:
     """The steps over a store, and a log of when the store is lost and when it is back."""
 
-    def __init__(self, store: Store, rules: Rules, clock: Callable[[], float]) -> None:
+    def __init__(self, store: Store, rules: Rules, clock: Callable[[], float], *, waits: bool) -> None:
+        self.waits = waits
+        """Whether a caller waits for a store that is lost."""
         self._store = store
         self._rules = rules
         self._clock = clock
@@ -123,9 +124,9 @@ class WatchedStore:
             state = WindowState()
         grants = step(state, rules, request, now, offset)
         backoff = Backoff()
-        backoff.merge(state.backoff, -offset - state.ahead)
-        useful_for = max(rules.lease, state.backoff.paused_until - state.seen_at) + 2 * rules.hold + rules.patience
-        return Changed(_encode(state), useful_for, StepReply(grants, state, rules, backoff))
+        backoff.merge(state.backoff, -offset)
+        useful_for = max(rules.lease, state.backoff.paused_until - now) + 2 * rules.hold + rules.patience
+        return Changed(_encode(state), useful_for, StepReply(grants, state, backoff))
 
 
 def lost_error(error: Exception) -> StoreLostError:

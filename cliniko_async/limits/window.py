@@ -99,9 +99,9 @@ class PriorityClass(msgspec.Struct, array_like=True):
 
 
 class Grant(msgspec.Struct, array_like=True):
-    """The leases that a process got at one priority, and the seconds after which to ask for the rest."""
+    """The number of permits a process got at one priority, and the seconds after which to ask for the rest."""
 
-    leases: list[str]
+    count: int
     delay: float = math.inf
 
 
@@ -123,8 +123,6 @@ class WindowState(msgspec.Struct, array_like=True):
     last_steps: dict[str, LastStep] = {}
     seen_at: float = -math.inf
     """When the last step was taken."""
-    ahead: float = 0.0
-    """Seconds by which the moments of the state are ahead of the clock, since it was set back."""
 
     @property
     def held(self) -> int:
@@ -143,14 +141,14 @@ class LeaseUpdate(msgspec.Struct):
 
 
 class StepRequest(msgspec.Struct):
-    """The reports of a process, and the number of its waiting callers at each priority."""
+    """The reports and wishes of a process. Its leases have its name, and numbers from `first_lease` on."""
 
     process: str
-    """The steps of a process without a name never count as repeated."""
     number: int
-    """The number of the step, which rises: a step that arrives twice, or late, is done once."""
-    interactive: int = 0
-    bulk: int = 0
+    """The number of the step: a step that arrives twice is done once. Number 0 never counts as repeated."""
+    first_lease: int
+    interactive: int
+    bulk: int
     updates: Sequence[LeaseUpdate] = ()
     backoff: Backoff | None = None
 
@@ -168,27 +166,27 @@ def step(
         offset: Seconds by which that clock is ahead of the clock of the process.
 
     Returns:
-        The grant at each priority at which there are waiting callers.
+        The grant at each priority at which there are waiting callers. Interactive comes first and gets the lower lease
+        numbers.
     """
-    if now + state.ahead < state.seen_at:
-        # The clock was set back. As far as it tells, no time has passed.
-        state.ahead = state.seen_at - now
-    state.seen_at = now = now + state.ahead
-    offset += state.ahead
-    last = state.last_steps.get(request.process)
-    if last is not None and last.number >= request.number:
-        return {priority: Grant(grant.leases, 0.0) for priority, grant in last.grants.items()}
+    if now < state.seen_at:
+        _set_back(state, now - state.seen_at)
+    state.seen_at = now
+    if request.number and (last := state.last_steps.get(request.process)) is not None and last.number == request.number:
+        return {priority: Grant(grant.count, 0.0) for priority, grant in last.grants.items()}
     for update in request.updates:
         _settle(state, update, now, offset)
     if request.backoff is not None:
         state.backoff.merge(request.backoff, offset)
     _trim(state, request.process, now)
     grants: dict[Priority, Grant] = {}
+    first = request.first_lease
     if request.interactive or state.interactive.queue:
-        grants["interactive"] = _serve(state, rules, state.interactive, request)
+        grants["interactive"] = grant = _serve(state, rules, state.interactive, request, first)
+        first += grant.count
     if request.bulk or state.bulk.queue:
-        grants["bulk"] = _serve(state, rules, state.bulk, request)
-    if request.process:
+        grants["bulk"] = _serve(state, rules, state.bulk, request, first)
+    if request.number:
         state.last_steps[request.process] = LastStep(request.number, grants, now + rules.lease)
     return grants
 
@@ -208,8 +206,27 @@ def is_idle(state: WindowState, rules: Rules) -> bool:
     return not (state.held or state.interactive.queue or state.bulk.queue) and max(ends) <= state.seen_at
 
 
+def lease_id(process: str, number: int) -> str:
+    """Return the name of a lease."""
+    return f"{process}:{number}"
+
+
 def _shortest_waits(state: WindowState, rules: Rules, own: PriorityClass) -> Wait:
     return Wait(*(max(0.0, _opens_at(state, rules, own, ahead) - state.seen_at) for ahead in (0, own.wanted)))
+
+
+def _set_back(state: WindowState, seconds: float) -> None:
+    """Shift all moments with a clock that was set back, as if no time had passed."""
+    state.bulk_opens_at += seconds
+    backoff, state.backoff = state.backoff, Backoff()
+    state.backoff.merge(backoff, seconds)
+    for own in (state.interactive, state.bulk):
+        own.in_flight = {lease: end + seconds for lease, end in own.in_flight.items()}
+        own.settled = [free_at + seconds for free_at in own.settled]
+        for queued in own.queue:
+            queued.back_by += seconds
+    for last in state.last_steps.values():
+        last.forget_at += seconds
 
 
 def _settle(state: WindowState, update: LeaseUpdate, now: float, offset: float) -> None:
@@ -235,7 +252,7 @@ def _trim(state: WindowState, process: str, now: float) -> None:
         state.last_steps = {process: last for process, last in state.last_steps.items() if last.forget_at > now}
 
 
-def _serve(state: WindowState, rules: Rules, own: PriorityClass, request: StepRequest) -> Grant:
+def _serve(state: WindowState, rules: Rules, own: PriorityClass, request: StepRequest, first_lease: int) -> Grant:
     """Grant a process what it wants at one priority, or its part of it, and update its place in the queue."""
     process, want = request.process, request.interactive if own is state.interactive else request.bulk
     now, queue, position = state.seen_at, own.queue, 0
@@ -249,20 +266,18 @@ def _serve(state: WindowState, rules: Rules, own: PriorityClass, request: StepRe
         if want > 1 and own is state.interactive:
             # All free permits if no other process waits, otherwise a part for each. Bulk is evenly spaced.
             count = min(want, max(1, (rules.limit - state.held) // (len(queue) + 1)))
+        for number in range(first_lease, first_lease + count):
+            own.in_flight[lease_id(process, number)] = now + rules.lease
         if own is state.bulk:
             state.bulk_opens_at = now + rules.bulk_interval
-    leases: list[str] = []
-    for index in range(count):
-        leases.append(lease := f"{process}:{request.number}:{index}")
-        own.in_flight[lease] = now + rules.lease
     if count == want:
-        return Grant(leases)
+        return Grant(count)
     if count:
         # For the rest it goes to the end of the queue.
         position = len(queue)
         opens_at = max(_opens_at(state, rules, own, position), now + rules.courtesy if position else now)
     queue[position : position + 1] = [QueuedProcess(process, want - count, max(opens_at, now) + rules.patience)]
-    return Grant(leases, max(0.0, opens_at - now))
+    return Grant(count, max(0.0, opens_at - now))
 
 
 def _opens_at(state: WindowState, rules: Rules, own: PriorityClass, ahead: int) -> float:

@@ -10,10 +10,8 @@ import weakref
 
 import pytest
 
-from cliniko_async.limits import Permit, Priority, RateLimiter, SharedLimiter, SlidingWindowLimiter, shared_limiter
+from cliniko_async.limits import Permit, Priority, RateLimiter, SlidingWindowLimiter, shared_limiter
 from cliniko_async.limits.local import limiter_registry
-from cliniko_async.limits.store import Change, StepReply
-from tests.limits.memory_store import MemoryStore, Shelf
 from tests.support import virtual
 from tests.support.limiting import HOLD, most_in_sliding_window, send, settle_down, step
 
@@ -137,38 +135,6 @@ def test_a_closed_loop_that_waits_longer_than_another_does_it_no_harm():
         second.run_until_complete(limiter.acquire("interactive")).complete()
         assert second.time() - virtual.START == pytest.approx(HOLD)
         bulk.cancel()
-
-
-class StalledStore(MemoryStore):
-    """A store whose first reply arrives when the test says so."""
-
-    def __init__(self) -> None:
-        super().__init__(Shelf())
-        self.stalled: asyncio.Future[None] | None = None
-
-    async def update(self, change: Change) -> StepReply:
-        reply = await super().update(change)
-        if self.stalled is None:
-            self.stalled = asyncio.get_running_loop().create_future()
-            await self.stalled
-        return reply
-
-
-def test_a_loop_that_stops_in_the_midst_of_a_step_holds_up_no_other_for_long():
-    with loops(2) as (first, second):
-        store = StalledStore()
-        limiter = SharedLimiter(store, 2, clock=second.time)
-        stopped = wait_in(first, limiter)
-        second.run_until_complete(limiter.acquire("interactive")).cancel()
-        assert second.time() - virtual.START == pytest.approx(1, abs=0.1)
-        # Its caller was served by the step that was sent again; the reply to the first one is for nobody.
-        store.stalled.set_result(None)
-        permit = first.run_until_complete(stopped)
-        first.run_until_complete(settle_down())
-        assert second.run_until_complete(limiter.limits()).used == 1
-        permit.cancel()
-        assert second.run_until_complete(limiter.limits()).used == 0
-        second.run_until_complete(limiter.aclose())
 
 
 def test_one_limiter_serves_one_loop_after_another_and_keeps_none_of_them():

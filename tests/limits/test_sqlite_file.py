@@ -271,22 +271,6 @@ def test_closing_in_one_loop_sends_away_who_waits_in_another(path):
     assert len(ended) == 1
 
 
-def test_a_close_that_is_cancelled_reports_all_the_same(path):
-    limiter = SqliteLimiter(path, 2, clock=lambda: virtual.START)
-    virtual.run(_take(limiter)).cancel()
-
-    async def main() -> int:
-        closing = asyncio.create_task(limiter.aclose())
-        await asyncio.sleep(0)
-        closing.cancel()
-        await asyncio.wait([closing])
-        await asyncio.sleep(1)
-        async with limiter_at(path, 2) as other:
-            return (await other.limits()).used
-
-    assert virtual.run(main()) == 0
-
-
 def test_a_forked_process_is_refused_closes_at_once_and_does_its_parent_no_harm(path):
     workers.fork_with(str(path))
 

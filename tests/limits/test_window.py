@@ -8,7 +8,7 @@ PERIOD = 60.0
 
 
 def ask(process: str, number: int = 1, *, interactive: int = 0, bulk: int = 0, **more) -> StepRequest:
-    return StepRequest(process, number, interactive, bulk, **more)
+    return StepRequest(process, number, 1, interactive, bulk, **more)
 
 
 @pytest.mark.parametrize("priority", ["interactive", "bulk"])
@@ -17,7 +17,7 @@ def test_a_window_in_which_a_process_waits_is_not_idle(priority):
     state, rules, now = WindowState(), Rules(10, PERIOD), 1000.0
     pause = Backoff(paused_until=now + 10)
     grants = step(state, rules, ask("first", backoff=pause, **{priority: 1}), now)
-    assert grants[priority].leases == []
+    assert grants[priority].count == 0
     assert grants[priority].delay == pytest.approx(10)
     step(state, rules, ask("second"), now + 10)
     assert not is_idle(state, rules)
@@ -33,18 +33,18 @@ def test_who_got_a_part_asks_again_as_soon_as_the_others_were_served():
     step(state, rules, ask("second", interactive=8), now)
     now += 10
     first = step(state, rules, ask("first", 2, interactive=8), now)["interactive"]
-    assert len(first.leases) == 5
+    assert first.count == 5
     assert first.delay == pytest.approx(rules.courtesy)
     second = step(state, rules, ask("second", 2, interactive=8), now)["interactive"]
-    assert len(second.leases) == 2
+    assert second.count == 2
     assert second.delay == pytest.approx(rules.courtesy)
 
 
-def test_a_step_that_arrives_twice_is_done_once_and_that_of_a_process_without_a_name_each_time():
+def test_a_step_that_arrives_twice_is_done_once_and_number_0_each_time():
     state, rules = WindowState(), Rules(10, PERIOD)
     for _ in range(3):
-        assert len(set(step(state, rules, ask("first", 7, interactive=2), 1000.0)["interactive"].leases)) == 2
+        assert step(state, rules, ask("first", 7, interactive=2), 1000.0)["interactive"].count == 2
     assert state.held == 2
-    for number in range(1, 3):
-        step(state, rules, ask("", 7, interactive=1), 1000.0 + number)
+    for _ in range(2):
+        step(state, rules, ask("second", 0, interactive=1), 1000.0)
     assert len(state.last_steps) == 1
