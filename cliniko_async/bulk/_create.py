@@ -151,7 +151,7 @@ class BulkCreate(RedactedRepr, Generic[T]):
 class BulkRun(RedactedRepr, Generic[T]):
     """A run of a bulk create: an iterator over the outcome of each row, as soon as it is known.
 
-    It starts with the first step. If the loop is left, the run stops, and the next run looks up the rows in flight.
+    It starts with the first step. If the `async for` ends early, it stops. The next run looks up the rows in flight.
     """
 
     def __init__(self, job: _BulkJob[T]) -> None:

@@ -84,5 +84,7 @@ def _entry(entries: list[JournalEntry], number: int, *, can_exist: bool) -> Jour
     if not found:
         raise JournalError(f"the journal has no row {number} about which this can be decided")
     if len(found) > 1:
-        raise JournalError(f"the journal has {len(found)} rows {number}, of different files: restore the earlier one")
+        raise JournalError(
+            f"the journal has {len(found)} rows numbered {number}, from different files: restore the earlier one"
+        )
     return found[0]

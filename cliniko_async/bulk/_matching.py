@@ -45,7 +45,7 @@ def match(rows: Sequence[OpenRow], records: Mapping[str, Mapping[str, Any]]) -> 
     """Decide which record belongs to which row.
 
     Args:
-        rows: The rows, those first that must not be left over.
+        rows: The rows, in order of preference: if there are too few records, the last rows get none.
         records: The records that may belong to them, by id, and none that belongs to another row.
 
     Returns:

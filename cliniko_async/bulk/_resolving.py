@@ -100,7 +100,7 @@ class Resolver(Generic[T]):
                 await self._deliver(BulkOutcome(number=number, status="ambiguous", candidates=ids))
 
     async def _look_up(self) -> Matches:
-        # In the order in which their requests ended: if records are short, the later rows go without.
+        # In the order in which their requests ended: if there are too few records, the later rows get none.
         works = sorted(self._rows.values(), key=lambda work: work.learned_at)
         fields_type = self._resource.sent_fields("create")
         rows = [

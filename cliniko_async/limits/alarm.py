@@ -47,6 +47,6 @@ class Alarm:
             self._timer = self.loop.call_later(max(0.0, moment - self._clock()), self._fire)
 
     def _fire(self) -> None:
-        # If another thread sets the alarm between these two lines, what rings sets it again.
+        # What another thread did before this line, without setting the alarm, is seen by the function that is called.
         self._moment = math.inf
         self._ring()

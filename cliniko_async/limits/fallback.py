@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 class LocalFallback:
     """A limiter over a store, and a window of this process alone that is used while the store is unavailable.
 
-    The local window counts every request of the process, so that the rest of its share is known when the store is lost.
-    The permits that it grants are reported when the store is back.
+    The local window counts every request of the process, so that what is left of its share is known when the store is
+    lost. The permits that it grants are reported when the store is back.
     """
 
     def __init__(self, shared: "LeaseLedger", local: LocalQueue) -> None:

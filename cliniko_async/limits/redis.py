@@ -74,7 +74,6 @@ class RedisLimiter(SharedLimiter):
         """
         check_seconds("timeout", timeout)
         check(name, "name must say whose budget it is")
-        check(workers or when_lost != "share", 'when_lost="share" needs workers, the number of processes that share')
         super().__init__(
             RedisStore(redis, digest(name), timeout),
             limit,
@@ -82,7 +81,7 @@ class RedisLimiter(SharedLimiter):
             bulk_share,
             lease=lease,
             when_lost=when_lost,
-            workers=1 if workers is None else workers,
+            workers=workers,
             one_loop=True,
             clock=clock,
         )

@@ -148,7 +148,7 @@ class SharedLimiter(WindowLimiter):
         *,
         lease: float = LEASE,
         when_lost: WhenLost = "wait",
-        workers: int = 1,
+        workers: int | None = None,
         one_loop: bool = False,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -163,7 +163,7 @@ class SharedLimiter(WindowLimiter):
                 lease and a period after it was granted, so the lease must exceed the client's `timeout`.
             when_lost: What to do while the store cannot be used: `"wait"` until it can, `"fail"` with a
                 `LimiterUnavailableError`, or grant this process's `"share"` of the window, `limit // workers`.
-            workers: The number of processes that share the window; for `"share"` at most `limit`.
+            workers: The number of processes that share the window; needed for `"share"`, at most `limit`.
             one_loop: Whether the store can be used in one event loop only.
             clock: Returns the time of this process in seconds.
 
@@ -171,14 +171,16 @@ class SharedLimiter(WindowLimiter):
             ConfigurationError: An option is not valid.
         """
         check_seconds("lease", lease)
-        check_count("workers", workers)
+        check_count("workers", 1 if workers is None else workers)
         check(when_lost in ("wait", "fail", "share"), 'when_lost must be "wait", "fail" or "share"')
         rules = Rules(limit, period, bulk_share, lease)
         window: LeaseLedger | LocalFallback
         window = ledger = LeaseLedger(store, rules, clock, waits=when_lost == "wait", one_loop=one_loop)
         if when_lost == "share":
-            check(workers <= limit, 'when_lost="share" needs a limit of at least one request for each of the workers')
-            share = Rules(rules.limit // operator.index(workers), period, bulk_share)
+            check(workers, 'when_lost="share" needs workers, the number of processes that share')
+            own = rules.limit // operator.index(workers or 1)
+            check(own, 'when_lost="share" needs a limit of at least one request for each of the workers')
+            share = Rules(own, period, bulk_share)
             window = LocalFallback(ledger, LocalQueue(share, clock))
         super().__init__(window)
         self._close = window.aclose

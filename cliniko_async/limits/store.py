@@ -66,6 +66,9 @@ class Store(Protocol):
     async def update(self, change: Change) -> StepReply:
         """Replace the value with the result of `change`, atomically.
 
+        End in bounded time, with an error if need be, as all callers of the event loop wait for it. It may be called in
+        several event loops at once, and cancelled when the event loop ends.
+
         Args:
             change: Takes the stored value, or None, and the time of the store in seconds. Its result has the `value` to
                 store, the seconds for which it is `useful_for`, and the `reply`. Call it again after a conflict.

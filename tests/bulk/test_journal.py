@@ -236,5 +236,5 @@ class TestDecisions:
             each.sandbox.faults.status(422, method="POST", times=None)
             await each.run([ZOE])
             await each.run([{"first_name": "New"}])
-            with pytest.raises(JournalError, match="has 2 rows 1"):
+            with pytest.raises(JournalError, match="has 2 rows numbered 1"):
                 await decide(each.journal, 1, "skip")

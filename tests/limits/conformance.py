@@ -616,7 +616,7 @@ class StoreConformance:
     @pytest.mark.parametrize("error", [StoreLostError("refused", lasting=True), ZeroDivisionError("refused")], ids=repr)
     def test_what_waiting_cannot_help_reaches_who_waits(self, when_lost, error):
         async def main() -> None:
-            async with self.processes(1, 3, when_lost=when_lost) as (limiter,):
+            async with self.processes(1, 3, when_lost=when_lost, workers=1) as (limiter,):
                 limiter.store.away = error
                 with pytest.raises(LimiterUnavailableError, match="refused") as caught:
                     await limiter.acquire("interactive")
