@@ -115,7 +115,7 @@ def test_every_store_grants_the_same(tmp_path, server, demands, window, count):
 @settings(max_examples=100, suppress_health_check=NO_CHECKS)
 @given(demands=st.lists(demand, max_size=25), window=windows)
 def test_one_process_is_granted_the_same_with_its_window_in_memory_or_in_a_store(tmp_path, server, demands, window):
-    """To a hundredth of a second or two: a process reports what became free a thousandth of the period later."""
+    """A process reports what became free a thousandth of the period later, and the next permit may wait for that."""
 
     async def main() -> list[list[tuple[float, int]]]:
         limiter = SlidingWindowLimiter(*window, clock=asyncio.get_running_loop().time)
@@ -125,4 +125,5 @@ def test_one_process_is_granted_the_same_with_its_window_in_memory_or_in_a_store
     in_a_store = over_a_store(stores(tmp_path, server)["memory"], 1, window, demands)
     for one, other in zip(in_memory, in_a_store, strict=True):
         assert [turn for _, turn in one] == [turn for _, turn in other]
-        assert [moment for moment, _ in one] == pytest.approx([moment for moment, _ in other], abs=0.05)
+        for number, ((moment, _), (in_store, _)) in enumerate(zip(one, other, strict=True)):
+            assert moment == pytest.approx(in_store, abs=0.05 + number * PERIOD / 1000)
