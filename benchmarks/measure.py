@@ -82,7 +82,7 @@ async def side_by_side_async(sides: Mapping[str, AsyncSide], rounds: int) -> dic
 
 
 def _in_turn(sides: Mapping[str, object], rounds: int) -> Iterator[str]:
-    """Return the names in another order in each round: whoever is first finds cold caches."""
+    """Return the names in random order, because the side that is measured first finds cold caches."""
     order, rng = list(sides), random.Random(1)
     for _ in range(rounds):
         gc.collect()

@@ -143,7 +143,7 @@ def retry_after(headers: Mapping[str, str], wall: Callable[[], float] = time.tim
 
     Args:
         headers: The headers of a response.
-        wall: Returns the Unix time; used if there is no `Date`.
+        wall: Returns the Unix time; used if the response has no `Date`.
     """
     text = headers.get("Retry-After", "")
     if text.isascii() and text.isdigit():
@@ -158,7 +158,7 @@ def seconds_until(moment: float, headers: Mapping[str, str], wall: Callable[[], 
     Args:
         moment: The Unix time.
         headers: The headers of a response.
-        wall: Returns the Unix time; used if there is no `Date`.
+        wall: Returns the Unix time; used if the response has no `Date`.
     """
     now = date_of(headers)
     return moment - (wall() if now is None else now)

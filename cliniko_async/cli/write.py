@@ -144,7 +144,7 @@ async def _write(
     yes: bool,
     dry_run: bool,
 ) -> None:
-    """Send the fields of a record, a new one if there is no id, after they were checked, shown and confirmed."""
+    """Check and show fields, ask, and create a record with them, or update the one with the id."""
     body, fields = _checked(class_with(verb, resource).sent_fields(verb), source, given)
     if dry_run:
         write_bytes(to_json(dict(body)) + b"\n")

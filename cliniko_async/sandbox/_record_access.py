@@ -32,7 +32,7 @@ class RecordAccess:
             The id of the record.
 
         Raises:
-            LookupError: there is no such resource.
+            LookupError: The resource does not exist.
             TypeError: the resource has no such field.
         """
         return str(self._call(self._store.insert, self._known(resource), fields))
@@ -46,7 +46,7 @@ class RecordAccess:
             **fields: any fields, even stamps; a link to one record is given as `practitioner_id`.
 
         Raises:
-            LookupError: there is no such record.
+            LookupError: The record does not exist.
             TypeError: the resource has no such field.
         """
         if not self._call(self._store.change, self._known(resource), int(record_id), fields):
@@ -60,7 +60,7 @@ class RecordAccess:
             record_id: the id of the record.
 
         Raises:
-            LookupError: there is no such record.
+            LookupError: The record does not exist.
         """
         self.update(resource, record_id, archived_at=self._store.now())
 
@@ -72,7 +72,7 @@ class RecordAccess:
             record_id: the id of the record.
 
         Raises:
-            LookupError: there is no such record.
+            LookupError: The record does not exist.
         """
         table = self._store.tables[self._known(resource)]
         if not self._call(self._store.database.remove, table, int(record_id)):
@@ -89,7 +89,7 @@ class RecordAccess:
             The record, as a dict.
 
         Raises:
-            LookupError: there is no such record.
+            LookupError: The record does not exist.
         """
         records = self._call(self._records, self._known(resource), int(record_id))
         if not records:
@@ -106,7 +106,7 @@ class RecordAccess:
             The records, as dicts.
 
         Raises:
-            LookupError: there is no such resource.
+            LookupError: The resource does not exist.
         """
         return self._call(self._records, self._known(resource))
 
