@@ -103,7 +103,7 @@ class WatchedStore:
             StoreLostError: The store cannot be used.
         """
         try:
-            reply = await self._store.update(partial(self._change, request))
+            reply = await self._store.update(partial(self._change, request, self._clock()))
         except Exception as error:  # noqa: BLE001  (whatever it is, the store cannot be used)
             lost = lost_error(error)
             if not self._is_lost:
@@ -119,15 +119,19 @@ class WatchedStore:
         """Close the store."""
         await self._store.close()
 
-    def _change(self, request: StepRequest, value: bytes | None, now: float) -> Changed:
-        rules, offset = self._rules, now - self._clock()
+    def _change(self, request: StepRequest, asked_at: float, value: bytes | None, now: float) -> Changed:
+        """Do the step at the store's time `now`, which was read between `asked_at` and now on the process's clock.
+
+        As either may be long ago in a busy process, each conversion between the clocks assumes the later end.
+        """
+        rules = self._rules
         try:
             state = _decode(value) if value else WindowState()
         except msgspec.MsgspecError:
             state = WindowState()
-        grants = step(state, rules, request, now, offset)
+        grants = step(state, rules, request, now, offset=now - asked_at)
         backoff = Backoff()
-        backoff.merge(state.backoff, -offset)
+        backoff.merge(state.backoff, offset=self._clock() - now)
         useful_for = max(rules.lease, state.backoff.paused_until - now) + 2 * rules.hold + rules.patience
         return Changed(_encode(state), useful_for, StepReply(grants, state, backoff))
 

@@ -44,10 +44,13 @@ class FaultyStore:
 
     def __init__(self, store: Store) -> None:
         self._store = store
+        self._loop = asyncio.get_running_loop()
         self.killed = False
         self.away: Exception | None = None
         self.lost_replies = 0
         self.ahead = 0.0
+        self.stall = 0.0
+        """How long the process is busy, once, between the time of the store and the step."""
         self.then: Callable[[], object] | None = None
         """What happens once, just after a reply has arrived and before anybody is awake."""
         self.updates = 0
@@ -57,21 +60,26 @@ class FaultyStore:
             raise asyncio.CancelledError
         if self.away is not None:
             raise self.away
-        loop = asyncio.get_running_loop()
-        with loop.standstill():
-            reply = await self._store.update(lambda value, _: change(value, loop.time() + self.ahead))
+        with self._loop.standstill():
+            reply = await self._store.update(lambda value, _: change(value, self._read_time()))
         self.updates += 1
         if self.lost_replies:
             self.lost_replies -= 1
             raise StoreLostError("the reply was lost")
         if self.then is not None:
-            loop.call_soon(self.then)
+            self._loop.call_soon(self.then)
             self.then = None
         return reply
 
     async def close(self) -> None:
-        with asyncio.get_running_loop().standstill():
+        with self._loop.standstill():
             await self._store.close()
+
+    def _read_time(self) -> float:
+        time = self._loop.time() + self.ahead
+        self._loop.advance(self.stall)
+        self.stall = 0.0
+        return time
 
 
 class Process(SharedLimiter):
@@ -121,6 +129,31 @@ class StoreConformance:
                 return await send(one if own else other) - ended
 
         assert virtual.run(main()) == pytest.approx(max(1.0, hold), abs=0.01)
+
+    def test_a_report_of_a_process_that_is_busy_during_its_step_frees_no_permit_too_early(self):
+        """It may be busy between the moment at which the store reads its time and the step that uses it."""
+
+        async def main() -> float:
+            async with self.processes(2, 1) as (busy, other):
+                permit = await busy.acquire("interactive")
+                await asyncio.sleep(7)
+                permit.complete()
+                ended = now()
+                busy.store.stall = 5.0
+                await asyncio.sleep(1)
+                return await send(other) - ended
+
+        assert HOLD - 0.01 <= virtual.run(main()) <= HOLD + 5.1
+
+    def test_a_pause_reported_by_a_process_that_is_busy_during_its_step_is_not_shortened(self):
+        async def main() -> float:
+            async with self.processes(2, 10) as (busy, other):
+                busy.store.stall = 5.0
+                busy.pause(20)
+                await asyncio.sleep(0.001)
+                return await send(other) - virtual.START
+
+        assert 20 <= virtual.run(main()) <= 25.1
 
     def test_only_the_first_ending_counts(self):
         async def main() -> int:
