@@ -8,9 +8,9 @@ def retry_delays(first: float, longest: float, *, shortest_share: float = 0.5) -
     """Yield the seconds to wait before each retry, random so that clients do not retry in step.
 
     Args:
-        first: the longest first wait; the bound doubles with each retry.
-        longest: the largest bound.
-        shortest_share: the shortest wait, as a share of the bound.
+        first: The longest first wait; the bound doubles with each retry.
+        longest: The largest bound.
+        shortest_share: The shortest wait, as a share of the bound.
     """
     bound = min(first, longest)
     while True:

@@ -60,7 +60,7 @@ class ScriptRunner:
         """Create with a client, which is neither changed nor closed, and the seconds within which it must answer.
 
         Raises:
-            ImportError: redis-py is not installed.
+            ImportError: The package `redis` is not installed.
         """
         from redis import exceptions  # noqa: PLC0415  (it is an extra)
 

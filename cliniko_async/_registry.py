@@ -20,9 +20,9 @@ class Registry(Generic[Shared, State]):
         """Create an empty registry.
 
         Args:
-            make: returns a new state for a server's address and a key.
-            share: returns a new object over a state.
-            is_over: returns whether a state is equivalent to a new one.
+            make: Returns a new state for a server's address and a key.
+            share: Returns a new object over a state.
+            is_over: Returns whether a state is equivalent to a new one.
         """
         self._make = make
         self._share = share

@@ -25,7 +25,7 @@ class Timeouts:
         """Await `work`.
 
         Raises:
-            TimeoutError: it took longer, and was cancelled.
+            TimeoutError: It took longer, and was cancelled.
         """
         async with TimeoutScope(self):
             return await work
@@ -77,7 +77,7 @@ class TimeoutScope:
         """End the timeout.
 
         Raises:
-            TimeoutError: the block took longer, and was cancelled.
+            TimeoutError: The block took longer, and was cancelled.
         """
         self._timeouts.end(self._timeout)
         await self._timeout.__aexit__(kind, error, traceback)

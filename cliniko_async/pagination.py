@@ -101,7 +101,7 @@ class Paginator(Generic[T]):
             The server's total; for several sources, the sum of their totals.
 
         Raises:
-            PaginationError: the server does not report it.
+            PaginationError: The server does not report it.
         """
         query = msgspec.structs.replace(self._spec.query, per_page=1)
         prefetcher = msgspec.structs.replace(self._spec, prefetch=0).prefetcher()

@@ -56,25 +56,25 @@ class AccountPool(OnePerProcess):
     or to the one in which its first client is created.
 
     Args:
-        app_name: the name of your application, for the User-Agent.
-        contact_email: an e-mail address at which Cliniko can reach you.
-        connections: the largest number of requests under way at once, not counting overdue ones; 100 by default.
-        per_account: the largest number of requests of one account under way at once; 8 by default.
-        limiter: a function that returns the limiter for an API key; the pool does not close the limiter. By default,
+        app_name: The name of your application, for the User-Agent.
+        contact_email: An e-mail address at which Cliniko can reach you.
+        connections: The largest number of requests under way at once, not counting overdue ones; 100 by default.
+        per_account: The largest number of requests of one account under way at once; 8 by default.
+        limiter: A function that returns the limiter for an API key; the pool does not close the limiter. By default,
             all clients of the process with the same server and key share one.
-        session: your own session, which the pool neither changes nor closes. The limit of its connector applies: if
+        session: Your own session, which the pool neither changes nor closes. The limit of its connector applies: if
             it is lower than the number of connections that hang, accounts wait for each other. `TCPConnector(limit=0)`
             has no limit.
-        shard: the shard of the accounts; by default, the one that each key ends with.
-        base_url: the address of the API, in place of the shard.
-        timeout: the maximum duration of an attempt, in seconds.
-        deadline: the maximum duration of a call, including waits and retries, in seconds; None means no limit.
-        retry: which failures are retried, and how often.
-        priority: the priority of requests, `"interactive"` or `"bulk"`.
-        observers: functions that are called with each event of `cliniko_async.observers`.
+        shard: The shard of the accounts; by default, the one that each key ends with.
+        base_url: The address of the API, in place of the shard.
+        timeout: The maximum duration of an attempt, in seconds.
+        deadline: The maximum duration of a call, including waits and retries, in seconds; None means no limit.
+        retry: Which failures are retried, and how often.
+        priority: The priority of requests, `"interactive"` or `"bulk"`.
+        observers: Functions that are called with each event of `cliniko_async.observers`.
 
     Raises:
-        ConfigurationError: an option is not valid.
+        ConfigurationError: An option is not valid.
         TypeError: `session` is not an `aiohttp.ClientSession`.
     """
 
@@ -114,21 +114,21 @@ class AccountPool(OnePerProcess):
         An option given here replaces that of the pool.
 
         Args:
-            api_key: the key of the account.
-            shard: the shard of the account; by default, the one that the key ends with.
-            base_url: the address of the API, in place of the shard.
-            timeout: the maximum duration of an attempt, in seconds.
-            deadline: the maximum duration of a call, including waits and retries, in seconds; None means no limit.
-            retry: which failures are retried, and how often.
-            priority: the priority of requests, `"interactive"` or `"bulk"`.
-            observers: functions that are called with each event of `cliniko_async.observers`.
+            api_key: The key of the account.
+            shard: The shard of the account; by default, the one that the key ends with.
+            base_url: The address of the API, in place of the shard.
+            timeout: The maximum duration of an attempt, in seconds.
+            deadline: The maximum duration of a call, including waits and retries, in seconds; None means no limit.
+            retry: Which failures are retried, and how often.
+            priority: The priority of requests, `"interactive"` or `"bulk"`.
+            observers: Functions that are called with each event of `cliniko_async.observers`.
 
         Returns:
             A client, to be closed like any other; closing the pool closes those that are still open.
 
         Raises:
-            ConfigurationError: the key or an option is not valid.
-            UsageError: the pool is closed, or this is not its event loop.
+            ConfigurationError: The key or an option is not valid.
+            UsageError: The pool is closed, or this is not its event loop.
         """
         try:
             return self._new_client(api_key, options)
@@ -166,10 +166,10 @@ class AccountPool(OnePerProcess):
         every job was started, or if two tasks wait for results.
 
         Args:
-            job: a coroutine function, called with your name for an account and a client, which is closed when the job
+            job: A coroutine function, called with your name for an account and a client, which is closed when the job
                 ends.
-            keys: the API key of each account by your name for it.
-            concurrency: the largest number of jobs at once, not counting those whose account does not answer; 100 by
+            keys: The API key of each account by your name for it.
+            concurrency: The largest number of jobs at once, not counting those whose account does not answer; 100 by
                 default.
 
         Returns:
@@ -192,7 +192,7 @@ class AccountPool(OnePerProcess):
         """Close every client of the pool, which ends their calls with a `UsageError`, and then the pool's own session.
 
         Raises:
-            UsageError: the pool belongs to another event loop.
+            UsageError: The pool belongs to another event loop.
         """
         if not self._closed:
             self._check_loop(asyncio.get_running_loop())

@@ -16,11 +16,13 @@ from cliniko_async._compat import is_typeddict
 from cliniko_async.resources._base import Resource
 from cliniko_async.resources._registry import RESOURCES, resource_class
 from tests.support.for_each import for_each
+from tests.support.paths import ROOT
 from tests.support.surface import is_property, public_callables, public_objects
 
 SECTION = re.compile(r"^(Args|Attributes|Returns|Yields|Raises):\n((?:    .*\n|\n)*)", re.MULTILINE)
 ENTRY = re.compile(r"^    (\*{0,2}[\w.]+): \S", re.MULTILINE)
 OBJECTS = public_objects()
+FILES = sorted((ROOT / "cliniko_async").rglob("*.py"))
 
 
 def sections(documented: Any) -> dict[str, list[str]]:
@@ -123,6 +125,29 @@ def fields_of(cls: Any) -> set[str]:
     return set(getattr(cls, "__struct_fields__", ()))
 
 
+def descriptions(docstring: str) -> Iterator[str]:
+    """The text of each entry in the sections of a docstring; a result is one entry."""
+    for section, body in SECTION.findall(docstring + "\n"):
+        is_result = section in {"Returns", "Yields"}
+        entries = [body] if is_result else re.split(r"^    \*{0,2}[\w.]+: ", body, flags=re.MULTILINE)[1:]
+        yield from (entry.strip() for entry in entries)
+
+
+def docstrings() -> Iterator[str]:
+    """Every docstring of the package as it is written, and those of public callables as they are completed."""
+    for path in FILES:
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+                yield ast.get_docstring(node) or ""
+    yield from (inspect.getdoc(each) or "" for each in CALLABLES.values())
+
+
+def test_every_description_is_a_sentence():
+    """It begins with a capital letter and ends with a full stop, in private docstrings too."""
+    texts = {text for docstring in docstrings() for text in descriptions(docstring)}
+    assert [text for text in texts if text[:1].islower() or not text.endswith(".")] == []
+
+
 def test_every_field_of_a_value_is_described():
     """Of the classes that hold options or results; the fields of a record are those of the API."""
     values = {name: cls for name, cls in OBJECTS.items() if top_level(cls) != "resources"}
@@ -156,11 +181,11 @@ def nested(hint: Any) -> Iterator[Any]:
         yield from nested(inner)
 
 
-def test_the_rules_of_a_field_are_told_with_their_numbers():
+def test_the_rules_of_a_field_are_described_with_their_limits():
     text = inspect.getdoc(cliniko_async.AppointmentTypes.create) or ""
-    assert "duration_in_minutes: an int, more than 0 and less than 1440." in text
-    assert "name: a str, at most 255 characters." in text
-    assert "cancellation_reason: one of 10, 20, 30, 40, 50, 60 (required)." in (
+    assert "duration_in_minutes: An int, more than 0 and less than 1440." in text
+    assert "name: A str, at most 255 characters." in text
+    assert "cancellation_reason: One of 10, 20, 30, 40, 50, 60 (required)." in (
         inspect.getdoc(cliniko_async.CancelFields) or ""
     )
 

@@ -160,7 +160,7 @@ async def open_source(upload: Upload) -> AsyncGenerator[Source, None]:
 
     Raises:
         InvalidRequestError: `file` is not a valid source, or the size is not a number of bytes.
-        OSError: it cannot be read.
+        OSError: It cannot be read.
     """
     size = upload.size
     if size is not None and (isinstance(size, bool) or not isinstance(size, int) or size < 0):

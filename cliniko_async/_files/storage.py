@@ -56,8 +56,8 @@ class FileStore:
         """Post a file, with a new form for each attempt, and return its URL for the API.
 
         Raises:
-            ResponseError: the store refused it.
-            TransportError: the store did not answer.
+            ResponseError: The store refused it.
+            TransportError: The store did not answer.
         """
         policy = self._options.retry
         number = 0
@@ -78,7 +78,7 @@ class FileStore:
         """Wait for a number of seconds.
 
         Raises:
-            UsageError: the client was closed in the meantime.
+            UsageError: The client was closed in the meantime.
         """
         try:
             async with CallScope(self._manager.calls, None):
@@ -92,8 +92,8 @@ class FileStore:
         """Open the file at an API URL, following redirects to it.
 
         Raises:
-            ResponseError: the API or the store refused it.
-            TransportError: no response arrived.
+            ResponseError: The API or the store refused it.
+            TransportError: No response arrived.
         """
         async with AsyncExitStack() as stack:
             with HiddenLocals():
@@ -136,11 +136,11 @@ class FileStore:
         """Return a file URL if it is safe to use.
 
         Args:
-            url: the URL that the server sent.
-            request: the request that it answered, if known.
+            url: The URL that the server sent.
+            request: The request that it answered, if known.
 
         Raises:
-            DecodingError: the URL is not valid, or uses HTTP although it and the API are not both on this machine.
+            DecodingError: The URL is not valid, or uses HTTP although it and the API are not both on this machine.
         """
         try:
             parts = URL(url, encoded=True)

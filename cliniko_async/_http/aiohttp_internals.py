@@ -109,7 +109,7 @@ def open_session(connections: int) -> aiohttp.ClientSession:
     """Open a session without cookies.
 
     Args:
-        connections: the largest number of connections; 0 for no limit.
+        connections: The largest number of connections; 0 for no limit.
     """
     connector = aiohttp.TCPConnector(limit=connections, keepalive_timeout=_KEEP_ALIVE)
     # Without `_factory`, a connection with unsolicited bytes is only rejected when it is reused, which costs an

@@ -24,7 +24,7 @@ class CallScope:
         """Register the call and start its timeout.
 
         Raises:
-            UsageError: the client is closed or belongs to another event loop.
+            UsageError: The client is closed or belongs to another event loop.
         """
         self._scope = asyncio.timeout(self._deadline)
         self._calls.enter(self._scope)
@@ -36,7 +36,7 @@ class CallScope:
         """End the call.
 
         Raises:
-            TimeoutError: its time ran out, or the client was closed.
+            TimeoutError: Its time ran out, or the client was closed.
         """
         self._calls.leave(self._scope)
         await self._scope.__aexit__(kind, error, traceback)
@@ -57,7 +57,7 @@ class OpenCalls:
         """Register a call.
 
         Raises:
-            UsageError: the client is closed or belongs to another event loop.
+            UsageError: The client is closed or belongs to another event loop.
         """
         loop = asyncio.get_running_loop()
         if self.closed or self.loop is not loop:
@@ -83,7 +83,7 @@ class OpenCalls:
         Once the event loop is closed, this works on any other, as no call can be in progress.
 
         Raises:
-            UsageError: they belong to another event loop.
+            UsageError: They belong to another event loop.
         """
         if self.closed:
             return
@@ -108,7 +108,7 @@ class OpenCalls:
         """Check that the client is open.
 
         Raises:
-            UsageError: it was closed.
+            UsageError: It was closed.
         """
         if self.closed:
             raise UsageError("the client is closed")

@@ -12,7 +12,7 @@ def checked_key(api_key: str) -> str:
     """Return the API key if it is valid.
 
     Raises:
-        ConfigurationError: it is empty, or contains a character that no key can contain.
+        ConfigurationError: It is empty, or contains a character that no key can contain.
     """
     if not isinstance(api_key, str) or not api_key:
         raise ConfigurationError("the API key is empty")
@@ -25,7 +25,7 @@ def user_agent(app_name: str, contact_email: str) -> str:
     """Return the User-Agent header.
 
     Raises:
-        ConfigurationError: the name or the e-mail address is not valid.
+        ConfigurationError: The name or the e-mail address is not valid.
     """
     if not isinstance(app_name, str) or not app_name.strip() or not app_name.isprintable() or not app_name.isascii():
         raise ConfigurationError("app_name must be the name of your application, in printable ASCII")
@@ -38,7 +38,7 @@ def base_url_for(api_key: str, shard: str | None, base_url: str | None) -> str:
     """Return the base URL: `base_url` if given, otherwise that of the shard.
 
     Raises:
-        ConfigurationError: the shard or the URL is not valid.
+        ConfigurationError: The shard or the URL is not valid.
     """
     if base_url is not None:
         if shard is not None:

@@ -32,7 +32,7 @@ class Deadline:
         """Wait for a permit.
 
         Raises:
-            UnmeetableDeadlineError: no permit will be free in time.
+            UnmeetableDeadlineError: No permit will be free in time.
         """
         self.priority = priority
         permit = await self._watch.acquire(self)
@@ -69,7 +69,7 @@ class BudgetWatch:
         """Wait for a permit.
 
         Raises:
-            UnmeetableDeadlineError: the callers already waiting leave no permit before the deadline.
+            UnmeetableDeadlineError: The callers already waiting leave no permit before the deadline.
         """
         wait = await self._wait(deadline.priority)
         if wait is not None and deadline.misses(wait.last, asyncio.get_running_loop().time()):

@@ -29,11 +29,11 @@ class RateLimited:
         """Create the wrapper.
 
         Args:
-            inner: sends an attempt that has a permit.
-            limiter: grants the permits.
-            priority: the priority of the permits.
-            reporter: is told of permits, attempts and pauses.
-            wall: returns the Unix time; used if the response has no `Date`.
+            inner: Sends an attempt that has a permit.
+            limiter: Grants the permits.
+            priority: The priority of the permits.
+            reporter: Reports permits, attempts and pauses.
+            wall: Returns the Unix time; used if the response has no `Date`.
         """
         self._inner = inner
         self._limiter = limiter

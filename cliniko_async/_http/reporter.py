@@ -37,7 +37,7 @@ def checked_observers(observers: Iterable[Observer]) -> tuple[Observer, ...]:
     """Return the observers of a client.
 
     Raises:
-        ConfigurationError: they are not functions.
+        ConfigurationError: They are not functions.
     """
     found: tuple[Any, ...] = tuple(observers) if isinstance(observers, Iterable) else (None,)
     # Nothing would await a coroutine.
@@ -68,9 +68,9 @@ class Reporter:
         """Create the reporter of one view of a client.
 
         Args:
-            server: the server of the API.
-            priority: the priority of the calls.
-            observers: receive each event.
+            server: The server of the API.
+            priority: The priority of the calls.
+            observers: The functions that receive each event.
         """
         self._server = server
         self._priority: Priority = priority

@@ -34,7 +34,7 @@ def check_seconds(_: object, attribute: "attrs.Attribute[float]", value: float) 
     """Check that an attribute is a number of seconds above 0.
 
     Raises:
-        ConfigurationError: it is not.
+        ConfigurationError: It is not.
     """
     if not is_seconds(value):
         raise ConfigurationError(f"{attribute.name} must be a number of seconds above 0")
@@ -52,12 +52,12 @@ class RetryPolicy:
     Each wait is drawn at random between 0 and a bound, which starts at `wait_initial` and doubles up to `wait_max`.
 
     Args:
-        attempts: the largest number of attempts, at least 1.
-        wait_initial: the bound of the first wait, in seconds.
-        wait_max: the largest bound, in seconds; a longer `Retry-After` of a 503 is cut to it.
+        attempts: The largest number of attempts, at least 1.
+        wait_initial: The bound of the first wait, in seconds.
+        wait_max: The largest bound, in seconds; a longer `Retry-After` of a 503 is cut to it.
 
     Raises:
-        ConfigurationError: a value is not a number in its range.
+        ConfigurationError: A value is not a number in its range.
     """
 
     attempts: int = attrs.field(default=5, validator=_check_count)
@@ -68,7 +68,7 @@ class RetryPolicy:
         """Return the longest wait after an attempt.
 
         Args:
-            attempt: the number of the attempt, from 1.
+            attempt: The number of the attempt, from 1.
 
         Returns:
             Seconds.
@@ -79,9 +79,9 @@ class RetryPolicy:
         """Return the wait after an attempt: random, but at least the `Retry-After` of a 503, up to `wait_max`.
 
         Args:
-            attempt: the number of the attempt, from 1.
-            outcome: how it ended.
-            uniform: returns a random number between two bounds.
+            attempt: The number of the attempt, from 1.
+            outcome: How it ended.
+            uniform: Returns a random number between two bounds.
 
         Returns:
             Seconds.
@@ -129,12 +129,12 @@ class Retrying:
         """Create the wrapper.
 
         Args:
-            inner: sends one attempt.
-            policy: the number of attempts and the waits between them.
-            manager: ends the call when the client is closed.
-            deadline: seconds for a whole call; None for no limit.
-            reporter: is told of calls and retries.
-            uniform: returns a random number between two bounds.
+            inner: Sends one attempt.
+            policy: The number of attempts and the waits between them.
+            manager: Ends the call when the client is closed.
+            deadline: Seconds for a whole call; None for no limit.
+            reporter: Reports calls and retries.
+            uniform: Returns a random number between two bounds.
         """
         self._inner = inner
         self._policy = policy

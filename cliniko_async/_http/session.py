@@ -25,7 +25,7 @@ class OnePerProcess:
         """Refuse to be pickled, copied or deep-copied.
 
         Raises:
-            TypeError: always.
+            TypeError: Always.
         """
         raise TypeError("a client cannot be pickled or copied: make one in each process")
 
@@ -39,9 +39,9 @@ class SessionManager(OnePerProcess):
         """Create the manager of a client; a session passed in is used but never closed.
 
         Raises:
-            ConfigurationError: the session has its own credentials or base URL or is closed, or the limiter lacks a
+            ConfigurationError: The session has its own credentials or base URL or is closed, or the limiter lacks a
                 method.
-            TypeError: the session is not an `aiohttp.ClientSession`.
+            TypeError: The session is not an `aiohttp.ClientSession`.
         """
         if session is not None:
             _check_session(session)
@@ -61,7 +61,7 @@ class SessionManager(OnePerProcess):
         """Return the session, opening it on the first call.
 
         Raises:
-            UsageError: it was closed.
+            UsageError: It was closed.
         """
         if self._session is None:
             self._session = open_session(_CONNECTIONS)
@@ -77,7 +77,7 @@ class SessionManager(OnePerProcess):
         """End every call with a `UsageError`, and close the session unless it was passed in.
 
         Raises:
-            UsageError: the client belongs to another event loop.
+            UsageError: The client belongs to another event loop.
         """
         self.calls.close()
         try:

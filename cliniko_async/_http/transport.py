@@ -37,9 +37,9 @@ class AiohttpTransport:
         """Create the transport.
 
         Args:
-            session: returns the session to use.
-            credentials: the API key and the User-Agent.
-            timeout: seconds for one attempt.
+            session: Returns the session to use.
+            credentials: The API key and the User-Agent.
+            timeout: Seconds for one attempt.
         """
         self._session = session
         self._headers = credentials.headers()
@@ -112,10 +112,10 @@ def failure_of(
     """Return the error for an attempt without a response, and update `sent` and `hopeless` on the attempt.
 
     Args:
-        attempt: the attempt.
-        error: what aiohttp raised.
-        seconds: the timeout of the attempt.
-        late: the text before the seconds if the attempt timed out.
+        attempt: The attempt.
+        error: What aiohttp raised.
+        seconds: The timeout of the attempt.
+        late: The text before the seconds if the attempt timed out.
     """
     if isinstance(error, _NEVER_SENT):
         attempt.sent = False

@@ -49,7 +49,7 @@ class Api(Protocol):
         """Send a request, with retries, and return the successful response.
 
         Raises:
-            ClinikoError: the request failed.
+            ClinikoError: The request failed.
         """
         ...
 

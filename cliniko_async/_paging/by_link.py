@@ -142,7 +142,7 @@ class ByLink(RedactedRepr, msgspec.Struct, frozen=True):
         """Return the rows after the record that the cursor points to.
 
         Raises:
-            PaginationDriftError: that record has moved within the list, or left it.
+            PaginationDriftError: That record has moved within the list, or left it.
         """
         position = self.resumed_at
         if position is None or not self._is_first:

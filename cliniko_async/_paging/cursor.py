@@ -102,7 +102,7 @@ def read_cursor(text: str, belongs_to: bytes, positions: "msgspec.msgpack.Decode
         argument: The name of the caller's argument, for errors.
 
     Raises:
-        InvalidRequestError: it is not a cursor, was modified, or belongs to another account or query.
+        InvalidRequestError: It is not a cursor, was modified, or belongs to another account or query.
     """
     try:
         padded = text.encode("ascii") + b"=" * (-len(text) % 4)

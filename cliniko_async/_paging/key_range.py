@@ -48,7 +48,7 @@ class KeyRange(msgspec.Struct, frozen=True):
         """Check that rows, all of which have a key, lie within the range.
 
         Raises:
-            PaginationError: the server ignored a filter.
+            PaginationError: The server ignored a filter.
         """
         for row in rows:
             second, key = _SECONDS[self.field](row), int(row.id)

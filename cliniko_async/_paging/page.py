@@ -42,7 +42,7 @@ class Page(RevealableRepr, Holder, Generic[T]):
         """The response as JSON, parsed on each access, including keys that the records leave out.
 
         Raises:
-            DecodingError: a key holds a value that Python's `json` rejects, such as an integer of thousands of digits.
+            DecodingError: A key holds a value that Python's `json` rejects, such as an integer of thousands of digits.
         """
         try:
             return json.loads(self._body)

@@ -117,7 +117,7 @@ def stamp_text(second: int) -> str:
     """Return a second in the format of a filter.
 
     Raises:
-        PaginationError: it is outside the years 1 to 9999.
+        PaginationError: It is outside the years 1 to 9999.
     """
     if not is_calendar(second):
         raise PaginationError("cannot filter by a time outside the years 1 to 9999")

@@ -125,7 +125,7 @@ class Pager(Generic[T]):
             The rows, and the number of records in the whole list, if known.
 
         Raises:
-            StopAsyncIteration: there are no more.
+            StopAsyncIteration: There are no more.
         """
         try:
             # Inner frames hold the requested URLs, and the contents of a page that could not be decoded.

@@ -58,7 +58,7 @@ class PagingStrategy(CursorSource, Protocol):
         """Return the URL to request next.
 
         Raises:
-            PaginationError: no further URL may be requested.
+            PaginationError: No further URL may be requested.
         """
         ...
 
@@ -70,7 +70,7 @@ class PagingStrategy(CursorSource, Protocol):
         """Return the result of consuming the page at the next URL; this strategy can still request it again.
 
         Raises:
-            PaginationError: the page contradicts the request or the pages before it.
+            PaginationError: The page contradicts the request or the pages before it.
         """
         ...
 
@@ -93,7 +93,7 @@ def next_try(tries: int) -> int:
     """Return the number of the next try for a page that has none of the records it counts.
 
     Raises:
-        PaginationError: it was requested too often.
+        PaginationError: It was requested too often.
     """
     if tries == MAX_TRIES:
         raise PaginationError("the server counts records that it does not return")

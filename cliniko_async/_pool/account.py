@@ -208,9 +208,9 @@ class AccountRegistry(Registry[Account, TrackedLimiter]):
         """Create an empty registry.
 
         Args:
-            connections: limits the connections of all accounts.
-            make: returns the limiter for a key; without it, the limiter that the process shares is used.
-            clock: returns seconds.
+            connections: Limits the connections of all accounts.
+            make: Returns the limiter for a key; without it, the limiter that the process shares is used.
+            clock: Returns seconds.
         """
 
         def tracked(base_url: str, api_key: str) -> TrackedLimiter:

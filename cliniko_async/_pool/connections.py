@@ -93,8 +93,8 @@ class ConnectionLimiter:
         """Create the limiter.
 
         Args:
-            connections: the largest number of connections that count.
-            per_account: the largest number of connections of one account.
+            connections: The largest number of connections that count.
+            per_account: The largest number of connections of one account.
         """
         self.free = connections
         self._connections = connections

@@ -27,9 +27,9 @@ class AccountResult(Generic[T]):
     """How the job of one account ended.
 
     Attributes:
-        account: your name for the account.
-        result: what the job returned; None if it failed.
-        error: what it raised; None if it succeeded.
+        account: Your name for the account.
+        result: What the job returned; None if it failed.
+        error: What it raised; None if it succeeded.
     """
 
     account: str
@@ -94,7 +94,7 @@ class JobRunner(Generic[T]):
         """Return the result of the next job that ends.
 
         Raises:
-            UsageError: the pool was closed before every job was started, or another task waits for a result.
+            UsageError: The pool was closed before every job was started, or another task waits for a result.
         """
         if self._waited_for:
             raise UsageError("only one task at a time may wait for the results of a run")
@@ -116,7 +116,7 @@ class JobRunner(Generic[T]):
         """Cancel the running jobs, wait for their end, and start no more.
 
         Raises:
-            UsageError: the run belongs to another event loop.
+            UsageError: The run belongs to another event loop.
         """
         if self._loop not in (None, asyncio.get_running_loop()):
             raise UsageError("the run belongs to another event loop")

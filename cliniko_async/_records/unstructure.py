@@ -36,7 +36,7 @@ def _write_other(value: object) -> object:
     """Return a value that msgspec can write, for a subclass of date or datetime.
 
     Raises:
-        TypeError: the value is of any other type.
+        TypeError: The value is of any other type.
     """
     found = plain(value)
     if found is value:

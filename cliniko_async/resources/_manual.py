@@ -145,7 +145,7 @@ def document_fields(fields_type: Any) -> tuple[str, ...]:
     Returns:
         A line for each field.
     """
-    described = tuple(f"{name}: {text}." for name, text in describe_fields(fields_type).items())
+    described = tuple(f"{name}: {text[0].upper()}{text[1:]}." for name, text in describe_fields(fields_type).items())
     listed = "\n".join(f"    {line}" for line in described)
     fields_type.__doc__ = f"{inspect.cleandoc(fields_type.__doc__ or '')}\n\nArgs:\n{listed}"
     for hint in get_type_hints(fields_type, include_extras=True).values():

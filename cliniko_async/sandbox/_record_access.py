@@ -25,15 +25,15 @@ class RecordAccess:
         Nothing is validated. Omitted fields get the same values as in a create.
 
         Args:
-            resource: such as `"appointment_types"`.
-            **fields: any fields, even stamps and `id`; a link to one record is given as `practitioner_id`.
+            resource: The name of the resource, such as `"appointment_types"`.
+            **fields: Any fields, even stamps and `id`; a link to one record is given as `practitioner_id`.
 
         Returns:
             The id of the record.
 
         Raises:
             LookupError: The resource does not exist.
-            TypeError: the resource has no such field.
+            TypeError: The resource has no such field.
         """
         return str(self._call(self._store.insert, self._known(resource), fields))
 
@@ -41,13 +41,13 @@ class RecordAccess:
         """Change fields of a record, and `updated_at` unless it is given.
 
         Args:
-            resource: such as `"appointment_types"`.
-            record_id: the id of the record.
-            **fields: any fields, even stamps; a link to one record is given as `practitioner_id`.
+            resource: The name of the resource, such as `"appointment_types"`.
+            record_id: The id of the record.
+            **fields: Any fields, even stamps; a link to one record is given as `practitioner_id`.
 
         Raises:
             LookupError: The record does not exist.
-            TypeError: the resource has no such field.
+            TypeError: The resource has no such field.
         """
         if not self._call(self._store.change, self._known(resource), int(record_id), fields):
             raise _no_record(resource, record_id)
@@ -56,8 +56,8 @@ class RecordAccess:
         """Archive a record, as a user of Cliniko would.
 
         Args:
-            resource: such as `"appointment_types"`.
-            record_id: the id of the record.
+            resource: The name of the resource, such as `"appointment_types"`.
+            record_id: The id of the record.
 
         Raises:
             LookupError: The record does not exist.
@@ -68,8 +68,8 @@ class RecordAccess:
         """Remove a record completely.
 
         Args:
-            resource: such as `"appointment_types"`.
-            record_id: the id of the record.
+            resource: The name of the resource, such as `"appointment_types"`.
+            record_id: The id of the record.
 
         Raises:
             LookupError: The record does not exist.
@@ -82,8 +82,8 @@ class RecordAccess:
         """Return a record as the API would send it, archived or not.
 
         Args:
-            resource: such as `"appointment_types"`.
-            record_id: the id of the record.
+            resource: The name of the resource, such as `"appointment_types"`.
+            record_id: The id of the record.
 
         Returns:
             The record, as a dict.
@@ -100,7 +100,7 @@ class RecordAccess:
         """Return every record as the API would send it, archived or not, in the order of their ids.
 
         Args:
-            resource: such as `"appointment_types"`.
+            resource: The name of the resource, such as `"appointment_types"`.
 
         Returns:
             The records, as dicts.

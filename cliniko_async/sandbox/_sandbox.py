@@ -37,35 +37,35 @@ class Sandbox(RecordAccess):
     thread.
 
     Args:
-        seed: determines the invented records; the same seed invents the same ones.
-        appointment_types: the number of appointment types at the start.
-        patients: the number of patients at the start, at least 42; those beyond 42 have no appointments.
-        limit: requests allowed in a period.
-        period: the period of the limit, in seconds.
-        window: how requests are counted against the limit.
-        latency: seconds that every answer takes.
-        jitter: the maximum random delay, in seconds, before each request is counted, and again before each answer in
+        seed: Determines the invented records; the same seed invents the same ones.
+        appointment_types: The number of appointment types at the start.
+        patients: The number of patients at the start, at least 42; those beyond 42 have no appointments.
+        limit: Requests allowed in a period.
+        period: The period of the limit, in seconds.
+        window: How requests are counted against the limit.
+        latency: Seconds that every answer takes.
+        jitter: The maximum random delay, in seconds, before each request is counted, and again before each answer in
             addition to the latency; the seed determines the delays.
-        host: the address to listen on.
-        port: the port to listen on; 0 means any free port.
-        api_key: the valid API key; by default a new one for each sandbox.
-        ids: whether ids rise with creation or are random.
-        unsortable: columns that `sort` refuses.
-        shuffle_ties: whether the order of records with the same second changes with each request.
-        archiving_touches: whether archiving changes `updated_at`.
-        clock: returns seconds from any origin; the limit is counted by it.
-        wall: returns seconds since 1970; used for stamps, `Date` and `X-RateLimit-Reset`.
-        keep_alive: whether a connection stays open after its answer.
-        strict: refuse what the API is known to accept beyond its documentation.
+        host: The address to listen on.
+        port: The port to listen on; 0 means any free port.
+        api_key: The valid API key; by default a new one for each sandbox.
+        ids: Whether ids rise with creation or are random.
+        unsortable: Columns that `sort` refuses.
+        shuffle_ties: Whether the order of records with the same second changes with each request.
+        archiving_touches: Whether archiving changes `updated_at`.
+        clock: Returns seconds from any origin; the limit is counted by it.
+        wall: Returns seconds since 1970; used for stamps, `Date` and `X-RateLimit-Reset`.
+        keep_alive: Whether a connection stays open after its answer.
+        strict: Whether to refuse what the API is known to accept beyond its documentation.
 
     Raises:
-        ConfigurationError: an option is not valid.
+        ConfigurationError: An option is not valid.
 
     Attributes:
-        faults: the scripted faults.
-        budget: the limit, and how many requests were counted and refused.
-        files: the file store beside the API, with requests and faults of its own.
-        attachments: how long a file is processed, in seconds, and whether its content redirects to the file store.
+        faults: The scripted faults.
+        budget: The limit, and how many requests were counted and refused.
+        files: The file store beside the API, with requests and faults of its own.
+        attachments: How long a file is processed, in seconds, and whether its content redirects to the file store.
     """
 
     def __init__(
@@ -128,8 +128,8 @@ class Sandbox(RecordAccess):
         """Invent the clinic and start to listen.
 
         Raises:
-            OSError: the port is in use.
-            RuntimeError: it is running already.
+            OSError: The port is in use.
+            RuntimeError: It is running already.
         """
         self._check_stopped()
         self._store.open()

@@ -28,7 +28,7 @@ def check_options(**options: Any) -> None:
     """Check options against their rules.
 
     Raises:
-        ConfigurationError: an option is not valid.
+        ConfigurationError: An option is not valid.
     """
     for name, value in options.items():
         rule = _RULES[name]

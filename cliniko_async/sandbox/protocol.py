@@ -12,15 +12,15 @@ class SandboxRequest:
     """A request that the sandbox received, without its API key.
 
     Attributes:
-        method: the method.
-        path: the path, such as `/v1/appointment_types`.
-        url: the path and the query as received.
-        query: the decoded values of each query parameter.
-        headers: every header except Authorization, by its lower-case name.
-        authorized: whether the API key was right; in the file store, whether credentials were sent.
-        time: when the request arrived, in seconds of the sandbox's clock.
-        body: the JSON body, the text of a body that is not JSON, or None.
-        status: the status of the reply; None while the request is being handled, and if no reply was sent.
+        method: The method.
+        path: The path, such as `/v1/appointment_types`.
+        url: The path and the query as received.
+        query: The decoded values of each query parameter.
+        headers: Every header except Authorization, by its lower-case name.
+        authorized: Whether the API key was right; in the file store, whether credentials were sent.
+        time: When the request arrived, in seconds of the sandbox's clock.
+        body: The JSON body, the text of a body that is not JSON, or None.
+        status: The status of the reply; None while the request is being handled, and if no reply was sent.
     """
 
     method: str

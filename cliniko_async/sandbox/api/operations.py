@@ -88,7 +88,7 @@ class Operations:
         """Return a row, hidden or not.
 
         Raises:
-            RefusedRequest: there is none.
+            RefusedRequest: There is none.
         """
         row = self.store.row(resource, record_id)
         if row is None:

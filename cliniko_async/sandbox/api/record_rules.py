@@ -30,10 +30,10 @@ def record_errors(
     """Return the errors of a body whose fields were checked one by one.
 
     Args:
-        sent: the fields as they were sent.
-        values: the valid ones among them.
-        table: the resource they were sent to.
-        store: the rows that they may refer to.
+        sent: The fields as they were sent.
+        values: The valid ones among them.
+        table: The resource they were sent to.
+        store: The rows that they may refer to.
         operation: `"create"`, `"update"` or `"cancel"`.
     """
     errors: Errors = {}

@@ -45,7 +45,7 @@ def check_body(body: Mapping[str, Any], table: Table, store: RowStore, operation
     """Check a body against a table; unknown fields are ignored.
 
     Raises:
-        RefusedRequest: a value is a text or a list instead of an object.
+        RefusedRequest: A value is a text or a list instead of an object.
     """
     annotations = table.body_fields[operation]
     sent = {name: value for name, value in body.items() if name in annotations}

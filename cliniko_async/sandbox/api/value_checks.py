@@ -33,7 +33,7 @@ def check_rule(rule: Any, value: str | int) -> None:
     """Check a value against a rule of its field; other metadata of a field is ignored.
 
     Raises:
-        InvalidValue: the value breaks the rule.
+        InvalidValue: The value breaks the rule.
     """
     match rule:
         case MaxLength() if rule.fault(str(value)) is not None:

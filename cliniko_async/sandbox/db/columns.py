@@ -52,7 +52,7 @@ def stored_moment(value: dt.datetime | float | str) -> int:
     """Convert an aware datetime, seconds since 1970, or an ISO 8601 text to whole microseconds since 1970.
 
     Raises:
-        ValueError: a text is not a valid date and time.
+        ValueError: A text is not a valid date and time.
     """
     if isinstance(value, int | float):
         return round(value * 1_000_000)

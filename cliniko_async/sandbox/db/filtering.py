@@ -77,7 +77,7 @@ def add_filters(conditions: Conditions, filters: Iterable[str], searchable: Mapp
     """Add the condition of each filter, and return the fields that the filters name.
 
     Raises:
-        RefusedRequest: a filter is not valid.
+        RefusedRequest: A filter is not valid.
     """
     fields: set[str] = set()
     for text in filters:

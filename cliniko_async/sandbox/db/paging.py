@@ -57,13 +57,13 @@ def order_by(pairs: QueryPairs, table: Table, unsortable: frozenset[str], salt: 
     """Return the SQL expression to order a list by.
 
     Args:
-        pairs: the query.
-        table: the resource.
-        unsortable: columns that may not be sorted by.
-        salt: if given, records of one second come in an order that depends on it.
+        pairs: The query.
+        table: The resource.
+        unsortable: Columns that may not be sorted by.
+        salt: If given, records of one second come in an order that depends on it.
 
     Raises:
-        RefusedRequest: a column or a direction is not valid.
+        RefusedRequest: A column or a direction is not valid.
     """
     given = dict(pairs)
     default = given.get("order", "asc")

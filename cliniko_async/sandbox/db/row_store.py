@@ -21,10 +21,10 @@ class RowStore:
     """The rows of all tables.
 
     Args:
-        tables: by resource.
-        wall: seconds since 1970.
-        rng: draws the ids.
-        ids: whether a new record has a larger id than older ones, or a random one.
+        tables: The table of each resource.
+        wall: Returns seconds since 1970.
+        rng: Draws the ids.
+        ids: Whether a new record has a larger id than older ones, or a random one.
     """
 
     def __init__(
@@ -63,7 +63,7 @@ class RowStore:
         """The database.
 
         Raises:
-            RuntimeError: the sandbox is not running.
+            RuntimeError: The sandbox is not running.
         """
         if self._database is None:
             raise RuntimeError("the sandbox is not running: use `async with Sandbox() as sandbox`")
@@ -109,10 +109,10 @@ class RowStore:
         """Change fields of a row, and return whether there was one.
 
         Args:
-            resource: the resource.
-            record_id: the id of the row.
-            values: the new values.
-            touch: whether `updated_at` moves, unless it is given.
+            resource: The resource.
+            record_id: The id of the row.
+            values: The new values.
+            touch: Whether `updated_at` moves, unless it is given.
         """
         table = self.tables[resource]
         before = self.database.row(table, record_id)

@@ -17,7 +17,7 @@ async def read_body(request: web.BaseRequest) -> bytes:
     """Read a body to its end.
 
     Raises:
-        RefusedRequest: the body is too long, or is not encoded as its headers declare.
+        RefusedRequest: The body is too long, or is not encoded as its headers declare.
     """
     try:
         return await request.read()
@@ -39,7 +39,7 @@ def parsed_body(raw: bytes) -> Any:
     """Parse a body without losing digits of its decimals; an empty one is an object without fields.
 
     Raises:
-        RefusedRequest: the body is not JSON, or is nested too deeply.
+        RefusedRequest: The body is not JSON, or is nested too deeply.
     """
     try:
         body: Any = json.loads(raw, parse_float=Decimal, parse_constant=_refuse_constant) if raw else {}

@@ -53,13 +53,13 @@ class Fault:
     """A scripted fault, which counts the requests it struck and can be cancelled.
 
     Attributes:
-        name: what it does, for messages.
-        method: only requests with this method.
-        path: only requests whose path and query, as received, contain this text or match this pattern.
-        after: how many matching requests pass first.
-        times: the number of requests to strike; None means no limit.
-        delay: seconds to wait before striking.
-        hits: the number of requests that it has struck.
+        name: What it does, for messages.
+        method: Only requests with this method.
+        path: Only requests whose path and query, as received, contain this text or match this pattern.
+        after: How many matching requests pass first.
+        times: The number of requests to strike; None means no limit.
+        delay: Seconds to wait before striking.
+        hits: The number of requests that it has struck.
     """
 
     name: str
@@ -74,7 +74,7 @@ class Fault:
         """Reject options that no request could match, and numbers out of range.
 
         Raises:
-            ValueError: an option is out of range or of another type.
+            ValueError: An option is out of range or of another type.
         """
         require(self.method is None or isinstance(self.method, str), f"{self.name}: method must be a text such as POST")
         require(isinstance(self.path, str | re.Pattern), f"{self.name}: path must be a text or a compiled pattern")
@@ -99,7 +99,7 @@ class Fault:
         """Decide whether to strike a request, and count it.
 
         Args:
-            request: the request.
+            request: The request.
 
         Returns:
             Whether to strike it.
@@ -116,7 +116,7 @@ class Fault:
         """Return whether this fault strikes every request that another one matches, and never ends.
 
         Args:
-            other: the other fault.
+            other: The other fault.
 
         Returns:
             Whether it does.
@@ -209,9 +209,9 @@ def truncated(reply: Reply, at: DropPoint, keep: float) -> bytes:
     """Return the part of a reply that is sent before its connection is dropped.
 
     Args:
-        reply: the whole reply.
-        at: where the connection is dropped.
-        keep: the share of the headers, or of the body, that is sent first; from 0 to 1.
+        reply: The whole reply.
+        at: Where the connection is dropped.
+        keep: The share of the headers, or of the body, that is sent first; from 0 to 1.
     """
     headers = {**reply.headers, "Content-Length": str(len(reply.body))}
     lines = [f"HTTP/1.1 {reply.status} {HTTPStatus(reply.status).phrase}", *map(": ".join, headers.items())]

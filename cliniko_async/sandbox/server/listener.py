@@ -60,7 +60,7 @@ class Listener:
         """Listen, and return the origin, such as `http://127.0.0.1:8321`.
 
         Raises:
-            OSError: the port is in use.
+            OSError: The port is in use.
         """
         server = _HttpServer(self._handle, self.style, self._finish)
         self._runner = web.ServerRunner(server, shutdown_timeout=_GRACE_PERIOD)

@@ -17,10 +17,10 @@ class RateLimit:
     """Counts requests, and checks whether each exceeds the limit.
 
     Args:
-        limit: requests allowed in a period.
-        period: in seconds.
-        window: how the requests are counted.
-        clock: the current time in seconds, from any origin.
+        limit: Requests allowed in a period.
+        period: The length of the period, in seconds.
+        window: How the requests are counted.
+        clock: The current time in seconds, from any origin.
     """
 
     def __init__(self, limit: int, period: float, window: WindowType, clock: Callable[[], float]) -> None:

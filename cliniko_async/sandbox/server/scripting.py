@@ -45,11 +45,11 @@ _STAGES_BEFORE_DROP: dict[DropPoint, frozenset[Stage]] = {
 
 
 _WHEN = """\
-    method: only requests with this method.
-    path: only requests whose path and query, as received, contain this text or match this pattern.
-    after: how many matching requests pass first.
-    times: the number of requests to strike, one by default; None means no limit.
-    delay: seconds to wait before striking.
+    method: Only requests with this method.
+    path: Only requests whose path and query, as received, contain this text or match this pattern.
+    after: How many matching requests pass first.
+    times: The number of requests to strike, one by default; None means no limit.
+    delay: Seconds to wait before striking.
 
 Returns:
     The fault, which counts what it strikes and can be cancelled.
@@ -68,7 +68,7 @@ class Faults:
     Every method that adds one takes the options of `When` and returns the `Fault`.
 
     Raises:
-        ValueError: an option is out of range, or a fault could never strike because an earlier one ends all of its
+        ValueError: An option is out of range, or a fault could never strike because an earlier one ends all of its
             requests.
     """
 
@@ -90,7 +90,7 @@ class Faults:
         """Handle a request with every fault that matches it.
 
         Args:
-            exchange: the request, and what handles it.
+            exchange: The request, and what handles it.
 
         Returns:
             The reply, or None if the connection was closed.
@@ -115,11 +115,11 @@ class Faults:
         """Answer with a status.
 
         Args:
-            status: from 200 to 599.
-            body: the body; a text is sent as UTF-8.
-            headers: further headers.
-            content_type: the `Content-Type` of the body.
-            acted: whether the request is carried out first, as behind a failing proxy; False by default.
+            status: From 200 to 599.
+            body: The body; a text is sent as UTF-8.
+            headers: Further headers.
+            content_type: The `Content-Type` of the body.
+            acted: Whether the request is carried out first, as behind a failing proxy; False by default.
         """
         require(is_whole(status) and 200 <= status <= 599, "status must be from 200 to 599")
         payload = body.encode() if isinstance(body, str) else body
@@ -137,7 +137,7 @@ class Faults:
         """Answer 429.
 
         Args:
-            reset: seconds until the reset that `X-RateLimit-Reset` states; None sends no such header.
+            reset: Seconds until the reset that `X-RateLimit-Reset` states; None sends no such header.
         """
         require(reset is None or is_number(reset), "reset must be a number of seconds, or None")
 
@@ -154,7 +154,7 @@ class Faults:
         Args:
             at: `"request"` is before the body is read and anything is done; `"answer"` after the request is carried
                 out, before the first byte of the answer; `"headers"` and `"body"` in the middle of these.
-            keep: the share of the headers or of the body that is sent first, from 0 to 1.
+            keep: The share of the headers or of the body that is sent first, from 0 to 1.
         """
         require(at in _STAGES_BEFORE_DROP, f"at must be one of {', '.join(_STAGES_BEFORE_DROP)}")
         require(is_number(keep) and 0 <= keep <= 1, "keep must be a share from 0 to 1")
@@ -172,7 +172,7 @@ class Faults:
         """Send only a part of the body that `Content-Length` promises, then close the connection.
 
         Args:
-            keep: the share of the body, from 0 to 1.
+            keep: The share of the body, from 0 to 1.
         """
         return self.drop("body", keep=keep, **when)
 
@@ -181,7 +181,7 @@ class Faults:
         """Send bytes instead of an answer, then close the connection.
 
         Args:
-            data: the bytes.
+            data: The bytes.
         """
         require(isinstance(data, bytes), "data must be bytes")
 
@@ -197,8 +197,8 @@ class Faults:
         """Delay the answer.
 
         Args:
-            seconds: the delay, at least 0.
-            acted: whether the request is carried out at once, and only its answer is delayed; True by default.
+            seconds: The delay, at least 0.
+            acted: Whether the request is carried out at once, and only its answer is delayed; True by default.
         """
         require(is_number(seconds) and seconds >= 0, "seconds must be at least 0")
 
@@ -217,8 +217,8 @@ class Faults:
         """Call a function while a request is handled.
 
         Args:
-            change: the function to call, without arguments.
-            before: whether to call it before the request is carried out; by default after that, and before the answer
+            change: The function to call, without arguments.
+            before: Whether to call it before the request is carried out; by default after that, and before the answer
                 is sent.
         """
         require(callable(change), "change must be a function")
@@ -238,7 +238,7 @@ class Faults:
         """Change the JSON of the answer with a function.
 
         Args:
-            change: takes the JSON, or bytes if the answer is not JSON. It returns another value, or bytes that are sent
+            change: Takes the JSON, or bytes if the answer is not JSON. It returns another value, or bytes that are sent
                 as they are, or changes its argument and returns None.
         """
         require(callable(change), "change must be a function")
