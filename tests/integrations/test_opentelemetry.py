@@ -88,7 +88,7 @@ async def test_an_attempt_has_the_attributes_of_the_conventions():
         RawServer(*turns) as server,
         client_of(server, retry=RetryPolicy(attempts=2), observers=[telemetry.observer]) as client,
     ):
-        await client.request("GET", "/taxes/4711?q[]=name:=Appleseed")
+        await client.request("GET", "/taxes/471147114711?q[]=name:=Appleseed")
     port = int(server.base_url.rsplit(":", 1)[1].removesuffix("/v1"))
     common = {
         http_attributes.HTTP_REQUEST_METHOD: "GET",
@@ -105,7 +105,7 @@ async def test_an_attempt_has_the_attributes_of_the_conventions():
         http_attributes.HTTP_REQUEST_RESEND_COUNT: 1,
     }
     exported = "".join(span.to_json() for span in telemetry.spans)
-    assert not [secret for secret in ("4711", "Appleseed", KEY) if secret in exported]
+    assert not [secret for secret in ("471147114711", "Appleseed", KEY) if secret in exported]
 
 
 @virtually

@@ -209,7 +209,7 @@ async def test_a_page_ahead_that_failed_unseen_is_not_logged(caplog):
         gc.collect()
         await settle(3)
     gc.collect()
-    assert not caplog.records
+    assert [each for each in caplog.messages if "never retrieved" in each or "503" in each] == []
 
 
 @pytest.mark.parametrize("prefetch", [1, 8])
