@@ -22,18 +22,18 @@ def test_every_package_known_and_none_vulnerable_is_a_success(capsys):
     assert outcome(answers, capsys) == (0, "audit: 1 packages looked up, 0 known vulnerabilities\n", "")
 
 
-def test_a_vulnerable_package_is_named_with_the_version_that_mends_it(capsys):
+def test_a_vulnerable_package_is_named_with_the_version_that_fixes_it(capsys):
     status, out, err = outcome({"pypi": audit.report_of([FINE, VULNERABLE])}, capsys)
     assert (status, err) == (1, "audit: aiohttp 3.0.0: CVE-2024-1, fixed in 3.9.2\n")
     assert out == "audit: 2 packages looked up, 1 known vulnerabilities\n"
 
 
-def test_a_package_that_was_not_looked_up_is_a_failure(capsys):
+def test_a_package_that_could_not_be_looked_up_is_a_failure(capsys):
     status, _, err = outcome({"pypi": audit.report_of([FINE, SKIPPED])}, capsys)
     assert (status, err) == (2, "audit: NOT looked up: yarl\n")
 
 
-def test_a_database_that_knows_nothing_is_no_answer_and_the_next_one_is_asked(capsys):
+def test_a_database_without_the_package_is_not_trusted_and_the_next_one_is_queried(capsys):
     answers = {"pypi": audit.report_of([SKIPPED]), "osv": audit.report_of([FINE])}
     assert outcome(answers, capsys)[0] == 0
 

@@ -8,7 +8,7 @@ from cliniko_async._backoff import retry_delays
 
 
 @pytest.mark.parametrize("shortest_share", [0.0, 0.5])
-def test_each_wait_may_be_twice_the_one_before_up_to_the_longest(shortest_share):
+def test_each_bound_is_twice_the_previous_one_up_to_the_longest(shortest_share):
     bounds = [0.5, 1, 2, 3, 3, 3]
     for _ in range(50):
         delays = list(itertools.islice(retry_delays(0.5, 3, shortest_share=shortest_share), len(bounds)))

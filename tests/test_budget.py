@@ -59,7 +59,7 @@ def measured(case: Case, path=None) -> Outcome:
 
 
 @pytest.mark.parametrize("window", WINDOWS)
-def test_callers_without_pause_use_all_but_three_percent_of_the_limit_and_meet_no_429(window):
+def test_constant_callers_use_97_percent_of_the_limit_without_a_429(window):
     outcome = measured(Case(1, "SlidingWindowLimiter", window, "full load"))
     assert (outcome.counted.refused, outcome.counted.most) == (0, 200)
     assert 0.97 < outcome.share <= 1
@@ -74,13 +74,13 @@ def test_bulk_uses_its_share_and_thirty_calls_a_minute_wait_less_than_a_second_b
     assert max(outcome.waits_in_a_minute()) < 1
 
 
-def test_four_who_share_a_file_use_all_but_three_percent_of_the_limit(tmp_path):
+def test_four_processes_with_a_file_use_97_percent_of_the_limit(tmp_path):
     outcome = measured(Case(4, "SqliteLimiter", "sliding", "full load"), tmp_path / "budget")
     assert (outcome.counted.refused, outcome.counted.most) == (0, 200)
     assert 0.97 < outcome.share <= 1
 
 
-def test_calls_beside_the_bulk_of_four_who_share_a_file_wait_less_than_a_second(tmp_path):
+def test_interactive_calls_beside_four_bulk_processes_with_a_file_wait_less_than_a_second(tmp_path):
     outcome = measured(Case(4, "SqliteLimiter", "sliding", "mixed load"), tmp_path / "budget")
     assert outcome.counted.refused == 0
     assert 0.97 < outcome.share <= 1
@@ -88,7 +88,7 @@ def test_calls_beside_the_bulk_of_four_who_share_a_file_wait_less_than_a_second(
 
 
 @pytest.mark.parametrize("kind", ["SqliteLimiter", "RedisLimiter"])
-def test_processes_that_hammer_servers_of_every_kind_meet_no_429(kind):
+def test_processes_at_full_speed_meet_no_429_with_any_kind_of_window(kind):
     """Clients, limiters and servers are those of real programs, and so is the time."""
     cases = [Case(3, kind, window, "full load") for window in WINDOWS]
     for outcome in hammered(cases, Scale(limit=30, period=2.0, periods=1)):

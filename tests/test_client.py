@@ -27,7 +27,7 @@ def base_url_of(client: Cliniko) -> str:
 
 class TestTheKey:
     @for_each("key", ["", "a b", "a\n", "a\r\nX: y", "a:b", "clé", "a\x00b", "\u0661", " abcdef", None, 5, b"key"])
-    def test_a_key_that_no_key_looks_like_is_refused_and_not_shown(self, key):
+    def test_a_malformed_key_is_refused_and_not_shown(self, key):
         with pytest.raises(ConfigurationError) as raised:
             Cliniko(key, **WHO)
         if isinstance(key, str) and len(key) > 3:
@@ -66,7 +66,7 @@ class TestTheKey:
         assert base_url_of(Cliniko("abc-au2", shard="UK2", **WHO)) == "https://api.uk2.cliniko.com/v1"
 
     @for_each("shard", ["", "au", "sydney", "au1.evil", "au1/", "aü1", "au\u0661", "au1\n", 1])
-    def test_a_shard_that_is_none_is_refused(self, shard):
+    def test_an_invalid_shard_is_refused(self, shard):
         with pytest.raises(ConfigurationError, match="shard"):
             Cliniko(KEY, shard=shard, **WHO)
 
@@ -77,7 +77,7 @@ class TestTheKey:
 
 class TestWhoAsks:
     @for_each("name", ["", "  ", "a\r\nX-Evil: 1", "a\nb", "Pr\u00e4xis", "a\x00", None, 5])
-    def test_an_app_name_that_cannot_stand_in_a_header_is_refused(self, name):
+    def test_an_app_name_that_cannot_be_in_a_header_is_refused(self, name):
         with pytest.raises(ConfigurationError, match="app_name"):
             Cliniko(KEY, app_name=name, contact_email="it@example.com")
 
@@ -89,12 +89,12 @@ class TestWhoAsks:
             *(None, 5),
         ],
     )
-    def test_a_contact_that_is_no_e_mail_address_is_refused(self, email):
+    def test_a_contact_that_is_not_an_e_mail_address_is_refused(self, email):
         with pytest.raises(ConfigurationError, match="contact_email"):
             Cliniko(KEY, app_name="Tests", contact_email=email)
 
     @pytest.mark.parametrize("missing", ["app_name", "contact_email"])
-    def test_both_are_required(self, missing):
+    def test_the_name_and_the_address_are_required(self, missing):
         with pytest.raises(TypeError, match=missing):
             Cliniko(KEY, **{name: value for name, value in WHO.items() if name != missing})
 
@@ -142,7 +142,7 @@ class TestTheBaseUrl:
             5,
         ],
     )
-    def test_anything_else_is_refused(self, url):
+    def test_any_other_base_url_is_refused(self, url):
         with pytest.raises(ConfigurationError, match="base_url"):
             Cliniko(KEY, base_url=url, **WHO)
 
@@ -165,7 +165,7 @@ class TestTheOtherOptions:
             Cliniko(KEY, retry=retry, **WHO)
 
     @for_each("priority", [None, "", "urgent", 1])
-    def test_priority_is_one_of_two_words(self, priority):
+    def test_priority_is_interactive_or_bulk(self, priority):
         with pytest.raises(ConfigurationError, match="interactive"):
             Cliniko(KEY, priority=priority, **WHO)
 
@@ -184,7 +184,7 @@ class TestTheOtherOptions:
         limiter = Falsy()
         assert manager_of(Cliniko(KEY, rate_limiter=limiter, **WHO)).limiter is limiter
 
-    async def test_limits_tells_how_the_limiter_stands(self):
+    async def test_limits_returns_the_state_of_the_limiter(self):
         limits = await Cliniko(KEY, rate_limiter=SlidingWindowLimiter(7), **WHO).limits()
         assert (limits.limit, limits.used, limits.remaining) == (7, 0, 7)
 
@@ -196,7 +196,7 @@ class TestFromEnv:
             monkeypatch.setenv(f"CLINIKO_{name}", value)
         monkeypatch.delenv("CLINIKO_BASE_URL", raising=False)
 
-    def test_it_takes_key_and_names_from_the_environment(self):
+    def test_from_env_reads_the_key_and_the_names(self):
         client = Cliniko.from_env()
         assert base_url_of(client) == "https://api.uk1.cliniko.com/v1"
         assert manager_of(client).credentials.user_agent == "Env (env@example.com)"
@@ -250,7 +250,7 @@ class TestViews:
             Cliniko(KEY, **WHO).with_options(timout=5)
 
     @for_each("options", [{"timeout": 0}, {"deadline": -1}, {"retry": 3}, {"priority": "high"}])
-    def test_its_options_are_checked_as_those_of_a_client(self, options):
+    def test_the_options_of_a_view_are_checked_as_those_of_a_client(self, options):
         with pytest.raises(ConfigurationError):
             Cliniko(KEY, **WHO).with_options(**options)
 
@@ -275,7 +275,7 @@ class TestViews:
                 await view.__aenter__()
 
     @virtually
-    async def test_a_view_takes_its_permits_at_its_own_priority(self):
+    async def test_a_view_acquires_permits_at_its_own_priority(self):
         async with RawServer(answer(200, RECORD)) as server:
             limiter = RecordingLimiter(SlidingWindowLimiter(10, 60, 0.5, clock=asyncio.get_running_loop().time))
             async with client_of(server, rate_limiter=limiter) as client:
@@ -287,10 +287,10 @@ class TestViews:
 
 
 class TestTheObject:
-    def test_its_repr_names_the_server_and_not_the_key(self):
+    def test_the_repr_of_a_client_names_the_server_and_not_the_key(self):
         assert repr(Cliniko(KEY, **WHO)) == "Cliniko('https://api.au2.cliniko.com/v1')"
 
-    def test_it_has_an_attribute_for_each_resource_and_no_other(self):
+    def test_a_client_has_an_attribute_for_each_resource_and_no_other(self):
         client = Cliniko(KEY, **WHO)
         assert client.patients is client.patients
         assert {"patients", "settings", "request"} <= set(dir(client))
@@ -301,10 +301,10 @@ class TestTheObject:
         with pytest.raises(TypeError, match="async with"), Cliniko(KEY, **WHO):
             pass
 
-    def test_its_exit_alone_does_nothing(self):
+    def test_exiting_without_entering_does_nothing(self):
         assert Cliniko(KEY, **WHO).__exit__(None, None, None) is None
 
-    def test_a_link_that_is_none_cannot_be_followed(self):
+    def test_a_missing_link_cannot_be_followed(self):
         with pytest.raises(TypeError, match="must be a Link or a ListLink"):
             Cliniko(KEY, **WHO).follow("https://api.au2.cliniko.com/v1/patients/1")
 
@@ -328,7 +328,7 @@ class TestTheObject:
 
 
 class TestLife:
-    def test_it_may_be_made_outside_of_a_loop_and_opens_nothing_before_the_first_request(self):
+    def test_a_client_may_be_made_outside_of_a_loop_and_opens_nothing_before_the_first_request(self):
         client = Cliniko(KEY, **WHO)
         assert session_of(client) is None
 
@@ -340,7 +340,7 @@ class TestLife:
         use()
 
     @virtually
-    async def test_it_works_without_a_with_and_may_be_closed_twice(self):
+    async def test_a_client_works_without_a_with_and_may_be_closed_twice(self):
         async with RawServer(answer(200, RECORD)) as server:
             client = client_of(server)
             await client.appointment_types.get("1")
@@ -350,7 +350,7 @@ class TestLife:
             assert session.closed
 
     @virtually
-    async def test_what_was_closed_says_so(self):
+    async def test_a_closed_client_raises_a_usage_error(self):
         async with RawServer() as server:
             client = client_of(server)
             async with client:
@@ -363,7 +363,7 @@ class TestLife:
                 async with client:
                     pass
 
-    def test_a_second_event_loop_is_refused_and_told_so(self):
+    def test_a_second_event_loop_is_refused_with_a_clear_error(self):
         client = Cliniko(KEY, base_url="http://127.0.0.1:9/v1", retry=RetryPolicy(attempts=1), **WHO)
 
         async def ask():
@@ -382,7 +382,7 @@ class TestLife:
             first.run(client.aclose())
 
     @virtually
-    async def test_a_session_of_its_own_is_closed_and_nothing_is_left_to_warn_of(self):
+    async def test_a_session_made_by_the_client_is_closed_without_a_warning(self):
         async with RawServer(answer(200, RECORD)) as server:
             with warnings.catch_warnings():
                 warnings.simplefilter("error", ResourceWarning)
@@ -399,7 +399,7 @@ class TestLife:
 
 class TestBorrowedSessions:
     @virtually
-    async def test_one_with_credentials_a_base_url_or_closed_is_refused(self):
+    async def test_a_borrowed_session_with_credentials_or_a_base_url_or_closed_is_refused(self):
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", DeprecationWarning)  # of newer versions of aiohttp
             with_auth = aiohttp.ClientSession(auth=aiohttp.BasicAuth("a", "b"))
@@ -417,7 +417,7 @@ class TestBorrowedSessions:
             Cliniko(KEY, session=closed, **WHO)
 
     @virtually
-    async def test_one_is_used_as_it_is_and_left_open_and_unchanged(self):
+    async def test_a_borrowed_session_is_used_unchanged_and_left_open(self):
         def snapshot():
             return {name: value for name, value in vars(session).items() if name != "_connector"}
 
@@ -436,7 +436,7 @@ class TestBorrowedSessions:
         assert theirs.connection == ours.connection
 
     @virtually
-    async def test_its_own_settings_change_nothing_of_ours(self):
+    async def test_the_settings_of_a_borrowed_session_do_not_affect_requests(self):
         """One that raises for a status, does not decompress and traces its requests works like any other."""
         seen = []
         trace = aiohttp.TraceConfig()
@@ -457,7 +457,7 @@ class TestBorrowedSessions:
         assert seen == [None, None]
 
     @virtually
-    async def test_one_that_is_closed_meanwhile_is_told(self):
+    async def test_a_borrowed_session_closed_in_the_meantime_raises(self):
         limiter = RecordingLimiter()
         async with RawServer() as server, aiohttp.ClientSession() as session:
             client = client_of(server, session=session, rate_limiter=limiter)
@@ -466,7 +466,7 @@ class TestBorrowedSessions:
                 await client.appointment_types.get("1")
             assert limiter.fates == ["unsent"]
 
-    def test_one_of_another_loop_is_told(self):
+    def test_a_borrowed_session_of_another_loop_is_refused(self):
         async def make():
             return aiohttp.ClientSession()
 

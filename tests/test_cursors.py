@@ -121,7 +121,7 @@ async def test_a_cleared_cursor_starts_over_and_an_earlier_run_can_no_longer_sav
     assert after > before
 
 
-async def test_a_store_that_lost_its_data_does_not_say_that_a_run_was_taken_over(cursors: FencedCursorStore):
+async def test_losing_the_data_of_a_store_is_not_reported_as_a_takeover(cursors: FencedCursorStore):
     with pytest.raises(UsageError, match="lost its data"):
         await cursors.save("north", "patients", "here", token=1)
     assert await cursors.load("north", "patients") is None
@@ -326,7 +326,7 @@ async def test_a_refused_password_fails_immediately():
                 await asyncio.wait_for(RedisCursors(redis).begin("north", "patients"), SOON)
 
 
-async def test_a_client_that_tries_again_by_itself_until_it_is_timed_out_hides_no_refusal_and_shows_no_password():
+async def test_a_redis_client_with_retries_of_its_own_hides_no_refusal_and_shows_no_password():
     with RedisServer() as server:
         async with redis_of(server.port) as redis:
             await redis.config_set("requirepass", "sesame")
@@ -384,7 +384,7 @@ async def test_a_step_that_redis_executes_late_changes_nothing(redis: Redis):
 @for_each(
     "options", [{"when_lost": "share"}, {"timeout": 0}, {"timeout": True}, {"timeout": "2"}, {"timeout": float("inf")}]
 )
-def test_options_that_cannot_work_are_refused(options):
+def test_invalid_options_are_refused(options):
     with pytest.raises(ConfigurationError):
         RedisCursors(Redis(), **options)
 

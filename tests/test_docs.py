@@ -253,7 +253,7 @@ def test_every_public_error_has_a_section_that_says_what_to_do():
     assert silent == {"ClinikoError"}
 
 
-def test_headings_have_the_words_that_people_search_for():
+def test_headings_contain_common_search_terms():
     heads = " ".join(head for page in PAGES for head in re.findall(r"^#+ (.*)$", page.read_text("utf-8"), re.MULTILINE))
     assert [word for word in ("rate limit", "double booking", "webhook") if word not in heads.lower()] == []
 

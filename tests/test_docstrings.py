@@ -111,7 +111,7 @@ def test_every_error_that_a_caller_may_catch_is_listed():
     assert {name: expected[name] - found[name] for name in CALLABLES if not expected[name] <= found[name]} == {}
 
 
-def test_what_is_listed_as_an_error_is_one():
+def test_every_listed_error_is_an_exception_class():
     named = {error for each in MANUALS.values() for error in each.get("Raises", ())}
     classes = {name: OBJECTS.get(name, getattr(builtins, name, None)) for name in named if "." not in name}
     assert {

@@ -113,16 +113,16 @@ class TestTheTree:
             (PaginationDriftError, (PaginationError,)),
         ],
     )
-    def test_every_error_is_what_the_tree_says(self, cls, bases):
+    def test_every_error_has_its_place_in_the_tree(self, cls, bases):
         assert all(issubclass(cls, base) for base in bases)
 
-    def test_whoever_retries_transport_errors_never_retries_a_write_whose_outcome_is_open(self):
+    def test_retrying_transport_errors_never_repeats_a_write_with_an_unknown_outcome(self):
         assert not issubclass(OutcomeUnknownError, (TransportError, ServerError, TimeoutError))
 
     @pytest.mark.parametrize("deadline", [None, 1.0])
     @for_each("ending", ENDINGS)
     @virtually
-    async def test_whoever_repeats_what_the_tree_says_may_be_repeated_sends_a_create_once(self, ending, deadline):
+    async def test_retrying_the_errors_that_the_tree_calls_safe_sends_a_create_once(self, ending, deadline):
         async with RawServer(ending) as server, client_of(server, timeout=3.0, deadline=deadline) as client:
             for _ in range(3):
                 with pytest.raises(ClinikoError) as raised:
@@ -139,7 +139,7 @@ class TestTheTree:
         }
         assert {word for word in (errors.__doc__ or "").split() if word.endswith("Error")} >= public - {"ClinikoError"}
 
-    def test_an_outcome_unknown_is_no_timeout_that_a_retry_would_catch(self):
+    def test_an_unknown_outcome_is_not_a_timeout_error(self):
         assert not issubclass(OutcomeUnknownError, TimeoutError)
 
     @for_each(
@@ -162,7 +162,7 @@ class TestTheTree:
         ],
     )
     @pytest.mark.parametrize("body", [b"", b"<html>no</html>", b'{"errors": [1]}', b"\xff\xfe", b"null", DEEP])
-    def test_the_status_says_the_class_whatever_the_body(self, status, cls, body):
+    def test_the_status_determines_the_class_whatever_the_body(self, status, cls, body):
         found = error(status, body)
         assert type(found) is cls
         assert (found.status, found.response.body, found.request) == (status, body, REQUEST)
@@ -179,7 +179,7 @@ class TestTheTree:
         ],
     )
     @virtually
-    async def test_the_answers_on_record_come_out_as_their_class(self, status, body):
+    async def test_recorded_error_responses_are_raised_as_their_class(self, status, body):
         async with RawServer(answer(status, body)) as server, client_of(server, retry=ONCE) as client:
             with pytest.raises(ResponseError) as raised:
                 await client.patients.get("1")
@@ -276,13 +276,13 @@ class TestUnprocessable:
         assert error(422, json.dumps(body).encode()).errors == expected
 
     @for_each("body", [b"", b"{", b"<html>", b"\xff", DEEP, b'{"errors": ' + DEEP + b"}"])
-    def test_a_body_that_is_no_json_has_none(self, body):
+    def test_a_body_that_is_not_json_has_no_errors(self, body):
         assert error(422, body).errors == {}
 
     def test_texts_are_read_as_utf_8(self):
         assert error(422, '{"errors": {"name": "can\u2019t"}}'.encode()).errors == {"name": "can\u2019t"}
 
-    def test_its_text_names_the_fields_and_none_of_the_values(self):
+    def test_the_message_names_the_fields_and_no_values(self):
         found = error(422, b'{"errors": {"name": "Zoe is taken", "a b": "x", "patient.phone_numbers[0]": null}}')
         refused = "the API refused name, patient.phone_numbers[0]"
         assert str(found) == f"{refused}: POST api.au1.cliniko.com/v1/patients answered 422 (1 attempt)"
@@ -320,12 +320,12 @@ class TestDetail:
         ids=lambda value: repr(value)[:40],
     )
     @pytest.mark.parametrize("status", [302, 401, 422, 503])
-    def test_it_is_the_servers_own_message_or_none(self, status, body, detail):
+    def test_the_detail_is_the_message_of_the_server_or_none(self, status, body, detail):
         assert error(status, body).detail == detail
 
     @for_each("status", [400, 401, 403, 404, 422, 429, 500])
     @pytest.mark.parametrize("body", [b"Zoe is gone", b'{"message": "Zoe"}', b'{"errors": {"name": "Zoe is taken"}}'])
-    def test_it_is_in_no_text_as_it_may_quote_what_was_sent(self, status, body):
+    def test_the_detail_is_in_no_message_because_it_may_quote_what_was_sent(self, status, body):
         found = error(status, body)
         assert "Zoe" in found.detail
         assert "Zoe" not in f"{found} {found!r} {found.args}"
@@ -390,7 +390,7 @@ class TestTexts:
             (DecodingError([*"abcdefg"]), "the data does not fit: a; b; c; d; e; …"),
         ],
     )
-    def test_a_text_says_what_happened_to_which_request_and_how_often_it_was_tried(self, found, text):
+    def test_a_message_names_the_request_its_failure_and_the_number_of_attempts(self, found, text):
         assert str(found) == text
 
     @for_each("found", ERRORS, ids=lambda found: f"{type(found).__name__}")
@@ -415,7 +415,7 @@ class TestTexts:
         ],
     )
     @virtually
-    async def test_every_text_of_a_call_has_the_host_and_the_path_and_no_query(self, ending, kind):
+    async def test_every_message_about_a_call_has_the_host_and_the_path_and_no_query(self, ending, kind):
         deadline = 1.0 if kind is DeadlineExceededError else None
         async with (
             RawServer(ending) as server,
@@ -429,7 +429,7 @@ class TestTexts:
                 assert "Secretperson" not in str(raised.value)
 
     @virtually
-    async def test_so_has_that_of_a_list_that_does_not_say_how_long_it_is(self):
+    async def test_the_message_about_a_list_without_a_total_has_the_host_and_the_path_and_no_query(self):
         async with RawServer(answer(200, {"appointment_types": []})) as server, client_of(server) as client:
             with pytest.raises(PaginationError, match=f"GET 127.0.0.1:{server.port}/v1/appointment_types$"):
                 await client.appointment_types.list("name:=Secretperson").count()
@@ -464,7 +464,7 @@ class TestTexts:
             assert_ours_alone(raised.value)
 
     @virtually
-    async def test_nor_to_one_of_a_deadline_or_a_closed_client(self):
+    async def test_nothing_of_aiohttp_is_chained_to_the_error_of_a_deadline_or_a_closed_client(self):
         async with RawServer(silence()) as server:
             client = client_of(server, deadline=3)
             with pytest.raises(DeadlineExceededError) as raised:
@@ -497,25 +497,25 @@ class TestTravelling:
         assert back.cursor == "abc"
 
     @for_each("found", ERRORS, ids=lambda found: f"{type(found).__name__}")
-    def test_and_copied(self, found):
+    def test_every_error_can_be_copied(self, found):
         for back in (copy.copy(found), copy.deepcopy(found)):
             assert (type(back), str(back), vars(back)) == (type(found), str(found), vars(found))
 
-    def test_every_class_of_the_tree_is_among_those(self):
+    def test_every_class_of_the_tree_is_pickled(self):
         def family(cls):
             return {cls}.union(*map(family, cls.__subclasses__()))
 
         public = {cls for cls in family(ClinikoError) if not cls.__name__.startswith("_")}
         assert {type(found) for found in ERRORS} == {cls for cls in public if cls.__module__ == errors.__name__}
 
-    def test_a_page_travels_with_its_error(self):
+    def test_a_page_is_pickled_with_its_error(self):
         found = DecodingError(["record 2: name is missing"], request=REQUEST, status=200)
         found.page = Page(("one",), 7, None, "cursor", b'{"a": 1}')
         back = pickle.loads(pickle.dumps(found))
         assert (back.page, back.page.raw, back.faults) == (found.page, {"a": 1}, found.faults)
 
     @virtually
-    async def test_those_that_were_really_raised_travel_too(self):
+    async def test_errors_that_were_raised_can_be_pickled_too(self):
         bad = {"appointment_types": [RECORD, {**RECORD, "id": "2", "name": None}], "total_entries": 2, "links": {}}
         endings = [answer(422, {"errors": {"name": None}}, {"X-A": "b"}), answer(503), close(), answer(200, bad)]
         async with RawServer() as server, client_of(server, retry=ONCE) as client:

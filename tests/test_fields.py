@@ -227,13 +227,13 @@ class Number(enum.IntEnum):
         ("answer", {"note": "x"}, {"note": "x"}),
         ("answer", Inner(note="x"), {"note": "x"}),
     ])  # fmt: skip
-def test_a_value_is_written_as_the_api_does(field: str, value: Any, written: Any):
+def test_a_value_is_written_in_the_form_of_the_api(field: str, value: Any, written: Any):
     found = sent(**{field: value})
     assert found == {field: written}
     assert str(found[field]) == str(written)
 
 
-def test_every_fault_is_told_at_once_with_its_path():
+def test_every_fault_is_reported_at_once_with_its_path():
     rule = {"every": 0, "inner": [{"note": "x"}, {"note": "long", "nota": 1}, 5], 7: 1}
     assert faults(text=5, ids=["1", "x", True], rule=rule, unknown=1, nullable="fine") == {
         "text": "must be a str",
@@ -284,11 +284,11 @@ def test_an_id_is_up_to_nineteen_digits_and_nothing_else(value: Any):
     assert found == expected
 
 
-def test_an_int_that_python_would_not_even_print_is_no_id():
+def test_an_int_too_long_to_print_is_not_an_id():
     assert id_text(10**5000) is None
 
 
-def test_what_was_read_of_a_form_can_be_sent_again():
+def test_the_content_of_a_form_that_was_read_can_be_sent_again():
     from cliniko_async import PatientFormFields
 
     content = PatientFormContent(sections=(PatientFormSection(name="x" * 300),))
@@ -317,7 +317,7 @@ async def test_nothing_is_sent_on_a_fault(cliniko_sandbox: Sandbox, cliniko: Cli
     assert cliniko_sandbox.requests == []
 
 
-async def test_what_passes_is_sent_as_the_api_writes_it(cliniko_sandbox: Sandbox, cliniko: Cliniko):
+async def test_valid_fields_are_sent_in_the_form_of_the_api(cliniko_sandbox: Sandbox, cliniko: Cliniko):
     """Nested parts, ids as int, a decimal as a number where the API takes one, a keyword as its own name."""
     starts = dt.datetime(2025, 7, 21, 9, 30, tzinfo=HOBART)
     names = {"patient": "patients", "practitioner": "practitioners", "business": "businesses"}

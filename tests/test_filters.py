@@ -77,7 +77,7 @@ def operators_in(text: str) -> set[str]:
 
 @pytest.mark.parametrize("sign", COMPARISONS)
 @for_each("column", COLUMNS, ids=lambda column: column.kind)
-def test_a_kind_compares_as_the_facts_say_and_refuses_the_rest(column: Any, sign: str):
+def test_a_kind_of_column_has_the_comparisons_of_the_facts_and_no_others(column: Any, sign: str):
     """From both sides, and also against values that are no match for the kind."""
     value = VALUES[column.kind]
     if sign in OFFERED[column.kind]["operators"] and column.kind != "boolean":
@@ -92,7 +92,7 @@ def test_a_kind_compares_as_the_facts_say_and_refuses_the_rest(column: Any, sign
 
 
 @for_each("column", COLUMNS, ids=lambda column: column.kind)
-def test_a_kind_has_the_named_operators_of_the_facts(column: Any):
+def test_a_kind_of_column_has_the_named_operators_of_the_facts(column: Any):
     offered = set(OFFERED[column.kind]["operators"])
     methods = {
         "is_null": "!?" in offered,
@@ -135,7 +135,7 @@ def test_a_named_operator_has_its_text(found: Filter, text: str):
 
 
 @pytest.mark.parametrize("offset", [0, 10, -3.5])
-def test_a_moment_is_asked_for_in_utc(offset: float):
+def test_a_moment_is_sent_in_utc(offset: float):
     there = NOON.astimezone(dt.timezone(dt.timedelta(hours=offset)))
     assert (where.moment >= there).text == "moment:>=2025-01-01T12:00:00Z"
 
@@ -219,7 +219,7 @@ def test_a_filter_has_no_truth_value():
         bool(where.flag.is_(True))
 
 
-def test_a_field_is_no_container_and_has_no_hash():
+def test_a_field_is_not_a_container_and_has_no_hash():
     for column in (*COLUMNS, where.name):
         with pytest.raises(TypeError):
             _ = 5 in column
@@ -229,7 +229,7 @@ def test_a_field_is_no_container_and_has_no_hash():
             hash(column)
 
 
-def test_a_column_that_is_no_filter_only_sorts():
+def test_a_column_that_cannot_be_filtered_can_be_sorted_by():
     for compare in COMPARISONS.values():
         with pytest.raises(TypeError, match=r"^'name' cannot be filtered on; it can only be sorted by$"):
             compare(where.name, "x")
@@ -308,7 +308,7 @@ async def test_a_filter_as_a_str_passes_as_it_is(cliniko_sandbox: Sandbox, clini
 
 
 @given(text=st.text(min_size=1))
-def test_any_text_is_asked_for_as_it_is(text: str):
+def test_any_text_is_sent_unchanged(text: str):
     assert (where.text == text).text == f"text:={text}"
     assert where.text.contains(text).text == f"text:~{text}"
 
@@ -338,7 +338,7 @@ async def test_no_sort_is_no_parameter(cliniko_sandbox: Sandbox, cliniko: Clinik
     assert "sort" not in cliniko_sandbox.requests[0].query
 
 
-async def test_a_list_is_in_the_order_that_was_asked_for(cliniko: Cliniko):
+async def test_a_list_is_in_the_requested_order(cliniko: Cliniko):
     types = cliniko.appointment_types
     kinds = await types.list(sort=[types.where.category, types.where.name.desc()]).collect()
     assert kinds == sorted(

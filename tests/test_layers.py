@@ -175,7 +175,7 @@ def test_no_resource_imports_another():
     assert [found for found in beside if not found.target.startswith("resources._")] == []
 
 
-def test_what_stands_outside_uses_the_public_surface():
+def test_the_top_layer_uses_the_public_surface():
     """What stands on it knows public names and modules, tables, dates, newer Pythons, waits of retries, and itself.
 
     The command line also stands on the sandbox and on what is integrated, and suggests names as the client does.

@@ -113,7 +113,7 @@ for use in (
 """
 
 
-def test_whoever_lacks_an_extra_is_told_how_to_install_it():
+def test_a_missing_extra_is_an_error_that_says_how_to_install_it():
     """Each integration raises an ImportError that has the command."""
     done = subprocess.run([sys.executable, "-c", BLOCKED], capture_output=True, text=True, check=True)
     told = [re.search(r'pip install "cliniko-async\[(\w+)\]"$', line) for line in done.stdout.splitlines()]

@@ -248,13 +248,13 @@ def test_a_client_is_neither_pickled_nor_copied(take: Any):
 
 
 @for_each("session", ["https://example.com", object(), Mock(), 0, False])
-def test_a_session_that_is_none_is_a_type_error(session: Any):
+def test_a_session_of_another_type_is_a_type_error(session: Any):
     with pytest.raises(TypeError, match=r"session must be an aiohttp\.ClientSession, not "):
         client(session=session)
 
 
 @pytest.mark.parametrize("limiter", [object(), 200, Mock(spec=["acquire", "pause"])])
-def test_what_is_not_a_limiter_is_refused(limiter: Any):
+def test_an_object_that_is_not_a_limiter_is_refused(limiter: Any):
     with pytest.raises(ConfigurationError, match="rate_limiter must have the methods acquire, pause, limits"):
         client(rate_limiter=limiter)
 
@@ -330,7 +330,7 @@ async def test_a_deprecated_operation_runs_as_a_background_task():
         assert [request.method for request in sandbox.requests] == ["POST"]
 
 
-async def test_what_a_person_sees_of_each_object_says_what_it_is(cliniko):
+async def test_the_repr_of_each_object_says_what_it_is(cliniko):
     """At a prompt and in a notebook; never the value of a filter, which may name a patient."""
     patients = cliniko.patients
     where = patients.where
@@ -357,7 +357,7 @@ async def test_what_a_person_sees_of_each_object_says_what_it_is(cliniko):
     assert repr(cliniko.resources).startswith("<resources appointment_type_billable_items, ")
 
 
-async def test_a_sandbox_says_where_it_listens():
+async def test_a_sandbox_prints_its_address():
     sandbox = Sandbox()
     assert repr(sandbox) == "<Sandbox not running>"
     async with sandbox:

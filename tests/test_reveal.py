@@ -165,7 +165,7 @@ async def test_a_task_that_starts_in_a_block_shows_values_until_the_block_ends()
     assert await task == [True, True, False, False]
 
 
-def test_a_block_that_ends_in_another_context_ends_all_the_same():
+def test_a_block_may_end_in_another_context():
     """As in a fixture, or in an asynchronous generator that is closed by the event loop."""
 
     def fixture() -> Iterator[None]:

@@ -238,7 +238,7 @@ def test_a_class_of_ones_own_has_columns_too():
     assert list(row(record)) == [*columns(AppointmentType), "mark"] == list(columns(Marked))
 
 
-def test_what_is_no_record_is_refused_without_being_shown():
+def test_a_value_that_is_not_a_record_is_refused_and_not_shown():
     record = from_dict(AppointmentType, EXAMPLES["appointment_type"])
     for wrong in ("Ada", None, Change(record, "upsert"), AppointmentType, to_dict(record)):
         with pytest.raises(TypeError, match=r"^expected a record, not a (str|NoneType|Change|type|dict)$"):

@@ -12,7 +12,7 @@ def timers() -> int:
     return len(asyncio.get_running_loop()._scheduled)
 
 
-def test_each_ends_when_its_own_time_is_over():
+def test_each_wait_ends_after_its_own_timeout():
     async def main() -> list[float]:
         timeouts, ended = Timeouts(10.0), []
 
@@ -28,7 +28,7 @@ def test_each_ends_when_its_own_time_is_over():
     assert virtual.run(main()) == pytest.approx([10, 13, 13, 35])
 
 
-def test_what_is_done_in_time_gives_its_result_and_one_timer_is_enough_for_a_thousand():
+def test_awaitables_that_finish_in_time_return_and_share_one_timer():
     async def main() -> None:
         timeouts = Timeouts(10.0)
         for number in range(1000):
@@ -40,7 +40,7 @@ def test_what_is_done_in_time_gives_its_result_and_one_timer_is_enough_for_a_tho
     virtual.run(main())
 
 
-def test_it_begins_anew_after_it_has_rested():
+def test_the_timer_restarts_after_it_was_idle():
     async def main() -> float:
         timeouts = Timeouts(10.0)
         await timeouts.bound(asyncio.sleep(1))
@@ -76,7 +76,7 @@ def test_an_error_of_what_is_awaited_passes_through():
     virtual.run(main())
 
 
-def test_what_a_closed_loop_left_behind_disturbs_no_other():
+def test_waits_of_a_closed_loop_do_not_affect_another():
     timeouts = Timeouts(10.0)
 
     async def end() -> float:

@@ -92,7 +92,7 @@ def test_time_stands_still_while_a_thread_works():
     assert virtual.run(main()) == (virtual.START, "worked")
 
 
-def test_a_thread_that_calls_back_is_heard():
+def test_a_callback_from_a_thread_runs():
     async def main() -> str:
         loop = asyncio.get_running_loop()
         future: asyncio.Future[str] = loop.create_future()
@@ -105,7 +105,7 @@ def test_a_thread_that_calls_back_is_heard():
     assert virtual.run(main()) == "heard"
 
 
-def test_a_task_left_behind_is_an_error():
+def test_a_leaked_task_is_an_error():
     async def main() -> None:
         main.task = asyncio.create_task(asyncio.sleep(10), name="forgotten")
 
@@ -113,7 +113,7 @@ def test_a_task_left_behind_is_an_error():
         virtual.run(main())
 
 
-def test_a_task_that_only_needs_a_turn_to_end_is_none():
+def test_a_task_that_ends_in_the_next_turn_is_not_leaked():
     async def main() -> str:
         task = asyncio.create_task(asyncio.sleep(10))
         await asyncio.sleep(0)

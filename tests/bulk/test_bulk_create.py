@@ -48,7 +48,7 @@ def misfit(page: Any) -> None:
 
 class TestRows:
     @virtually
-    async def test_each_is_created_and_reported_with_its_record(self, tmp_path: Path):
+    async def test_each_row_is_created_and_reported_with_its_record(self, tmp_path: Path):
         async with clinic(tmp_path) as each:
             outcomes = await each.run([ZOE, KIM])
             assert statuses(outcomes) == {1: "created", 2: "created"}
@@ -56,7 +56,7 @@ class TestRows:
             assert {outcome.id for outcome in outcomes.values()} == {row["id"] for row in each.sandbox.all("patients")}
 
     @virtually
-    async def test_identical_rows_are_as_many_records(self, tmp_path: Path):
+    async def test_each_of_several_identical_rows_is_created(self, tmp_path: Path):
         async with clinic(tmp_path) as each:
             outcomes = await each.run([ZOE, KIM, ZOE])
             assert each.names() == {("Zoe", "Secretperson"): 2, ("Kim", "Day"): 1}
@@ -91,18 +91,18 @@ class TestRows:
 
     @pytest.mark.parametrize("numbers", [[1], [1, 1], []])
     @virtually
-    async def test_numbers_are_one_for_each_and_different(self, numbers, tmp_path: Path):
+    async def test_every_row_needs_a_number_of_its_own(self, numbers, tmp_path: Path):
         async with clinic(tmp_path) as each:
             with pytest.raises(InvalidRequestError, match="a different number for each row"):
                 await each.run([ZOE, KIM], numbers=numbers)
 
     @virtually
-    async def test_none_is_none(self, tmp_path: Path):
+    async def test_no_rows_have_no_outcomes(self, tmp_path: Path):
         async with clinic(tmp_path) as each:
             assert await each.run([]) == {}
 
     @virtually
-    async def test_very_many_do_not_block_the_loop(self, tmp_path: Path):
+    async def test_very_many_rows_do_not_block_the_loop(self, tmp_path: Path):
         async with clinic(tmp_path) as each:
             plan = asyncio.ensure_future(each.create([ZOE] * 1000).plan())
             turns = 0
@@ -124,7 +124,7 @@ class TestOptions:
         ],
     )
     @virtually
-    async def test_an_invalid_one_is_refused(self, options, argument, tmp_path: Path):
+    async def test_an_invalid_concurrency_is_refused(self, options, argument, tmp_path: Path):
         async with clinic(tmp_path) as each:
             with pytest.raises(InvalidRequestError) as raised:
                 each.create([ZOE], **options)
@@ -138,7 +138,7 @@ class TestOptions:
                     bulk_create(resource, [ZOE], journal=each.journal)  # type: ignore[arg-type]
 
     @virtually
-    async def test_a_plain_loop_is_told_what_to_do(self, tmp_path: Path):
+    async def test_a_plain_loop_raises_an_error_that_names_async_for(self, tmp_path: Path):
         async with clinic(tmp_path) as each:
             with pytest.raises(TypeError, match="async for"):
                 list(each.create([ZOE]))
@@ -153,7 +153,7 @@ class TestOptions:
 
     @pytest.mark.parametrize("concurrency", [1, 3])
     @virtually
-    async def test_so_many_are_in_flight_at_once(self, concurrency, tmp_path: Path):
+    async def test_concurrency_limits_the_requests_in_flight(self, concurrency, tmp_path: Path):
         async with clinic(tmp_path) as each:
             each.sandbox.faults.slow(5.0, method="POST", times=None)
             start = asyncio.get_running_loop().time()
@@ -188,7 +188,7 @@ class TestUnknownOutcomes:
         ],
     )
     @virtually
-    async def test_and_one_whose_answer_cannot_be_read_or_came_from_a_proxy(self, lose, tmp_path: Path):
+    async def test_a_record_whose_response_was_unreadable_or_from_a_proxy_is_adopted(self, lose, tmp_path: Path):
         async with clinic(tmp_path) as each:
             lose(each.sandbox.faults)
             assert sorted(statuses(await each.run([ZOE, KIM, ZOE])).values()) == ["adopted", "created", "created"]
@@ -212,7 +212,7 @@ class TestUnknownOutcomes:
             assert (each.posts(), each.names()) == (1, {("Zoe", "Secretperson"): 1})
 
     @virtually
-    async def test_of_identical_rows_each_gets_a_record_of_its_own(self, tmp_path: Path):
+    async def test_each_of_several_identical_rows_adopts_its_own_record(self, tmp_path: Path):
         async with clinic(tmp_path) as each:
             each.sandbox.faults.drop("answer", method="POST", times=2)
             each.sandbox.faults.drop("request", method="POST")
@@ -222,7 +222,7 @@ class TestUnknownOutcomes:
             assert len({outcome.id for outcome in outcomes.values()}) == 4
 
     @virtually
-    async def test_a_row_that_fails_twice_stays_open_and_the_next_run_goes_on(self, tmp_path: Path):
+    async def test_a_row_that_fails_twice_stays_open_and_the_next_run_continues(self, tmp_path: Path):
         async with clinic(tmp_path) as each:
             fault = each.sandbox.faults.status(500, method="POST", times=None)
             assert statuses(await each.run([ZOE])) == {1: "open"}
@@ -233,7 +233,7 @@ class TestUnknownOutcomes:
             assert statuses(await each.run([ZOE])) == {1: "created"}
 
     @virtually
-    async def test_a_server_that_is_out_of_order_ends_the_run(self, tmp_path: Path):
+    async def test_a_failing_server_ends_the_run(self, tmp_path: Path):
         async with clinic(tmp_path) as each:
             fault = each.sandbox.faults.status(500, method="POST", times=None)
             with pytest.raises(OutcomeUnknownError):
@@ -244,7 +244,7 @@ class TestUnknownOutcomes:
             assert each.names() == Counter((row["first_name"], row["last_name"]) for row in patients(50))
 
     @virtually
-    async def test_what_a_server_changed_is_for_a_person_to_decide(self, tmp_path: Path, caplog):
+    async def test_a_record_that_the_server_changed_is_ambiguous(self, tmp_path: Path, caplog):
         caplog.set_level(logging.DEBUG)
         row = {**ZOE, "email": "zoe@example.com", "city": "Perth"}
         async with clinic(tmp_path) as each:
@@ -266,7 +266,7 @@ class TestUnknownOutcomes:
             assert_hidden(f"{done!r} {caplog.text}", "Secretperson", "zoe@")
 
     @virtually
-    async def test_more_records_than_rows_are_for_a_person_to_decide(self, tmp_path: Path):
+    async def test_more_records_than_rows_are_ambiguous(self, tmp_path: Path):
         async with clinic(tmp_path) as each:
             each.sandbox.faults.between(lambda: each.sandbox.add("patients", **ZOE), method="POST")
             each.sandbox.faults.drop("answer", method="POST")
@@ -277,7 +277,7 @@ class TestUnknownOutcomes:
             assert each.names() == {("Zoe", "Secretperson"): 3}
 
     @virtually
-    async def test_a_record_that_was_there_before_is_none_of_it(self, tmp_path: Path):
+    async def test_a_record_that_existed_before_is_not_adopted(self, tmp_path: Path):
         async with clinic(tmp_path) as each:
             each.sandbox.add("patients", **ZOE)
             await asyncio.sleep(3600)
@@ -297,7 +297,7 @@ class TestUnknownOutcomes:
             assert statuses(await each.run([ZOE])) == {1: "adopted"}
 
     @virtually
-    async def test_and_those_that_do_not_fit_their_class(self, tmp_path: Path):
+    async def test_invalid_records_are_found(self, tmp_path: Path):
         async with clinic(tmp_path) as each:
             each.sandbox.faults.drop("answer", method="POST", times=2)
             each.sandbox.faults.edit(misfit, method="GET", path="created_at", times=None)
@@ -341,7 +341,7 @@ class TestRefusals:
 
     @pytest.mark.parametrize("status", [400, 404, 409, 413])
     @virtually
-    async def test_another_status_of_one_row_is_one_too(self, status, tmp_path: Path):
+    async def test_another_4xx_of_one_row_is_a_refusal_too(self, status, tmp_path: Path):
         async with clinic(tmp_path) as each:
             each.sandbox.faults.status(status, method="POST")
             outcomes = await each.run([ZOE, KIM], concurrency=1)
@@ -364,7 +364,7 @@ class TestRefusals:
         [(401, UnauthorizedError), (403, ForbiddenError), (429, RateLimitedError), (405, ResponseError)],
     )
     @virtually
-    async def test_a_refusal_of_everything_ends_the_run_and_nothing_is_doubled(self, status, error, tmp_path: Path):
+    async def test_a_refusal_of_every_request_ends_the_run_and_repeats_nothing(self, status, error, tmp_path: Path):
         async with clinic(tmp_path) as each:
             each.sandbox.faults.status(status, method="POST", after=2, times=2)
             with pytest.raises(error):
@@ -376,7 +376,7 @@ class TestRefusals:
             assert each.names() == Counter((row["first_name"], row["last_name"]) for row in patients(6))
 
     @virtually
-    async def test_a_server_that_is_away_leaves_no_row_open(self, tmp_path: Path):
+    async def test_an_unreachable_server_leaves_no_row_open(self, tmp_path: Path):
         async with clinic(tmp_path) as each:
             run = aiter(each.create(patients(9), concurrency=1))
             await anext(run)
@@ -418,7 +418,7 @@ class TestLeaving:
             assert each.names() == Counter((row["first_name"], row["last_name"]) for row in rows)
 
     @virtually
-    async def test_a_break_stops_it_and_releases_the_journal(self, tmp_path: Path):
+    async def test_a_break_stops_the_run_and_releases_the_journal(self, tmp_path: Path):
         async with clinic(tmp_path) as each:
             async for outcome in each.create(patients(30)):
                 assert outcome.status == "created"
@@ -431,7 +431,7 @@ class TestLeaving:
             assert each.names().total() == 30
 
     @virtually
-    async def test_closing_it_ends_it_at_once_and_twice_is_allowed(self, tmp_path: Path):
+    async def test_closing_a_run_ends_it_at_once_and_may_be_repeated(self, tmp_path: Path):
         async with clinic(tmp_path) as each:
             run = aiter(each.create(patients(30)))
             await run.aclose()
@@ -445,7 +445,7 @@ class TestLeaving:
             assert len(await each.run(patients(30))) == 30
 
     @virtually
-    async def test_it_is_stopped_from_any_thread_that_drops_it(self, tmp_path: Path):
+    async def test_a_run_dropped_in_another_thread_is_stopped(self, tmp_path: Path):
         async with clinic(tmp_path) as each:
             runs = [aiter(each.create(patients(30)))]
             await anext(runs[0])
@@ -454,7 +454,7 @@ class TestLeaving:
                 await asyncio.sleep(0.01)
             assert len(await each.run(patients(30))) == 30
 
-    def test_and_when_its_loop_is_closed(self, tmp_path: Path):
+    def test_a_run_whose_loop_is_closed_is_stopped(self, tmp_path: Path):
         loop = asyncio.new_event_loop()
         loop.set_exception_handler(lambda *_: None)  # It would log that a task was still pending.
         client = Cliniko(KEY, **WHO)
@@ -470,7 +470,7 @@ class TestLeaving:
         gc.collect()
 
     @virtually
-    async def test_a_slow_consumer_holds_it_back(self, tmp_path: Path):
+    async def test_a_slow_consumer_slows_the_run_down(self, tmp_path: Path):
         async with clinic(tmp_path) as each:
             run = aiter(each.create(patients(50), concurrency=2))
             await anext(run)
@@ -505,7 +505,7 @@ class TestChangedRows:
             assert statuses(await each.run([KIM])) == {1: "created"}
 
     @virtually
-    async def test_a_row_whose_outcome_is_open_cannot_be_changed(self, tmp_path: Path):
+    async def test_a_row_whose_outcome_is_unknown_cannot_be_changed(self, tmp_path: Path):
         async with clinic(tmp_path) as each:
             each.sandbox.faults.drop("answer", method="POST")
             each.sandbox.faults.status(401, path="created_at")
@@ -519,7 +519,7 @@ class TestChangedRows:
             assert each.posts() == 2
 
     @virtually
-    async def test_many_are_named_shortly(self, tmp_path: Path):
+    async def test_many_changed_rows_are_abbreviated(self, tmp_path: Path):
         async with clinic(tmp_path) as each:
             await each.run(patients(9))
             assert "row 1, 2, 3, 4, 5 and 4 more" in ((await each.create([ZOE]).plan()).problem or "")

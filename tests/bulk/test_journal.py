@@ -22,7 +22,7 @@ ZOE = {"first_name": "Zoe", "last_name": "Secretperson"}
 
 
 @virtually
-async def test_it_has_no_values_and_nobody_else_can_read_it(tmp_path: Path):
+async def test_a_journal_has_no_values_and_only_its_owner_can_read_it(tmp_path: Path):
     async with clinic(tmp_path) as each:
         await each.run([ZOE])
         assert stat.S_IMODE(each.journal.stat().st_mode) == 0o600
@@ -30,7 +30,7 @@ async def test_it_has_no_values_and_nobody_else_can_read_it(tmp_path: Path):
 
 
 @virtually
-async def test_it_belongs_to_one_account_and_one_resource(tmp_path: Path):
+async def test_a_journal_belongs_to_one_account_and_one_resource(tmp_path: Path):
     async with clinic(tmp_path) as each:
         await each.run([ZOE])
         with pytest.raises(JournalError, match=r"patients\.journal belongs to another resource"):
@@ -55,7 +55,7 @@ async def test_two_runs_at_once_are_refused(tmp_path: Path):
 
 
 @virtually
-async def test_also_in_another_process(tmp_path: Path):
+async def test_two_runs_in_different_processes_are_refused(tmp_path: Path):
     async with clinic(tmp_path) as each:
         run = aiter(each.create(patients(30)))
         await anext(run)
@@ -140,7 +140,7 @@ async def test_nothing_is_sent_when_the_disk_is_full(tmp_path: Path):
 
 
 @virtually
-async def test_nor_when_it_fills_during_a_run(tmp_path: Path):
+async def test_nothing_is_sent_when_the_disk_fills_during_a_run(tmp_path: Path):
     """The rows in flight are found by the next run, and nothing is doubled."""
     async with clinic(tmp_path) as each:
         limits = resource.getrlimit(resource.RLIMIT_FSIZE)
@@ -172,7 +172,7 @@ async def test_nothing_is_sent_when_it_was_deleted_or_replaced(replaced, tmp_pat
         assert each.posts() == sent
 
 
-def test_a_row_that_it_lost_is_an_error(tmp_path: Path):
+def test_a_row_missing_from_the_journal_is_an_error(tmp_path: Path):
     with RowJournal(tmp_path / "journal", Owner(b"account", "patients"), create=True) as journal:
         for write in (lambda: journal.mark_sent((b"x", 0), 1.0), lambda: journal.record((b"x", 0), "created", id="1")):
             with pytest.raises(JournalError, match="the journal journal has lost a row"):
@@ -184,7 +184,7 @@ def test_a_row_that_it_lost_is_an_error(tmp_path: Path):
 
 class TestDecisions:
     @virtually
-    async def test_they_fit_the_row(self, tmp_path: Path):
+    async def test_a_decision_must_fit_the_state_of_the_row(self, tmp_path: Path):
         async with clinic(tmp_path) as each:
             await each.run([ZOE])
             for decision, options in (("skip", {}), ("resend", {}), ("created", {"id": "7"})):
@@ -201,7 +201,7 @@ class TestDecisions:
             ("skip", {"id": "x"}, "id"),
         ],
     )
-    async def test_they_are_checked(self, decision, options, argument, tmp_path: Path):
+    async def test_a_decision_is_validated(self, decision, options, argument, tmp_path: Path):
         with pytest.raises(InvalidRequestError) as raised:
             await decide(tmp_path / "journal", 1, decision, **options)
         assert raised.value.argument == argument
@@ -231,7 +231,7 @@ class TestDecisions:
                 await decide(each.journal, 3, "created", id=outcomes[1].id)
 
     @virtually
-    async def test_two_rows_of_one_number_are_not_guessed(self, tmp_path: Path):
+    async def test_decisions_about_an_ambiguous_number_are_refused(self, tmp_path: Path):
         async with clinic(tmp_path) as each:
             each.sandbox.faults.status(422, method="POST", times=None)
             await each.run([ZOE])

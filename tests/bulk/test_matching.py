@@ -35,7 +35,7 @@ LINK = {"links": {"self": "https://api.au1.cliniko.com/v1/concession_types/7?a=b
         ([{"a": 1}], [{"a": 1, "b": 2}]),
     ],
 )
-def test_the_same_in_another_form_is_the_same(sent: Any, found: Any):
+def test_a_value_in_another_form_matches(sent: Any, found: Any):
     assert agreement({"field": sent}, {"field": found}) == "same"
 
 
@@ -65,11 +65,11 @@ def test_the_same_in_another_form_is_the_same(sent: Any, found: Any):
         ("inf", "inf inity"),
     ],
 )
-def test_another_value_is_not(sent: Any, found: Any):
+def test_a_different_value_does_not_match(sent: Any, found: Any):
     assert agreement({"field": sent}, {"field": found}) == "different"
 
 
-def test_half_of_the_fields_are_a_doubt_and_fewer_are_none():
+def test_a_record_with_half_of_the_fields_is_ambiguous_and_with_fewer_no_match():
     body = {"a": "1", "b": "2", "c": "3"}
     assert agreement(body, body | {"a": "9"}) == "alike"
     assert agreement({"a": "1", "b": "2"}, {"a": "1", "b": "9"}) == "alike"
@@ -77,7 +77,7 @@ def test_half_of_the_fields_are_a_doubt_and_fewer_are_none():
 
 
 @pytest.mark.parametrize("record", [{}, {"concession_type": None}, {"concession_type": {"links": 7}}])
-def test_what_a_record_does_not_show_is_a_doubt_if_it_shows_nothing_else(record: Any):
+def test_a_record_that_shows_none_of_the_fields_is_ambiguous(record: Any):
     assert agreement({"concession_type_id": "7"}, record) == "alike"
     assert agreement({"concession_type_id": "7", "name": "Zoe"}, record | {"name": "Zoe"}) == "same"
     assert agreement({"secret": "7"}, record) == "alike"
@@ -92,19 +92,19 @@ def open_row(name: str, occurrence: int = 0, *, since: float = 0.0) -> OpenRow:
     return OpenRow((name.encode(), occurrence), {"name": name}, since)
 
 
-def test_rows_that_differ_only_in_form_and_share_a_record_are_a_doubt():
+def test_rows_that_differ_only_in_form_and_share_a_record_are_ambiguous():
     verdict = match([open_row("zoe"), open_row("Zoe")], {"1": {"name": "Zoe"}})
     assert (verdict.adopted, set(verdict.ambiguous.values())) == ({}, {("1",)})
 
 
 @pytest.mark.parametrize("created_at", ["1970-01-01T00:00:09Z", "1970-01-01T00:00:11Z", None, "soon"])
-def test_a_record_from_before_is_no_candidate(created_at: Any):
+def test_a_record_that_existed_before_is_not_a_candidate(created_at: Any):
     verdict = match([open_row("Zoe", since=10.0)], {"1": {"name": "Zoe", "created_at": created_at}})
     assert bool(verdict.adopted) == (created_at != "1970-01-01T00:00:09Z")
 
 
 @given(st.lists(st.sampled_from(["Ann", "Bob", "Cid"])), st.data())
-def test_of_any_requests_that_were_carried_out_each_has_its_record_and_no_other(names: list[str], data: st.DataObject):
+def test_every_request_that_was_carried_out_is_matched_with_its_own_record(names: list[str], data: st.DataObject):
     rows = [open_row(name, names[:index].count(name)) for index, name in enumerate(names)]
     done = [row for row in rows if data.draw(st.booleans())]
     records = {str(id): row.body for id, row in enumerate(done)}
@@ -115,7 +115,9 @@ def test_of_any_requests_that_were_carried_out_each_has_its_record_and_no_other(
 
 
 @given(st.lists(st.sampled_from(["Ann", "Bob"]), min_size=1), st.lists(st.sampled_from(["Ann", "Bob"])))
-def test_with_records_of_others_no_row_gets_a_wrong_one_or_none_silently(names: list[str], others: list[str]):
+def test_with_records_of_other_programs_no_row_is_matched_wrongly_or_silently_unmatched(
+    names: list[str], others: list[str]
+):
     rows = [open_row(name, names[:index].count(name)) for index, name in enumerate(names)]
     records = {str(id): {"name": name} for id, name in enumerate(others)}
     verdict = match(rows, records)

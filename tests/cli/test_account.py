@@ -12,7 +12,7 @@ from cliniko_async.cli.errors import CommandError
 from cliniko_async.sandbox import Sandbox
 
 
-def test_what_is_missing_is_asked_for_and_the_key_without_an_echo(
+def test_missing_settings_are_prompted_for_and_the_key_without_an_echo(
     clinic: Sandbox, terminal, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ):
     prompts: list[str] = []
@@ -28,7 +28,7 @@ def test_what_is_missing_is_asked_for_and_the_key_without_an_echo(
     assert clinic.requests[-1].headers["user-agent"] == "cliniko command line (me@example.com)"
 
 
-def test_an_empty_answer_is_no_key(nowhere: None, terminal, monkeypatch: pytest.MonkeyPatch):
+def test_an_empty_reply_is_not_accepted_as_a_key(nowhere: None, terminal, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(getpass, "getpass", lambda _: "\n")
     monkeypatch.delenv("CLINIKO_API_KEY")
     streams = terminal("stderr", stdin="")
@@ -101,7 +101,7 @@ def test_a_file_names_several_accounts_and_the_variables_of_their_keys(tmp_path:
         ('north = "CLINIKO_KEY_MISSING"', "north: the environment variable CLINIKO_KEY_MISSING is not set"),
     ],
 )
-def test_a_file_of_accounts_that_is_wrong_says_so_without_what_may_be_a_key(tmp_path: Path, text, line):
+def test_a_wrong_file_of_accounts_is_an_error_that_shows_no_key(tmp_path: Path, text, line):
     file = tmp_path / "clinics.toml"
     file.write_text(text, encoding="utf-8")
     with pytest.raises(CommandError) as caught:

@@ -20,7 +20,7 @@ from cliniko_async.cli import main
 from cliniko_async.sandbox import Sandbox
 
 
-def test_all_is_well(clinic: Sandbox, capfd: pytest.CaptureFixture[str]):
+def test_every_check_passes(clinic: Sandbox, capfd: pytest.CaptureFixture[str]):
     assert main(["check"]) == 0
     text, errors = capfd.readouterr()
     assert [line[:13] for line in text.splitlines()] == [
@@ -60,7 +60,7 @@ def test_a_server_that_has_a_problem(clinic: Sandbox, capfd: pytest.CaptureFixtu
     assert len(clinic.requests) == 1
 
 
-def test_a_login_page_in_place_of_cliniko(clinic: Sandbox, capfd: pytest.CaptureFixture[str]):
+def test_a_login_page_instead_of_the_api(clinic: Sandbox, capfd: pytest.CaptureFixture[str]):
     page = b"<html>Please log in</html>"
     clinic.faults.raw(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s" % (len(page), page))
     assert main(["check"]) == 5
@@ -78,7 +78,7 @@ def test_a_server_that_does_not_say_what_time_it_is(clinic: Sandbox, capfd: pyte
 
 
 @pytest.mark.parametrize(("minutes", "told"), [(120, "120 minutes behind"), (-10, "10 minutes ahead")])
-def test_a_clock_that_is_off(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], minutes, told):
+def test_a_clock_that_is_wrong(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], minutes, told):
     with Sandbox(wall=lambda: time.time() + 60 * minutes) as clinic:
         monkeypatch.setenv("CLINIKO_API_KEY", clinic.api_key)
         monkeypatch.setenv("CLINIKO_BASE_URL", clinic.base_url)
@@ -138,7 +138,7 @@ def test_a_network_that_swallows_everything(
 @pytest.mark.parametrize(
     ("trusted", "told"), [(False, "shows a certificate of its own"), (True, "check the date and the time")]
 )
-def test_a_certificate_that_nobody_vouches_for_or_that_has_expired(nowhere: None, tmp_path: Path, trusted, told):
+def test_an_untrusted_or_expired_certificate(nowhere: None, tmp_path: Path, trusted, told):
     """The file of SSL_CERT_FILE is read, as the advice says it is."""
     authority = trustme.CA()
     authority.cert_pem.write_to_path(tmp_path / "authority.pem")

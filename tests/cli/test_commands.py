@@ -48,7 +48,7 @@ def test_csv_holds_what_the_records_hold(clinic: Sandbox, capfd: pytest.CaptureF
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", found["created_at"])
 
 
-def test_json_is_one_array_also_of_nothing(clinic: Sandbox, capfd: pytest.CaptureFixture[str]):
+def test_json_is_one_array_even_without_records(clinic: Sandbox, capfd: pytest.CaptureFixture[str]):
     assert main(["list", "taxes", "--format", "json"]) == 0
     assert [each["id"] for each in json.loads(capfd.readouterr().out)] == [each["id"] for each in clinic.all("taxes")]
     assert main(["list", "taxes", "--format", "json", "--where", "id:=1"]) == 0
@@ -97,7 +97,7 @@ def test_a_table_on_a_terminal_shows_what_fits_and_says_how_much_it_left_out(
     assert f"100 of {total} taxes; --limit shows more" in streams["stderr"].text()
 
 
-def test_a_table_of_nothing_and_one_in_a_pipe(clinic: Sandbox, capfd: pytest.CaptureFixture[str]):
+def test_an_empty_table_and_a_table_in_a_pipe(clinic: Sandbox, capfd: pytest.CaptureFixture[str]):
     assert main(["list", "taxes", "--where", "id:=1", "--format", "table", "--quiet"]) == 0
     assert "id" in capfd.readouterr().out
     assert main(["list", "settings"]) == 2
@@ -167,7 +167,7 @@ def test_the_settings_have_no_id_and_signatures_have_two(clinic: Sandbox, capfd:
         ),
     ],
 )
-def test_bad_input_is_one_line_that_names_the_nearest(
+def test_bad_input_is_a_one_line_error_with_the_nearest_name(
     nowhere: None, capfd: pytest.CaptureFixture[str], arguments, line
 ):
     assert main(arguments) == 2
@@ -182,9 +182,7 @@ def test_bad_input_is_one_line_that_names_the_nearest(
         (["list", "taxes", KEY, "more"], "Unexpected arguments: … more. (cliniko --help)"),
     ],
 )
-def test_a_key_that_somebody_tries_as_an_argument_is_not_shown(
-    nowhere: None, capfd: pytest.CaptureFixture[str], arguments, line
-):
+def test_a_key_given_as_an_argument_is_not_shown(nowhere: None, capfd: pytest.CaptureFixture[str], arguments, line):
     assert main(arguments) == 2
     assert capfd.readouterr() == ("", f"cliniko: {line}\n")
     assert main([KEY, "list", "taxes"]) == 2
@@ -195,7 +193,7 @@ def test_a_key_that_somebody_tries_as_an_argument_is_not_shown(
     "arguments",
     [["lst"], ["list"], ["list", "taxes", "--limit", "x"], ["list", "taxes", "--archived", "x"], ["--quiet=x"]],
 )
-def test_a_mistake_in_the_command_line_is_one_line(nowhere: None, capfd: pytest.CaptureFixture[str], arguments):
+def test_a_mistake_in_the_command_line_is_a_one_line_error(nowhere: None, capfd: pytest.CaptureFixture[str], arguments):
     assert main(arguments) == 2
     text, errors = capfd.readouterr()
     assert (text, errors.count("\n"), errors[:9]) == ("", 1, "cliniko: ")
@@ -209,7 +207,7 @@ def test_what_the_server_refuses_has_an_exit_code_of_its_own(clinic: Sandbox, ca
     assert capfd.readouterr().err.count("\n") == 3
 
 
-def test_a_list_that_moves_is_said_to_be_incomplete(clinic: Sandbox, capfd: pytest.CaptureFixture[str]):
+def test_a_list_that_moves_is_reported_as_incomplete(clinic: Sandbox, capfd: pytest.CaptureFixture[str]):
     clinic.faults.edit(lambda page: {**page, "links": {"next": "https://elsewhere.example/v1/taxes"}}, path="taxes")
     clinic.faults.edit(lambda page: {**page, "total_entries": 500}, path="taxes")
     assert main(["list", "taxes"]) == 9

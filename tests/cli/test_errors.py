@@ -35,7 +35,7 @@ def failing(error: BaseException):
         (LimiterUnavailableError("the limiter is away"), 5, "cliniko: the limiter is away\n"),
     ],
 )
-def test_a_failure_is_one_line(error, code, line, capfd: pytest.CaptureFixture[str]):
+def test_a_failure_is_a_one_line_error(error, code, line, capfd: pytest.CaptureFixture[str]):
     assert guarded(failing(error), CommandContext()) == code
     assert capfd.readouterr() == ("", line)
 
@@ -65,7 +65,7 @@ def test_an_error_after_the_terminal_has_gone_still_has_its_exit_code(monkeypatc
     assert guarded(failing(CommandError("x")), CommandContext()) == 2
 
 
-def test_what_cannot_be_written_is_reported_once_and_dropped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys):
+def test_unwritable_output_is_reported_once_and_dropped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys):
     class Full:
         """A stream whose disk is full."""
 
@@ -92,5 +92,5 @@ def test_every_exit_code_is_documented():
     assert [code for code in ExitCode if f"| {code.value} |" not in page] == []
 
 
-def test_an_unknown_error_is_nothing_of_the_library():
+def test_an_unknown_error_is_not_an_error_of_the_library():
     assert describe(ValueError())[1] is ExitCode.UNEXPECTED

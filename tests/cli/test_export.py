@@ -82,7 +82,7 @@ def test_where_filters_the_one_resource(clinic: Sandbox, run: Run, tmp_path: Pat
         ),
     ],
 )
-def test_what_cannot_be_exported_is_one_line(clinic: Sandbox, run: Run, tmp_path: Path, arguments, line):
+def test_an_impossible_export_is_a_one_line_error(clinic: Sandbox, run: Run, tmp_path: Path, arguments, line):
     assert run(*arguments) == (2, f"cliniko: {line}\n")
     assert list(tmp_path.iterdir()) == []
     assert clinic.requests == []
@@ -102,9 +102,7 @@ def test_ctrl_c_and_sigterm_end_with_one_line_and_lose_nothing(clinic: Sandbox, 
     assert signal.getsignal(signal.SIGTERM) is before
 
 
-def test_an_unfinished_export_of_another_kind_is_one_line_until_it_is_restarted(
-    clinic: Sandbox, run: Run, tmp_path: Path
-):
+def test_a_different_unfinished_export_is_a_one_line_error_until_restarted(clinic: Sandbox, run: Run, tmp_path: Path):
     clinic.faults.status(403, path="/users")
     code, line = run("taxes", "users")
     assert code == 9
@@ -126,7 +124,7 @@ def test_invalid_records_are_left_out_only_if_asked_for(clinic: Sandbox, run: Ru
     assert len(json.loads((tmp_path / "manifest.json").read_text())["resources"]["taxes"]["skipped"]) == 1
 
 
-def test_a_directory_that_cannot_be_made_is_one_line(clinic: Sandbox, tmp_path: Path, capfd):
+def test_a_directory_that_cannot_be_made_is_a_one_line_error(clinic: Sandbox, tmp_path: Path, capfd):
     (tmp_path / "file").touch()
     assert main(["export", "taxes", "--to", str(tmp_path / "file")]) == 8
     assert capfd.readouterr().err == f"cliniko: {tmp_path / 'file'}: File exists\n"

@@ -73,12 +73,12 @@ class TestCommand:
         )
         assert clinic.requests == []
 
-    def test_it_asks_first(self, clinic, sheet, capfd):
+    def test_import_asks_for_confirmation(self, clinic, sheet, capfd):
         assert main(["import", "patients", "--from", str(sheet), "--date-format", "%d/%m/%Y"]) == 2
         assert "add --yes" in capfd.readouterr().err
         assert clinic.requests == []
 
-    def test_what_was_refused_is_written_for_a_person(self, clinic, sheet, capfd):
+    def test_a_row_that_the_server_refused_is_reported_with_its_faults(self, clinic, sheet, capfd):
         clinic.faults.status(
             422, body='{"errors": {"email": "is taken"}}', content_type="application/json", method="POST"
         )
@@ -90,7 +90,7 @@ class TestCommand:
         assert main([*run, "--retry-refused"]) == 0
         assert names_in(clinic).total() == 2
 
-    def test_what_is_ambiguous_waits_for_a_decision(self, clinic, sheet, capfd):
+    def test_an_ambiguous_row_waits_for_a_decision(self, clinic, sheet, capfd):
         run = [*IMPORT, str(sheet), "--date-format", "%d/%m/%Y", "--settle", "0"]
         sheet.write_text("first_name,last_name\nZoe,Secretperson\n", encoding="utf-8")
         clinic.faults.between(lambda: clinic.add("patients", first_name="Zoe", last_name="Secretperson"), method="POST")
@@ -123,7 +123,7 @@ class TestCommand:
         assert main([*run, "--create-new"]) == 0
         assert names_in(clinic).total() == 3
 
-    def test_a_server_that_is_out_of_order_is_named_and_the_next_run_goes_on(self, clinic, tmp_path, capfd):
+    def test_a_failing_server_is_named_and_the_next_run_continues(self, clinic, tmp_path, capfd):
         path = tmp_path / "patients.ndjson"
         path.write_text("".join(f'{{"first_name": "A{n}", "last_name": "B"}}\n' for n in range(30)), encoding="utf-8")
         fault = clinic.faults.status(500, acted=True, method="POST", times=None)

@@ -33,7 +33,7 @@ def test_the_version_is_that_of_the_package():
     assert (done.returncode, done.stdout, done.stderr) == (0, f"{cliniko_async.__version__}\n", "")
 
 
-def test_the_version_is_told_before_anything_is_loaded():
+def test_the_version_is_printed_before_anything_is_loaded():
     text = "import sys; from cliniko_async.__main__ import main; main(['--version']); print(*sys.modules)"
     loaded = set(
         subprocess.run([sys.executable, "-c", text], capture_output=True, check=False, text=True).stdout.split()
@@ -66,7 +66,7 @@ def test_without_the_extra_one_line_says_what_to_install(missing):
     assert (done.returncode, done.stdout, done.stderr) == (2, "", line)
 
 
-def test_a_fault_of_the_package_is_not_taken_for_a_missing_extra(monkeypatch: pytest.MonkeyPatch):
+def test_an_import_error_of_the_package_itself_is_not_reported_as_a_missing_extra(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setitem(sys.modules, "cliniko_async.cli", None)
     with pytest.raises(ModuleNotFoundError, match=r"cliniko_async\.cli"):
         program.main([])
@@ -87,7 +87,7 @@ def test_a_reader_that_closes_the_pipe_ends_the_program_quietly(clinic: Sandbox)
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="a disk that is always full is a device of Linux")
 @pytest.mark.parametrize("form", ["ndjson", "table", "csv"])
-def test_a_full_disk_is_one_line(clinic: Sandbox, form):
+def test_a_full_disk_is_a_one_line_error(clinic: Sandbox, form):
     with Path("/dev/full").open("wb") as full:
         command = [*RUN, "list", "taxes", "--quiet", "--format", form]
         done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, check=False, text=True, timeout=60)
@@ -105,7 +105,7 @@ def test_the_key_is_asked_for_on_a_terminal_and_never_shown(clinic: Sandbox, tmp
     assert clinic.api_key not in shown
 
 
-def test_without_a_terminal_a_missing_key_is_one_line(monkeypatch: pytest.MonkeyPatch, nowhere: None):
+def test_without_a_terminal_a_missing_key_is_a_one_line_error(monkeypatch: pytest.MonkeyPatch, nowhere: None):
     for name, what in (("CLINIKO_CONTACT_EMAIL", "an e-mail address"), ("CLINIKO_API_KEY", "your API key")):
         monkeypatch.delenv(name)
         done = run("list", "taxes", stdin=subprocess.DEVNULL)
@@ -178,7 +178,7 @@ def test_an_interrupt_ends_a_question_at_once(clinic: Sandbox):
     assert clinic.requests == []
 
 
-def test_an_interrupted_write_says_that_its_outcome_is_open(clinic: Sandbox):
+def test_an_interrupted_write_reports_an_unknown_outcome(clinic: Sandbox):
     clinic.faults.slow(30.0, method="POST")
     command = ["create", "taxes", "--set", "name=GST", "--set", "rate=10", "--yes"]
     code, text, errors = interrupted(command, clinic, os.environ)

@@ -35,7 +35,7 @@ def test_nothing_is_shown_in_a_pipe_when_quiet_or_over_the_output(terminal, stre
     assert [stream.text() for stream in made.values()] == [""] * len(streams)
 
 
-async def test_what_is_done_soon_shows_nothing(terminal):
+async def test_short_commands_show_no_progress(terminal):
     streams = terminal("stderr")
     with CommandContext().progress() as display:
         display.add("patients", 5).advance(5)

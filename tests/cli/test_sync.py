@@ -66,7 +66,7 @@ def test_the_clinics_of_a_file_have_a_schema_each_and_one_that_fails_holds_up_no
         (["taxes", "--to", "duckdb:////nowhere/at/all.duckdb"], 5, "the database cannot be used: IO Error"),
     ],
 )
-def test_what_cannot_work_is_one_plain_line(
+def test_an_error_is_one_plain_line(
     clinic: Sandbox, capfd: pytest.CaptureFixture[str], arguments: list[str], code: int, reason: str
 ):
     assert main(["sync", *arguments]) == code

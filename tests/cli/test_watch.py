@@ -39,7 +39,7 @@ def changed(clinic: Sandbox, resource: str) -> set[str]:
     return {record["id"] for record in clinic.all(resource)}
 
 
-def test_changes_writes_a_line_for_each_and_says_where_to_go_on(clinic: Sandbox, capfd: pytest.CaptureFixture[str]):
+def test_changes_writes_a_line_for_each_and_prints_the_cursor(clinic: Sandbox, capfd: pytest.CaptureFixture[str]):
     assert main(["changes", "taxes", "--since", PAST]) == 0
     out, err = capfd.readouterr()
     assert sorted(ids(out)) == sorted(changed(clinic, "taxes"))
@@ -85,7 +85,7 @@ def test_changes_keep_to_a_filter(clinic: Sandbox, capfd: pytest.CaptureFixture[
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )
-def test_what_is_wrong_is_said_in_a_line_and_nothing_is_sent(
+def test_invalid_rows_are_a_one_line_error_and_nothing_is_sent(
     clinic: Sandbox, capfd: pytest.CaptureFixture[str], arguments: list[str], line: str
 ):
     assert main(arguments) == 2
@@ -95,7 +95,7 @@ def test_what_is_wrong_is_said_in_a_line_and_nothing_is_sent(
     assert not clinic.requests
 
 
-def test_watch_writes_what_changes_in_several_resources_until_it_cannot_go_on(
+def test_watch_writes_the_changes_of_several_resources_until_a_permanent_error(
     clinic: Sandbox, capfd: pytest.CaptureFixture[str]
 ):
     clinic.faults.status(403, path="/taxes", after=1)
@@ -103,7 +103,9 @@ def test_watch_writes_what_changes_in_several_resources_until_it_cannot_go_on(
     assert changed(clinic, "taxes") <= set(ids(capfd.readouterr().out))
 
 
-def test_watch_continues_where_it_was_and_starts_now_the_first_time(clinic: Sandbox, capfd: pytest.CaptureFixture[str]):
+def test_watch_continues_from_its_cursor_and_starts_now_the_first_time(
+    clinic: Sandbox, capfd: pytest.CaptureFixture[str]
+):
     command = ["watch", "taxes", "--every", "0.01", "--cursors", "here.sqlite"]
     clinic.faults.status(401, path="/taxes", after=1)
     assert main(command) == 4
@@ -113,7 +115,7 @@ def test_watch_continues_where_it_was_and_starts_now_the_first_time(clinic: Sand
     assert ids(capfd.readouterr().out) == [key]
 
 
-def test_watch_posts_signed_webhooks_and_goes_on_after_the_receiver_was_gone(
+def test_watch_posts_signed_webhooks_and_continues_when_the_receiver_is_back(
     clinic: Sandbox, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ):
     monkeypatch.setenv("CLINIKO_WEBHOOK_SECRET", SECRET)
@@ -137,13 +139,13 @@ def test_watch_posts_signed_webhooks_and_goes_on_after_the_receiver_was_gone(
     assert SECRET not in capfd.readouterr().err
 
 
-def test_a_file_for_cursors_that_cannot_be_used_is_one_line(clinic: Sandbox, capfd: pytest.CaptureFixture[str]):
+def test_an_unusable_cursor_file_is_a_one_line_error(clinic: Sandbox, capfd: pytest.CaptureFixture[str]):
     assert main(["watch", "taxes", "--cursors", "missing/here.sqlite"]) == 8
     assert capfd.readouterr().err == "cliniko: missing/here.sqlite: unable to open database file\n"
 
 
 @pytest.mark.parametrize("by", [signal.SIGINT, signal.SIGTERM], ids=["Ctrl-C", "a service manager"])
-def test_it_ends_with_one_line_that_says_that_it_can_go_on(clinic: Sandbox, tmp_path: Path, by: signal.Signals):
+def test_an_interrupt_ends_with_one_line_on_how_to_continue(clinic: Sandbox, tmp_path: Path, by: signal.Signals):
     command = [sys.executable, "-m", "cliniko_async", "watch", "taxes", "--since", PAST, "--cursors", "here.sqlite"]
     with subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=os.environ

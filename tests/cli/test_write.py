@@ -81,7 +81,7 @@ def test_all_wrong_fields_are_named_at_once_without_their_values(nowhere: None, 
     ],
 )
 @pytest.mark.usefixtures("nowhere")
-def test_bad_fields_are_one_line(
+def test_bad_fields_are_a_one_line_error(
     capfd: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments, line
 ):
     monkeypatch.chdir(tmp_path)
@@ -92,7 +92,9 @@ def test_bad_fields_are_one_line(
     assert capfd.readouterr() == ("", f"cliniko: {line}\n")
 
 
-def test_a_file_that_cannot_be_read_is_one_line(nowhere: None, capfd: pytest.CaptureFixture[str], tmp_path: Path):
+def test_a_file_that_cannot_be_read_is_a_one_line_error(
+    nowhere: None, capfd: pytest.CaptureFixture[str], tmp_path: Path
+):
     assert main(["create", "taxes", "--json", str(tmp_path / "missing.json")]) == 8
     assert capfd.readouterr().err == f"cliniko: {tmp_path / 'missing.json'}: No such file or directory\n"
 
@@ -153,7 +155,7 @@ def test_delete_deletes_or_says_what_to_do_instead(clinic: Sandbox, capfd: pytes
     ]
 
 
-def test_an_unknown_outcome_is_said_and_where_to_look(clinic: Sandbox, capfd: pytest.CaptureFixture[str]):
+def test_an_unknown_outcome_is_reported_with_where_to_look(clinic: Sandbox, capfd: pytest.CaptureFixture[str]):
     clinic.faults.drop("answer", method="POST")
     before = len(clinic.all("appointment_types"))
     assert main([*NEW, "--yes"]) == 6

@@ -72,7 +72,7 @@ async def test_each_file_is_attached_once_however_often_it_runs(tmp_path):
 
 
 @virtually
-async def test_what_was_archived_is_not_attached_again(tmp_path):
+async def test_an_archived_attachment_is_not_attached_again(tmp_path):
     async with clinic(NOW) as sandbox:
         (who,) = patients(sandbox, 1)
         pdf(tmp_path, f"{who} knee.pdf")
@@ -82,7 +82,7 @@ async def test_what_was_archived_is_not_attached_again(tmp_path):
 
 
 @virtually
-async def test_a_file_that_belongs_to_nobody_is_named_and_never_sent(tmp_path):
+async def test_a_file_without_a_patient_is_named_and_never_sent(tmp_path):
     async with clinic(NOW) as sandbox:
         (who,) = patients(sandbox, 1)
         archived = sandbox.add("patients", first_name="Kim", last_name="Day")
@@ -126,7 +126,7 @@ async def test_an_unknown_outcome_is_looked_up_by_the_next_run(tmp_path, acted):
 
 
 @virtually
-async def test_a_run_that_breaks_off_is_continued_by_the_next_one(tmp_path):
+async def test_an_interrupted_run_is_continued_by_the_next_one(tmp_path):
     async with clinic(NOW) as sandbox:
         people = patients(sandbox, 3)
         for who in people:

@@ -60,7 +60,7 @@ async def test_the_patients_of_the_clinic_who_did_not_come_are_listed_once():
 
 
 @virtually
-async def test_who_came_or_is_expected_is_left_out():
+async def test_patients_who_came_or_are_expected_are_left_out():
     async with clinic(NOW) as sandbox:
         without(sandbox, *CALENDAR, "patients")
         for name, start in (("Early", THEN), ("Yesterday", NOW - WEEK), ("Next", NOW + 40 * WEEK)):

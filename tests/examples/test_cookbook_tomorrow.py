@@ -85,7 +85,7 @@ async def test_the_last_appointment_of_a_day_with_25_hours_is_listed():
 
 
 @virtually
-async def test_what_is_cancelled_is_left_out():
+async def test_cancelled_appointments_are_left_out():
     ten = dt.datetime(2026, 3, 3, 10, tzinfo=MELBOURNE)
     async with clinic(NOW) as sandbox:
         without(sandbox, *BOOKINGS, "unavailable_blocks")
@@ -103,7 +103,7 @@ async def test_what_is_cancelled_is_left_out():
 
 
 @virtually
-async def test_a_mobile_comes_before_other_phones_and_a_fax_is_none():
+async def test_a_mobile_number_is_preferred_and_a_fax_number_ignored():
     ten = dt.datetime(2026, 3, 3, 10, tzinfo=MELBOURNE)
     async with clinic(NOW) as sandbox:
         without(sandbox, *BOOKINGS)

@@ -110,7 +110,7 @@ async def test_sunday_may_be_the_first_or_the_last_day_and_a_day_may_end_at_midn
 
 
 @virtually
-async def test_what_is_cancelled_or_deleted_was_not_booked():
+async def test_cancelled_or_deleted_appointments_are_not_counted_as_booked():
     async with clinic(NOW) as sandbox:
         practice = Practice(sandbox)
         practice.add("individual_appointments", 2, 9, 10, cancelled_at=NOW)
@@ -121,7 +121,7 @@ async def test_what_is_cancelled_or_deleted_was_not_booked():
 
 
 @virtually
-async def test_one_who_left_is_shown_only_if_booked():
+async def test_a_practitioner_who_left_is_shown_only_if_booked():
     async with clinic(NOW) as sandbox:
         practice = Practice(sandbox)
         practice.usual(1, ("09:00", "10:00"))

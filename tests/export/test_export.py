@@ -169,7 +169,7 @@ async def test_a_resource_without_records_is_a_file_without_rows(clinic, cliniko
     assert [line.partition(",")[0] for line in lines] == ["id"] * (kind == "csv")
 
 
-async def test_what_has_no_ids_is_exported_too(clinic, cliniko, tmp_path):
+async def test_resources_without_ids_are_exported_too(clinic, cliniko, tmp_path):
     await export(cliniko, sorted(WITHOUT_IDS), to=tmp_path)
     settings = to_dict(await cliniko.settings.get())
     assert ndjson_rows(tmp_path / "settings.ndjson") == [settings]
@@ -186,7 +186,7 @@ async def test_filters_are_those_of_the_list_and_in_the_manifest(clinic, cliniko
     assert manifest.filters == {"appointment_types": ("category:~osteo", "show_in_online_bookings:=true")}
 
 
-async def test_a_practitioner_who_leaves_or_returns_meanwhile_comes_once(clinic, cliniko, tmp_path):
+async def test_a_practitioner_who_leaves_or_returns_meanwhile_is_exported_once(clinic, cliniko, tmp_path):
     """The two lists of practitioners are requested one after the other, and each may have what the other lost."""
     leaves, returns = clinic.add("practitioners", active=True), clinic.add("practitioners", active=False)
     clinic.faults.between(lambda: clinic.update("practitioners", leaves, active=False), path="/practitioners?")
@@ -234,14 +234,14 @@ async def test_the_manifest_on_the_disk_is_the_one_returned(clinic, cliniko, tmp
     assert clinic.api_key not in (tmp_path / "manifest.json").read_text()
 
 
-async def test_the_cursor_of_the_manifest_leads_behind_the_last_row(clinic, cliniko, tmp_path):
+async def test_the_cursor_of_the_manifest_continues_after_the_last_row(clinic, cliniko, tmp_path):
     manifest = await export(cliniko, ["taxes"], to=tmp_path)
     added = clinic.add("taxes", name="New")
     later = await cliniko.taxes.list(stable=True, cursor=manifest.resources["taxes"].cursor).collect()
     assert [each.id for each in later] == [added]
 
 
-async def test_the_changes_since_the_server_time_are_all_later_changes(clinic, cliniko, tmp_path):
+async def test_changes_from_the_server_time_of_the_manifest_are_all_later_changes(clinic, cliniko, tmp_path):
     manifest = await export(cliniko, ["contacts"], to=tmp_path)
     changed = clinic.all("contacts")[-1]["id"]
     clinic.update("contacts", changed, first_name="Changed")
@@ -310,7 +310,7 @@ async def test_an_invalid_argument_is_refused_before_anything_is_sent_or_written
     assert not (tmp_path / "new").exists()
 
 
-def test_everything_can_be_exported_but_what_is_read_for_one_record(cliniko):
+def test_every_list_can_be_exported_unless_it_is_read_for_one_record(cliniko):
     assert set(RESOURCES) - set(exportable(cliniko)) == UNLISTED
 
 

@@ -92,7 +92,7 @@ def test_an_export_that_is_killed_continues_with_exactly_the_rows_of_one(clinic,
         assert read_manifest(where).state == "complete"
 
 
-def test_a_full_disk_is_one_error_and_loses_nothing(clinic, tmp_path):
+def test_a_full_disk_raises_one_error_and_loses_nothing(clinic, tmp_path):
     code, line = exporting.ended(exporting.child(clinic, tmp_path, "ndjson", ["taxes"], largest_file=300_000))
     assert (code, line) == (1, f"OSError: [Errno 27] File too large: '{tmp_path / 'taxes.ndjson.part'}'")
     assert 0 < read_manifest(tmp_path).resources["taxes"].rows < TAXES
@@ -180,7 +180,7 @@ async def test_complete_resources_are_not_read_again(clinic, cliniko, tmp_path):
     assert_complete(clinic, tmp_path)
 
 
-async def test_what_cannot_be_continued_starts_over(clinic, cliniko, tmp_path):
+async def test_an_export_that_cannot_be_continued_starts_over(clinic, cliniko, tmp_path):
     """Practitioners are in two lists, and services have no ids."""
     names = ["services", "practitioners"]
     for _ in range(2):
@@ -221,7 +221,7 @@ async def test_it_continues_on_a_server_that_sorts_otherwise(tmp_path, options):
 # What a crash leaves behind
 
 
-async def test_bytes_behind_the_recorded_size_are_cut_off(clinic, cliniko, tmp_path):
+async def test_bytes_after_the_recorded_size_are_cut_off(clinic, cliniko, tmp_path):
     await stop_export(cliniko, tmp_path)
     with (tmp_path / "taxes.ndjson.part").open("ab") as part:
         part.write(b'{"id": "1", "half a')
@@ -348,7 +348,7 @@ async def test_skip_invalid_lists_the_records_that_it_leaves_out(clinic, cliniko
     assert [(each.rows, each.total) for each in reported[4:6]] == [(499, None), (599, TAXES)]
 
 
-async def test_skip_invalid_cannot_skip_a_page_that_is_none(clinic, cliniko, tmp_path):
+async def test_skip_invalid_does_not_skip_a_malformed_page(clinic, cliniko, tmp_path):
     clinic.faults.edit(lambda page: page.update(taxes=None), after=4, path="/taxes")
     with pytest.raises(ExportError, match=r"taxes: .* taxes expected a list"):
         await export(cliniko, ["taxes"], to=tmp_path, skip_invalid=True)

@@ -40,7 +40,7 @@ async def kept(at: Clinic, content: bytes = PDF) -> PatientAttachment:
 
 
 @pytest.mark.parametrize("redirects", [True, False])
-def test_the_file_comes_back_whether_the_link_gives_it_or_a_redirect(redirects: bool):
+def test_a_file_is_downloaded_from_its_link_or_from_a_redirect(redirects: bool):
     @virtually
     async def test():
         async with clinic() as at:
@@ -57,13 +57,13 @@ def test_the_file_comes_back_whether_the_link_gives_it_or_a_redirect(redirects: 
 
 
 @virtually
-async def test_the_file_can_be_read_at_once():
+async def test_the_whole_file_can_be_read_in_one_call():
     async with clinic() as at, at.cliniko.patient_attachments.download(await kept(at)) as file:
         assert await file.read() == PDF
 
 
 @virtually
-async def test_the_key_and_the_contact_stay_behind_when_the_link_leads_to_a_store():
+async def test_neither_the_key_nor_the_contact_is_sent_to_a_store_that_a_link_leads_to():
     async with clinic() as at:
         async with at.cliniko.patient_attachments.download(await kept(at)):
             (request,) = at.sandbox.files.requests
@@ -73,7 +73,7 @@ async def test_the_key_and_the_contact_stay_behind_when_the_link_leads_to_a_stor
 
 
 @virtually
-async def test_a_redirect_within_the_api_is_asked_with_the_key():
+async def test_a_redirect_within_the_api_is_followed_with_the_key():
     async with clinic() as at:
         at.sandbox.attachments.redirects = False
         record = await kept(at)
@@ -100,7 +100,7 @@ def test_a_redirect_that_is_not_encrypted_is_followed_on_this_machine_alone(loca
 
 
 @for_each("location", ["http://[", "//[", "https://a:99999/", "https://a..b/", "https://a/a b"])
-def test_a_redirect_to_what_is_no_url_is_refused(location: str):
+def test_a_redirect_to_an_invalid_url_is_refused(location: str):
     @virtually
     async def test():
         async with clinic() as at:
@@ -151,7 +151,7 @@ async def test_a_file_that_is_not_there_yet_is_not_found():
 
 
 @pytest.mark.parametrize("where", ["api", "store"])
-def test_a_file_that_breaks_off_is_an_error(where: str):
+def test_a_truncated_file_is_an_error(where: str):
     @virtually
     async def test():
         async with clinic() as at:
@@ -196,7 +196,7 @@ async def test_a_429_of_the_api_is_waited_out_and_counted():
 
 
 @virtually
-async def test_a_store_that_is_out_of_order_is_asked_as_often_as_the_policy_says():
+async def test_a_download_from_a_failing_store_is_tried_as_often_as_the_policy_says():
     async with clinic() as at:
         record = await kept(at)
         at.sandbox.files.faults.status(503, times=None)
@@ -297,7 +297,7 @@ async def test_a_file_is_read_piece_by_piece():
 
 
 @virtually
-async def test_a_file_that_makes_no_progress_is_given_up():
+async def test_a_download_without_progress_is_ended():
     """The timeout is for each piece, so a file as a whole may take longer."""
 
     async def stall(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -335,7 +335,7 @@ async def drip(line: Line) -> None:
 
 
 @virtually
-async def test_a_head_that_comes_byte_by_byte_is_ended_by_the_timeout():
+async def test_headers_that_arrive_byte_by_byte_are_ended_by_the_timeout():
     async with RawServer(drip) as server, client_of(server, timeout=5.0, retry=ONCE) as cliniko:
         began = asyncio.get_running_loop().time()
         with pytest.raises(TransportTimeoutError, match="no answer within 5 s"):
@@ -346,7 +346,7 @@ async def test_a_head_that_comes_byte_by_byte_is_ended_by_the_timeout():
 
 @for_each("status", [201, 202, 204, 206])
 @virtually
-async def test_a_success_that_is_not_the_whole_file_is_none(status: int):
+async def test_a_success_status_other_than_200_is_not_the_whole_file(status: int):
     async with RawServer(answer(status, b"")) as server, client_of(server) as cliniko:
         with pytest.raises(DecodingError, match="not the whole file"):
             async with cliniko.patient_attachments.download(attachment_at(server)):

@@ -36,7 +36,7 @@ async def test_a_description_that_is_too_long_is_refused_before_anything_is_sent
 
 
 @for_each("timeout", [-1, True, float("nan"), float("inf"), "5", None])
-def test_a_timeout_that_is_no_time_is_refused(timeout: Any):
+def test_an_invalid_timeout_is_refused(timeout: Any):
     @virtually
     async def test():
         async with clinic() as at:
@@ -46,7 +46,7 @@ def test_a_timeout_that_is_no_time_is_refused(timeout: Any):
     test()
 
 
-def test_what_is_no_file_is_refused(tmp_path: Path):
+def test_a_value_that_is_not_a_file_is_refused(tmp_path: Path):
     (tmp_path / "a").write_bytes(b"x")
 
     @virtually
@@ -68,7 +68,7 @@ def test_what_is_no_file_is_refused(tmp_path: Path):
 
 
 @virtually
-async def test_the_processing_is_asked_for_ever_less_often():
+async def test_the_processing_is_polled_less_and_less_often():
     async with clinic() as at:
         at.sandbox.attachments.processing = 60.0
         record = await at.cliniko.patient_attachments.upload(at.patient_id, PDF, filename="a.pdf")
@@ -79,7 +79,7 @@ async def test_the_processing_is_asked_for_ever_less_often():
 
 
 @virtually
-async def test_a_processing_that_takes_too_long_names_the_record():
+async def test_the_error_of_a_slow_processing_names_the_record():
     async with clinic() as at:
         at.sandbox.attachments.processing = 1000.0
         with pytest.raises(OutcomeUnknownError, match="not processed within 20 s: the file was uploaded") as caught:

@@ -100,7 +100,7 @@ async def test_every_field_of_the_form_is_sent_back_and_the_file_comes_last():
 
 
 @for_each("name", ["a b+c%20.pdf", "Müller & Söhne <1>.pdf", "it's 100% 'x'.pdf", 'the "x".pdf'])
-def test_the_key_is_given_to_the_api_as_it_stands_in_the_receipt(name: str):
+def test_the_file_key_is_sent_to_the_api_unchanged_from_the_receipt(name: str):
     """Neither the encoded location nor a key that was decoded once more: the sandbox takes the exact one."""
 
     @virtually
@@ -127,7 +127,7 @@ async def test_neither_the_key_nor_the_contact_goes_to_the_store():
 
 
 @virtually
-async def test_what_a_given_session_says_of_itself_is_not_told_to_the_store():
+async def test_headers_of_a_given_session_are_not_sent_to_the_store():
     async with clinic() as at, aiohttp.ClientSession(headers={"User-Agent": "Rosters (me@example.com)"}) as session:
         async with client_of(at.sandbox, session=session) as cliniko:
             await cliniko.patient_attachments.upload(at.patient_id, PDF, filename="a.pdf")
@@ -135,7 +135,7 @@ async def test_what_a_given_session_says_of_itself_is_not_told_to_the_store():
 
 
 @virtually
-async def test_the_store_has_no_part_in_the_rate_limit():
+async def test_requests_to_the_store_need_no_permit():
     async with clinic() as at:
         await at.cliniko.patient_attachments.upload(at.patient_id, PDF, filename="a.pdf")
         assert at.limiter.fates == ["answered"] * len(at.sandbox.requests)
@@ -166,7 +166,7 @@ async def test_a_redirect_of_the_store_is_not_followed():
         "https://store.example.com/\u00e9",
     ],
 )
-def test_a_file_goes_nowhere_but_over_https_or_within_this_machine(url: str):
+def test_a_file_is_only_sent_over_https_or_within_this_machine(url: str):
     @virtually
     async def test():
         async with clinic() as at:
@@ -210,7 +210,7 @@ async def test_a_form_without_url_or_fields_is_a_decoding_error():
             await at.cliniko.patient_attachments.upload(at.patient_id, PDF, filename="a.pdf")
 
 
-def test_64_megabytes_are_never_whole_in_memory():
+def test_a_64_megabyte_file_is_never_entirely_in_memory():
     piece, count = bytes(64 * 1024), 1024
 
     async def stream():
@@ -259,7 +259,7 @@ def test_a_file_cut_off_on_its_way_is_posted_again_with_a_new_form(moment: Any):
 
 
 @virtually
-async def test_a_store_that_is_out_of_order_is_tried_again_as_often_as_the_policy_says():
+async def test_an_upload_to_a_failing_store_is_tried_as_often_as_the_policy_says():
     async with clinic() as at:
         at.sandbox.files.faults.status(503, times=None)
         with pytest.raises(ServerError) as caught:
@@ -281,7 +281,7 @@ async def test_what_the_store_refuses_is_not_sent_again():
 
 
 @virtually
-async def test_a_stream_that_goes_straight_through_is_sent_once():
+async def test_a_stream_that_is_not_buffered_is_sent_once():
     async with clinic() as at:
         at.sandbox.files.faults.drop("answer")
         with pytest.raises(TransportError) as caught:
@@ -299,7 +299,7 @@ async def test_a_stream_in_a_temporary_file_is_sent_again():
 
 
 @pytest.mark.parametrize("size", [len(PDF) - 1, len(PDF) + 1, 0])
-def test_a_stream_of_another_size_than_was_said_is_no_file(size: int):
+def test_a_stream_that_differs_from_its_declared_size_is_refused(size: int):
     @virtually
     async def test():
         async with clinic() as at:
@@ -336,7 +336,7 @@ async def test_a_record_that_may_have_been_created_is_not_created_again():
 
 
 @virtually
-async def test_a_record_that_was_refused_is_told_as_such():
+async def test_a_refused_record_raises_the_error_of_the_refusal():
     async with clinic() as at:
         at.sandbox.faults.between(at.sandbox.files.forget, before=True, method="POST")
         with pytest.raises(UnprocessableError) as caught:
@@ -345,7 +345,7 @@ async def test_a_record_that_was_refused_is_told_as_such():
 
 
 @virtually
-async def test_a_question_for_the_processing_that_was_cut_off_is_asked_again():
+async def test_a_poll_of_the_processing_that_was_cut_off_is_repeated():
     async with clinic() as at:
         at.sandbox.faults.drop("answer", path="/patient_attachments/")
         await at.cliniko.patient_attachments.upload(at.patient_id, PDF, filename="a.pdf")
@@ -353,7 +353,7 @@ async def test_a_question_for_the_processing_that_was_cut_off_is_asked_again():
 
 
 @virtually
-async def test_a_store_that_makes_no_progress_is_given_up():
+async def test_an_upload_without_progress_is_ended():
     async with clinic(timeout=7.0, retry=ONCE) as at:
         at.sandbox.files.faults.slow(1000.0)
         before = asyncio.get_running_loop().time()
@@ -465,7 +465,7 @@ async def test_no_frame_of_an_upload_that_fails_shows_the_key_the_form_or_the_fi
 
 
 @virtually
-async def test_nor_does_one_of_a_stream_that_fails_on_its_way():
+async def test_no_frame_of_a_failing_stream_shows_the_key_the_form_or_the_file():
     async def broken() -> AsyncIterator[bytes]:
         yield b"Hiddencontent"
         {}[b"x"]
@@ -479,7 +479,7 @@ async def test_nor_does_one_of_a_stream_that_fails_on_its_way():
 
 
 @virtually
-async def test_a_503_of_the_store_says_when_to_come_again():
+async def test_a_503_of_the_store_is_retried_after_its_retry_after():
     async with clinic() as at:
         at.sandbox.files.faults.status(503, headers={"Retry-After": "9"})
         began = asyncio.get_running_loop().time()

@@ -18,7 +18,7 @@ TAX = json.loads((EXAMPLES / "tax.json").read_text())
 
 
 @virtually
-async def test_send_tells_a_request_that_was_given_to_a_connection_from_one_that_was_not():
+async def test_send_distinguishes_requests_given_to_a_connection_from_others():
     """The name is `ClientRequest.send`."""
     async with (
         RawServer(silence()) as server,

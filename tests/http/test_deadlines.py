@@ -59,7 +59,7 @@ async def refused(after: float):
 @pytest.mark.parametrize("kind", [RecordingLimiter, PlainLimiter])
 @pytest.mark.parametrize("method", ["GET", "POST"])
 @virtually
-async def test_a_call_that_no_permit_reaches_in_time_ends_at_once_and_is_not_sent(kind, method):
+async def test_a_call_whose_permit_would_come_too_late_ends_at_once_and_is_not_sent(kind, method):
     limiter = kind(limiter_of(2))
     async with RawServer() as server, client_of(server, deadline=50, rate_limiter=limiter) as client:
         await client.request("GET", PATH)
@@ -85,7 +85,7 @@ async def test_a_permit_in_flight_counts_as_taken():
 
 
 @virtually
-async def test_bulk_goes_by_its_own_opening():
+async def test_a_bulk_call_is_judged_by_the_wait_of_its_own_priority():
     limiter = limiter_of(10, bulk_share=0.2)
     async with RawServer() as server, client_of(server, deadline=29, rate_limiter=limiter) as client:
         bulk = client.with_options(priority="bulk")
@@ -101,7 +101,7 @@ async def test_bulk_goes_by_its_own_opening():
 
 @pytest.mark.parametrize("priority", ["interactive", "bulk"])
 @virtually
-async def test_those_who_wait_already_count(priority):
+async def test_calls_already_waiting_are_counted(priority):
     limiter = limiter_of(2)
     async with RawServer() as server, client_of(server, rate_limiter=limiter) as client:
         await asyncio.gather(*(client.request("GET", PATH) for _ in range(2)))
@@ -115,7 +115,7 @@ async def test_those_who_wait_already_count(priority):
 
 
 @virtually
-async def test_a_pause_that_others_were_told_of_ends_who_waits_in_vain():
+async def test_a_pause_ends_waiting_calls_whose_deadline_it_exceeds():
     limiter = limiter_of(1, period=4)
     async with RawServer() as server, client_of(server, deadline=5, rate_limiter=limiter) as client:
         await client.request("GET", PATH)
@@ -171,7 +171,7 @@ async def test_a_call_ends_as_soon_as_a_request_in_flight_leaves_it_no_time():
 
 @pytest.mark.parametrize("turn", [silence(), close()])
 @virtually
-async def test_what_does_not_wait_for_the_budget_says_nothing_of_it(turn):
+async def test_timeouts_for_other_reasons_do_not_mention_the_budget(turn):
     retry = RetryPolicy(attempts=99, wait_initial=9)
     async with RawServer(turn) as server, client_of(server, deadline=3, retry=retry) as client:
         with pytest.raises(DeadlineExceededError) as raised:
@@ -188,7 +188,7 @@ async def test_a_create_that_was_sent_before_is_not_taken_for_refused():
 
 
 @virtually
-async def test_a_client_that_is_closed_ends_who_waits_as_ever():
+async def test_closing_the_client_ends_the_calls_that_wait_for_a_permit():
     async with RawServer() as server, client_of(server, deadline=99, rate_limiter=limiter_of(1)) as client:
         await client.request("GET", PATH)
         waiting = asyncio.create_task(client.request("GET", PATH))
@@ -199,7 +199,7 @@ async def test_a_client_that_is_closed_ends_who_waits_as_ever():
 
 
 @virtually
-async def test_without_a_deadline_the_limiter_is_not_asked_how_it_stands():
+async def test_without_a_deadline_the_limiter_is_not_asked_for_its_state():
     limiter = CountingLimiter(limiter_of(1, period=4))
     async with RawServer() as server, client_of(server, rate_limiter=limiter) as client:
         await asyncio.gather(*(client.request("GET", PATH) for _ in range(3)))
@@ -230,7 +230,7 @@ class StuckLimiter(RecordingLimiter):
 
 @pytest.mark.parametrize("kind", [BrokenLimiter, StuckLimiter])
 @virtually
-async def test_a_limiter_that_cannot_tell_lets_calls_wait(kind):
+async def test_calls_wait_for_a_limiter_that_cannot_report_its_waits(kind):
     limiter = kind(limiter_of(1, period=4))
     async with RawServer() as server, client_of(server, rate_limiter=limiter) as client:
         await client.request("GET", PATH)
@@ -287,7 +287,7 @@ def test_no_call_is_refused_that_would_have_been_served(first, number):
 
 
 @virtually
-async def test_a_permit_that_is_given_in_the_moment_of_a_look_is_not_lost():
+async def test_a_permit_granted_during_a_check_is_not_lost():
     """By then the next one is far away, which is nothing to who has this one."""
     limiter = limiter_of(1, period=4)
     async with RawServer() as server, client_of(server, deadline=2, rate_limiter=limiter) as client:
@@ -299,7 +299,7 @@ async def test_a_permit_that_is_given_in_the_moment_of_a_look_is_not_lost():
 
 @for_each("late", [-1e-10, 0, 1e-10, 1e-9])
 @virtually
-async def test_a_deadline_that_ends_in_the_moment_of_a_look_ends_once(late):
+async def test_a_deadline_that_passes_during_a_check_ends_the_call_once(late):
     limiter = limiter_of(1, period=0.2)
     async with RawServer() as server, client_of(server, deadline=0.26 + late, rate_limiter=limiter) as client:
         await client.request("GET", PATH)
@@ -315,7 +315,7 @@ async def test_a_deadline_that_ends_in_the_moment_of_a_look_ends_once(late):
 
 
 @virtually
-async def test_the_accounts_of_a_pool_do_so_too():
+async def test_a_pooled_client_ends_calls_whose_permit_would_come_too_late():
     async with ManyServer() as server, pool_of(server, limiter=lambda _: limiter_of(2)) as pool:
         client = pool.client(KEY, deadline=9)
         for _ in range(2):
@@ -328,7 +328,7 @@ async def test_the_accounts_of_a_pool_do_so_too():
 
 @pytest.mark.parametrize("limit", [2, 200])
 @virtually
-async def test_a_wait_for_a_connection_is_not_taken_for_one_for_the_budget(limit):
+async def test_waiting_for_a_connection_is_not_counted_as_waiting_for_the_budget(limit):
     """Even if the caller has the last permit of all."""
     made = {"limiter": lambda _: limiter_of(limit), "per_account": 1}
     async with ManyServer(slow={KEY: 30}) as server, pool_of(server, **made) as pool:
@@ -355,7 +355,7 @@ async def spend_and_ask(limiter: RateLimiter, deadline: float) -> dict[str, floa
 
 
 @virtually
-async def test_a_file_that_processes_share_knows_when_too(tmp_path):
+async def test_a_limiter_kept_in_a_file_reports_its_waits_too(tmp_path):
     async with limiter_at(tmp_path / "limits.db", 2) as limiter:
         began = now()
         after = await spend_and_ask(limiter, 30)
@@ -363,7 +363,7 @@ async def test_a_file_that_processes_share_knows_when_too(tmp_path):
         assert list(after.values()) == pytest.approx([HOLD] * 2, abs=1)
 
 
-async def test_a_redis_knows_when_too():
+async def test_a_limiter_kept_in_redis_reports_its_waits_too():
     with RedisServer() as server:
         async with Redis.from_url(server.url) as redis, RedisLimiter(redis, 2, 3600, name="clinic") as limiter:
             began = time.monotonic()
@@ -384,7 +384,7 @@ async def stored(request, tmp_path):
                 yield limiter
 
 
-async def test_a_shared_window_tells_the_shortest_wait_of_each_priority(stored):
+async def test_a_shared_window_reports_the_shortest_wait_of_each_priority(stored):
     free = (await stored.limits()).waits
     assert free == {"interactive": Wait(0, 0), "bulk": Wait(0, 0)}
     (await stored.acquire("bulk")).complete()
@@ -403,7 +403,7 @@ async def test_a_shared_window_tells_the_shortest_wait_of_each_priority(stored):
         permit.cancel()
 
 
-def test_a_window_tells_what_each_caller_in_the_queue_waits():
+def test_a_window_reports_the_wait_of_each_caller_in_the_queue():
     @virtually
     async def main():
         limiter = SlidingWindowLimiter(3, 60, clock=asyncio.get_running_loop().time)

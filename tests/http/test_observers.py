@@ -47,7 +47,7 @@ async def sent(*turns, priority="interactive", retry=QUICK, **options):
 
 
 @virtually
-async def test_a_call_is_told_from_its_start_to_its_end():
+async def test_a_call_emits_events_from_its_start_to_its_end():
     server, events, _ = await sent(answer(200, BODY), priority="bulk")
     target = {"method": "GET", "server": server.base_url, "route": "/taxes/{id}"}
     number = events[0].call
@@ -75,7 +75,7 @@ async def test_each_call_has_a_number_of_its_own():
 
 
 @virtually
-async def test_waits_retries_and_pauses_are_told_with_their_seconds():
+async def test_waits_retries_and_pauses_emit_events_with_their_seconds():
     """A call that waits for a permit, is refused and loses its connection, and succeeds."""
     limiter = SlidingWindowLimiter(limit=1, period=10, clock=asyncio.get_running_loop().time)
     await_free = await limiter.acquire("interactive")
@@ -103,7 +103,7 @@ async def test_waits_retries_and_pauses_are_told_with_their_seconds():
 
 
 @virtually
-async def test_a_call_that_fails_is_told_with_its_error():
+async def test_the_event_of_a_failed_call_has_its_error():
     _, events, error = await sent(answer(404))
     (ended,) = told(events, CallEnded)
     assert isinstance(error, NotFoundError)
@@ -111,7 +111,7 @@ async def test_a_call_that_fails_is_told_with_its_error():
 
 
 @virtually
-async def test_an_attempt_that_is_cut_short_is_told():
+async def test_an_interrupted_attempt_emits_its_end():
     """By the deadline of the call, and by a cancellation."""
     _, events, _ = await sent(silence(), deadline=3)
     (attempt,), (call,) = told(events, AttemptEnded), told(events, CallEnded)
@@ -126,7 +126,7 @@ async def test_an_attempt_that_is_cut_short_is_told():
 
 
 @virtually
-async def test_a_call_that_never_had_a_permit_is_told_without_an_attempt():
+async def test_a_call_that_never_had_a_permit_emits_no_attempt():
     events = []
     client = Cliniko(KEY, **WHO, observers=[events.append], rate_limiter=RecordingLimiter())
     await client.aclose()
@@ -231,7 +231,7 @@ async def test_no_line_in_the_log_has_a_query_a_body_or_the_key(caplog):
 
 
 @virtually
-async def test_files_are_told_without_their_paths(caplog):
+async def test_events_of_files_have_no_path(caplog):
     """Each request to the file store is a call; a path there may name a patient."""
     events = []
     async with clinic(observers=[events.append]) as at:

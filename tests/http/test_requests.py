@@ -43,13 +43,13 @@ class TestWhatGoesOut:
                 await client.appointment_types.get("1")
         assert server.requests[0].headers["authorization"] == expected
 
-    def test_that_example_is_the_one_of_the_facts(self, protocol):
+    def test_the_official_example_is_that_of_the_facts(self, protocol):
         example = protocol["authentication"]["official_example"]
         assert example["key"] == "MxJrZXkiOiI1Njd1amJmZTQ1NyJ9-au2"
         assert example["header_value"] == "Basic TXhKclpYa2lPaUkxTmpkMWFtSm1aVFExTnlKOS1hdTI6"
 
     @virtually
-    async def test_every_request_says_who_asks_and_what_it_accepts(self):
+    async def test_every_request_has_a_user_agent_and_an_accept_header(self):
         async with RawServer(answer(200, RECORD)) as server, client_of(server, app_name=" Rosters ") as client:
             await client.appointment_types.get("1")
             await client.appointment_types.archive("1")
@@ -58,7 +58,7 @@ class TestWhatGoesOut:
             assert request.headers["accept"] == "application/json"
 
     @virtually
-    async def test_a_content_type_goes_with_a_body_only(self):
+    async def test_a_content_type_is_sent_only_with_a_body(self):
         async with RawServer(answer(200, RECORD)) as server, client_of(server) as client:
             await client.appointment_types.get("1")
             await client.taxes.delete("1")
@@ -132,7 +132,7 @@ class TestWhatGoesOut:
         assert "cookie" not in server.requests[1].headers
 
     @virtually
-    async def test_an_id_that_is_none_never_reaches_a_path(self):
+    async def test_an_invalid_id_never_reaches_a_path(self):
         async with RawServer() as server, client_of(server) as client:
             for odd in ["1/archive", "..", "", "1?x=1", "%2e%2e", "\u0661", "-1", True, "1" * 20]:
                 with pytest.raises(InvalidRequestError, match="id"):
@@ -142,7 +142,7 @@ class TestWhatGoesOut:
 
 class TestRequest:
     @virtually
-    async def test_it_gives_status_headers_body_and_json(self):
+    async def test_a_response_has_status_headers_body_and_json(self):
         async with RawServer(answer(201, b'{"a": [1]}', {"X-Thing": "yes"})) as server, client_of(server) as client:
             response = await client.request("post", "things", json={"name": "x"})
         assert (response.status, response.headers["x-thing"], response.body) == (201, "yes", b'{"a": [1]}')
@@ -193,7 +193,7 @@ class TestRequest:
         ],
     )
     @virtually
-    async def test_what_leads_off_the_base_path_is_refused_before_anything_is_sent(self, path):
+    async def test_a_path_outside_of_the_base_path_is_refused_before_anything_is_sent(self, path):
         async with RawServer() as server, client_of(server) as client:
             with pytest.raises(InvalidRequestError, match="leads away"):
                 await client.request("GET", path)
@@ -227,7 +227,7 @@ class TestRequest:
             assert server.requests == []
 
     @virtually
-    async def test_a_url_of_our_own_is_asked_as_it_stands(self):
+    async def test_a_url_below_the_base_is_sent_unchanged(self):
         async with RawServer() as server, client_of(server) as client:
             await client.request(
                 "GET", f"HTTP://127.0.0.1:{server.port}/v1/a%2Fb?q%5B%5D=x%3A%3D1&next=https://x.example"
@@ -235,7 +235,7 @@ class TestRequest:
         assert server.requests[0].target == "/v1/a%2Fb?q%5B%5D=x%3A%3D1&next=https://x.example"
 
     @virtually
-    async def test_its_errors_are_those_of_every_call(self):
+    async def test_request_raises_the_same_errors_as_every_call(self):
         async with RawServer(answer(404), answer(500)) as server, client_of(server, retry=ONCE) as client:
             with pytest.raises(NotFoundError):
                 await client.request("GET", "/things/1")
@@ -244,7 +244,7 @@ class TestRequest:
 
     @for_each("method", ["", "G", "GET /", "GET\r\nX: 1", "GÉT", "G3T", "CONNECTIONS", 5, None])
     @virtually
-    async def test_a_method_is_a_word(self, method):
+    async def test_a_method_consists_of_letters(self, method):
         async with RawServer() as server, client_of(server) as client:
             with pytest.raises(InvalidRequestError, match="method"):
                 await client.request(method, "/things")
@@ -277,7 +277,7 @@ class TestRequest:
         ],
     )
     @virtually
-    async def test_what_cannot_be_sent_is_refused_by_its_name_and_not_shown(self, argument, arguments):
+    async def test_an_argument_that_cannot_be_sent_is_named_and_not_shown(self, argument, arguments):
         method, path, *rest = arguments
         async with RawServer() as server, client_of(server) as client:
             with pytest.raises(InvalidRequestError, match=argument) as raised:
@@ -295,7 +295,7 @@ class TestRequest:
         assert server.requests[0].query == "a=1&b=2.5&b=x%20y&c=true&d=false"
 
     @virtually
-    async def test_it_takes_a_permit_and_is_sent_again_like_any_other(self):
+    async def test_a_request_takes_a_permit_and_is_retried_like_any_other(self):
         limiter = RecordingLimiter()
         async with RawServer(answer(503), answer(200)) as server, client_of(server, rate_limiter=limiter) as client:
             assert (await client.request("GET", "/things")).status == 200

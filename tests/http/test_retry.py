@@ -124,7 +124,7 @@ class TestThePolicy:
 class TestClassification:
     @pytest.mark.parametrize("status", [200, 201, 204, 299])
     @for_each("method", ["GET", "POST", "PATCH", "DELETE"])
-    def test_2xx_is_done(self, method, status):
+    def test_2xx_responses_succeed(self, method, status):
         assert classify(Request(method, "https://x/v1/a"), Response(status, {}, b"")) == "done"
 
     @for_each(
@@ -146,7 +146,7 @@ class TestClassification:
             ("MERGE", "/patients/1", False),
         ],
     )
-    def test_only_what_does_no_harm_twice_may_be_repeated(self, method, path, repeatable):
+    def test_only_idempotent_requests_may_be_repeated(self, method, path, repeatable):
         request = Request(method, f"https://x/v1{path}")
         assert request.repeatable is repeatable
         for status in (408, 500, 502, 503, 504, 599):
@@ -155,7 +155,7 @@ class TestClassification:
         assert classify(request, Response(429, {}, b"")) == "retry"
 
     @for_each("status", [300, 301, 304, 307, 308, 400, 401, 403, 404, 409, 422, 499])
-    def test_other_answers_are_final_for_every_request(self, status):
+    def test_other_statuses_are_final_for_every_request(self, status):
         for method in ("GET", "POST", "PATCH", "DELETE"):
             assert classify(Request(method, "https://x/v1/a"), Response(status, {}, b"")) == "refused"
 
@@ -164,7 +164,7 @@ class TestTooManyRequests:
     @pytest.mark.parametrize("skew", [0.0, 0.7, 5 * 3600 + 0.3, -7 * 3600 - 0.9])
     @for_each("reset", [1.0, 1.5, 17.25, 59.9])
     @virtually
-    async def test_everyone_waits_until_the_reset_on_the_servers_own_clock(self, reset, skew):
+    async def test_every_call_waits_until_the_reset_by_the_clock_of_the_server(self, reset, skew):
         """Never before the moment that the header names, and at most three seconds after it."""
         async with virtual_sandbox(skew) as sandbox:
             limiter = RecordingLimiter()
@@ -198,7 +198,7 @@ class TestTooManyRequests:
             assert 121 <= now() - began <= 122.1
 
     @virtually
-    async def test_without_the_header_the_limiter_guesses_longer_and_longer(self):
+    async def test_without_the_header_each_pause_is_longer_than_the_last(self):
         async with virtual_sandbox() as sandbox:
             limiter = RecordingLimiter()
             async with client_of(sandbox, rate_limiter=limiter) as client:
@@ -211,7 +211,7 @@ class TestTooManyRequests:
 
     @for_each("reset", ["", "soon", "nan", "inf", "-inf", "1e400", "9" * 400, "9" * 6000, "0x10", "Fri", "1.5"])
     @virtually
-    async def test_a_header_that_is_no_time_is_none(self, reset):
+    async def test_a_header_that_is_not_a_time_is_ignored(self, reset):
         limiter = RecordingLimiter()
         turns = answer(429, b"", {"X-RateLimit-Reset": reset}), answer()
         async with RawServer(*turns) as server, client_of(server, rate_limiter=limiter) as client:
@@ -220,7 +220,7 @@ class TestTooManyRequests:
 
     @for_each("date", [None, "", "yesterday", "Mon, 99 Foo 2025 99:99:99 GMT", "Mon, 01 Jan 2025"])
     @virtually
-    async def test_without_a_date_the_own_clock_is_taken(self, date):
+    async def test_without_a_date_the_reset_is_measured_by_the_local_clock(self, date):
         limiter = RecordingLimiter()
         headers = {"X-RateLimit-Reset": str(int(time.time()) + 40)} | ({} if date is None else {"Date": date})
         turns = answer(429, b"", headers), answer()
@@ -247,7 +247,7 @@ class TestTooManyRequests:
             assert seconds is None or 2 <= seconds <= 122
 
     @virtually
-    async def test_one_without_an_end_is_raised_with_its_moment_and_the_attempts(self):
+    async def test_a_lasting_429_is_raised_with_its_reset_and_the_attempts(self):
         async with virtual_sandbox() as sandbox, client_of(sandbox, retry=RetryPolicy(attempts=3)) as client:
             sandbox.faults.throttle(5, times=None)
             with pytest.raises(RateLimitedError, match=r"answered 429 \(3 attempts\)") as raised:
@@ -258,14 +258,14 @@ class TestTooManyRequests:
             assert raised.value.retry_at.timestamp() == math.ceil(last + 5)
 
     @virtually
-    async def test_a_create_is_sent_again_after_it(self):
+    async def test_a_create_is_sent_again_after_a_429(self):
         async with virtual_sandbox() as sandbox, client_of(sandbox) as client:
             sandbox.faults.throttle(1)
             await client.taxes.create(name="GST", rate=10)
             assert [request.status for request in sandbox.requests] == [429, 201]
 
     @virtually
-    async def test_its_body_may_be_cut_as_its_headers_say_all(self):
+    async def test_a_429_with_a_truncated_body_is_obeyed(self):
         limiter = RecordingLimiter()
         turn = raw(b"HTTP/1.1 429 Slow\r\nX-RateLimit-Reset: 5\r\nContent-Length: 99\r\n\r\nToo ma")
         async with RawServer(turn, answer(201, {"ok": 1})) as server, client_of(server, rate_limiter=limiter) as client:
@@ -287,7 +287,7 @@ class TestTooManyRequests:
 class TestFaults:
     @for_each("status", [408, 500, 502, 503, 504, 520])
     @virtually
-    async def test_a_server_that_fails_twice_is_asked_three_times(self, status):
+    async def test_a_request_that_fails_twice_is_sent_three_times(self, status):
         async with virtual_sandbox() as sandbox, client_of(sandbox) as client:
             sandbox.faults.status(status, body=HTML, times=2)
             assert await ask(client) == 3
@@ -296,20 +296,20 @@ class TestFaults:
     @for_each("moment", ["request", "answer", "headers", "body"])
     @pytest.mark.parametrize("keep", [0.0, 0.5, 0.95])
     @virtually
-    async def test_a_connection_that_is_lost_at_any_moment_is_no_loss_for_a_read(self, moment, keep):
+    async def test_a_read_survives_a_connection_lost_at_any_moment(self, moment, keep):
         async with virtual_sandbox() as sandbox, client_of(sandbox) as client:
             sandbox.faults.drop(moment, keep=keep, times=2)
             assert await ask(client) == 3
             assert len(sandbox.requests) == 3
 
     @virtually
-    async def test_an_answer_that_is_cut_off_is_asked_for_again(self):
+    async def test_a_truncated_response_is_retried(self):
         async with virtual_sandbox() as sandbox, client_of(sandbox) as client:
             sandbox.faults.cut(times=2)
             assert await ask(client) == 3
 
     @virtually
-    async def test_an_answer_that_is_too_slow_is_asked_for_again(self):
+    async def test_a_response_that_is_too_slow_is_retried(self):
         async with virtual_sandbox() as sandbox, client_of(sandbox, timeout=5) as client:
             sandbox.faults.slow(300, times=2)
             began = now()
@@ -318,14 +318,14 @@ class TestFaults:
 
     @for_each("garbage", [b"\x00\x01\x02", b"HTTP/1.1 200", b"HTTP/9.9 abc\r\n\r\n", b"SSH-2.0-x\r\n\r\n"])
     @virtually
-    async def test_what_is_no_http_is_no_answer(self, garbage):
+    async def test_bytes_that_are_not_http_are_not_a_response(self, garbage):
         async with RawServer(raw(garbage)) as server, client_of(server, retry=QUICK) as client:
             with pytest.raises(TransportError, match=r"had no answer: the .+ \(3 attempts\)"):
                 await client.request("GET", "/things")
 
     @for_each("status", [500, 503, 408, 418])
     @virtually
-    async def test_the_last_answer_is_raised_and_the_attempts_are_counted_in_its_text(self, status):
+    async def test_the_last_failure_is_raised_and_its_message_counts_the_attempts(self, status):
         async with virtual_sandbox() as sandbox, client_of(sandbox, retry=QUICK) as client:
             sandbox.faults.status(status, body=HTML, times=None)
             attempts = 1 if status == 418 else 3
@@ -347,7 +347,7 @@ class TestFaults:
             assert len(sandbox.requests) == 1
 
     @virtually
-    async def test_a_server_that_refuses_connections_is_tried_again_and_named_in_the_end(self):
+    async def test_a_server_that_refuses_connections_is_retried_and_then_named_in_the_error(self):
         limiter = RecordingLimiter()
         server = RawServer()
         server.port = free_port()
@@ -369,7 +369,7 @@ class TestFaults:
         assert limiter.fates == ["answered", "given up", "answered", "answered"]
 
     @virtually
-    async def test_what_it_does_is_logged_without_the_query(self, caplog):
+    async def test_retries_and_pauses_are_logged_without_the_query(self, caplog):
         with caplog.at_level(logging.INFO, logger="cliniko_async"):
             async with virtual_sandbox() as sandbox, client_of(sandbox) as client:
                 sandbox.faults.status(503)
@@ -399,23 +399,23 @@ class TestRetryAfter:
 
     @pytest.mark.parametrize("seconds", [1, 7, 30])
     @virtually
-    async def test_a_503_is_sent_again_when_its_server_says(self, seconds):
+    async def test_a_503_is_retried_after_its_retry_after(self, seconds):
         assert await self.wait({"Retry-After": str(seconds)}) == pytest.approx(seconds, abs=0.1)
 
     @pytest.mark.parametrize("skew", [0, 5 * 3600, -86400])
     @virtually
-    async def test_a_date_is_by_the_servers_own_clock(self, skew):
+    async def test_a_retry_after_date_is_measured_by_the_date_of_the_response(self, skew):
         headers = {"Retry-After": self.moment(skew + 9), "Date": self.moment(skew)}
         assert await self.wait(headers) == pytest.approx(9, abs=0.1)
 
     @virtually
-    async def test_without_its_clock_ours_is_taken(self):
+    async def test_without_the_date_of_the_server_the_local_clock_is_used(self):
         waited = await self.wait({"Retry-After": email.utils.formatdate(time.time() + 20, usegmt=True)})
         assert 10 < waited <= 21
 
     @for_each("after", ["31", "86400", "9" * 400, "9" * 6000, "Fri, 31 Dec 9999 23:59:59 GMT"])
     @virtually
-    async def test_no_longer_than_the_longest_wait_of_the_policy(self, after):
+    async def test_retry_after_is_cut_to_the_longest_wait_of_the_policy(self, after):
         assert await self.wait({"Retry-After": after}) == pytest.approx(30, abs=0.1)
         short = RetryPolicy(attempts=2, wait_initial=0.1, wait_max=2)
         assert await self.wait({"Retry-After": after}, short) == pytest.approx(2, abs=0.1)
@@ -425,12 +425,12 @@ class TestRetryAfter:
         ["", "0", "-5", "soon", "nan", "inf", "1e3", "1.5", "Mon, 99 Foo 2025", "Thu, 01 Jan 1970 00:00:00 GMT"],
     )
     @virtually
-    async def test_what_is_no_wait_leaves_the_policys_own(self, after):
+    async def test_an_invalid_retry_after_leaves_the_wait_of_the_policy(self, after):
         assert await self.wait({"Retry-After": after}) <= 0.6
 
     @for_each("status", [408, 500, 502, 504])
     @virtually
-    async def test_it_is_the_word_of_a_503_alone(self, status):
+    async def test_retry_after_is_only_obeyed_with_a_503(self, status):
         assert await self.wait({"Retry-After": "20"}, status=status) <= 0.6
 
 
@@ -445,7 +445,7 @@ class TestTimeouts:
             assert len(server.requests) == 3
 
     @virtually
-    async def test_waiting_for_a_permit_does_not_count_against_it(self):
+    async def test_waiting_for_a_permit_does_not_count_against_the_timeout(self):
         limiter = RecordingLimiter(SlidingWindowLimiter(1, 60, clock=asyncio.get_running_loop().time))
         async with RawServer() as server, client_of(server, timeout=4, rate_limiter=limiter) as client:
             began = now()
@@ -454,7 +454,7 @@ class TestTimeouts:
             assert now() - began > 60
 
     @virtually
-    async def test_it_is_an_ordinary_timeout_error(self):
+    async def test_a_request_timeout_is_a_timeout_error(self):
         async with RawServer(silence()) as server, client_of(server, timeout=4, retry=ONCE) as client:
             with pytest.raises(TimeoutError):
                 await client.request("GET", "/things")
@@ -469,7 +469,7 @@ class UnknowingLimiter(RecordingLimiter):
 
 class TestDeadlines:
     @virtually
-    async def test_it_holds_over_a_wait_for_the_limiter_and_nothing_is_sent(self):
+    async def test_a_deadline_applies_while_waiting_for_a_permit_and_nothing_is_sent(self):
         limiter = UnknowingLimiter(SlidingWindowLimiter(1, 60, clock=asyncio.get_running_loop().time))
         async with RawServer() as server, client_of(server, deadline=5, rate_limiter=limiter) as client:
             await client.request("GET", "/things")
@@ -485,7 +485,7 @@ class TestDeadlines:
             assert (await limiter.limits()).waiting == {"interactive": 0, "bulk": 0}
 
     @virtually
-    async def test_it_holds_over_the_waits_between_attempts(self):
+    async def test_a_deadline_applies_between_attempts(self):
         policy = RetryPolicy(attempts=100, wait_initial=20, wait_max=20)
         async with RawServer(answer(503)) as server, client_of(server, deadline=60, retry=policy) as client:
             began = now()
@@ -496,7 +496,7 @@ class TestDeadlines:
 
     @for_each("seconds", [1.0, 2.0, 5.0, 40.0])
     @virtually
-    async def test_it_holds_in_flight_and_over_every_attempt(self, seconds):
+    async def test_a_deadline_applies_in_flight_and_to_every_attempt(self, seconds):
         limiter = RecordingLimiter()
         server = RawServer(silence())
         async with server, client_of(server, timeout=seconds, deadline=5, rate_limiter=limiter) as client:
@@ -515,19 +515,19 @@ class TestDeadlines:
             assert server.arrived == ["POST /taxes"]
 
     @virtually
-    async def test_it_is_an_ordinary_timeout_error_and_the_next_call_has_its_own(self):
+    async def test_a_deadline_error_is_a_timeout_error_and_the_next_call_has_its_own_deadline(self):
         async with RawServer(silence(), answer()) as server, client_of(server, deadline=5) as client:
             with pytest.raises(TimeoutError):
                 await client.request("GET", "/things")
             assert (await client.request("GET", "/things")).status == 200
 
     @virtually
-    async def test_every_request_of_an_iteration_has_its_own(self):
+    async def test_every_request_of_an_iteration_has_its_own_deadline(self):
         async with virtual_sandbox(latency=4.0) as sandbox, client_of(sandbox, deadline=5) as client:
             assert len(await client.appointment_types.list(per_page=1).collect()) == 3
 
     @virtually
-    async def test_an_outer_timeout_is_the_callers_own(self):
+    async def test_a_timeout_of_the_caller_is_raised_unchanged(self):
         async with RawServer(silence(), answer()) as server, client_of(server, deadline=50) as client:
             with pytest.raises(TimeoutError) as raised:
                 async with asyncio.timeout(3):
@@ -537,7 +537,7 @@ class TestDeadlines:
 
 
 @virtually
-async def test_a_transport_error_of_a_call_that_has_no_deadline_passes_as_it_is():
+async def test_a_transport_error_of_a_call_without_a_deadline_is_raised_unchanged():
     """A timeout that some inner layer raises is not taken for the deadline."""
 
     class Odd:
@@ -550,7 +550,7 @@ async def test_a_transport_error_of_a_call_that_has_no_deadline_passes_as_it_is(
             await retrying.send(GET)
 
 
-def test_the_jitter_spreads_the_herd():
+def test_jitter_spreads_the_retries_of_many_clients():
     """Two waits behind one 429 are hardly ever the same."""
     random.seed(4)
     waits = {pause_after({"X-RateLimit-Reset": "9"}, now=0) for _ in range(50)}

@@ -97,7 +97,7 @@ def test_no_log_no_text_and_no_traceback_shows_a_key_a_query_a_body_or_an_answer
     assert_hidden(logged(caplog), PERSON, BODY, SAID)
 
 
-def test_nor_does_one_of_a_deadline_a_closed_client_or_an_answer_without_an_end(caplog, monkeypatch):
+def test_no_traceback_of_a_deadline_a_closed_client_or_an_endless_response_shows_a_secret(caplog, monkeypatch):
     caplog.set_level(logging.DEBUG)
     monkeypatch.setattr("cliniko_async._http.transport.LARGEST_ANSWER", 100_000)
 
@@ -173,7 +173,7 @@ LEAVING = [by_timeout, by_wait_for, by_anyio, by_cancelling, by_a_sibling, by_an
 @pytest.mark.parametrize("leave", LEAVING)
 @pytest.mark.parametrize("turn", [silence(), stall(200, SAID.encode())])
 @for_each("call", CALLS)
-def test_a_call_that_its_caller_ends_shows_nothing_in_any_frame(call, turn, leave):
+def test_a_call_ended_by_its_caller_shows_no_secret_in_any_frame(call, turn, leave):
     async def check():
         async with RawServer(turn) as server, client_of(server) as client:
             try:
@@ -188,7 +188,7 @@ def test_a_call_that_its_caller_ends_shows_nothing_in_any_frame(call, turn, leav
 
 @for_each("call", ["create", "read ahead", "request", "upload"])
 @virtually
-async def test_nor_does_one_that_is_cancelled_at_any_turn_of_the_loop(call):
+async def test_a_call_cancelled_at_any_turn_of_the_loop_shows_no_secret_in_any_frame(call):
     async with RawServer(answer(200, EMPTY)) as server, client_of(server) as client:
         for turns in range(60):
             task = asyncio.ensure_future(CALLS[call](client))
@@ -336,7 +336,7 @@ REFUSED = {
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
 @for_each("call", REFUSED)
 @virtually
-async def test_what_is_refused_before_it_is_sent_is_in_no_frame(call):
+async def test_arguments_refused_before_sending_are_in_no_frame(call):
     async with RawServer() as server, client_of(server) as client:
         with pytest.raises((ClinikoError, TypeError, OSError, KeyError)) as raised:
             await call(client)
@@ -435,7 +435,7 @@ def test_an_option_that_is_refused_does_not_bring_the_key_into_the_text(options)
 
 
 @pytest.mark.parametrize("options", [{"api_key": KEY}, {"timeout": KEY}, {"priority": KEY}])
-def test_nor_does_one_of_a_view_that_holds_it(options):
+def test_a_refused_option_of_a_view_does_not_bring_the_key_into_the_text(options):
     client = Cliniko(KEY, **WHO)
     with pytest.raises(ConfigurationError) as raised:
         client.with_options(**options)
@@ -449,7 +449,7 @@ def test_a_key_that_is_refused_is_not_shown(form):
     assert_frames_hidden(raised.value)
 
 
-def test_nor_is_one_of_the_environment(monkeypatch):
+def test_a_refused_key_of_the_environment_is_not_shown(monkeypatch):
     monkeypatch.setenv("CLINIKO_API_KEY", KEY)
     monkeypatch.setenv("CLINIKO_APP_NAME", "Tests")
     for options, error in (
@@ -463,7 +463,7 @@ def test_nor_is_one_of_the_environment(monkeypatch):
 
 
 @virtually
-async def test_nor_is_one_that_a_pool_was_given():
+async def test_a_key_refused_by_a_pool_is_not_shown():
     def limiter(key):
         raise LookupError(len(key))
 
@@ -488,7 +488,7 @@ async def test_nor_is_one_that_a_pool_was_given():
 
 
 @virtually
-async def test_a_foreign_url_gets_no_key_and_is_not_repeated_in_the_text():
+async def test_a_foreign_url_receives_no_key_and_is_not_shown():
     async with RawServer() as other, RawServer() as server, client_of(server) as client:
         for url in (
             f"{other.base_url}/x?q={PERSON}",

@@ -150,7 +150,7 @@ class TestCancelling:
     @pytest.mark.parametrize("name", ["get", "create", "list"])
     @for_each("where", SLOW)
     @virtually
-    async def test_so_does_one_that_is_stuck(self, name, where):
+    async def test_a_cancelled_call_whose_server_hangs_leaves_nothing(self, name, where):
         send, body = OPERATIONS[name]
         async with RawServer() as server:
             watch = Watch(server, retry=RetryPolicy(wait_initial=20))
@@ -166,7 +166,7 @@ class TestCancelling:
             await watch.client.aclose()
 
     @virtually
-    async def test_so_does_one_that_waits_for_a_permit(self):
+    async def test_a_cancelled_call_that_waits_for_a_permit_leaves_nothing(self):
         async with RawServer(answer(200, TAX)) as server:
             watch = Watch(server)
             watch.limiter.pause(30)
@@ -178,7 +178,7 @@ class TestCancelling:
             await watch.client.aclose()
 
     @virtually
-    async def test_so_does_one_on_a_borrowed_session(self):
+    async def test_a_cancelled_call_on_a_borrowed_session_leaves_nothing(self):
         async with RawServer(answer(200, TAX)) as server, aiohttp.ClientSession() as session:
             watch = Watch(server, session=session)
             for count in range(300):
@@ -189,7 +189,7 @@ class TestCancelling:
             await watch.client.aclose()
 
     @virtually
-    async def test_one_that_a_timeout_of_the_caller_ends_leaves_nothing(self):
+    async def test_a_call_ended_by_a_timeout_of_the_caller_leaves_nothing(self):
         async with RawServer(silence()) as server:
             watch = Watch(server)
             for send, _ in OPERATIONS.values():
@@ -199,7 +199,7 @@ class TestCancelling:
             await watch.client.aclose()
 
     @virtually
-    async def test_one_that_a_sibling_in_a_group_ends_leaves_nothing(self):
+    async def test_a_call_ended_by_a_sibling_in_a_task_group_leaves_nothing(self):
         async def fail():
             await asyncio.sleep(2)
             raise LookupError
@@ -222,7 +222,7 @@ class TestCancelling:
 
 class TestClosing:
     @virtually
-    async def test_what_is_under_way_ends_with_a_usage_error_and_a_sent_create_with_an_open_outcome(self):
+    async def test_calls_under_way_end_with_a_usage_error_and_a_sent_create_with_an_unknown_outcome(self):
         async with RawServer(silence()) as server:
             watch = Watch(server, retry=ONCE)
             tasks = [asyncio.create_task(send(watch.client)) for send, _ in OPERATIONS.values()]
@@ -236,7 +236,7 @@ class TestClosing:
             assert server.open == 0
 
     @virtually
-    async def test_what_waits_for_a_permit_was_not_sent_and_a_create_says_so_too(self):
+    async def test_a_create_that_waits_for_a_permit_was_not_sent(self):
         async with RawServer() as server:
             watch = Watch(server)
             watch.limiter.pause(30)
@@ -249,7 +249,7 @@ class TestClosing:
             await watch.nothing_is_left()
 
     @virtually
-    async def test_what_waits_to_be_sent_again_ends_at_once(self):
+    async def test_a_call_that_waits_for_its_retry_ends_at_once(self):
         async with RawServer(answer(503)) as server:
             watch = Watch(server, retry=RetryPolicy(wait_initial=1000, wait_max=1000))
             task = asyncio.create_task(watch.client.taxes.get("1"))
@@ -263,7 +263,7 @@ class TestClosing:
 
     @for_each("count", range(0, 40, 3))
     @virtually
-    async def test_a_call_that_meets_the_closing_at_any_moment_is_done_or_says_so(self, count):
+    async def test_a_call_under_way_while_the_client_closes_completes_or_raises(self, count):
         async with RawServer(answer(200, TAX)) as server:
             watch = Watch(server, retry=ONCE)
             task = asyncio.create_task(watch.client.taxes.get("1"))
@@ -325,7 +325,7 @@ class TestClosing:
             await asyncio.gather(task, stubborn, return_exceptions=True)
             await client.aclose()
 
-    def test_it_can_be_closed_on_another_loop_once_its_own_is_closed(self):
+    def test_a_client_can_be_closed_on_another_loop_once_its_own_is_closed(self):
         async def use(sandbox, client):
             await client.appointment_types.list().first()
 
@@ -337,7 +337,7 @@ class TestClosing:
                 asyncio.run(use(sandbox, client))
 
     @virtually
-    async def test_two_may_close_it_at_once(self):
+    async def test_two_tasks_may_close_a_client_at_once(self):
         async with RawServer(silence()) as server:
             client = client_of(server)
             task = asyncio.create_task(client.taxes.get("1"))
@@ -365,7 +365,7 @@ class TestClosing:
             await asyncio.gather(task, return_exceptions=True)
 
     @virtually
-    async def test_it_waits_for_the_tasks_that_it_started(self):
+    async def test_closing_waits_for_the_tasks_of_the_client(self):
         async with RawServer() as server:
             client = client_of(server)
             done = []
@@ -379,7 +379,7 @@ class TestClosing:
             assert done
 
     @virtually
-    async def test_a_call_whose_deadline_passes_in_that_moment_ends_like_the_others(self):
+    async def test_a_call_whose_deadline_passes_during_closing_ends_like_the_others(self):
         async with RawServer(silence()) as server:
             client = client_of(server, deadline=5)
             task = asyncio.create_task(client.taxes.get("1"))

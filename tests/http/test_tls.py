@@ -47,7 +47,7 @@ class TlsServer:
         return web.json_response(PAGE)
 
 
-async def test_a_server_whose_certificate_nobody_vouches_for_hears_nothing():
+async def test_a_server_with_an_untrusted_certificate_receives_nothing():
     async with (
         TlsServer() as server,
         Cliniko(KEY, **WHO, base_url=f"https://127.0.0.1:{server.port}/v1", retry=ONCE) as cliniko,
@@ -80,7 +80,7 @@ REFUSED = [
 
 @for_each("reason, host, certificate", REFUSED)
 @pytest.mark.parametrize("write", [False, True])
-async def test_a_certificate_that_is_refused_is_named_in_the_systems_words_and_not_tried_again(
+async def test_a_refused_certificate_is_reported_in_the_words_of_the_system_and_not_retried(
     reason, host, certificate, write
 ):
     limiter = RecordingLimiter()
@@ -93,7 +93,7 @@ async def test_a_certificate_that_is_refused_is_named_in_the_systems_words_and_n
     assert (server.heard, limiter.fates, raised.value.sent) == ([], ["unsent"], False)
 
 
-async def test_a_fingerprint_that_is_another_is_not_tried_again():
+async def test_a_wrong_fingerprint_is_not_retried():
     async with (
         TlsServer() as server,
         aiohttp.ClientSession(connector=aiohttp.TCPConnector(ssl=aiohttp.Fingerprint(b"0" * 32))) as session,
@@ -104,7 +104,7 @@ async def test_a_fingerprint_that_is_another_is_not_tried_again():
     assert server.heard == []
 
 
-async def test_a_server_that_speaks_no_tls_may_be_tried_again():
+async def test_a_server_without_tls_is_retried():
     async def serve(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.write(b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n")
         writer.close()
@@ -116,7 +116,7 @@ async def test_a_server_that_speaks_no_tls_may_be_tried_again():
                 await cliniko.taxes.get("1")
 
 
-async def test_a_server_with_a_good_certificate_is_asked():
+async def test_a_server_with_a_valid_certificate_receives_the_request():
     """The same server, once its authority is one that this machine trusts."""
     async with (
         TlsServer() as server,
@@ -138,7 +138,7 @@ async def test_a_proxy_of_the_environment_is_not_used(monkeypatch: pytest.Monkey
     assert proxy.requests == []
 
 
-async def test_a_proxy_that_refuses_is_named_and_the_server_hears_nothing():
+async def test_a_proxy_that_refuses_is_named_and_the_server_receives_nothing():
     async with (
         RawServer(answer(407)) as proxy,
         aiohttp.ClientSession(proxy=proxy.base_url.removesuffix("/v1")) as session,
@@ -193,7 +193,7 @@ async def test_a_proxy_with_a_password_tunnels_and_sees_neither_key_nor_path(tmp
     assert not any(secret in seen for secret in (KEY.encode(), base64.b64encode(f"{KEY}:".encode()), b"appointment"))
 
 
-async def test_the_password_of_a_proxy_that_is_away_is_in_no_error():
+async def test_no_error_shows_the_password_of_an_unreachable_proxy():
     async with (
         aiohttp.ClientSession(proxy="http://user:password@127.0.0.1:9") as session,
         Cliniko(KEY, **WHO, base_url="https://127.0.0.1:9/v1", session=session, retry=ONCE) as cliniko,

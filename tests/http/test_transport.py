@@ -94,7 +94,7 @@ class TestNoReplay:
 
     @pytest.mark.parametrize("ending", BROKEN)
     @virtually
-    async def test_on_a_fresh_connection_neither(self, options, ending):
+    async def test_no_request_on_a_new_connection_arrives_without_a_permit(self, options, ending):
         limiter = RecordingLimiter()
         async with (
             options() as made,
@@ -106,7 +106,7 @@ class TestNoReplay:
             assert len(server.requests) == len(limiter.permits) == 3
 
     @virtually
-    async def test_many_at_once_on_broken_connections_take_as_many_permits_as_arrive(self, options):
+    async def test_concurrent_requests_on_broken_connections_use_one_permit_for_each_that_arrives(self, options):
         limiter = RecordingLimiter()
         turns = [answer()] * 20 + [close(), reset(), answer()] * 20 + [answer()]
         policy = RetryPolicy(attempts=50, wait_initial=0.1)
@@ -177,7 +177,7 @@ class TestUnaskedBytes:
     @pytest.mark.parametrize("send", [create, read])
     @for_each("unasked", UNASKED)
     @virtually
-    async def test_they_are_not_the_answer_to_the_next_request(self, options, unasked, send):
+    async def test_unasked_bytes_are_not_the_response_to_the_next_request(self, options, unasked, send):
         turn = Talkative()
         async with (
             options() as made,
@@ -193,7 +193,9 @@ class TestUnaskedBytes:
     @pytest.mark.parametrize("send", [create, read])
     @for_each("unasked", UNASKED | HALF)
     @virtually
-    async def test_on_a_session_of_our_own_half_a_line_is_enough_and_nothing_is_tried_in_vain(self, unasked, send):
+    async def test_in_a_session_of_the_client_even_half_a_line_closes_the_connection_before_it_is_used(
+        self, unasked, send
+    ):
         turn, limiter = Talkative(), RecordingLimiter()
         async with RawServer(turn, FRESH) as server, client_of(server, rate_limiter=limiter) as client:
             await client.taxes.get("1")
@@ -205,7 +207,7 @@ class TestUnaskedBytes:
 
     @for_each("unasked", UNASKED)
     @virtually
-    async def test_they_are_seen_where_the_loop_has_not_read_them_yet(self, options, unasked):
+    async def test_unasked_bytes_are_noticed_before_the_loop_has_read_them(self, options, unasked):
         turn, limiter = Talkative(), RecordingLimiter()
         async with (
             options() as made,
@@ -219,7 +221,7 @@ class TestUnaskedBytes:
         assert limiter.fates == ["answered", "unsent", "answered"]
 
     @virtually
-    async def test_the_request_counts_as_not_sent(self, options):
+    async def test_a_request_refused_for_unasked_bytes_was_not_sent(self, options):
         turn = Talkative()
         async with (
             options() as made,
@@ -235,7 +237,7 @@ class TestUnaskedBytes:
 
     @for_each("at", [0, 1, 10, len(WHOLE)])
     @virtually
-    async def test_nor_are_they_where_they_come_with_the_answer_before(self, options, at):
+    async def test_unasked_bytes_in_the_packet_of_a_response_are_not_the_next_response(self, options, at):
         first = json.dumps(TAX).encode()
         head = f"HTTP/1.1 200 OK\r\nContent-Length: {len(first)}\r\n\r\n".encode()
 
@@ -269,7 +271,7 @@ class TestUnaskedBytes:
             assert {request.connection for request in server.requests} == {1}
 
     @virtually
-    async def test_a_server_that_speaks_first_is_none(self, options):
+    async def test_a_server_that_sends_first_is_not_used(self, options):
         async def serve(reader, writer):
             writer.write(WHOLE)
             await reader.read()
@@ -314,7 +316,7 @@ class TestBodiesReadBefore:
     @for_each("middlewares", [(reading,), (parsing,), (releasing,), (releasing, reading)])
     @pytest.mark.parametrize("encoding", [None, "gzip"])
     @virtually
-    async def test_they_are_read_all_the_same(self, middlewares, encoding):
+    async def test_bodies_that_a_middleware_has_read_are_used(self, middlewares, encoding):
         body = json.dumps(TAX | {"name": "\u00e9\U0001f600"}).encode()
         turn = answer(201, gzip.compress(body), {"Content-Encoding": "gzip"}) if encoding else answer(201, body)
         limiter = RecordingLimiter()
@@ -329,7 +331,7 @@ class TestBodiesReadBefore:
 
     @pytest.mark.parametrize("middleware", [reading, releasing])
     @virtually
-    async def test_so_are_those_of_a_refusal_and_of_nothing(self, middleware):
+    async def test_bodies_of_refusals_and_empty_ones_that_a_middleware_has_read_are_used(self, middleware):
         async with (
             RawServer(answer(422, {"errors": {"name": "is taken"}}), answer(204)) as server,
             aiohttp.ClientSession(middlewares=(middleware,)) as session,
@@ -352,7 +354,7 @@ class TestBodiesReadBefore:
                 await client.taxes.get("1")
 
     @virtually
-    async def test_one_beyond_the_bound_is_refused(self, monkeypatch):
+    async def test_a_body_that_a_middleware_has_read_beyond_the_bound_is_refused(self, monkeypatch):
         monkeypatch.setattr(_transport, "LARGEST_ANSWER", 1000)
         async with (
             RawServer(answer(200, b" " * 1001)) as server,
@@ -387,7 +389,7 @@ READS = {
 @for_each("body", NO_ANSWERS)
 @for_each("read", READS)
 @virtually
-async def test_a_success_that_is_no_answer_is_none(read, body, status):
+async def test_a_success_with_an_unusable_body_is_not_a_response(read, body, status):
     async with RawServer(answer(status, body)) as server, client_of(server) as client:
         with pytest.raises(DecodingError) as raised:
             await read(client)
@@ -407,7 +409,7 @@ class TestReasons:
         ],
     )
     @virtually
-    async def test_a_lost_connection_is_named_in_plain_words(self, turn, text):
+    async def test_the_message_of_a_lost_connection_is_readable(self, turn, text):
         async with RawServer(turn) as server, client_of(server, retry=ONCE, timeout=2.0) as client:
             with pytest.raises(TransportError) as raised:
                 await client.request("GET", "/things")
@@ -416,7 +418,7 @@ class TestReasons:
             assert raised.value.sent
 
     @virtually
-    async def test_an_answer_that_trickles_is_over_with_the_timeout(self):
+    async def test_a_response_that_trickles_is_ended_by_the_timeout(self):
         async def trickle(line):
             await line.write(b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n")
             for _ in range(1000):
@@ -448,7 +450,7 @@ class TestLargeAnswers:
 
     @for_each("method, written", [("GET", False), ("POST", True), ("PATCH", True), ("DELETE", True)])
     @virtually
-    async def test_one_beyond_the_bound_is_refused_once_and_its_rest_is_not_read(self, small, method, written):
+    async def test_a_body_beyond_the_bound_is_refused_once_and_not_read_to_its_end(self, small, method, written):
         sent = [0]
         limiter = RecordingLimiter()
         async with RawServer(flood(counter=sent)) as server, client_of(server, rate_limiter=limiter) as client:
@@ -461,13 +463,15 @@ class TestLargeAnswers:
         assert limiter.fates == ["given up"]
 
     @virtually
-    async def test_one_at_the_bound_is_taken(self, small):
+    async def test_a_body_at_the_bound_is_accepted(self, small):
         async with RawServer(answer(200, b" " * 1_000_000)) as server, client_of(server) as client:
             assert len((await client.request("GET", "/things")).body) == 1_000_000
 
     @pytest.mark.parametrize(("status", "error"), [(404, NotFoundError), (422, UnprocessableError), (503, ServerError)])
     @virtually
-    async def test_a_refusal_stays_what_it_is_with_as_much_of_its_body_as_fits(self, small, status, error):
+    async def test_a_refusal_with_a_large_body_keeps_its_status_and_the_beginning_of_its_body(
+        self, small, status, error
+    ):
         async with RawServer(flood(status)) as server, client_of(server, retry=ONCE) as client:
             with pytest.raises(error) as raised:
                 await client.request("GET", "/things")
@@ -484,7 +488,7 @@ class TestLargeAnswers:
 
     @pytest.mark.parametrize("encoding", ["gzip", "deflate"])
     @virtually
-    async def test_a_bomb_does_not_go_off(self, small, encoding):
+    async def test_a_compression_bomb_is_not_decompressed(self, small, encoding):
         packer = zlib.compressobj(9, wbits=31 if encoding == "gzip" else 15)
         bomb = b"".join(packer.compress(bytes(1_000_000)) for _ in range(200)) + packer.flush()
         assert len(bomb) < 300_000
@@ -507,7 +511,7 @@ class TestLargeAnswers:
 
     @pytest.mark.parametrize("body", [b"[" * 200_000, b"[" * 200_000 + b"]" * 200_000, b'{"a":' * 200_000])
     @virtually
-    async def test_json_that_is_nested_too_deeply_is_no_json(self, body):
+    async def test_json_that_is_nested_too_deeply_is_refused(self, body):
         async with RawServer(answer(200, body)) as server, client_of(server) as client:
             response = await client.request("GET", "/things")
             with pytest.raises(ValueError, match=r"nested too deeply|Expecting"):
@@ -528,11 +532,11 @@ class TestOurOwnServer:
             ("https://proxy.example", "https://proxy.example/x"),
         ],
     )
-    def test_a_url_below_the_base_is_its_own_in_every_spelling(self, base, url):
+    def test_every_spelling_of_a_url_below_the_base_is_recognised(self, base, url):
         own = Server(base).own(url)
         assert own is not None
         assert own.startswith(base + "/x")
 
     @pytest.mark.parametrize("url", [5, None, b"https://proxy.example/x"])
-    def test_what_is_no_text_is_nobodys(self, url):
+    def test_a_url_that_is_not_a_text_is_refused(self, url):
         assert Server("https://proxy.example").own(url) is None

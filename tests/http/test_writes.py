@@ -146,9 +146,7 @@ class Bench:
 @for_each("ending", UNKNOWN | REDIRECTS_AFTER_SUCCESS)
 @pytest.mark.parametrize("send", NEVER_TWICE)
 @virtually
-async def test_a_write_that_may_not_be_repeated_arrives_once_and_its_outcome_is_said_to_be_unknown(
-    options, send, ending
-):
+async def test_a_write_that_may_not_be_repeated_arrives_once_and_raises_outcome_unknown(options, send, ending):
     async with Bench(options, ending) as bench:
         with pytest.raises(OutcomeUnknownError, match=r"may have been done, so look .* \(1 attempt\)") as raised:
             await send(bench.client)
@@ -160,7 +158,7 @@ async def test_a_write_that_may_not_be_repeated_arrives_once_and_its_outcome_is_
 @for_each("ending", UNKNOWN)
 @pytest.mark.parametrize("send", MAY_BE_REPEATED)
 @virtually
-async def test_what_may_be_repeated_is_sent_as_often_as_the_policy_says(options, send, ending):
+async def test_repeatable_requests_are_sent_as_often_as_the_policy_says(options, send, ending):
     async with Bench(options, ending) as bench:
         with pytest.raises((TransportError, ServerError, ResponseError), match=r"\(3 attempts\)") as raised:
             await send(bench.client)
@@ -171,7 +169,7 @@ async def test_what_may_be_repeated_is_sent_as_often_as_the_policy_says(options,
 @for_each("ending", UNKNOWN)
 @pytest.mark.parametrize("send", MAY_BE_REPEATED)
 @virtually
-async def test_what_may_be_repeated_succeeds_in_the_end(options, send, ending):
+async def test_repeatable_requests_succeed_in_the_end(options, send, ending):
     async with Bench(options, ending, answer(200, PATIENT if send is archive else TAX)) as bench:
         await send(bench.client)
         assert bench.arrived == 2
@@ -180,7 +178,7 @@ async def test_what_may_be_repeated_succeeds_in_the_end(options, send, ending):
 @pytest.mark.parametrize("status", [301, 307, 308])
 @for_each("send", [*NEVER_TWICE, *MAY_BE_REPEATED])
 @virtually
-async def test_a_redirect_that_stands_for_nothing_done_is_an_ordinary_refusal(options, send, status):
+async def test_a_redirect_that_means_that_nothing_was_done_is_an_ordinary_refusal(options, send, status):
     async with Bench(options, answer(status, b"", {"Location": "/v1/elsewhere"})) as bench:
         with pytest.raises(ResponseError, match=f"answered {status}") as raised:
             await send(bench.client)
@@ -190,7 +188,7 @@ async def test_a_redirect_that_stands_for_nothing_done_is_an_ordinary_refusal(op
 @pytest.mark.parametrize("status", [302, 303])
 @for_each("send", MAY_BE_REPEATED)
 @virtually
-async def test_a_redirect_after_what_may_be_repeated_is_an_ordinary_refusal(options, send, status):
+async def test_a_redirect_of_a_repeatable_request_is_an_ordinary_refusal(options, send, status):
     async with Bench(options, answer(status)) as bench:
         with pytest.raises(ResponseError, match=f"answered {status}"):
             await send(bench.client)
@@ -210,7 +208,7 @@ async def test_a_redirect_after_what_may_be_repeated_is_an_ordinary_refusal(opti
 )
 @for_each("send", [*NEVER_TWICE, *MAY_BE_REPEATED])
 @virtually
-async def test_a_complete_4xx_is_raised_as_it_is_after_one_request(options, send, status, error):
+async def test_a_complete_4xx_is_raised_after_one_request(options, send, status, error):
     async with Bench(options, answer(status)) as bench:
         with pytest.raises(error) as raised:
             await send(bench.client)
@@ -243,7 +241,7 @@ async def test_a_write_whose_success_is_cut_off_was_done_and_is_not_repeated(opt
 
 @for_each("ending", WRITTEN)
 @virtually
-async def test_a_read_whose_answer_is_cut_off_is_asked_for_again(options, ending):
+async def test_a_read_whose_response_is_cut_off_is_repeated(options, ending):
     async with Bench(options, ending, answer(200, TAX)) as bench:
         assert (await get(bench.client)).id == TAX["id"]
         assert bench.arrived == 2
@@ -252,7 +250,7 @@ async def test_a_read_whose_answer_is_cut_off_is_asked_for_again(options, ending
 @for_each("body", [b"", b"<html>done</html>", b'{"id": "1"', b"[]", b'{"id": 1}', b"null", b"\xff"])
 @pytest.mark.parametrize("send", [create, unarchive, update])
 @virtually
-async def test_a_write_whose_answer_is_no_record_was_done(options, send, body):
+async def test_a_write_whose_response_is_not_a_record_was_done(options, send, body):
     async with Bench(options, answer(201, body)) as bench:
         with pytest.raises(DecodingError, match="the write was done") as raised:
             await send(bench.client)
@@ -277,7 +275,7 @@ async def test_a_write_without_a_record_that_is_answered_with_something_else_may
 @pytest.mark.parametrize("status", [202, 206, 299])
 @pytest.mark.parametrize("send", [archive, delete, cancel])
 @virtually
-async def test_nor_has_one_with_another_success_than_the_api_has_for_it(options, send, status):
+async def test_a_write_with_an_unexpected_success_status_may_not_have_happened(options, send, status):
     async with Bench(options, answer(status)) as bench:
         with pytest.raises(OutcomeUnknownError):
             await send(bench.client)
@@ -286,13 +284,13 @@ async def test_nor_has_one_with_another_success_than_the_api_has_for_it(options,
 @pytest.mark.parametrize("turn", [answer(204), answer(200), answer(200, b"\r\n")])
 @pytest.mark.parametrize("send", [archive, delete, cancel])
 @virtually
-async def test_one_that_is_answered_with_nothing_was_done(options, send, turn):
+async def test_a_write_without_a_record_that_is_answered_with_an_empty_body_was_done(options, send, turn):
     async with Bench(options, turn) as bench:
         assert await send(bench.client) is None
 
 
 @virtually
-async def test_a_read_whose_answer_is_no_record_wrote_nothing(options):
+async def test_a_read_whose_response_is_not_a_record_wrote_nothing(options):
     async with Bench(options, answer(200, b"<html>")) as bench:
         with pytest.raises(DecodingError) as raised:
             await get(bench.client)
@@ -311,7 +309,7 @@ async def test_a_repeated_delete_or_archive_that_finds_nothing_succeeded(options
 
 @pytest.mark.parametrize("send", REMOVE)
 @virtually
-async def test_one_that_was_not_begun_before_and_finds_nothing_did_not(options, send):
+async def test_a_removal_whose_first_attempt_did_nothing_and_that_finds_nothing_raises(options, send):
     """Nothing was done by an attempt that was answered 429, or that found no server."""
     async with Bench(options, answer(429), answer(404)) as bench:
         with pytest.raises(NotFoundError, match=r"\(2 attempts\)"):
@@ -323,14 +321,14 @@ async def test_one_that_was_not_begun_before_and_finds_nothing_did_not(options, 
 
 @pytest.mark.parametrize("send", REMOVE)
 @virtually
-async def test_one_that_may_have_been_done_stays_so_whatever_comes_between(options, send):
+async def test_a_removal_that_may_have_been_done_succeeds_whatever_comes_between(options, send):
     async with Bench(options, answer(503), answer(429), answer(404)) as bench:
         assert await send(bench.client) is None
         assert bench.arrived == 3
 
 
 @virtually
-async def test_a_repeated_update_that_finds_nothing_is_told(options):
+async def test_a_repeated_update_that_finds_nothing_raises(options):
     async with Bench(options, answer(503), answer(404)) as bench:
         with pytest.raises(NotFoundError):
             await update(bench.client)
@@ -338,7 +336,7 @@ async def test_a_repeated_update_that_finds_nothing_is_told(options):
 
 @for_each("send", [*NEVER_TWICE, *MAY_BE_REPEATED])
 @virtually
-async def test_what_found_no_server_is_sent_when_there_is_one(options, send):
+async def test_a_write_that_found_no_server_is_retried(options, send):
     success = answer(200, PATIENT if send in (archive, unarchive) else TAX)
     if send is cancel:
         success = answer(204)
@@ -359,7 +357,7 @@ async def test_what_found_no_server_is_sent_when_there_is_one(options, send):
 
 @for_each("send", [create, cancel, delete, get])
 @virtually
-async def test_what_found_no_server_at_all_was_certainly_not_done(options, send):
+async def test_a_write_that_never_found_a_server_was_not_done(options, send):
     async with Bench(options) as bench:
         await bench.server.stop()
         with pytest.raises(TransportError, match=r"Connection refused \(3 attempts\)") as raised:
@@ -370,7 +368,7 @@ async def test_what_found_no_server_at_all_was_certainly_not_done(options, send)
 
 @for_each("send", [create, cancel, delete, get])
 @virtually
-async def test_what_got_no_connection_in_time_was_certainly_not_done(options, send):
+async def test_a_write_without_a_connection_in_time_was_not_done(options, send):
     with deaf_port() as port:
         async with Bench(options) as bench:
             deaf = RawServer()
@@ -386,7 +384,7 @@ async def test_what_got_no_connection_in_time_was_certainly_not_done(options, se
 
 @pytest.mark.parametrize("send", [create, cancel])
 @virtually
-async def test_a_deadline_while_connecting_finds_a_write_unsent(options, send):
+async def test_a_write_whose_deadline_passes_while_connecting_was_not_sent(options, send):
     with deaf_port() as port:
         async with Bench(options) as bench:
             deaf = RawServer()
@@ -403,7 +401,7 @@ async def test_a_deadline_while_connecting_finds_a_write_unsent(options, send):
 
 
 @virtually
-async def test_what_waits_for_a_place_in_the_pool_was_not_sent():
+async def test_a_write_that_waits_for_a_connection_was_not_sent():
     async with (
         RawServer(silence()) as server,
         aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=1)) as session,
@@ -422,7 +420,7 @@ async def test_what_waits_for_a_place_in_the_pool_was_not_sent():
 
 
 @virtually
-async def test_a_name_that_cannot_be_resolved_is_no_server_either():
+async def test_a_name_that_cannot_be_resolved_counts_as_no_server():
     limiter = RecordingLimiter()
     client = client_of(
         SimpleNamespace(base_url=f"http://localhost:{free_port()}/v1"), rate_limiter=limiter, retry=QUICK
@@ -460,7 +458,7 @@ async def test_a_write_that_is_cancelled_passes_the_cancellation_on(options, sen
 
 @for_each("send", NEVER_TWICE)
 @virtually
-async def test_a_connection_that_the_server_closed_meanwhile_leaves_the_outcome_open(options, send):
+async def test_a_kept_connection_that_the_server_closed_leaves_the_outcome_unknown(options, send):
     """A kept connection that breaks under a write may have carried it."""
     async with Bench(options, answer(200, TAX), close()) as bench:
         await get(bench.client)
@@ -473,7 +471,7 @@ async def test_a_connection_that_the_server_closed_meanwhile_leaves_the_outcome_
 @for_each("status, error", [(400, BadRequestError), (401, UnauthorizedError), (403, ForbiddenError)])
 @pytest.mark.parametrize("send", REMOVE)
 @virtually
-async def test_a_repeated_removal_that_is_refused_otherwise_is_told(options, send, status, error):
+async def test_a_repeated_removal_that_is_refused_for_another_reason_raises(options, send, status, error):
     """Only a 404 says that the attempt before removed it."""
     async with Bench(options, answer(503), answer(status)) as bench:
         with pytest.raises(error, match=r"\(2 attempts\)"):

@@ -264,7 +264,7 @@ print(found, table(records, Booking).num_rows, table(records[::-1]).num_rows)
     assert done.stdout == "[3, 2, 1, 3, 2, 1] 3 3\n"
 
 
-def test_what_makes_no_table_is_refused():
+def test_records_that_make_no_table_are_refused():
     with pytest.raises(TypeError, match=r"^expected records of the class AppointmentType, not BillableItem$"):
         table([TYPE, ITEM])
     with pytest.raises(TypeError, match=r"^expected records of the class BillableItem, not AppointmentType$"):
@@ -363,7 +363,7 @@ async def test_the_valid_records_of_a_page_with_an_invalid_one_are_on_its_error(
 
 
 @virtually
-async def test_a_value_that_does_not_fit_comes_after_the_rows_before_it_and_blocks_the_way():
+async def test_a_value_that_does_not_fit_raises_after_the_rows_before_it():
     async def items() -> AsyncIterator[BillableItem]:
         for number in range(1100):
             yield attrs.evolve(ITEM, id=str(number), price=Decimal("NaN" if number == 1050 else "1"))

@@ -809,7 +809,7 @@ async def test_an_account_that_fails_is_begun_again_as_often_as_asked(dask_clien
     assert begun.count("bad") == 3
 
 
-async def test_a_job_that_exits_or_takes_too_long_is_the_error_of_its_account(dask_client: Client):
+async def test_a_job_that_exits_or_takes_too_long_is_an_error_of_its_account_only(dask_client: Client):
     async def job(run: AccountRun) -> str:
         if run.account == "exit":
             sys.exit(1)

@@ -162,7 +162,7 @@ async def test_changed_archived_cancelled_and_new_records_arrive(sandbox: Sandbo
     assert_equal(duckdb_query("clinic.duckdb"), sandbox, some(sandbox, names))
 
 
-async def test_a_practitioner_who_becomes_inactive_stays_with_the_news(sandbox: Sandbox):
+async def test_a_practitioner_who_becomes_inactive_is_updated(sandbox: Sandbox):
     await synced(sandbox, SOME)
     key = next(record["id"] for record in sandbox.all("practitioners") if record["active"])
     # Without a new stamp, which the API does not promise.
@@ -226,7 +226,7 @@ async def test_empty_resources_have_the_tables_that_full_ones_have(sandbox: Sand
     }
 
 
-async def test_a_server_that_does_not_sort_by_updated_at_is_read_whole_all_the_same():
+async def test_a_server_that_does_not_sort_by_updated_at_is_still_read_completely():
     with Sandbox(limit=100_000, unsortable={"updated_at"}) as sandbox:
         for change in (lambda: None, lambda: sandbox.add("taxes", name="New")):
             change()
@@ -375,7 +375,7 @@ async def test_a_dataset_that_dlt_would_rename_is_refused(sandbox: Sandbox, data
             await sync(cliniko, "duckdb:///clinic.duckdb", dataset=dataset)
 
 
-def test_what_cannot_be_synced_is_refused_with_the_nearest_name():
+def test_an_unknown_resource_is_refused_with_the_nearest_name():
     with pytest.raises(InvalidRequestError, match="no resource 'patient' can be synced; did you mean 'patients'"):
         cliniko_source("key-au1", ["patient"], **WHO)
     with pytest.raises(InvalidRequestError, match="resources must be a list of names"):

@@ -38,7 +38,7 @@ async def read_all(connection: GivenClient, reads: Reads) -> None:
         pass
 
 
-async def test_a_read_that_is_waiting_when_all_is_cancelled_ends_with_an_error():
+async def test_a_waiting_read_ends_with_an_error_when_all_are_cancelled():
     reads = Reads()
 
     async with connection() as client:
@@ -69,7 +69,7 @@ async def test_nothing_more_is_read_after_all_was_cancelled_between_two_reads():
     assert not reads.waiting.is_set()
 
 
-async def test_a_read_that_dlt_gives_up_is_cancelled_and_its_source_closed():
+async def test_a_read_that_dlt_abandons_is_cancelled_and_its_source_closed():
     reads = Reads()
 
     async def give_up(connection: GivenClient) -> None:

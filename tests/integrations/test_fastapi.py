@@ -157,7 +157,7 @@ def raising(error: Exception) -> FastAPI:
 
 
 @pytest.mark.parametrize("name", ERRORS)
-def test_an_error_is_answered_with_whose_fault_it_was(name, caplog):
+def test_the_status_of_an_error_says_whose_fault_it_was(name, caplog):
     """Without a query, a body or an id; a fault that is not the caller's is logged."""
     error, status = ERRORS[name]
     found = TestClient(raising(error)).get("/")
@@ -194,18 +194,18 @@ def test_an_invalid_argument_is_answered_with_what_is_expected():
     ],
     ids=str,
 )
-def test_who_is_turned_away_is_told_when_to_come_back(error, seconds):
+def test_a_refused_caller_receives_a_retry_after(error, seconds):
     assert int(TestClient(raising(error)).get("/").headers["retry-after"]) in seconds
 
 
-def test_after_a_429_the_reset_of_the_server_is_told():
+def test_after_a_429_retry_after_is_the_reset_of_the_server():
     reset = int(dt.datetime.now(dt.UTC).timestamp()) + 40
     error = answered(429, **{"X-RateLimit-Reset": str(reset)})
     assert 35 < int(TestClient(raising(error)).get("/").headers["retry-after"]) <= 41
 
 
 @pytest.mark.parametrize("error", [ConfigurationError("wrong"), UsageError("closed"), ValueError("own")], ids=str)
-def test_a_fault_of_the_application_stays_a_500(error):
+def test_an_error_of_the_application_stays_a_500(error):
     http = TestClient(raising(error), raise_server_exceptions=False)
     assert http.get("/").status_code == 500
 

@@ -297,6 +297,6 @@ async def test_a_run_shows_no_cursor():
 
 
 @pytest.mark.parametrize("streams", ["nightly", ["nightly", "nightly"]])
-def test_streams_that_are_not_names_each_once_are_refused(streams):
+def test_stream_names_that_are_invalid_or_repeated_are_refused(streams):
     with pytest.raises(ConfigurationError, match="streams"):
         WorkerContext(client=cluster.nobodys_client, cursors=cluster.NoCursors(), streams=streams)

@@ -61,7 +61,7 @@ async def scene(**options: Any) -> AsyncIterator[Scene]:
 @pytest.mark.parametrize("counted", [0, 1])
 @for_each("place", [0, 1, 2, 3])
 @virtually
-async def test_a_version_that_a_page_repeats_comes_once_wherever_the_repetition_stands(place, counted):
+async def test_a_version_repeated_on_a_page_is_yielded_once_wherever_it_is_repeated(place, counted):
     """Also after newer versions, where it would look as if the server did not sort."""
 
     def twice(page):
@@ -132,7 +132,7 @@ NAIVE = dt.datetime(2024, 1, 1)  # noqa: DTZ001  (it is to be refused)
 
 @for_each("since", [NAIVE, NAIVE.date(), 5, "", "no cursor", "AAAA", "é", "\ud800"])
 @virtually
-async def test_what_is_neither_a_moment_with_a_zone_nor_a_cursor_is_refused_before_anything_is_sent(since):
+async def test_a_start_that_is_neither_an_aware_moment_nor_a_cursor_is_refused_before_anything_is_sent(since):
     async with scene() as it:
         with pytest.raises(InvalidRequestError):
             it.cliniko.appointment_types.changes(since)
@@ -181,7 +181,7 @@ async def test_filters_of_ones_own_hold_and_a_cursor_belongs_to_them_to_the_acco
 
 
 @virtually
-async def test_a_cursor_kept_after_any_record_goes_on_exactly_there_in_another_client():
+async def test_a_cursor_kept_after_any_record_continues_exactly_there_in_another_client():
     async with scene(shuffle_ties=True) as it:
         for number in range(130):
             it.put(f"{number},", -300 + (number // 5 if number < 10 else 50))
@@ -197,7 +197,7 @@ async def test_a_cursor_kept_after_any_record_goes_on_exactly_there_in_another_c
 
 
 @virtually
-async def test_a_second_with_more_changes_than_fit_a_page_comes_whole_and_once():
+async def test_a_second_with_more_changes_than_a_page_is_yielded_completely_and_once():
     async with scene(shuffle_ties=True, ids="random") as it:
         for number in range(250):
             it.put(f"{number},", -500.0)
@@ -208,7 +208,7 @@ async def test_a_second_with_more_changes_than_fit_a_page_comes_whole_and_once()
 
 
 @virtually
-async def test_a_server_that_refuses_this_sort_is_asked_by_windows_of_time():
+async def test_a_server_that_refuses_to_sort_by_updated_at_is_read_in_windows_of_time():
     async with scene(unsortable=["updated_at"]) as it:
         for number in range(150):
             it.put(f"{number},", -15_000 + number * 100)
@@ -232,7 +232,7 @@ async def test_a_change_outside_of_the_calendar_is_an_error_with_a_cursor(stamp)
 
 
 @virtually
-async def test_a_sort_of_changes_that_is_refused_is_sent_once_a_client_and_the_list_can_still_be_sorted_by_id():
+async def test_a_refused_sort_of_changes_is_sent_once_per_client_and_the_list_can_still_be_sorted_by_id():
     async with scene(unsortable=["updated_at"]) as it:
         it.put("a", -10)
         for _ in range(3):
@@ -243,7 +243,7 @@ async def test_a_sort_of_changes_that_is_refused_is_sent_once_a_client_and_the_l
 
 
 @virtually
-async def test_a_record_touched_in_mid_run_comes_at_its_new_place_and_a_run_ends_at_the_time_of_its_first_answer():
+async def test_a_record_changed_during_a_run_comes_at_its_new_position_and_a_run_ends_at_its_first_response():
     async with scene() as it:
         keys = [it.put(f"{number},", -500 + number) for number in range(101)]
 
@@ -267,7 +267,7 @@ async def test_a_record_touched_in_mid_run_comes_at_its_new_place_and_a_run_ends
 
 
 @virtually
-async def test_what_becomes_visible_within_the_overlap_comes_in_the_next_run_and_later_than_that_it_does_not():
+async def test_versions_visible_within_the_overlap_come_in_the_next_run_and_later_ones_do_not():
     async with scene() as it:
         it.put("a", -1)
         _, cursor = await it.read(overlap=60.0)
@@ -312,7 +312,7 @@ async def test_without_a_date_the_overlap_is_counted_from_the_newest_change():
 
 
 @virtually
-async def test_a_date_that_is_behind_makes_changes_late_and_loses_none():
+async def test_a_server_date_in_the_past_delays_changes_and_loses_none():
     async with scene() as it:
         for number in range(250):
             it.put(f"{number},", -250 + number)
@@ -324,7 +324,7 @@ async def test_a_date_that_is_behind_makes_changes_late_and_loses_none():
 
 
 @virtually
-async def test_a_cursor_stays_within_16_kilobytes_with_more_than_a_thousand_versions_behind_the_low_water():
+async def test_a_cursor_stays_within_16_kilobytes_with_more_than_a_thousand_versions_after_the_low_watermark():
     async with scene() as it:
         for number in range(1150):
             it.put(f"{number},", -55 + number / 25)
@@ -352,7 +352,7 @@ def spoil(name: str, *missing: str) -> Any:
 
 
 @virtually
-async def test_a_record_that_does_not_fit_is_told_with_those_that_do_and_never_blocks_the_stream():
+async def test_an_invalid_record_is_reported_with_the_valid_ones_and_never_blocks_the_stream():
     async with scene() as it:
         for name, seconds in {"a": -30, "b": -20, "c": -10}.items():
             it.put(name, seconds)
@@ -374,7 +374,7 @@ async def test_a_record_that_does_not_fit_is_told_with_those_that_do_and_never_b
 
 @pytest.mark.parametrize("missing", ["id", "updated_at"])
 @virtually
-async def test_a_record_without_an_id_or_a_stamp_holds_the_stream_until_it_is_mended(missing):
+async def test_a_record_without_an_id_or_a_stamp_stops_the_stream_until_it_is_corrected(missing):
     async with scene() as it:
         it.put("a", -30)
         it.put("b", -20)
@@ -390,7 +390,7 @@ async def test_a_record_without_an_id_or_a_stamp_holds_the_stream_until_it_is_me
 
 
 @virtually
-async def test_after_an_error_which_says_where_it_stands_the_same_page_is_asked_for_again():
+async def test_after_an_error_with_a_cursor_the_same_page_is_requested_again():
     async with scene() as it:
         for number in range(150):
             it.put(f"{number},", -500 + number)
@@ -408,7 +408,7 @@ async def test_after_an_error_which_says_where_it_stands_the_same_page_is_asked_
 
 
 @virtually
-async def test_a_server_that_ignores_the_filter_or_the_sort_is_not_believed():
+async def test_a_server_that_ignores_the_filter_or_the_sort_of_changes_is_an_error():
     async with scene() as it:
         for name, seconds in {"a": -30, "b": -20, "c": -10}.items():
             it.put(name, seconds)
@@ -423,7 +423,7 @@ async def test_a_server_that_ignores_the_filter_or_the_sort_is_not_believed():
 
 
 @for_each("name", [*RESOURCES])
-def test_whatever_can_be_asked_for_by_its_changes_can_be_asked_for_by_id(name):
+def test_every_resource_with_changes_can_be_filtered_by_id(name):
     cls = resource_class(name)
     fields = cls.where.fields()
     if hasattr(cls, "changes") and "updated_at" in fields:
@@ -474,7 +474,7 @@ async def test_two_consumers_of_one_stream_share_its_changes():
 
 
 @virtually
-async def test_what_leaves_without_a_trace_is_no_change():
+async def test_removals_without_a_new_updated_at_are_not_changes():
     async with scene() as it:
         person = it.sandbox.all("practitioners")[0]["id"]
         tax = it.sandbox.all("taxes")[0]["id"]
@@ -490,7 +490,7 @@ async def test_what_leaves_without_a_trace_is_no_change():
 
 @given(st.data())
 @settings(max_examples=60)
-def test_a_spoilt_cursor_is_refused_or_read_as_another_and_nothing_else(data):
+def test_a_damaged_cursor_is_refused_or_read_as_another_valid_one(data):
     cliniko = Cliniko("MS0xLWl4SzYYc2VjcmV0-au2", app_name="Tests", contact_email="it@example.com")
     cursor = aiter(cliniko.appointment_types.changes(dt.datetime.fromtimestamp(NOW, dt.UTC))).cursor
     at = data.draw(st.integers(0, len(cursor)))

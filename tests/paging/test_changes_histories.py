@@ -66,7 +66,7 @@ def history(choices: Source, repeats: str = "") -> None:
 
 @EXAMPLES
 @given(SOURCES)
-def test_after_some_quiet_the_last_state_of_every_record_has_come_and_no_version_twice(choices):
+def test_once_changes_stop_the_last_version_of_every_record_has_been_yielded_and_none_twice(choices):
     history(choices)
 
 
@@ -78,7 +78,7 @@ def test_a_server_that_repeats_rows_on_a_page_hides_no_version_and_brings_none_t
 
 @pytest.mark.parametrize("sortable", [True, False])
 @pytest.mark.parametrize("copies", [2, 5])
-def test_a_record_that_fills_a_page_by_itself_is_no_circle(sortable, copies):
+def test_a_page_of_one_repeated_record_is_not_an_endless_loop(sortable, copies):
     server = still_server({1: 0.5, 2: 0.5, 3: 7.0}, sortable=sortable, repeats="joined")
     server._copies = lambda row: copies if row.id == 2 else 1  # type: ignore[method-assign]
     reader = Reader(server, per_page=2, full_page=2)
@@ -89,7 +89,7 @@ def test_a_record_that_fills_a_page_by_itself_is_no_circle(sortable, copies):
 @pytest.mark.parametrize("sortable", [True, False])
 @given(seed=st.integers(0, 2**32), step=st.sampled_from([0.0, 0.05, 0.3, 1.0, 7.0]), count=st.integers(1, 40))
 @settings(max_examples=30)
-def test_a_run_ends_however_fast_all_the_records_are_touched(sortable, seed, step, count):
+def test_a_run_ends_however_fast_records_change(sortable, seed, step, count):
     server = ChangingServer(Dice(seed, left=10**6), sortable=sortable, changes=0)
     for key in range(1, count + 1):
         server.rows[key] = Stored(key, START - key % 7, 0)
@@ -110,7 +110,7 @@ def test_a_run_ends_however_fast_all_the_records_are_touched(sortable, seed, ste
 
 @given(seed=st.integers(0, 2**32), sortable=st.booleans(), hours=st.integers(1, 100))
 @settings(max_examples=50)
-def test_a_date_that_is_hours_ahead_ends_every_run_and_brings_nothing_twice(seed, sortable, hours):
+def test_a_server_date_hours_ahead_ends_every_run_and_repeats_nothing(seed, sortable, hours):
     server = ChangingServer(Dice(seed), date="ahead", off=hours * HOUR, sortable=sortable)
     server.grow(12)
     reader = Reader(server, per_page=3, full_page=3)
@@ -121,7 +121,7 @@ def test_a_date_that_is_hours_ahead_ends_every_run_and_brings_nothing_twice(seed
 
 @given(seed=st.integers(0, 2**32), sortable=st.booleans(), off=st.sampled_from([-5 * HOUR, 5 * HOUR]))
 @settings(max_examples=50)
-def test_a_date_that_is_hours_off_loses_nothing_that_is_visible_in_time(seed, sortable, off):
+def test_a_server_date_hours_off_loses_nothing_that_is_visible_in_time(seed, sortable, off):
     server = ChangingServer(Dice(seed), late=0.0, date="ahead", off=off, sortable=sortable)
     server.grow(12)
     reader = Reader(server, per_page=3, full_page=3)
@@ -156,7 +156,7 @@ def test_a_full_second_is_passed_by_one_record_a_process():
     assert (runs, len(reader.got), len(set(reader.got))) == (60, 60, 60)
 
 
-def test_a_second_behind_the_low_water_is_passed_by_one_record_a_process_though_newer_versions_fill_the_room():
+def test_a_full_second_is_passed_by_one_record_a_process_although_newer_versions_use_up_the_digests():
     server = still_server(dict(enumerate([0, 0, 0, *range(1, 13)])))
     server.now = START + 20
     reader = Reader(server, per_page=4, full_page=4, max_digests=4)
@@ -168,7 +168,7 @@ def test_a_second_behind_the_low_water_is_passed_by_one_record_a_process_though_
 
 
 @pytest.mark.parametrize("overlap", [0.0, 60.0])
-def test_what_becomes_visible_in_a_full_second_that_was_read_while_it_lasted_comes_in_the_next_run(overlap):
+def test_versions_added_to_a_full_second_after_it_was_read_come_in_the_next_run(overlap):
     server = still_server(dict.fromkeys(range(1, 11), 0.1), overlap=overlap)
     server.now = START + 0.2
     reader = Reader(server, per_page=4, full_page=4)
@@ -200,7 +200,7 @@ def answered(server: ChangingServer, date: float, elapsed: float, total: int | N
     server.answer = timed  # type: ignore[method-assign]
 
 
-def test_an_answer_may_be_as_old_as_its_request():
+def test_the_time_of_a_response_may_be_that_of_its_request():
     server = still_server({1: -1.0})
     answered(server, START + 30, elapsed=30.0)
     reader = Reader(server)
@@ -220,7 +220,7 @@ def test_a_full_second_that_the_overlap_just_reaches_is_read_again():
     assert not reader.lost()
 
 
-def test_a_full_page_is_never_the_end_whatever_it_counts():
+def test_a_full_page_is_never_the_last_one_whatever_its_total():
     server = still_server({1: 0, 2: 1, 3: 2, 4: 3, 5: 4})
     answered(server, START + 11, elapsed=0.5, total=1)
     reader = Reader(server, per_page=2)
@@ -228,7 +228,7 @@ def test_a_full_page_is_never_the_end_whatever_it_counts():
     assert not reader.lost()
 
 
-def test_a_list_at_rest_is_read_from_its_last_change_on():
+def test_an_unchanging_list_is_read_from_its_last_change_on():
     server = still_server({1: -5, 2: -3, 3: -1})
     reader = Reader(server)
     for now, second in ((START, START - 60), (START + 100, START - 1)):
@@ -237,7 +237,7 @@ def test_a_list_at_rest_is_read_from_its_last_change_on():
         assert read_cursor(reader.cursor or "", OWNER, changes_positions).second == second
 
 
-def test_a_server_without_this_sort_is_asked_by_windows_of_time_up_to_its_own_time():
+def test_a_server_without_this_sort_is_read_in_windows_of_time_up_to_its_own_time():
     server = still_server({key: key * 1000.0 for key in range(1, 31)}, sortable=False)
     server.now = START + 40_000
     reader = Reader(server, per_page=4, full_page=4)
@@ -256,7 +256,7 @@ def test_a_server_without_this_sort_is_asked_by_windows_of_time_up_to_its_own_ti
         (True, False, "did not sort by updated_at"),
     ],
 )
-def test_a_server_that_ignores_what_it_is_asked_is_not_believed(filters, sort, text):
+def test_a_server_that_ignores_the_query_is_an_error(filters, sort, text):
     server = still_server({1: 5, 2: 3, 3: 1, 4: 9, 5: 7})
     reader = Reader(server, per_page=2)
     answer = server.answer
@@ -273,7 +273,7 @@ def test_a_server_that_ignores_what_it_is_asked_is_not_believed(filters, sort, t
 
 
 @pytest.mark.parametrize("key", ["", "x1", "1" * 20])
-def test_an_id_that_is_none_is_not_believed(key):
+def test_an_invalid_id_of_a_record_is_an_error(key):
     row = Shown(key, Stored(1, START, 0).shown().updated_at, "")
     page = PageData((row,), (row,), 1, None, Request("GET", ""), Response(200, {}, b""))
     with pytest.raises(PaginationError, match="no id or no updated_at"):
@@ -281,7 +281,7 @@ def test_an_id_that_is_none_is_not_believed(key):
 
 
 @pytest.mark.parametrize(("per_page", "shown", "asked"), [(4, 0, "q%5B%5D=id"), (4, 1, "&")])
-def test_an_answer_that_hides_what_it_counts_is_asked_for_again_three_times(per_page, shown, asked):
+def test_a_page_with_fewer_records_than_its_total_is_requested_again_three_times(per_page, shown, asked):
     server = still_server(dict.fromkeys(range(1, 11), 0.5))
     answer = server.answer
 
@@ -316,7 +316,7 @@ def test_a_date_is_read_in_utc_or_not_at_all(text, date):
 
 
 @for_each("step, days", [(0, 30), (3, 30), (1, 20_000), (100_000, 20_000)])
-def test_a_cursor_fits_into_16_kilobytes_however_much_came_and_how_far_apart(step, days):
+def test_a_cursor_fits_into_16_kilobytes_whatever_was_yielded(step, days):
     count = 1500 if step else 1090
     server = still_server({key: key * step for key in range(1, count)}, overlap=days * 86400.0)
     server.now = START + 1500 * max(step, 1)
@@ -330,13 +330,13 @@ def test_a_cursor_fits_into_16_kilobytes_however_much_came_and_how_far_apart(ste
     assert count - 1 - 1000 <= len(reader.got) - before <= count - 1000
 
 
-def test_a_position_that_does_not_hang_together_is_not_a_cursor():
+def test_an_inconsistent_position_is_not_a_valid_cursor():
     position = UpdatedAtPosition(second=1, digests=b"123456789", steps=(1,))
     with pytest.raises(InvalidRequestError, match="not a valid cursor of changes"):
         ByUpdatedAt.resumed(query_of(), OPTIONS, position)
 
 
-def test_an_overlap_of_ages_reaches_back_to_1970_at_the_most():
+def test_a_huge_overlap_reaches_back_to_1970_at_most():
     server = still_server({1: 0.0}, overlap=1e15)
     reader = Reader(server)
     assert reader.run()

@@ -103,7 +103,7 @@ def _anywhere(faults, name):
 
 @pytest.mark.usefixtures("without_collector")
 @virtually
-async def test_a_step_given_up_after_a_timeout_of_the_caller_leaves_nothing_without_the_garbage_collector():
+async def test_a_step_ended_by_a_timeout_leaves_nothing_for_the_garbage_collector():
     async with listed(20, latency=5.0) as (_, cliniko):
         iterator = aiter(cliniko.appointment_types.list(per_page=2, prefetch=4))
         await anext(iterator)
@@ -124,7 +124,7 @@ async def test_a_step_given_up_after_a_timeout_of_the_caller_leaves_nothing_with
 @pytest.mark.parametrize("prefetch", [0, 4])
 @pytest.mark.parametrize("shape", ["records", "pages"])
 @virtually
-async def test_a_closed_iterator_has_nothing_under_way_and_keeps_its_place(shape, prefetch):
+async def test_a_closed_iterator_has_nothing_under_way_and_keeps_its_position(shape, prefetch):
     async with listed(12, latency=1.0) as (sandbox, cliniko):
         listing = cliniko.appointment_types.list(per_page=3, prefetch=prefetch)
         async with contextlib.aclosing(aiter(listing) if shape == "records" else listing.pages()) as iterator:
@@ -164,7 +164,7 @@ async def test_an_iterator_closed_before_its_first_step_or_after_its_last_is_at_
 @pytest.mark.parametrize("prefetch", [0, 4])
 @pytest.mark.parametrize("refused", [False, True])
 @virtually
-async def test_a_step_under_way_while_the_iterator_is_closed_is_the_end_for_all_who_wait(prefetch, refused):
+async def test_closing_an_iterator_ends_the_step_of_every_consumer(prefetch, refused):
     async with listed(9, latency=1.0) as (sandbox, cliniko):
         # A refused sort is asked for in another way, unless the iterator is closed.
         if refused:
@@ -180,7 +180,7 @@ async def test_a_step_under_way_while_the_iterator_is_closed_is_the_end_for_all_
 
 
 @virtually
-async def test_closed_changes_are_at_their_end_and_the_cursor_goes_on_behind_the_last_one():
+async def test_closed_changes_are_exhausted_and_the_cursor_continues_after_the_last_one():
     async with listed(6, latency=1.0) as (_, cliniko):
         types = cliniko.appointment_types
         async with contextlib.aclosing(aiter(types.changes())) as stream:

@@ -54,7 +54,7 @@ POSITIONS = st.one_of(
 
 
 @given(POSITIONS)
-def test_a_position_survives_being_a_cursor(position):
+def test_a_position_survives_the_round_trip_through_a_cursor(position):
     assert read_cursor(write_cursor(OWNER, position), OWNER, list_positions) == position
 
 
@@ -72,7 +72,7 @@ def test_garbage_is_refused_as_an_invalid_request(text):
 
 
 @given(POSITIONS, st.data())
-def test_a_cursor_with_one_sign_changed_is_refused_or_still_the_same(position, data):
+def test_a_cursor_with_one_character_changed_is_refused_or_unchanged(position, data):
     text = write_cursor(OWNER, position)
     at = data.draw(st.integers(0, len(text) - 1))
     changed = text[:at] + data.draw(st.sampled_from("ABCabc019-_")) + text[at + 1 :]
@@ -84,7 +84,7 @@ def test_a_cursor_with_one_sign_changed_is_refused_or_still_the_same(position, d
 
 
 @for_each("text", ["", "A", "AQ", "é", b"AQAA", 7, None, ["AQ"]])
-def test_what_is_no_text_of_a_cursor_is_refused_as_an_invalid_request(text):
+def test_a_malformed_cursor_is_refused_as_an_invalid_request(text):
     with pytest.raises(InvalidRequestError):
         read_cursor(text, OWNER, list_positions)
 
@@ -97,7 +97,7 @@ def test_what_is_no_text_of_a_cursor_is_refused_as_an_invalid_request(text):
         (IdPosition(last=1), changes_positions),
     ],
 )
-def test_a_place_of_another_kind_or_outside_of_the_calendar_is_refused(position, positions):
+def test_a_position_of_another_kind_or_outside_of_the_calendar_is_refused(position, positions):
     with pytest.raises(InvalidRequestError):
         read_cursor(write_cursor(OWNER, position), OWNER, positions)
 

@@ -18,7 +18,7 @@ def anchored(sandbox):
 
 
 @virtually
-async def test_a_record_archived_on_a_page_that_was_read_loses_none_behind_it():
+async def test_archiving_a_record_on_a_page_already_read_loses_no_later_record():
     async with listed(9) as (sandbox, cliniko):
         sandbox.faults.between(lambda: sandbox.archive(TYPES, id_of(sandbox, "a")))
         listing = cliniko.appointment_types.list(per_page=3)
@@ -27,21 +27,21 @@ async def test_a_record_archived_on_a_page_that_was_read_loses_none_behind_it():
 
 
 @virtually
-async def test_a_record_that_comes_late_on_a_page_that_was_read_repeats_none():
+async def test_a_record_that_appears_late_on_a_page_already_read_repeats_none():
     async with listed(9) as (sandbox, cliniko):
         sandbox.faults.between(lambda: add(sandbox, 25, 0.5))
         assert names(await cliniko.appointment_types.list(per_page=3).collect()) == "abcdefghi"
 
 
 @virtually
-async def test_a_record_that_is_created_at_the_end_comes_too():
+async def test_a_record_created_at_the_end_is_yielded_too():
     async with listed(6) as (sandbox, cliniko):
         sandbox.faults.between(lambda: add(sandbox, 6, 60))
         assert names(await cliniko.appointment_types.list(per_page=4).collect()) == "abcdefg"
 
 
 @virtually
-async def test_pages_know_the_total_of_the_list_before_and_behind_the_drift():
+async def test_pages_have_the_total_of_the_list_before_and_after_the_drift():
     async with listed(9) as (sandbox, cliniko):
         sandbox.faults.between(lambda: sandbox.archive(TYPES, id_of(sandbox, "a")), times=1)
         pages = [page async for page in cliniko.appointment_types.list(per_page=3).pages()]
@@ -55,7 +55,7 @@ async def test_pages_know_the_total_of_the_list_before_and_behind_the_drift():
 
 @pytest.mark.parametrize("prefetch", [1, 2, 8])
 @virtually
-async def test_pages_asked_for_ahead_are_thrown_away_at_the_sign(prefetch):
+async def test_prefetched_pages_are_dropped_at_the_first_sign_of_drift(prefetch):
     async with listed(24) as (sandbox, cliniko):
         sandbox.faults.between(lambda: sandbox.archive(TYPES, id_of(sandbox, "a")))
         got = names(await cliniko.appointment_types.list(per_page=3, prefetch=prefetch).collect())
@@ -64,7 +64,7 @@ async def test_pages_asked_for_ahead_are_thrown_away_at_the_sign(prefetch):
 
 @pytest.mark.parametrize("prefetch", [0, 3])
 @virtually
-async def test_another_order_hands_out_what_it_sees_and_says_at_the_end_that_the_list_moved(prefetch):
+async def test_a_custom_order_yields_what_it_reads_and_raises_at_the_end_if_the_list_moved(prefetch):
     async with listed(9) as (sandbox, cliniko):
         sandbox.faults.between(lambda: sandbox.archive(TYPES, id_of(sandbox, "a")))
         iterator = aiter(cliniko.appointment_types.list(per_page=3, sort="name", prefetch=prefetch))
@@ -79,7 +79,7 @@ async def test_another_order_hands_out_what_it_sees_and_says_at_the_end_that_the
 
 
 @virtually
-async def test_a_resumed_iteration_of_another_order_remembers_that_the_list_had_moved():
+async def test_a_resumed_iteration_in_a_custom_order_remembers_that_the_list_moved():
     async with listed(9) as (sandbox, cliniko):
         sandbox.faults.between(lambda: sandbox.archive(TYPES, id_of(sandbox, "a")))
         iterator = aiter(cliniko.appointment_types.list(per_page=3, sort="name"))
@@ -90,7 +90,7 @@ async def test_a_resumed_iteration_of_another_order_remembers_that_the_list_had_
 
 
 @virtually
-async def test_a_cursor_of_another_order_is_refused_once_its_page_shows_something_else():
+async def test_a_cursor_in_a_custom_order_is_refused_once_its_page_has_changed():
     async with listed(9) as (sandbox, cliniko):
         iterator = aiter(cliniko.appointment_types.list(per_page=3, sort="name"))
         for _ in range(5):
@@ -102,7 +102,7 @@ async def test_a_cursor_of_another_order_is_refused_once_its_page_shows_somethin
 
 
 @virtually
-async def test_a_resumed_iteration_of_another_order_stops_at_the_sign_as_it_cannot_know_what_came_before():
+async def test_a_resumed_iteration_in_a_custom_order_stops_at_the_first_sign_of_drift():
     async with listed(9) as (sandbox, cliniko):
         iterator = aiter(cliniko.appointment_types.list(per_page=3, sort="name"))
         for _ in range(4):
@@ -114,7 +114,7 @@ async def test_a_resumed_iteration_of_another_order_stops_at_the_sign_as_it_cann
 
 
 @virtually
-async def test_a_cursor_may_be_taken_to_a_page_of_another_size():
+async def test_a_cursor_may_be_continued_with_another_page_size():
     async with listed(9) as (_, cliniko):
         for options in ({}, {"sort": "name"}, {"stable": True}):
             iterator = aiter(cliniko.appointment_types.list(per_page=4, **options))
@@ -125,7 +125,7 @@ async def test_a_cursor_may_be_taken_to_a_page_of_another_size():
 
 
 @virtually
-async def test_behind_a_hundred_records_of_one_second_a_cursor_names_a_place():
+async def test_after_a_hundred_records_of_one_second_a_cursor_holds_an_offset():
     async with listed(250, seconds=[0.001 * number for number in range(250)]) as (sandbox, cliniko):
         listing = cliniko.appointment_types.list()
         iterator = aiter(listing)
@@ -151,7 +151,7 @@ async def test_a_second_with_more_records_than_a_page_is_divided_after_a_drift()
 @pytest.mark.parametrize("counted", [0, 1])
 @for_each("options", [{}, {"sort": "name"}, {"stable": True}, {"prefetch": 2}])
 @virtually
-async def test_a_record_that_comes_twice_on_one_page_is_read_once_and_is_no_sign(options, counted):
+async def test_a_record_repeated_on_one_page_is_yielded_once_and_is_not_a_sign_of_drift(options, counted):
     """Whether the server counts it in `total_entries` or not, and behind any record of the page by its cursor."""
 
     def twice(page):
@@ -171,7 +171,7 @@ async def test_a_record_that_comes_twice_on_one_page_is_read_once_and_is_no_sign
 
 
 @virtually
-async def test_a_total_that_is_too_high_is_an_error_behind_the_last_record():
+async def test_a_total_that_is_too_high_is_an_error_after_the_last_record():
     async with listed(5) as (sandbox, cliniko):
         sandbox.faults.edit(lambda page: page.update(total_entries=50), times=None)
         got, error = await read(cliniko.appointment_types.list(per_page=2))
@@ -192,7 +192,7 @@ async def test_a_total_that_is_too_low_hides_nothing(total):
 
 
 @virtually
-async def test_a_total_that_is_too_low_is_drift_in_another_order():
+async def test_a_total_that_is_too_low_is_drift_in_a_custom_order():
     async with listed(7) as (sandbox, cliniko):
         sandbox.faults.edit(lambda page: page.update(total_entries=3), times=None)
         got, error = await read(cliniko.appointment_types.list(per_page=2, sort="name"))
@@ -212,7 +212,7 @@ async def test_without_a_total_the_links_lead_to_the_end(options, edit):
 
 
 @virtually
-async def test_links_that_are_missing_are_made_good_in_the_default_order():
+async def test_missing_links_are_replaced_in_the_default_order():
     async with listed(7) as (sandbox, cliniko):
         sandbox.faults.edit(lambda page: (page.pop("links"), None)[1], times=None)
         assert names(await cliniko.appointment_types.list(per_page=2).collect()) == "abcdefg"
@@ -221,7 +221,7 @@ async def test_links_that_are_missing_are_made_good_in_the_default_order():
 
 
 @virtually
-async def test_a_server_that_ignores_the_anchor_is_found_out():
+async def test_a_server_that_ignores_the_anchor_is_an_error():
     async with listed(6) as (sandbox, cliniko):
         first = {}
         sandbox.faults.edit(lambda page: first.update(page) if not first else None, times=1)
@@ -241,7 +241,7 @@ async def test_a_default_order_that_is_not_by_creation_is_read_by_links_alone():
 
 
 @virtually
-async def test_an_order_that_is_lost_on_the_way_is_found_again_or_refused():
+async def test_an_order_that_a_link_drops_is_restored_or_refused():
     async with listed(6) as (sandbox, cliniko):
         sandbox.faults.edit(lambda page: page[TYPES].reverse(), after=1)
         assert names(await cliniko.appointment_types.list(per_page=2).collect()) == "abcdef"
@@ -251,7 +251,7 @@ async def test_an_order_that_is_lost_on_the_way_is_found_again_or_refused():
 
 
 @virtually
-async def test_a_server_that_ignores_ranges_of_ids_is_found_out():
+async def test_a_server_that_ignores_ranges_of_ids_is_an_error():
     async with listed(101, seconds=[0] * 101, unsortable=["id"]) as (sandbox, cliniko):
         sandbox.faults.edit(lambda page: page[TYPES][0].update(id="9" * 19), path="id%3A%3C")
         with pytest.raises(PaginationError, match="ignored the filter on id"):

@@ -41,7 +41,7 @@ def test_the_last_state_is_that_of_the_newest_page():
     assert DriftDetector().last is None
 
 
-def test_a_repeated_id_is_a_change_even_where_the_total_still_fits():
+def test_a_repeated_id_is_drift_even_if_the_total_still_fits():
     detector = read(DriftDetector(10, ordered=True), 1, 2)
     rows = rows_of(2, 3)
     found = detector.inspect(page(rows), rows)
@@ -61,7 +61,7 @@ def test_a_repeated_id_is_a_change_even_where_the_total_still_fits():
         "more to come": (rows_of(3), 4, "more", False),
     },
 )
-def test_a_total_that_contradicts_the_records_is_a_change(rows, total, following, changed):
+def test_a_total_that_contradicts_the_records_is_drift(rows, total, following, changed):
     detector = read(DriftDetector(4, ordered=True), 1, 2, total=4)
     assert detector.inspect(page(rows, total, following), rows).changed is changed
 
@@ -106,7 +106,7 @@ def test_the_ids_of_the_last_second_of_the_oldest_recent_page_are_still_recognis
     assert [row.id for row in detector.inspect(page(rows), rows).fresh] == ["6"]
 
 
-def test_a_restart_begins_after_the_newest_page_of_those_that_had_all_arrived():
+def test_a_restart_begins_after_the_last_page_of_the_complete_prefix():
     states = tuple(state(rows_of(key), key, received_at=moment) for key, moment in ((1, 10), (2, 30), (3, 20)))
     detector = DriftDetector(recent=states)
     assert [detector.newest_before(moment) for moment in (10, 11, 25, 31)] == [None, states[0], states[0], states[2]]

@@ -45,32 +45,32 @@ def iterate(model, *, prefetch=0, resumes=False, **options):
 
 @thoroughly
 @given(CHOICES, PER_PAGE, st.booleans())
-def test_a_stable_iteration_by_id_hands_out_exactly_once_what_matched_all_the_time(choices, per_page, torn):
+def test_a_stable_iteration_yields_every_record_that_always_matched_exactly_once(choices, per_page, torn):
     iterate(Model.grown(choices, changes=3, torn=torn), per_page=per_page, stable=True)
 
 
 @thoroughly
 @given(CHOICES, PER_PAGE, st.booleans())
-def test_a_stable_iteration_where_the_sort_is_refused_loses_nothing_either(choices, per_page, torn):
+def test_a_stable_iteration_loses_nothing_where_the_sort_is_refused(choices, per_page, torn):
     iterate(Model.grown(choices, changes=3, torn=torn, sortable=False), per_page=per_page, stable=True)
 
 
 @thoroughly
 @given(CHOICES, PER_PAGE, st.integers(2, 4), st.booleans())
-def test_a_second_that_no_page_holds_is_divided_until_all_of_it_is_seen(choices, per_page, full_page, torn):
+def test_a_second_larger_than_a_page_is_divided_until_all_of_it_is_read(choices, per_page, full_page, torn):
     with mock.patch.object(anchored, "FULL_PAGE", full_page):
         iterate(Model.grown(choices, changes=3, torn=torn, sortable=False), per_page=per_page, stable=True)
 
 
 @thoroughly
 @given(CHOICES, PER_PAGE, st.booleans())
-def test_a_stable_iteration_can_be_broken_off_after_any_record_and_resumed_from_its_cursor(choices, per_page, sortable):
+def test_a_stable_iteration_can_be_left_after_any_record_and_resumed_from_its_cursor(choices, per_page, sortable):
     with mock.patch.object(anchored, "FULL_PAGE", max(2, per_page)):
         iterate(Model.grown(choices, changes=3, sortable=sortable), resumes=True, per_page=per_page, stable=True)
 
 
 @given(CHOICES, PER_PAGE, PREFETCH, st.booleans())
-def test_a_stable_iteration_that_asks_one_page_ahead_is_as_safe(choices, per_page, prefetch, sortable):
+def test_a_stable_iteration_with_prefetch_is_safe(choices, per_page, prefetch, sortable):
     iterate(Model.grown(choices, changes=3, sortable=sortable), prefetch=prefetch, per_page=per_page, stable=True)
 
 
@@ -94,7 +94,7 @@ def test_a_bulk_import_of_one_second_costs_at_most_four_times_its_pages(size):
 
 @thoroughly
 @given(CHOICES, PER_PAGE, st.integers(2, 4), REPEATS)
-def test_a_stable_iteration_of_a_server_that_repeats_rows_on_a_page_is_as_safe(choices, per_page, full_page, repeats):
+def test_a_stable_iteration_is_safe_with_a_server_that_repeats_rows_on_a_page(choices, per_page, full_page, repeats):
     torn, sortable, resumes, capped = (bool(choices.pick(2)) for _ in range(4))
     # A page that is smaller than asked for, with a total from before a late commit, looks complete to every client.
     torn = torn and not capped
@@ -130,19 +130,19 @@ def test_a_plain_iteration_loses_nothing_when_prefetched_pages_were_seen_in_anot
 
 @thoroughly
 @given(CHOICES, PER_PAGE)
-def test_a_plain_iteration_can_be_broken_off_after_any_record_and_resumed_from_its_cursor(choices, per_page):
+def test_a_plain_iteration_can_be_left_after_any_record_and_resumed_from_its_cursor(choices, per_page):
     iterate(Model.grown(choices), resumes=True, per_page=per_page)
 
 
 @thoroughly
 @given(CHOICES, PER_PAGE, PREFETCH, st.sampled_from([ADDING, REMOVING]))
-def test_a_plain_iteration_can_be_broken_off_with_pages_under_way(choices, per_page, prefetch, kinds):
+def test_a_plain_iteration_can_be_left_with_pages_under_way(choices, per_page, prefetch, kinds):
     iterate(Model.grown(choices, kinds=kinds), prefetch=prefetch, resumes=True, per_page=per_page)
 
 
 @thoroughly
 @given(CHOICES, PER_PAGE, st.integers(0, 3), st.booleans())
-def test_a_plain_iteration_hands_out_nothing_twice_whatever_happens(choices, per_page, prefetch, torn):
+def test_a_plain_iteration_never_yields_a_record_twice(choices, per_page, prefetch, torn):
     iteration = Iteration(Model.grown(choices, changes=3, torn=torn), query_of(per_page=per_page), prefetch=prefetch)
     iteration.run()
     show(iteration)
@@ -151,21 +151,21 @@ def test_a_plain_iteration_hands_out_nothing_twice_whatever_happens(choices, per
 
 @thoroughly
 @given(CHOICES, PER_PAGE, st.integers(2, 4))
-def test_a_plain_iteration_that_meets_a_crowded_second_divides_it_too(choices, per_page, full_page):
+def test_a_plain_iteration_divides_a_full_second_too(choices, per_page, full_page):
     with mock.patch.object(anchored, "FULL_PAGE", full_page):
         iterate(Model.grown(choices), per_page=per_page)
 
 
 @thoroughly
 @given(CHOICES, PER_PAGE, st.integers(0, 3), st.booleans(), st.sampled_from(["joined", "added"]))
-def test_a_plain_iteration_of_a_server_that_repeats_rows_on_a_page_is_as_safe(
+def test_a_plain_iteration_is_safe_with_a_server_that_repeats_rows_on_a_page(
     choices, per_page, prefetch, resumes, repeats
 ):
     iterate(Model.grown(choices, repeats=repeats), prefetch=prefetch, resumes=resumes, per_page=per_page)
 
 
 @given(CHOICES, PER_PAGE, st.integers(0, 3))
-def test_a_list_at_rest_is_read_without_one_request_more_than_it_has_pages(choices, per_page, prefetch):
+def test_an_unchanging_list_costs_one_request_a_page(choices, per_page, prefetch):
     model = Model.grown(choices, changes=0)
     iteration = iterate(model, prefetch=prefetch, per_page=per_page)
     if len({int(row.created) for row in model.rows.values() if row.there}) == len(model.matching()):
@@ -176,7 +176,7 @@ def test_a_list_at_rest_is_read_without_one_request_more_than_it_has_pages(choic
 
 
 @given(CHOICES, PER_PAGE, st.integers(0, 3))
-def test_a_list_of_another_order_that_repeats_rows_on_a_page_and_rests_is_read_to_its_end(choices, per_page, prefetch):
+def test_an_unchanging_list_in_a_custom_order_with_repeated_rows_is_read_to_its_end(choices, per_page, prefetch):
     model = Model.grown(choices, changes=0, repeats="added", shuffles=False)
     iterate(model, prefetch=prefetch, per_page=per_page, sort=("name",))
 
@@ -190,7 +190,7 @@ class GrowingModel(Model):
 
 
 @pytest.mark.parametrize("prefetch", [0, 3])
-def test_a_list_of_another_order_that_grows_as_fast_as_it_is_read_record_by_record_moved(prefetch):
+def test_a_list_in_a_custom_order_that_grows_with_each_record_read_has_moved(prefetch):
     model = GrowingModel(Dice(1), rows={1008: Stored(1008, START, "z")}, shuffles=False)
     iteration = Iteration(model, query_of(per_page=1, sort=("name",)), prefetch=prefetch)
     with pytest.raises(PaginationDriftError):
@@ -200,7 +200,7 @@ def test_a_list_of_another_order_that_grows_as_fast_as_it_is_read_record_by_reco
 
 @thoroughly
 @given(CHOICES, PER_PAGE, st.integers(0, 3))
-def test_a_list_of_another_order_that_moved_says_so_at_the_end_and_repeats_nothing(choices, per_page, prefetch):
+def test_a_moved_list_in_a_custom_order_raises_at_the_end_and_repeats_nothing(choices, per_page, prefetch):
     model = Model.grown(choices)
     iteration = Iteration(model, query_of(per_page=per_page, sort=("name",)), prefetch=prefetch)
     try:
@@ -215,7 +215,7 @@ def test_a_list_of_another_order_that_moved_says_so_at_the_end_and_repeats_nothi
 
 @thoroughly
 @given(CHOICES, PER_PAGE)
-def test_a_cursor_into_another_order_is_good_only_while_its_page_is_as_it_was(choices, per_page):
+def test_a_cursor_in_a_custom_order_is_valid_only_while_its_page_is_unchanged(choices, per_page):
     model = Model.grown(choices, kinds=MEMBERSHIP, shuffles=False)
     iteration = Iteration(model, query_of(per_page=per_page, sort=("name",)), resumes=True)
     try:

@@ -9,7 +9,7 @@ COUNT = 45
 
 @pytest.mark.parametrize("sortable", [True, False], ids=["sortable", "unsortable"])
 @pytest.mark.parametrize("kind", KINDS)
-def test_whatever_changes_or_fails_nothing_is_lost_nothing_comes_twice_and_no_task_is_left(kind, sortable):
+def test_under_changes_and_faults_nothing_is_lost_or_repeated_and_no_task_is_left(kind, sortable):
     """360 histories of lists, with and without pages requested ahead, of stable lists, and of changes."""
     counts = play(kind, range(COUNT), sortable=sortable)
     assert counts["histories"] == COUNT

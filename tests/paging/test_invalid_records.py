@@ -52,7 +52,7 @@ async def read_on(types, options):
 @pytest.mark.parametrize("options", ORDERS)
 @for_each("change", SPOILS.values(), ids=SPOILS)
 @virtually
-async def test_a_record_that_does_not_fit_costs_an_error_and_no_other_record(options, change):
+async def test_an_invalid_record_raises_an_error_and_loses_no_other(options, change):
     async with listed(7) as (sandbox, cliniko):
         for name in "acdg":
             sandbox.faults.clear()
@@ -65,7 +65,7 @@ async def test_a_record_that_does_not_fit_costs_an_error_and_no_other_record(opt
 
 @for_each("options", ORDERS)
 @virtually
-async def test_the_error_has_the_records_that_fit_and_the_cursor_behind_that_page(options):
+async def test_the_error_has_the_valid_records_and_the_cursor_after_that_page(options):
     async with listed(6) as (sandbox, cliniko):
         spoil(sandbox, "d", SPOILS["a null"])
         iterator = aiter(cliniko.appointment_types.list(per_page=3, **options))
@@ -112,14 +112,14 @@ async def test_a_cursor_taken_after_the_error_is_still_the_one_before_that_page(
 
 
 @virtually
-async def test_an_unknown_key_is_no_error():
+async def test_an_unknown_key_is_accepted():
     async with listed(3) as (sandbox, cliniko):
         spoil(sandbox, "b", lambda raw: raw.update(mood={"is": ["new"]}))
         assert names(await cliniko.appointment_types.list().collect()) == "abc"
 
 
 @virtually
-async def test_a_record_that_does_not_fit_is_no_obstacle_to_a_count_or_to_the_first_page():
+async def test_an_invalid_record_does_not_prevent_a_count_or_the_first_page():
     async with listed(3) as (sandbox, cliniko):
         spoil(sandbox, "a", SPOILS["a null"])
         types = cliniko.appointment_types
@@ -134,7 +134,7 @@ async def test_a_record_that_does_not_fit_is_no_obstacle_to_a_count_or_to_the_fi
 
 
 @virtually
-async def test_a_record_that_does_not_fit_is_met_by_an_anchored_iteration_too():
+async def test_an_invalid_record_is_reported_after_re_anchoring_too():
     async with listed(8) as (sandbox, cliniko):
         sandbox.faults.between(lambda: sandbox.add(TYPES, name="z"))
         spoil(sandbox, "e", SPOILS["no stamp"])
@@ -149,7 +149,7 @@ async def test_a_record_that_does_not_fit_is_met_by_an_anchored_iteration_too():
 @pytest.mark.parametrize("spoiled", ["no id", "no stamp"])
 @pytest.mark.parametrize("unsortable", [(), ("id",)])
 @virtually
-async def test_pages_of_nothing_that_has_a_key_are_an_error_and_no_circle(spoiled, unsortable):
+async def test_pages_without_any_key_are_an_error_and_not_an_endless_loop(spoiled, unsortable):
     async with listed(6, unsortable=unsortable) as (sandbox, cliniko):
         spoil(sandbox, None, SPOILS[spoiled])
         got, error = await read(cliniko.appointment_types.list(per_page=2, stable=True))
@@ -160,7 +160,7 @@ async def test_pages_of_nothing_that_has_a_key_are_an_error_and_no_circle(spoile
 @for_each("odd", ["x7", "", "7.5", "9" * 20, "-7"])
 @pytest.mark.parametrize("unsortable", [(), ("id",)])
 @virtually
-async def test_a_text_that_is_no_id_is_refused_where_the_iteration_needs_the_id(odd, unsortable):
+async def test_an_invalid_id_is_refused_where_the_iteration_needs_it(odd, unsortable):
     async with listed(3, unsortable=unsortable) as (sandbox, cliniko):
         spoil(sandbox, "b", lambda raw: raw.update(id=odd))
         types = cliniko.appointment_types
@@ -170,7 +170,7 @@ async def test_a_text_that_is_no_id_is_refused_where_the_iteration_needs_the_id(
 
 
 @virtually
-async def test_a_text_that_is_no_id_in_mid_iteration_is_refused_rather_than_passed_over():
+async def test_an_invalid_id_in_mid_iteration_is_refused_rather_than_skipped():
     async with listed(6) as (sandbox, cliniko):
         spoil(sandbox, "d", lambda raw: raw.update(id="x"))
         got, error = await read(cliniko.appointment_types.list(per_page=2))
@@ -181,7 +181,7 @@ async def test_a_text_that_is_no_id_in_mid_iteration_is_refused_rather_than_pass
 @pytest.mark.parametrize("year", [1, 1969, 9999])
 @for_each("options", ORDERS)
 @virtually
-async def test_a_stamp_at_the_end_of_time_stops_no_iteration_by_surprise(year, options):
+async def test_a_stamp_in_the_year_9999_stops_no_iteration(year, options):
     async with listed(0) as (sandbox, cliniko):
         moment = dt.datetime(year, 12, 31, 23, 59, 59, tzinfo=dt.UTC)
         for name in "abcdef":

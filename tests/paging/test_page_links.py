@@ -23,7 +23,7 @@ def leading_to(url):
 
 @pytest.mark.parametrize("prefetch", [0, 1, 8])
 @virtually
-async def test_a_link_to_another_server_is_an_error_and_that_server_hears_nothing(prefetch):
+async def test_a_next_link_to_another_server_is_an_error_and_that_server_receives_nothing(prefetch):
     async with listed(6) as (sandbox, cliniko), Sandbox() as other:
         sandbox.faults.edit(leading_to(f"{other.base_url}/appointment_types?page=2"))
         iterator = aiter(cliniko.appointment_types.list(per_page=2, prefetch=prefetch))
@@ -38,7 +38,7 @@ async def test_a_link_to_another_server_is_an_error_and_that_server_hears_nothin
 
 @pytest.mark.parametrize("prefetch", [1, 8])
 @virtually
-async def test_a_foreign_link_is_an_error_even_where_the_pages_were_asked_for_ahead(prefetch):
+async def test_a_link_to_another_server_is_an_error_with_prefetched_pages_too(prefetch):
     async with listed(8) as (sandbox, cliniko), Sandbox() as other:
         sandbox.faults.edit(leading_to(f"{other.base_url}/appointment_types?per_page=2&page=3"), after=1)
         got, error = await read(cliniko.appointment_types.list(per_page=2, prefetch=prefetch))
@@ -60,7 +60,7 @@ async def test_a_foreign_link_is_an_error_even_where_the_pages_were_asked_for_ah
     ],
 )
 @virtually
-async def test_a_link_that_is_no_address_of_our_server_is_an_error(url):
+async def test_a_link_that_is_not_an_address_of_the_server_is_an_error(url):
     async with listed(3) as (sandbox, cliniko):
         sandbox.faults.edit(leading_to(url))
         got, error = await read(cliniko.appointment_types.list(per_page=2))
@@ -70,7 +70,7 @@ async def test_a_link_that_is_no_address_of_our_server_is_an_error(url):
 
 
 @virtually
-async def test_a_link_below_another_path_of_our_server_is_an_error():
+async def test_a_link_outside_of_the_base_path_is_an_error():
     async with listed(3) as (sandbox, cliniko):
         sandbox.faults.edit(leading_to(sandbox.base_url.removesuffix("/v1") + "/v2/appointment_types?page=2"))
         assert isinstance((await read(cliniko.appointment_types.list(per_page=2)))[1], PaginationError)
@@ -78,7 +78,7 @@ async def test_a_link_below_another_path_of_our_server_is_an_error():
 
 @pytest.mark.parametrize("prefetch", [0, 1, 8])
 @virtually
-async def test_a_link_that_comes_twice_is_an_error_and_no_circle(prefetch):
+async def test_a_repeated_link_is_an_error_and_not_an_endless_loop(prefetch):
     async with listed(8) as (sandbox, cliniko):
         url = f"{sandbox.base_url}/appointment_types?sort=name&per_page=2&page=2"
         sandbox.faults.edit(leading_to(url), after=1, times=None)
@@ -99,7 +99,7 @@ async def test_a_link_that_leads_back_two_pages_is_an_error():
 
 
 @virtually
-async def test_a_link_back_to_the_first_page_hands_out_nothing_twice():
+async def test_a_link_back_to_the_first_page_repeats_no_record():
     async with listed(4) as (sandbox, cliniko):
         sandbox.faults.edit(leading_to(f"{sandbox.base_url}/appointment_types?sort=name&per_page=2"), times=None)
         got, error = await read(cliniko.appointment_types.list(per_page=2, sort="name"))
@@ -109,7 +109,7 @@ async def test_a_link_back_to_the_first_page_hands_out_nothing_twice():
 
 @for_each("options", [{}, {"sort": "name"}, {"prefetch": 2}, {"sort": "name", "prefetch": 2}])
 @virtually
-async def test_an_empty_page_in_the_middle_is_no_end(options):
+async def test_an_empty_page_in_the_middle_is_not_the_end(options):
     async with listed(7) as (sandbox, cliniko):
         url = f"{sandbox.base_url}/appointment_types?per_page=2"
 
@@ -148,7 +148,7 @@ async def test_a_cursor_taken_at_an_empty_page_is_the_one_before_it(options):
 
 
 @virtually
-async def test_a_list_that_never_ends_is_given_up():
+async def test_a_list_that_never_ends_raises_an_error():
     async with listed(2) as (sandbox, cliniko):
 
         def on_and_on(page):
@@ -165,7 +165,7 @@ async def test_a_list_that_never_ends_is_given_up():
 
 
 @virtually
-async def test_a_link_behind_the_end_costs_one_request():
+async def test_a_link_past_the_end_costs_one_request():
     async with listed(4) as (sandbox, cliniko):
 
         def one_more(page):
@@ -199,7 +199,7 @@ async def test_filters_sort_and_size_hold_on_every_page_whatever_the_links_leave
 
 
 @virtually
-async def test_links_that_repeat_what_was_asked_for_are_followed_as_they_are():
+async def test_links_that_repeat_the_query_are_followed_unchanged():
     async with listed(6) as (sandbox, cliniko):
         sandbox.faults.edit(leading_to(f"{sandbox.base_url}/appointment_types?page=2&per_page=2&token=x%2By&q[]=id:>1"))
         assert names(await cliniko.appointment_types.list("id:>1", per_page=2).collect()) == "abcdef"
@@ -226,7 +226,7 @@ async def test_links_without_page_numbers_are_followed_one_after_the_other():
 
 
 @virtually
-async def test_a_sort_by_id_that_is_refused_is_asked_for_once_a_client():
+async def test_a_refused_sort_by_id_is_sent_once_per_client():
     async with listed(5, unsortable=["id"]) as (sandbox, cliniko):
         types = cliniko.appointment_types
         assert names(await types.list(stable=True, per_page=2).collect()) == "abcde"
@@ -284,7 +284,7 @@ async def test_a_server_that_stops_sorting_by_id_is_an_error():
 
 @pytest.mark.parametrize("unsortable", [(), ("id",)])
 @virtually
-async def test_a_stable_iteration_that_is_shown_nothing_of_what_is_left_asks_again_and_gives_up(unsortable):
+async def test_a_stable_iteration_with_empty_pages_before_the_total_retries_and_then_fails(unsortable):
     async with listed(4, unsortable=unsortable) as (sandbox, cliniko):
         sandbox.faults.edit(lambda page: page.get(TYPES, []).clear(), times=2)
         assert names(await cliniko.appointment_types.list(stable=True).collect()) == "abcd"
@@ -316,7 +316,7 @@ async def test_a_stable_iteration_that_is_shown_nothing_of_what_is_left_asks_aga
 )
 @pytest.mark.parametrize("options", [{}, {"stable": True}, {"prefetch": 2}])
 @virtually
-async def test_what_is_no_page_is_a_decoding_error_and_the_page_is_asked_for_again(body, options):
+async def test_a_malformed_page_is_a_decoding_error_and_is_requested_again(body, options):
     async with listed(4) as (sandbox, cliniko):
         sandbox.faults.edit(lambda page: body, after=1)
         iterator = aiter(cliniko.appointment_types.list(per_page=2, **options))

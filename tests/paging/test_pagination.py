@@ -23,7 +23,7 @@ async def test_records_come_in_order_page_by_page():
 
 
 @virtually
-async def test_pages_hold_what_the_answer_said():
+async def test_pages_hold_the_data_of_the_response():
     async with listed(5) as (_, cliniko):
         pages = [page async for page in cliniko.appointment_types.list(per_page=2).pages()]
         assert [names(page.items) for page in pages] == ["ab", "cd", "e"]
@@ -78,7 +78,7 @@ async def test_an_empty_list_has_no_records_in_any_order(options):
 
 
 @virtually
-async def test_the_first_record_costs_one_small_request_or_is_none():
+async def test_the_first_record_costs_one_small_request():
     async with listed(3) as (sandbox, cliniko):
         types = cliniko.appointment_types
         first = await types.list(sort="name:desc", prefetch=8).first()
@@ -89,7 +89,7 @@ async def test_the_first_record_costs_one_small_request_or_is_none():
 
 
 @virtually
-async def test_first_behind_a_cursor_is_the_next_record_whatever_the_order():
+async def test_first_after_a_cursor_is_the_next_record_in_any_order():
     async with listed(8) as (_, cliniko):
         for options in ({}, {"sort": "name"}, {"stable": True}):
             iterator = aiter(cliniko.appointment_types.list(per_page=3, **options))
@@ -111,7 +111,7 @@ async def test_collect_gives_a_list_as_long_as_the_limit():
 
 
 @virtually
-async def test_a_count_is_one_small_request_that_minds_the_filters():
+async def test_a_count_is_one_small_request_with_the_filters():
     async with listed(7) as (sandbox, cliniko):
         types = cliniko.appointment_types
         assert await types.list(prefetch=8).count() == 7
@@ -120,7 +120,7 @@ async def test_a_count_is_one_small_request_that_minds_the_filters():
 
 
 @virtually
-async def test_a_count_of_a_list_that_does_not_tell_is_an_error():
+async def test_counting_a_list_without_a_total_is_an_error():
     async with listed(7) as (sandbox, cliniko):
         sandbox.faults.edit(lambda page: {TYPES: page[TYPES]})
         with pytest.raises(PaginationError, match="how many"):
@@ -139,7 +139,7 @@ async def test_nothing_is_sent_before_a_list_is_used():
 
 
 @virtually
-async def test_each_use_of_a_list_asks_anew():
+async def test_each_use_of_a_list_sends_new_requests():
     async with listed(3) as (sandbox, cliniko):
         listing = cliniko.appointment_types.list()
         assert names(await listing.collect()) == "abc"
@@ -157,7 +157,7 @@ async def test_a_plain_for_says_async_for():
 
 
 @virtually
-async def test_an_iteration_goes_on_where_a_loop_left_it():
+async def test_an_iteration_continues_where_a_loop_left_it():
     async with listed(5) as (sandbox, cliniko):
         iterator = aiter(cliniko.appointment_types.list(per_page=2))
         async for kind in iterator:
@@ -169,7 +169,7 @@ async def test_an_iteration_goes_on_where_a_loop_left_it():
 
 
 @virtually
-async def test_an_iteration_by_pages_goes_on_where_a_loop_left_it():
+async def test_an_iteration_by_pages_continues_where_a_loop_left_it():
     async with listed(5) as (_, cliniko):
         iterator = cliniko.appointment_types.list(per_page=2).pages()
         async for page in iterator:
@@ -211,7 +211,7 @@ async def test_two_steps_that_wait_for_one_page_share_it():
     ],
 )
 @virtually
-async def test_options_that_cannot_work_are_refused_before_anything_is_sent(option, text):
+async def test_invalid_options_are_refused_before_anything_is_sent(option, text):
     async with listed(1) as (sandbox, cliniko):
         with pytest.raises(InvalidRequestError, match=text):
             cliniko.appointment_types.list(**option)
@@ -230,7 +230,7 @@ async def test_a_stable_iteration_with_a_sort_or_without_ids_is_refused_before_a
 
 @pytest.mark.parametrize("options", [{}, {"sort": "name"}, {"stable": True}])
 @virtually
-async def test_a_new_client_goes_on_behind_each_record_by_its_cursor(options):
+async def test_a_new_client_continues_after_each_record_with_its_cursor(options):
     async with listed(7, seconds=[0, 1, 1, 1, 1, 2, 3]) as (sandbox, cliniko):
         listing = cliniko.appointment_types.list(per_page=3, **options)
         iterator = aiter(listing)
@@ -243,7 +243,7 @@ async def test_a_new_client_goes_on_behind_each_record_by_its_cursor(options):
 
 @pytest.mark.parametrize("options", [{}, {"sort": "name"}, {"stable": True}])
 @virtually
-async def test_the_cursor_of_each_page_leads_behind_it(options):
+async def test_the_cursor_of_each_page_continues_after_it(options):
     async with listed(7) as (_, cliniko):
         done = 0
         async for page in cliniko.appointment_types.list(per_page=3, **options).pages():
@@ -262,7 +262,7 @@ async def test_a_limit_counts_from_the_resumption():
 
 
 @virtually
-async def test_after_an_error_the_next_step_asks_for_the_same_page_again():
+async def test_after_an_error_the_next_step_requests_the_same_page_again():
     async with listed(6) as (sandbox, cliniko):
         sandbox.faults.status(503, after=1, times=2)
         iterator = aiter(cliniko.appointment_types.list(per_page=2))

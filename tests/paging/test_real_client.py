@@ -90,7 +90,7 @@ def test_a_stable_iteration_survives_errors_cancellations_and_resumptions(choice
 
 
 @given(CHOICES, PER_PAGE, PREFETCH)
-def test_an_iteration_of_another_order_is_whole_or_says_that_the_list_moved(choices, per_page, prefetch):
+def test_an_iteration_in_a_custom_order_is_complete_or_raises_a_drift_error(choices, per_page, prefetch):
     model, got = Model.grown(choices), []
 
     async def main():
@@ -104,7 +104,7 @@ def test_an_iteration_of_another_order_is_whole_or_says_that_the_list_moved(choi
 
 
 @given(CHOICES, PER_PAGE, PREFETCH, st.integers(1, 12))
-def test_a_limit_counts_records_and_nothing_is_asked_for_beyond_it(choices, per_page, prefetch, limit):
+def test_a_limit_counts_records_and_nothing_is_requested_beyond_it(choices, per_page, prefetch, limit):
     model = Model.grown(choices, changes=0)
 
     async def main():

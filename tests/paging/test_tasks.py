@@ -31,7 +31,7 @@ def all_connections(cliniko):
 
 @for_each("prefetch, asked", [(0, [1]), (1, [1, 2]), (2, [1, 2, 3]), (8, [1, 2, 3, 4, 5])])
 @virtually
-async def test_the_first_record_starts_so_many_pages_ahead_and_no_more(prefetch, asked):
+async def test_the_first_record_starts_exactly_the_prefetched_pages(prefetch, asked):
     async with listed(10) as (sandbox, cliniko):
         iterator = aiter(cliniko.appointment_types.list(per_page=2, prefetch=prefetch))
         await anext(iterator)
@@ -68,7 +68,7 @@ async def test_of_pages_that_arrived_together_each_sends_another_before_the_next
 
 @for_each("limit, asked", [(1, 1), (2, 1), (3, 2), (5, 3), (100, 5)])
 @virtually
-async def test_a_limit_caps_what_is_asked_for_ahead(limit, asked):
+async def test_a_limit_caps_the_prefetched_pages(limit, asked):
     async with listed(10) as (sandbox, cliniko):
         got = await cliniko.appointment_types.list(per_page=2, prefetch=8, limit=limit).collect()
         await asyncio.sleep(1)
@@ -77,7 +77,7 @@ async def test_a_limit_caps_what_is_asked_for_ahead(limit, asked):
 
 
 @virtually
-async def test_pages_ahead_are_under_way_together_and_come_in_order():
+async def test_prefetched_pages_are_requested_together_and_come_in_order():
     async with listed(20, latency=1.0) as (_, cliniko):
         loop = asyncio.get_running_loop()
         began = loop.time()
@@ -86,7 +86,7 @@ async def test_pages_ahead_are_under_way_together_and_come_in_order():
 
 
 @virtually
-async def test_a_stable_iteration_asks_one_page_ahead_whatever_was_said():
+async def test_a_stable_iteration_prefetches_at_most_one_page():
     async with listed(10) as (sandbox, cliniko):
         iterator = aiter(cliniko.appointment_types.list(per_page=2, prefetch=8, stable=True))
         await anext(iterator)
@@ -96,7 +96,7 @@ async def test_a_stable_iteration_asks_one_page_ahead_whatever_was_said():
 
 
 @virtually
-async def test_a_resumed_iteration_asks_one_page_ahead_whatever_was_said():
+async def test_a_resumed_iteration_prefetches_at_most_one_page():
     async with listed(10) as (sandbox, cliniko):
         page = await cliniko.appointment_types.list(per_page=2)
         sandbox.requests.clear()
@@ -150,7 +150,7 @@ async def test_leaving_an_iteration_leaves_no_task_and_no_connection_behind(leav
 
 
 @virtually
-async def test_an_iteration_in_a_circle_of_garbage_is_cleared_with_it():
+async def test_an_iteration_in_a_reference_cycle_is_collected_with_it():
     async with listed(20, latency=5.0) as (_, cliniko):
         circle: list[object] = [aiter(cliniko.appointment_types.list(per_page=2, prefetch=8))]
         circle.append(circle)
@@ -198,7 +198,7 @@ async def test_an_error_that_is_kept_keeps_no_task():
 
 
 @virtually
-async def test_a_page_ahead_that_failed_unseen_is_not_logged(caplog):
+async def test_a_failed_prefetched_page_that_nobody_awaited_is_not_logged(caplog):
     caplog.set_level(logging.ERROR)
     async with listed(20) as (sandbox, cliniko):
         sandbox.faults.status(503, times=None, after=1)
@@ -214,7 +214,7 @@ async def test_a_page_ahead_that_failed_unseen_is_not_logged(caplog):
 
 @pytest.mark.parametrize("prefetch", [1, 8])
 @virtually
-async def test_a_page_ahead_that_failed_is_asked_for_again_by_the_next_step_behind_the_error(prefetch):
+async def test_the_step_after_an_error_requests_a_failed_prefetched_page_again(prefetch):
     async with listed(8) as (sandbox, cliniko):
         sandbox.faults.status(503, path="page=3")
         iterator = aiter(cliniko.appointment_types.list(per_page=2, prefetch=prefetch))
@@ -338,7 +338,7 @@ async def test_an_iteration_whose_client_is_closed_under_way_ends_with_a_usage_e
 
 
 @virtually
-async def test_closing_a_client_while_pages_are_ahead_and_nobody_waits_ends_them():
+async def test_closing_a_client_ends_its_prefetched_requests():
     async with listed(9, latency=1.0) as (_, cliniko):
         iterator = aiter(cliniko.appointment_types.list(per_page=2, prefetch=8))
         await anext(iterator)
@@ -351,12 +351,12 @@ async def test_closing_a_client_while_pages_are_ahead_and_nobody_waits_ends_them
 # The pieces.
 
 
-def test_giving_up_before_anything_was_asked_for_is_nothing():
+def test_cancelling_a_prefetcher_before_its_first_request_does_nothing():
     Prefetcher(ModelApi(Model(Tape(b""))), Stored, "things").cancel()
 
 
 @virtually
-async def test_records_that_were_handed_out_are_not_asked_for_again_when_one_behind_them_is_archived():
+async def test_archiving_a_later_record_does_not_repeat_the_request_of_earlier_ones():
     async with listed(9) as (sandbox, cliniko):
         iterator = aiter(cliniko.appointment_types.list(per_page=3, prefetch=8))
         await anext(iterator)
@@ -366,7 +366,7 @@ async def test_records_that_were_handed_out_are_not_asked_for_again_when_one_beh
 
 
 @virtually
-async def test_an_answer_that_is_no_page_ahead_of_its_turn_is_an_error_at_its_turn():
+async def test_a_malformed_prefetched_page_is_an_error_when_its_turn_comes():
     async with listed(6) as (sandbox, cliniko):
         sandbox.faults.edit(lambda page: b"<html>", path="page=3")
         got, error = await read(cliniko.appointment_types.list(per_page=2, prefetch=8))

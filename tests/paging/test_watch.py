@@ -79,7 +79,7 @@ async def test_changes_come_as_they_are_found_by_polls_a_minute_apart_and_each_c
 
 
 @virtually
-async def test_polls_are_as_far_apart_as_the_caller_says_however_long_a_consumer_takes():
+async def test_polls_have_the_given_interval_however_slow_the_consumer():
     async with clinic(latency=0.5) as it:
         stream = it.watch(every=7)
         assert await nothing_comes(stream, 30)
@@ -128,7 +128,7 @@ class PriorityLimiter(RecordingLimiter):
 
 
 @virtually
-async def test_it_polls_at_bulk_priority_whatever_that_of_the_client_is():
+async def test_a_watch_polls_at_bulk_priority_whatever_the_priority_of_the_client():
     limiter = PriorityLimiter()
     async with clinic(client={"rate_limiter": limiter, "priority": "interactive"}) as it:
         it.put("a")
@@ -138,7 +138,7 @@ async def test_it_polls_at_bulk_priority_whatever_that_of_the_client_is():
 
 
 @virtually
-async def test_twenty_streams_at_full_speed_hold_up_no_interactive_call():
+async def test_twenty_streams_at_full_speed_delay_no_interactive_call():
     """Nor does any of them starve, and the server refuses nothing."""
     limiter = SlidingWindowLimiter(clock=asyncio.get_running_loop().time)
     async with clinic(latency=0.2, client={"rate_limiter": limiter}) as it:
@@ -172,7 +172,7 @@ async def test_twenty_streams_at_full_speed_hold_up_no_interactive_call():
 
 
 @virtually
-async def test_a_moment_or_a_cursor_says_where_it_starts():
+async def test_a_run_starts_at_a_moment_or_a_cursor():
     async with clinic() as it:
         it.put("a")
         await asyncio.sleep(30)
@@ -195,7 +195,7 @@ async def test_a_plain_for_says_async_for():
 
 
 @pytest.mark.parametrize("name", RESOURCES)
-def test_whatever_has_changes_can_be_watched(name: str):
+def test_every_resource_with_changes_can_be_watched(name: str):
     cls = resource_class(name)
     assert hasattr(cls, "watch") == hasattr(cls, "changes")
     assert "watch" not in cls(None).operations  # type: ignore[arg-type]
@@ -286,7 +286,7 @@ async def test_a_limiter_without_its_store_is_waited_for():
     [(401, UnauthorizedError), (403, ForbiddenError), (404, NotFoundError), (400, BadRequestError)],
 )
 @virtually
-async def test_an_error_that_cannot_pass_ends_the_stream_and_whoever_goes_on_loses_nothing(status, error):
+async def test_a_permanent_error_ends_the_stream_and_continuing_loses_nothing(status, error):
     async with clinic() as it:
         it.put("a")
         stream = it.watch()
@@ -359,7 +359,7 @@ def test_an_invalid_record_is_reported_once_and_holds_up_no_other(caplog: pytest
     test()
 
 
-def test_a_page_of_nothing_but_invalid_records_is_reported_and_passed(caplog: pytest.LogCaptureFixture):
+def test_a_page_of_invalid_records_only_is_reported_and_passed(caplog: pytest.LogCaptureFixture):
     @virtually
     async def test() -> None:
         async with clinic() as it:
@@ -397,7 +397,7 @@ async def test_within_a_page_with_an_invalid_record_the_cursor_stays_before_the_
 
 @pytest.mark.parametrize("count", range(5))
 @virtually
-async def test_after_a_restart_the_change_whose_successor_was_not_asked_for_comes_again_and_no_other(count):
+async def test_after_a_restart_only_the_unconfirmed_change_is_repeated(count):
     async with clinic() as it:
         for name in "abcd":
             it.put(name)
@@ -423,7 +423,7 @@ async def test_the_start_is_saved_before_anything_is_sent_so_that_a_restart_with
 
 
 @virtually
-async def test_a_consumer_that_has_processed_the_last_change_can_say_so():
+async def test_a_consumer_can_confirm_the_last_change():
     async with clinic() as it:
         for name in "ab":
             it.put(name)
@@ -454,7 +454,7 @@ async def test_nothing_is_saved_that_is_saved_already():
 
 @pytest.mark.parametrize("when", ["load", "save"])
 @virtually
-async def test_an_error_of_the_store_reaches_the_caller_who_may_go_on(when):
+async def test_an_error_of_the_store_is_raised_and_the_watch_can_continue(when):
     async with clinic() as it:
         for name in "ab":
             it.put(name)
@@ -532,7 +532,7 @@ async def test_a_step_that_is_cancelled_at_any_await_loses_nothing_and_leaves_no
 
 @pytest.mark.parametrize("seconds", [0.1, 0.5, 30])
 @virtually
-async def test_a_closed_stream_is_at_its_end_for_whoever_waits_in_a_request_or_between_two(seconds):
+async def test_closing_a_stream_ends_every_consumer_during_a_request_and_between_two(seconds):
     async with clinic(latency=1.0 if seconds < 30 else 0.0) as it:
         stream = it.watch()
         step = asyncio.ensure_future(anext(stream))
@@ -552,7 +552,7 @@ async def test_a_closed_stream_is_at_its_end_for_whoever_waits_in_a_request_or_b
 
 
 @virtually
-async def test_a_loop_that_is_left_leaves_nothing_and_does_not_count_the_last_change_as_processed():
+async def test_leaving_a_loop_leaves_no_task_and_does_not_confirm_the_last_change():
     async with clinic() as it:
         for name in "ab":
             it.put(name)
@@ -585,7 +585,7 @@ async def test_a_loop_that_is_left_leaves_nothing_and_does_not_count_the_last_ch
     ],
 )
 @virtually
-async def test_an_argument_that_cannot_work_is_refused_before_anything_is_sent(argument, value):
+async def test_an_unusable_argument_is_refused_before_anything_is_sent(argument, value):
     async with clinic() as it:
         with pytest.raises(InvalidRequestError) as refused:
             it.cliniko.appointment_types.watch(**{argument: value})

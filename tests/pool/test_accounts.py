@@ -58,7 +58,7 @@ class SlowLimiter(RecordingLimiter):
 
 
 @virtually
-async def test_a_place_that_is_free_is_given_at_once():
+async def test_a_free_slot_is_granted_at_once():
     connections = ConnectionLimiter(2, 2)
     step(connections.acquire(AccountConnections(), "bulk"))
     step(connections.acquire(AccountConnections(), "interactive"))
@@ -66,7 +66,7 @@ async def test_a_place_that_is_free_is_given_at_once():
 
 
 @virtually
-async def test_an_account_has_its_share_at_most_and_gets_more_when_it_gives_one_back():
+async def test_an_account_has_at_most_its_share_of_connections():
     connections, account = ConnectionLimiter(3, 2), AccountConnections()
     slot = await connections.acquire(account, "bulk")
     await connections.acquire(account, "bulk")
@@ -79,7 +79,7 @@ async def test_an_account_has_its_share_at_most_and_gets_more_when_it_gives_one_
 
 
 @virtually
-async def test_interactive_goes_first_whoever_came_before_it():
+async def test_interactive_calls_go_first():
     connections, other = ConnectionLimiter(1, 1), AccountConnections()
     first = await connections.acquire(AccountConnections(), "bulk")
     bulk = await waits(connections, other)
@@ -111,7 +111,7 @@ async def test_the_account_that_has_the_fewest_goes_first():
 
 
 @virtually
-async def test_accounts_that_have_as_many_take_turns():
+async def test_accounts_with_equally_many_connections_take_turns():
     connections, accounts = ConnectionLimiter(1, 1), [AccountConnections() for _ in range(3)]
     first = await connections.acquire(accounts[0], "bulk")
     order: list[int] = []
@@ -144,7 +144,7 @@ async def test_a_cancelled_wait_leaves_nothing_behind_at_any_moment():
 
 
 @virtually
-async def test_who_is_cancelled_but_has_not_left_yet_is_passed_over():
+async def test_a_cancelled_waiter_that_is_still_queued_is_skipped():
     connections, second = ConnectionLimiter(1, 1), AccountConnections()
     slot = await connections.acquire(AccountConnections(), "bulk")
     gone, waiting = await waits(connections, second), await waits(connections, third := AccountConnections())
@@ -157,7 +157,7 @@ async def test_who_is_cancelled_but_has_not_left_yet_is_passed_over():
 
 @pytest.mark.parametrize(("count", "seconds"), [(99, 0), (399, 0.65), (1000, 1.4), (10_000, 10)])
 @virtually
-async def test_a_crowd_that_hangs_is_found_out_in_a_few_rounds(count, seconds):
+async def test_many_hanging_accounts_are_recognised_within_a_few_rounds(count, seconds):
     """No more than a hundred are tried at a time."""
     connections = ConnectionLimiter(100, 8)
     crowd = [asyncio.create_task(connections.acquire(AccountConnections(), "bulk")) for _ in range(count)]
@@ -172,7 +172,7 @@ async def test_a_crowd_that_hangs_is_found_out_in_a_few_rounds(count, seconds):
 
 
 @virtually
-async def test_a_permit_has_a_connection_until_anything_is_said_of_it():
+async def test_a_permit_holds_a_connection_until_it_is_settled():
     connections, limiter = ConnectionLimiter(3, 3), RecordingLimiter()
     account = account_of(connections, limiter)
     permits = [step(account.acquire("bulk" if number else "interactive")) for number in range(1)]
@@ -190,7 +190,7 @@ async def test_a_permit_has_a_connection_until_anything_is_said_of_it():
 
 
 @virtually
-async def test_a_permit_that_is_dropped_gives_its_connection_back():
+async def test_a_permit_that_is_garbage_collected_frees_its_connection():
     connections = ConnectionLimiter(1, 1)
     account = account_of(connections)
     permit = await account.acquire("interactive")
@@ -218,7 +218,7 @@ def test_a_permit_that_outlives_its_loop_is_settled_without_an_error():
 
 
 @virtually
-async def test_who_waits_for_a_connection_holds_one_permit_for_each_priority_and_no_more():
+async def test_calls_waiting_for_connections_hold_at_most_one_permit_per_priority():
     connections, limiter = ConnectionLimiter(1, 1), RecordingLimiter()
     account = account_of(connections, limiter)
     permit = await account.acquire("interactive")
@@ -233,7 +233,7 @@ async def test_who_waits_for_a_connection_holds_one_permit_for_each_priority_and
 
 
 @virtually
-async def test_who_waits_for_a_permit_is_counted_once():
+async def test_a_call_that_waits_for_a_permit_is_counted_once():
     account = account_of(ConnectionLimiter(9, 9), limiter_of(limit=1))
     permit = await account.acquire("interactive")
     tasks = [await asks(account, "interactive") for _ in range(2)]
@@ -283,7 +283,7 @@ async def test_a_cancelled_wait_for_a_connection_gives_the_permit_back_unsent():
 
 
 @virtually
-async def test_a_permit_from_before_a_pause_is_not_used_behind_it():
+async def test_a_permit_granted_before_a_pause_is_not_used_after_it():
     """Who waited for a connection meanwhile asks for another, and the connection goes to others until then."""
     connections, limiter = ConnectionLimiter(1, 1), RecordingLimiter()
     account, other = account_of(connections, limiter), account_of(connections)
@@ -300,7 +300,7 @@ async def test_a_permit_from_before_a_pause_is_not_used_behind_it():
 
 
 @virtually
-async def test_a_pause_of_which_somebody_else_was_told_is_heeded():
+async def test_a_pause_started_by_another_caller_is_obeyed():
     """By a client outside of the pool, or on another machine: only the limiter knows."""
     connections, limiter = ConnectionLimiter(1, 1), limiter_of()
     account = account_of(connections, limiter)
@@ -315,7 +315,7 @@ async def test_a_pause_of_which_somebody_else_was_told_is_heeded():
 
 
 @virtually
-async def test_a_permit_that_lay_about_is_changed_for_another_and_the_connection_kept():
+async def test_a_stale_permit_is_replaced_and_its_connection_kept():
     """A limiter that several processes share gives it to others in the end."""
     connections, limiter = ConnectionLimiter(1, 1), RecordingLimiter()
     account, other = account_of(connections, limiter), account_of(connections)
@@ -335,7 +335,7 @@ async def test_a_permit_that_lay_about_is_changed_for_another_and_the_connection
 
 @pytest.mark.parametrize("end", ["cancelled", "failed"])
 @virtually
-async def test_no_connection_is_lost_while_a_permit_is_changed_for_another(end):
+async def test_no_connection_is_lost_while_a_permit_is_replaced(end):
     connections, limiter = ConnectionLimiter(1, 1), SlowLimiter()
     account = account_of(connections, limiter)
     permit = await account.acquire("interactive")
@@ -405,7 +405,7 @@ def test_no_connection_and_no_permit_is_lost_whatever_is_cancelled(seed):
 
 
 @virtually
-async def test_a_server_and_a_key_have_one_account_while_anybody_has_it():
+async def test_clients_with_one_server_and_key_share_one_account():
     accounts = AccountRegistry(ConnectionLimiter(1, 1))
     one = accounts.get(URL, "key")
     assert accounts.get(URL, "key") is one

@@ -110,7 +110,7 @@ async def mute() -> AsyncIterator[int]:
 @pytest.mark.parametrize("count", [13, 100, 250])
 @pytest.mark.parametrize("moment", [0.0, 0.2, 5.0])
 @virtually
-async def test_a_healthy_account_waits_a_moment_at_most_however_many_hang(count, moment):
+async def test_a_healthy_account_hardly_waits_however_many_accounts_hang(count, moment):
     """With the default sizes, and after them all: they come with eight requests each as long as there is room."""
     async with SickServer() as server, pool_of(server) as pool:
         clients = [pool.client(key) for key in sick(count)]
@@ -125,7 +125,7 @@ async def test_a_healthy_account_waits_a_moment_at_most_however_many_hang(count,
 
 
 @virtually
-async def test_it_does_not_matter_who_is_answered_meanwhile():
+async def test_responses_to_other_accounts_do_not_delay_the_recognition_of_hanging_ones():
     async with SickServer() as server, pool_of(server) as pool:
         well = [times(pool.client(f"well-{number}"), 99) for number in range(20)]
         async with asking(*well, *(ask("", pool.client(key)) for key in sick(250))):
@@ -134,7 +134,7 @@ async def test_it_does_not_matter_who_is_answered_meanwhile():
 
 
 @virtually
-async def test_it_does_not_matter_who_hangs_in_the_midst_of_an_answer():
+async def test_accounts_that_hang_in_the_middle_of_a_response_delay_no_other():
     async with (
         SickServer(begins=True) as server,
         pool_of(server) as pool,
@@ -145,7 +145,7 @@ async def test_it_does_not_matter_who_hangs_in_the_midst_of_an_answer():
 
 @pytest.mark.parametrize("kind", ["connect", "tls"])
 @virtually
-async def test_it_does_not_matter_who_hangs_before_there_is_a_connection(kind):
+async def test_accounts_that_hang_while_connecting_delay_no_other(kind):
     async with contextlib.AsyncExitStack() as stack:
         server = await stack.enter_async_context(SickServer())
         pool = await stack.enter_async_context(pool_of(server, retry=ONCE))
@@ -157,7 +157,7 @@ async def test_it_does_not_matter_who_hangs_before_there_is_a_connection(kind):
 
 
 @virtually
-async def test_the_others_go_on_at_their_pace():
+async def test_the_other_accounts_keep_their_pace():
     """Over ten connections, with 60 accounts that hang and come first, and try again and again."""
     taken = {}
     for count in (0, 60):
@@ -176,7 +176,7 @@ async def test_the_others_go_on_at_their_pace():
 
 
 @virtually
-async def test_who_is_known_to_hang_holds_up_nobody_when_it_tries_again():
+async def test_retries_of_accounts_known_to_hang_delay_no_other():
     """All of them time out at one moment, and begin anew at nearly one moment."""
     async with SickServer() as server, pool_of(server, connections=5, timeout=4, retry=RetryPolicy(attempts=4)) as pool:
         well = pool.client("well-au1")
@@ -188,7 +188,7 @@ async def test_who_is_known_to_hang_holds_up_nobody_when_it_tries_again():
 
 
 @virtually
-async def test_in_a_run_they_do_not_count_among_the_jobs():
+async def test_hanging_jobs_do_not_count_towards_concurrency():
     async with SickServer() as server, pool_of(server, timeout=30, retry=ONCE) as pool:
         keys = {key: key for key in [*sick(150), "well-au1"]}
         began = now()
@@ -239,7 +239,7 @@ async def test_an_account_that_hangs_gets_two_connections_at_most_once_that_is_k
 
 
 @virtually
-async def test_one_slow_request_of_an_account_does_not_hold_up_its_others():
+async def test_one_slow_request_of_an_account_does_not_delay_its_others():
     async with ManyServer() as server, pool_of(server, connections=20) as pool:
         client = pool.client("well-au1")
         server.slow["well-au1"] = 30
@@ -256,7 +256,7 @@ async def test_one_slow_request_of_an_account_does_not_hold_up_its_others():
 
 
 @virtually
-async def test_an_account_that_answers_again_is_as_good_as_any():
+async def test_an_account_that_answers_again_is_treated_like_any_other():
     async with SickServer() as server, pool_of(server, connections=4, timeout=2, retry=RetryPolicy(attempts=9)) as pool:
         client = pool.client(sick(1)[0])
         calls = [asyncio.create_task(ask("", client)) for _ in range(12)]
@@ -271,7 +271,7 @@ async def test_an_account_that_answers_again_is_as_good_as_any():
 
 
 @virtually
-async def test_where_all_answer_slowly_the_limit_holds():
+async def test_the_limit_of_connections_holds_when_all_accounts_are_slow():
     """Only at the start, when nobody knows how long an answer takes, are more of them tried."""
     keys = [f"slow-{number}" for number in range(40)]
     async with (

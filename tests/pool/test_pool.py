@@ -56,7 +56,7 @@ async def finished(outcomes):
 # The clients of a pool.
 
 
-async def test_it_may_be_made_outside_of_a_loop_and_opens_nothing_before_the_first_client():
+async def test_a_pool_may_be_made_outside_of_a_loop_and_opens_nothing_before_the_first_client():
     pool = await asyncio.to_thread(AccountPool, **WHO)
     assert session_of(pool) is None
     client = pool.client(KEY)
@@ -86,7 +86,7 @@ def test_a_pool_belongs_to_the_loop_of_its_first_client():
 
 
 @virtually
-async def test_its_clients_share_one_connector_and_ask_with_their_own_keys():
+async def test_clients_of_a_pool_share_one_connector_and_send_their_own_keys():
     async with ManyServer() as server, pool_of(server) as pool:
         for key in ("a-au1", "b-au2", "c"):
             await ask("", pool.client(key))
@@ -128,7 +128,7 @@ async def test_a_client_has_the_options_of_the_pool_unless_it_has_its_own():
         {"app_name": ""},
     ],
 )
-def test_options_that_cannot_work_are_refused_at_once(options):
+def test_invalid_options_are_refused_at_once(options):
     with pytest.raises(ConfigurationError):
         AccountPool(**{**WHO, **options})
 
@@ -215,7 +215,7 @@ async def test_a_create_cut_short_by_closing_the_pool_has_an_unknown_outcome():
 
 
 @virtually
-async def test_a_create_that_waits_for_a_connection_is_known_not_to_be_sent():
+async def test_a_create_that_waited_for_a_connection_was_not_sent():
     async with ManyServer(slow={"slow": 9}) as server, pool_of(server, per_account=1) as pool:
         before = asyncio.create_task(ask("", pool.client("slow")))
         await server.read(1)
@@ -266,7 +266,7 @@ def test_a_session_that_is_given_makes_its_loop_that_of_the_pool():
 
 
 @virtually
-async def test_a_closed_pool_says_so():
+async def test_a_closed_pool_raises_a_usage_error():
     async with AccountPool(**WHO) as pool:
         pass
     with pytest.raises(UsageError, match="the pool is closed"):
@@ -293,7 +293,7 @@ async def test_files_go_up_and_down_by_a_client_of_a_pool():
 
 
 @virtually
-async def test_a_slow_account_holds_nobody_up():
+async def test_a_slow_account_delays_no_other():
     """It has its share of the connections at most, and the others are done as soon as without it."""
 
     async def many_at_once(account, cliniko):
@@ -312,7 +312,7 @@ async def test_a_slow_account_holds_nobody_up():
 
 
 @virtually
-async def test_several_slow_accounts_come_to_have_no_connection_that_others_want():
+async def test_slow_accounts_lose_their_connections_to_waiting_ones():
     slow = [f"slow {number}".replace(" ", "-") for number in range(4)]
 
     async def all_at_once(account, cliniko):
@@ -328,7 +328,7 @@ async def test_several_slow_accounts_come_to_have_no_connection_that_others_want
 
 @pytest.mark.parametrize(("status", "error"), [(500, ServerError), (0, TransportError), (401, UnauthorizedError)])
 @virtually
-async def test_a_failing_account_ends_alone(status, error):
+async def test_a_failing_account_affects_no_other(status, error):
     async with ManyServer(status={"bad": status}) as server, pool_of(server, connections=2, retry=ONCE) as pool:
         done = await finished(pool.run(ask_often, keys(5, "bad")))
         assert isinstance(done.pop("bad").error, error)
@@ -337,7 +337,7 @@ async def test_a_failing_account_ends_alone(status, error):
 
 
 @virtually
-async def test_the_waits_of_a_failing_account_hold_no_connection():
+async def test_a_failing_account_holds_no_connection_between_attempts():
     retry = RetryPolicy(attempts=5, wait_initial=60, wait_max=60)
     async with ManyServer(status={"bad": 503}) as server, pool_of(server, connections=1, retry=retry) as pool:
         failing = asyncio.create_task(ask("", pool.client("bad")))
@@ -385,7 +385,7 @@ async def test_a_wait_for_a_connection_does_not_count_against_the_timeout():
 
 
 @virtually
-async def test_a_deadline_holds_over_a_wait_for_a_connection_and_the_place_is_free_again():
+async def test_a_deadline_applies_while_waiting_for_a_connection_and_the_slot_is_freed():
     async with ManyServer(slow={"slow": 30}) as server, pool_of(server, per_account=1) as pool:
         slow = asyncio.create_task(ask("", pool.client("slow")))
         await server.read(1)
@@ -418,7 +418,7 @@ async def test_outcomes_come_as_each_job_ends_with_its_result_or_its_error():
 
 
 @virtually
-async def test_a_job_that_gives_nothing_is_done_without_an_error():
+async def test_a_job_that_returns_none_succeeds():
     async def job(account, cliniko):
         pass
 
@@ -430,7 +430,7 @@ async def test_a_job_that_gives_nothing_is_done_without_an_error():
 
 @pytest.mark.parametrize("concurrency", [1, 3, 1000])
 @virtually
-async def test_so_many_jobs_are_under_way_and_clients_open_and_no_more(concurrency):
+async def test_concurrency_limits_the_jobs_under_way_and_the_open_clients(concurrency):
     clients: list[Cliniko] = []
     most = 0
 
@@ -447,7 +447,7 @@ async def test_so_many_jobs_are_under_way_and_clients_open_and_no_more(concurren
 
 
 @virtually
-async def test_a_reader_that_is_slow_holds_the_jobs_back():
+async def test_a_slow_reader_slows_the_jobs_down():
     """Else outcomes would pile up without a bound."""
     begun = 0
 
@@ -486,7 +486,7 @@ async def test_a_key_that_cannot_work_ends_its_account_alone():
 
 
 @virtually
-async def test_an_account_for_which_no_limiter_can_be_made_ends_alone():
+async def test_a_failing_limiter_factory_affects_its_account_only():
     def limiter(key):
         if key == "bad":
             raise ZeroDivisionError
@@ -529,7 +529,7 @@ class Torn(Mapping):
 
 
 @virtually
-async def test_a_mapping_that_raises_ends_the_run_behind_what_is_under_way():
+async def test_a_mapping_that_raises_ends_the_run_after_the_accounts_under_way():
     async with AccountPool(**WHO) as pool:
         outcomes = pool.run(_nothing, Torn())
         assert {(await anext(outcomes)).account, (await anext(outcomes)).account} == {"a", "b"}
@@ -539,7 +539,7 @@ async def test_a_mapping_that_raises_ends_the_run_behind_what_is_under_way():
             await anext(outcomes)
 
 
-async def test_what_is_no_mapping_is_refused_and_leaves_nothing():
+async def test_keys_that_are_not_a_mapping_are_refused():
     async with AccountPool(**WHO) as pool:
         with pytest.raises(InvalidRequestError, match="keys must be a mapping"):
             pool.run(_nothing, ["key"])
@@ -548,7 +548,7 @@ async def test_what_is_no_mapping_is_refused_and_leaves_nothing():
 
 
 @virtually
-async def test_a_pool_that_is_closed_in_the_midst_ends_the_jobs_and_starts_no_more():
+async def test_closing_a_pool_during_a_run_ends_its_jobs_and_starts_no_more():
     async with ManyServer(slow=dict.fromkeys(keys(9).values(), 30)) as server:
         pool = pool_of(server)
         outcomes = pool.run(ask, keys(9), concurrency=3)
@@ -626,7 +626,7 @@ def test_a_run_that_outlives_its_loop_is_dropped_without_an_error():
 
 
 @virtually
-async def test_cancelling_who_waits_cancels_the_jobs_and_waits_for_their_end():
+async def test_cancelling_the_consumer_of_a_run_cancels_its_jobs_and_waits_for_them():
     ends: list[str] = []
 
     async def job(account, cliniko):
@@ -663,7 +663,7 @@ async def test_a_job_that_waits_for_what_is_cancelled_ends_alone():
 
 
 @virtually
-async def test_a_job_that_somebody_else_cancels_ends_the_run_and_is_not_swallowed():
+async def test_a_job_cancelled_from_outside_ends_the_run_with_its_cancellation():
     async def job(account, cliniko):
         if account == "clinic 1":
             asyncio.current_task().cancel()
@@ -753,7 +753,7 @@ class Fatal(BaseException):
 
 
 @virtually
-async def test_what_is_no_exception_ends_the_run_and_is_not_swallowed():
+async def test_a_base_exception_ends_the_run_and_is_raised():
     async def job(account, cliniko):
         if account == "clinic 1":
             raise Fatal
@@ -780,7 +780,7 @@ def test_a_keyboard_interrupt_in_a_job_ends_the_program():
 
 
 @virtually
-async def test_two_tasks_that_read_one_run_are_told_so_and_none_waits_for_ever():
+async def test_two_tasks_reading_one_run_raise_a_usage_error_and_neither_waits_forever():
     async def job(account, cliniko):
         await asyncio.sleep(1)
 

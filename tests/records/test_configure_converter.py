@@ -158,13 +158,13 @@ def test_no_type_but_records_and_links_gets_a_hook():
     assert converter.unstructure(dt.date(2025, 1, 2)) == dt.date(2025, 1, 2)
 
 
-def test_an_unknown_key_is_no_error_however_strict_the_converter():
+def test_an_unknown_key_is_accepted_however_strict_the_converter():
     converter = MAKERS["strict"]()
     configure_converter(converter)
     assert converter.structure(example("patient") | {"new": 1}, Patient) == from_dict(Patient, example("patient"))
 
 
-def test_a_hook_of_the_users_own_goes_before():
+def test_a_hook_of_the_user_takes_precedence():
     converter = cattrs.Converter()
     configure_converter(converter)
     converter.register_structure_hook(AppointmentType, lambda _, __: "mine")
@@ -192,7 +192,7 @@ BAD = [
 
 @for_each("bad", BAD, ids=["dict", "JSON", "no JSON", "text", "list"])
 @pytest.mark.parametrize("detailed", [True, False])
-def test_what_does_not_fit_raises_the_error_of_cattrs_which_shows_no_value(bad: Any, *, detailed: bool):
+def test_a_value_that_does_not_fit_raises_an_error_of_cattrs_without_the_value(bad: Any, *, detailed: bool):
     """Neither in its texts nor in a frame of this library."""
     converter = cattrs.Converter(detailed_validation=detailed)
     configure_converter(converter)

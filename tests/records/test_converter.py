@@ -38,11 +38,11 @@ def fault_of(cls: Any, data: Any) -> str:
 
 @pytest.mark.parametrize("cls", [AppointmentType, Booking, Communication])
 @for_each("data", [None, [], "x", 5])
-def test_what_is_no_dict_is_no_record(cls: Any, data: Any):
+def test_a_value_that_is_not_a_dict_is_not_a_record(cls: Any, data: Any):
     assert fault_of(cls, data) == "the record: expected an object"
 
 
-def test_every_fault_is_told_with_the_id_and_without_a_value():
+def test_every_fault_is_reported_with_the_id_and_without_a_value():
     assert fault_of(AppointmentType, KIND | {"name": 5, "color": ["secret"]}) == (
         f"record {KIND['id']}: color expected a string, name expected a string"
     )
@@ -81,7 +81,7 @@ def test_a_time_without_its_zone_does_not_fit(value: Any):
     assert fault.endswith("created_at expected a datetime with a time zone")
 
 
-def test_nothing_is_bent_to_fit():
+def test_no_value_is_coerced():
     """A number is no text, a bool no number, and a text no list of its characters."""
     for key, value, expected in (
         ("name", 5, "a string"),
@@ -95,7 +95,7 @@ def test_nothing_is_bent_to_fit():
         assert fault_of(AppointmentType, KIND | {key: value}).endswith(f"{key} expected {expected}")
 
 
-def test_a_dict_is_read_as_the_kind_of_record_that_it_is():
+def test_a_dict_is_read_as_the_variant_that_it_is():
     data = example("individual_appointment")
     assert type(from_dict(Booking, data)) is IndividualAppointment
     assert from_dict(Booking, data) == from_dict(IndividualAppointment, data)
@@ -103,7 +103,7 @@ def test_a_dict_is_read_as_the_kind_of_record_that_it_is():
 
 
 @for_each("type_code", [[], {}, "1", True])
-def test_what_tells_the_kind_may_be_anything(type_code: Any):
+def test_a_discriminator_may_be_of_any_type(type_code: Any):
     data = example("communication") | {"type_code": type_code}
     assert fault_of(Communication, data).endswith("type_code expected an integer")
 
@@ -139,6 +139,6 @@ def test_a_dict_has_only_what_json_has():
     assert json.loads(json.dumps(written)) == written
 
 
-def test_what_json_has_not_cannot_be_written():
+def test_values_that_json_lacks_cannot_be_written():
     with pytest.raises(TypeError, match="a complex cannot be written as JSON"):
         to_json({"value": 1j})

@@ -190,7 +190,7 @@ NO_MOMENTS = [pd.NaT, "2025-01-01T00:00:00Z", dt.date(2025, 1, 1), 0, Decimal(0)
 
 
 @for_each("value", NO_MOMENTS, ids=repr)
-def test_what_is_no_moment_is_refused_in_the_words_of_the_library(value: Any):
+def test_an_invalid_moment_is_refused_with_an_error_of_the_library(value: Any):
     """The NaT of pandas, which is a datetime to Python, like any other wrong value."""
     patients = Cliniko("key-au1", **WHO).patients
     for compare in (operator.ge, operator.lt):

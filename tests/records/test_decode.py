@@ -90,7 +90,7 @@ def texts(error: BaseException) -> str:
 
 
 @pytest.mark.parametrize("name", sorted(EXAMPLES))
-def test_both_ways_give_the_same_record_of_an_example(name: str):
+def test_both_readers_return_the_same_record_for_an_example(name: str):
     cls, body = RECORD_OF[name], EXAMPLES[name]
     found = CONVERTER.structure(body, cls)
     assert exact(cls, body) == found
@@ -100,7 +100,7 @@ def test_both_ways_give_the_same_record_of_an_example(name: str):
 @pytest.mark.parametrize("cls", RECORDS, ids=lambda cls: cls.__name__)
 @given(data=st.data())
 @settings(max_examples=12)
-def test_both_ways_read_the_same_and_refuse_the_same(cls: Any, data: st.DataObject):
+def test_both_readers_accept_and_refuse_the_same(cls: Any, data: st.DataObject):
     """With nulls, absent and unknown keys, every form that a value may have, and values of other types.
 
     What is read can be written, and read again.
@@ -186,7 +186,7 @@ def test_a_time_keeps_its_offset(offset: str):
     assert json.loads(to_json(found))["updated_at"] == "2025-07-21T09:30:00" + offset
 
 
-def test_an_unknown_enumerated_value_and_an_unknown_key_are_no_error():
+def test_an_unknown_enumerated_value_or_key_is_accepted():
     found = decode_record(AppointmentType, request(), response(KIND | {"online_payments_mode": "barter", "new": [1]}))
     assert found.online_payments_mode == "barter"
 
@@ -202,7 +202,7 @@ def test_a_key_that_is_no_python_name_has_one():
     assert found.account.compliance.hipaa_compliance_conflict_messages == ("one",)
 
 
-def test_of_several_shapes_the_one_that_came_is_read():
+def test_a_field_of_several_types_is_read_as_the_type_that_came():
     for answer in ("text", [{"number": "1"}], {"city": "Hobart"}, None):
         form = {"sections": [{"questions": [{"answer": answer}]}]} if answer else {"sections": [{"questions": [{}]}]}
         body = json.dumps(example("patient_form") | {"content": form}).encode()
@@ -264,7 +264,7 @@ def test_a_record_of_a_union_is_one_of_its_variants(base: Any, keys: dict[str, A
 
 @for_each("value", [None, 0, "", [], {}, ["x"], {"links": 5}, {"links": {"self": None}}], ids=str)
 @pytest.mark.parametrize("base", [Booking, Communication])
-def test_whatever_stands_in_a_key_that_tells_the_kind_is_read_or_named_as_a_fault(base: Any, value: Any):
+def test_any_value_of_a_discriminator_is_read_or_reported_as_a_fault(base: Any, value: Any):
     """And both ways agree."""
     raw = example("booking" if base is Booking else "communication")
     for key in {*raw, "confidential", "content_subject", "max_attendees", "conflicts", "type", "category"}:
@@ -287,13 +287,13 @@ def test_a_page_is_read_with_its_total_and_its_next_link():
 
 
 @pytest.mark.parametrize("more", [{}, {"links": None, "total_entries": None}])
-def test_what_a_page_says_of_itself_may_be_missing(more: dict[str, Any]):
+def test_the_total_and_the_links_of_a_page_may_be_missing(more: dict[str, Any]):
     found = decode_page(AppointmentType, "appointment_types", request(), response({"appointment_types": [], **more}))
     assert (found.items, found.total_entries, found.next) == ((), None, None)
 
 
 @pytest.mark.parametrize("envelope", ["settings", "communications"])
-def test_a_page_of_renamed_fields_is_read_the_exact_way(envelope: str):
+def test_a_page_with_renamed_fields_is_read_field_by_field(envelope: str):
     cls, raw = (Settings, example("settings")) if envelope == "settings" else (Communication, example("communication"))
     found = decode_page(cls, envelope, request(), response(page_of(envelope, [raw], links={"next": "n"})))
     assert found.items == (decode_record(cls, request(), response(raw)),)
@@ -315,7 +315,7 @@ BAD_PAGES = [
 
 
 @for_each("body, fault", BAD_PAGES)
-def test_what_is_no_page_is_an_error(body: Any, fault: str):
+def test_a_malformed_page_is_an_error(body: Any, fault: str):
     with pytest.raises(DecodingError) as caught:
         decode_page(AppointmentType, "appointment_types", request(), response(body))
     assert caught.value.faults == (fault,)
@@ -337,7 +337,7 @@ def test_all_bad_records_of_a_page_are_named_at_once_and_the_others_read():
 
 
 @for_each("raw", [5, None, {"id": SECRET}, {"id": None}, {"id": "1" * 20}, [SECRET]])
-def test_a_bad_record_without_an_id_is_named_by_its_place(raw: Any):
+def test_a_bad_record_without_an_id_is_named_by_its_index(raw: Any):
     found = decode_page(
         AppointmentType, "appointment_types", request(), response(page_of("appointment_types", [KIND, raw]))
     )
@@ -347,7 +347,7 @@ def test_a_bad_record_without_an_id_is_named_by_its_place(raw: Any):
 
 
 @for_each("stamp", [KIND["created_at"], None, 5, "yesterday"])
-def test_the_place_of_a_bad_record_is_told_as_far_as_it_can_be_read(stamp: Any):
+def test_the_index_of_a_bad_record_is_reported_as_far_as_it_can_be_read(stamp: Any):
     raw = KIND | {"name": None, "created_at": stamp}
     found = decode_page(AppointmentType, "appointment_types", request(), response(page_of("appointment_types", [raw])))
     expected = dt.datetime.fromisoformat(stamp) if stamp == KIND["created_at"] else None
@@ -412,12 +412,12 @@ def test_a_free_map_holds_texts():
         assert error.faults == (f"the record: fields expected {fault}",)
 
 
-def test_a_date_is_a_day_and_no_more():
+def test_a_date_is_a_day_without_a_time():
     body = example("patient") | {"date_of_birth": "1988-02-30T00:00:00Z"}
     assert fault_of(body, RECORD_OF["patient"]).faults == (f"record {body['id']}: date_of_birth expected a date",)
 
 
-def test_a_write_that_was_done_says_so():
+def test_a_decoding_error_of_a_write_is_marked_as_written():
     error = fault_of(KIND | {"name": 5}, method="POST")
     assert error.written
     assert "the write was done" in str(error)

@@ -199,7 +199,7 @@ async def test_what_may_be_sent_is_a_request_body(http: httpx.AsyncClient):
         ("/appointment", {"repeat_rule": {"repeat": "Daily"}}, "Extra inputs are not permitted"),
     ],
 )
-async def test_a_body_that_breaks_a_rule_is_refused_with_the_words_of_the_rule(
+async def test_a_body_that_breaks_a_rule_is_refused_with_the_text_of_the_rule(
     http: httpx.AsyncClient, path: str, body: Any, told: str
 ):
     """A misspelt field is refused and not dropped, at any depth."""

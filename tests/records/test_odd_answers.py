@@ -172,7 +172,7 @@ def client(server: RawServer, **options: Any) -> Cliniko:
 @pytest.mark.parametrize("name", sorted(RESOURCES))
 @given(data=st.data())
 @settings(max_examples=15)
-def test_whatever_is_answered_only_errors_of_this_library_come_out(name: str, data: st.DataObject):
+def test_any_response_raises_only_errors_of_this_library(name: str, data: st.DataObject):
     given_ = data.draw(answers(name))
 
     async def test() -> None:
@@ -200,7 +200,7 @@ KIND: dict[str, Any] = {
 @for_each("field, stamp", EDGE_FIELDS)
 @pytest.mark.parametrize("total", [1, 2, 100])
 @virtually
-async def test_a_stamp_at_the_edge_of_the_calendar_ends_in_an_error_of_this_library_at_most(field, stamp, total):
+async def test_a_stamp_at_the_edge_of_the_calendar_raises_at_most_an_error_of_this_library(field, stamp, total):
     rows = [KIND | {"id": str(key), field: stamp} for key in range(1, 3)]
     page = answer(200, page_of("appointment_types", rows, total_entries=total))
     async with RawServer(page) as server, client(server) as cliniko:
@@ -212,7 +212,7 @@ async def test_a_stamp_at_the_edge_of_the_calendar_ends_in_an_error_of_this_libr
 
 @for_each("total", [-1, 2**63, 2**64, 2**70, "1", 1.0, True, [1]])
 @virtually
-async def test_a_total_that_is_no_number_of_records_is_refused_at_once(total):
+async def test_an_impossible_total_is_refused_at_once(total):
     page = answer(200, page_of("appointment_types", [KIND], total_entries=total))
     async with RawServer(page) as server, client(server) as cliniko:
         types = cliniko.appointment_types
@@ -223,7 +223,7 @@ async def test_a_total_that_is_no_number_of_records_is_refused_at_once(total):
 
 @pytest.mark.parametrize("key", ["0", "00", "7"])
 @virtually
-async def test_a_server_that_gives_the_same_id_again_and_again_does_not_hold_a_stable_list_for_ever(key):
+async def test_a_server_that_repeats_one_id_does_not_keep_a_stable_list_in_an_endless_loop(key):
     page = answer(200, page_of("appointment_types", [KIND | {"id": key}], total_entries=3))
     async with RawServer(page) as server, client(server) as cliniko:
         with pytest.raises(PaginationError, match="the server did not sort by id"):
@@ -232,7 +232,7 @@ async def test_a_server_that_gives_the_same_id_again_and_again_does_not_hold_a_s
 
 
 @virtually
-async def test_the_largest_total_goes_into_a_cursor_and_out_again():
+async def test_the_largest_total_survives_the_round_trip_through_a_cursor():
     body = page_of("appointment_types", [KIND], total_entries=2**63 - 1, links={"next": "@"})
     async with RawServer() as server, client(server) as cliniko:
         body["links"]["next"] = f"{server.base_url}/appointment_types?page=2"
@@ -261,7 +261,7 @@ async def test_an_empty_next_link_is_the_end(following):
 
 
 @virtually
-async def test_a_page_whose_unknown_keys_python_cannot_read_has_its_records_and_says_so_of_the_rest():
+async def test_a_page_with_unreadable_unknown_keys_has_its_records_and_raises_for_raw():
     body = json.dumps(page_of("appointment_types", [KIND])).encode()[:-1] + b', "new": ' + b"9" * 5000 + b"}"
     async with RawServer(answer(200, body)) as server, client(server) as cliniko:
         page = await cliniko.appointment_types.list()
@@ -272,7 +272,7 @@ async def test_a_page_whose_unknown_keys_python_cannot_read_has_its_records_and_
 
 @for_each("href", ["http://[", "https://a:99999/v1/taxes/1", "https://a..b/v1/taxes/1", "\ud800", ""])
 @virtually
-async def test_a_link_that_is_no_url_is_refused_as_such(href):
+async def test_a_link_that_is_not_a_url_is_refused(href):
     async with RawServer() as server, client(server) as cliniko:
         for use in (
             lambda: cliniko.follow(Link.to(href)),
@@ -338,20 +338,20 @@ async def longest_pause(work: Any) -> float:
 
 
 @pytest.mark.parametrize("crowd", CROWDS)
-async def test_a_page_of_very_many_is_refused_before_the_event_loop_stands_still_for_long(crowd: str):
+async def test_a_page_of_very_many_records_is_refused_before_it_blocks_the_event_loop(crowd: str):
     """Each of these would take from several seconds to minutes if it were read value by value; this, a fraction."""
     async with RawServer(answer(200, CROWDS[crowd]())) as server, client(server) as cliniko:
         assert await longest_pause(cliniko.appointment_types.list().collect()) < MANY_SECONDS
 
 
-async def test_a_page_of_very_many_records_that_are_read_one_by_one_is_refused_as_well():
+async def test_a_page_of_very_many_records_read_one_by_one_is_refused_too():
     """Communications have a key that is no Python name, so that the fast decoder cannot read them."""
     row = json.dumps(example("communication")).encode()
     async with RawServer(answer(200, page(row, 20_000, "communications"))) as server, client(server) as cliniko:
         assert await longest_pause(cliniko.communications.list().collect()) < MANY_SECONDS
 
 
-async def test_a_single_record_of_very_many_values_is_refused_as_well():
+async def test_a_single_record_with_very_many_values_is_refused_too():
     body = json.dumps(KIND | {"appointment_reminder_template_ids": [5] * 200_000})
     async with RawServer(answer(200, body.encode())) as server, client(server) as cliniko:
         assert await longest_pause(cliniko.appointment_types.get(1)) < MANY_SECONDS
@@ -384,7 +384,7 @@ async def test_up_to_a_hundred_invalid_records_are_reported_and_with_more_the_pa
 
 
 @virtually
-async def test_of_one_record_twenty_faults_are_told():
+async def test_at_most_twenty_faults_of_one_record_are_reported():
     body = KIND | {"appointment_reminder_template_ids": [5] * 50}
     async with RawServer(answer(200, body)) as server, client(server) as cliniko:
         with pytest.raises(DecodingError) as caught:

@@ -78,7 +78,7 @@ async def test_the_count_is_that_of_all_the_spans():
 
 
 @virtually
-async def test_a_limit_counts_times_and_asks_for_no_more_spans():
+async def test_a_limit_counts_times_and_requests_no_further_spans():
     async with clinic() as at:
         here = place(at)
         assert len(await here.times(30, limit=10).collect()) == 10
@@ -86,7 +86,7 @@ async def test_a_limit_counts_times_and_asks_for_no_more_spans():
 
 
 @pytest.mark.parametrize("prefetch", [0, 3])
-def test_a_cursor_goes_on_in_the_span_it_was_taken_in(prefetch: int):
+def test_a_cursor_continues_in_the_span_it_was_taken_in(prefetch: int):
     @virtually
     async def test():
         async with clinic() as at:
@@ -144,7 +144,7 @@ async def test_days_that_have_passed_are_a_bad_request():
 
 
 @virtually
-async def test_what_cannot_be_booked_online_is_not_found():
+async def test_an_appointment_type_that_cannot_be_booked_online_is_not_found():
     async with clinic() as at:
         here = place(at, online=False)
         with pytest.raises(NotFoundError):
@@ -186,7 +186,7 @@ async def test_there_is_no_next_time_where_all_are_taken():
 
 
 @virtually
-async def test_an_answer_that_is_no_next_time_is_a_decoding_error():
+async def test_a_malformed_next_time_is_a_decoding_error():
     async with clinic() as at:
         for body in (b"[]", b"<html>"):
             at.sandbox.faults.status(200, body=body)

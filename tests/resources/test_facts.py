@@ -169,7 +169,7 @@ def test_the_base_of_variants_has_the_fields_that_all_of_them_have(name: str):
 
 
 @for_each("name", [name for name in RESOURCES if name not in dict(BODIES)])
-def test_what_the_facts_do_not_let_be_written_has_no_body(name: str):
+def test_resources_that_the_facts_make_read_only_have_no_body(name: str):
     assert not any(hasattr(table(name), method) for method in ("create", "update"))
 
 

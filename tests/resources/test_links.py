@@ -85,7 +85,7 @@ def test_a_link_keeps_its_url_as_it_was_given():
         ("", None),
     ],
 )
-def test_the_id_of_a_link_is_the_end_of_its_path_where_that_is_one(end: str, key: str | None):
+def test_the_id_of_a_link_is_the_end_of_its_path_if_it_is_an_id(end: str, key: str | None):
     assert Link.to(BASE + end).id == key
 
 
@@ -191,7 +191,7 @@ AWAY = [
 
 
 @for_each("url", AWAY)
-async def test_a_link_that_leads_away_is_refused_and_nothing_is_sent(url: str):
+async def test_a_link_to_another_server_is_refused_and_nothing_is_sent(url: str):
     """Records may come from anywhere, and the key goes nowhere."""
     api = Answers()
     with pytest.raises(InvalidRequestError, match="leads away"):
@@ -204,7 +204,7 @@ async def test_a_link_that_leads_away_is_refused_and_nothing_is_sent(url: str):
 
 
 @for_each("path", ["/", "/1/2", "/no_such/1", "/Robin%20Sandover/1"])
-async def test_a_link_to_nothing_known_is_refused_without_telling_it(path: str):
+async def test_a_link_to_an_unknown_resource_is_refused_and_not_shown(path: str):
     with pytest.raises(InvalidRequestError, match=r"the API has no operation for a link to (this|no_such)$"):
         await follow_link(Answers(), Link.to(BASE + path))
 
@@ -212,7 +212,7 @@ async def test_a_link_to_nothing_known_is_refused_without_telling_it(path: str):
 # Against the sandbox
 
 
-async def test_follow_gives_the_record_and_the_list(cliniko: Cliniko):
+async def test_follow_returns_the_record_or_the_list(cliniko: Cliniko):
     kind = await cliniko.appointment_types.list(cliniko.appointment_types.where.category.is_not_null()).first()
     assert kind is not None
     assert await cliniko.follow(kind.link) == kind
@@ -250,14 +250,14 @@ async def test_an_archived_record_is_found(cliniko_sandbox: Sandbox, cliniko: Cl
     assert await cliniko.resolve([link]) == {key: found}
 
 
-async def test_what_is_gone_is_not_found(cliniko_sandbox: Sandbox, cliniko: Cliniko):
+async def test_a_removed_record_is_not_found(cliniko_sandbox: Sandbox, cliniko: Cliniko):
     link = Link[Patient].to(cliniko_sandbox.base_url + "/patients/5")
     with pytest.raises(NotFoundError):
         await cliniko.follow(link)
     assert await cliniko.resolve([link, None]) == {}
 
 
-async def test_resolve_asks_for_a_hundred_ids_at_a_time(cliniko_sandbox: Sandbox, cliniko: Cliniko):
+async def test_resolve_requests_a_hundred_ids_at_a_time(cliniko_sandbox: Sandbox, cliniko: Cliniko):
     """Each id once, in the order that they came."""
     keys = [cliniko_sandbox.add("patients", first_name="A", last_name="B") for _ in range(250)]
     links = [Link[Patient].to(f"{cliniko_sandbox.base_url}/patients/{key}") for key in keys]
@@ -308,7 +308,7 @@ async def test_a_single_record_that_is_gone_is_not_in_the_dict(cliniko_sandbox: 
     assert len(cliniko_sandbox.requests) == 1
 
 
-async def test_a_record_that_was_kept_elsewhere_can_be_followed(cliniko: Cliniko, cliniko_sandbox: Sandbox):
+async def test_a_record_that_was_stored_elsewhere_can_be_followed(cliniko: Cliniko, cliniko_sandbox: Sandbox):
     """One of this account after pickle; one of another server is refused."""
     kind = await cliniko.appointment_types.list().first()
     kept: AppointmentType = pickle.loads(pickle.dumps(kind))

@@ -45,7 +45,7 @@ BAD_OPTIONS: list[tuple[dict[str, Any], str]] = [
 
 
 @for_each("key", BAD_IDS, ids=repr)
-async def test_what_is_no_id_never_reaches_a_path(cliniko_sandbox: Sandbox, cliniko: Cliniko, key: Any):
+async def test_a_value_that_is_not_an_id_never_reaches_a_path(cliniko_sandbox: Sandbox, cliniko: Cliniko, key: Any):
     """Of a record, of a parent, read or written."""
     types = cliniko.appointment_types
     for ask in (
@@ -64,7 +64,7 @@ async def test_what_is_no_id_never_reaches_a_path(cliniko_sandbox: Sandbox, clin
 
 
 @for_each("options, text", BAD_OPTIONS, ids=lambda value: str(value).encode("unicode_escape").decode())
-async def test_an_option_that_cannot_work_is_refused_at_once(
+async def test_an_invalid_option_is_refused_at_once(
     cliniko_sandbox: Sandbox, cliniko: Cliniko, options: dict[str, Any], text: str
 ):
     with pytest.raises(InvalidRequestError, match=text) as raised:
@@ -122,7 +122,7 @@ def test_a_call_without_its_id_names_the_class_that_the_user_sees(cliniko: Clini
 
 
 @for_each("name", sorted(RESOURCES))
-def test_hidden_records_can_be_asked_for_where_there_is_a_filter_for_them(cliniko: Cliniko, name: str):
+def test_hidden_records_can_be_requested_where_there_is_a_filter_for_them(cliniko: Cliniko, name: str):
     resource: Any = getattr(cliniko, name)
     if not hasattr(resource, "list") or name == "available_times":
         return
@@ -155,7 +155,7 @@ def test_a_filter_of_another_resource_is_refused(cliniko: Cliniko):
 
 
 @for_each("thing", [True, None, 5, ["category:=x"], {"category": "x"}])
-def test_what_is_no_filter_is_refused(cliniko: Cliniko, thing: Any):
+def test_a_value_that_is_not_a_filter_is_refused(cliniko: Cliniko, thing: Any):
     with pytest.raises(InvalidRequestError, match="made with `where`") as raised:
         cliniko.appointment_types.list(thing)
     assert raised.value.argument == "filters"
@@ -198,7 +198,7 @@ async def test_a_deleted_record_is_read_when_it_is_asked_for(cliniko_sandbox: Sa
     assert cliniko_sandbox.requests[0].query["q[]"] == ["archived_at:*", "deleted_at:?"]
 
 
-async def test_what_is_no_record_of_a_list_is_read_too(cliniko: Cliniko):
+async def test_resources_without_a_list_are_read_too(cliniko: Cliniko):
     assert isinstance(await cliniko.settings.get(), Settings)
 
 
@@ -244,7 +244,7 @@ async def test_a_patient_leaves_the_archive(cliniko_sandbox: Sandbox, cliniko: C
     assert found.archived_at is None
 
 
-async def test_a_deletion_is_for_good(cliniko_sandbox: Sandbox, cliniko: Cliniko):
+async def test_a_deletion_is_permanent(cliniko_sandbox: Sandbox, cliniko: Cliniko):
     key = cliniko_sandbox.add("taxes", name="GST", rate="10.0")
     await cliniko.taxes.delete(key)
     assert [sent.method for sent in cliniko_sandbox.requests] == ["DELETE"]
@@ -259,7 +259,7 @@ async def test_a_deletion_that_only_archives_says_so_and_archives(cliniko_sandbo
     assert cliniko_sandbox.get("appointment_types", key)["archived_at"] is not None
 
 
-async def test_a_path_that_the_api_gives_up_still_works(cliniko_sandbox: Sandbox, cliniko: Cliniko):
+async def test_a_deprecated_path_still_works(cliniko_sandbox: Sandbox, cliniko: Cliniko):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)
         await cliniko.invoice_items.list_for_invoice(cliniko_sandbox.add("invoices"))  # type: ignore[deprecated]

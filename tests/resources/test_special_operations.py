@@ -143,7 +143,7 @@ async def test_settings_are_read_with_every_group():
 
 
 @virtually
-async def test_the_user_of_the_key_is_told():
+async def test_the_user_of_the_key_is_returned():
     async with clinic() as at:
         me = await at.cliniko.users.get_authenticated()
         assert at.sandbox.requests[0].path == "/v1/user"
@@ -186,7 +186,7 @@ async def test_a_form_for_a_file_is_given_with_every_field_that_came():
         assert to_dict(form)["fields"] == form.fields
 
 
-def test_what_has_no_id_of_its_own_is_no_record_and_writes_its_nulls():
+def test_values_without_an_id_are_not_records_and_write_their_nulls():
     assert not issubclass(Service, Record)
     assert issubclass(Service, Value)
     assert issubclass(Record, Value)
@@ -219,7 +219,7 @@ def test_without_a_name_there_is_no_zone_and_an_unknown_one_says_so():
         _ = read(Business, time_zone_identifier="Nowhere/Atlantis").zone
 
 
-def test_a_time_of_day_is_a_text_and_by_property_a_time():
+def test_a_time_of_day_is_a_text_with_a_property_for_the_time():
     hours = DailyAvailabilityHours(starts_at="09:00", ends_at="17:30")
     assert (hours.starts_at, hours.start, hours.end) == ("09:00", dt.time(9), dt.time(17, 30))
     assert DailyAvailabilityHours().start is None

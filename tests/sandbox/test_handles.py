@@ -43,7 +43,7 @@ async def test_lists_and_links_are_added_by_their_ids():
         ]
 
 
-async def test_what_no_table_has_is_refused():
+async def test_unknown_resources_and_fields_are_refused():
     async with running() as wire:
         with pytest.raises(TypeError, match="taxes has no field colour, size"):
             wire.sandbox.add("taxes", size=1, colour="red")
@@ -51,7 +51,7 @@ async def test_what_no_table_has_is_refused():
             wire.sandbox.add("tax")
 
 
-async def test_what_is_not_there_cannot_be_handled():
+async def test_an_unknown_record_cannot_be_changed_or_removed():
     async with running() as wire:
         for handle in (wire.sandbox.get, wire.sandbox.update, wire.sandbox.archive, wire.sandbox.remove):
             with pytest.raises(LookupError, match="users has no record 1"):
@@ -68,7 +68,7 @@ async def test_an_update_moves_the_stamp_unless_it_is_given():
         assert (record["updated_at"], record["amount"]) == ("2020-01-01T00:00:00Z", "12.5")
 
 
-async def test_an_archived_and_a_removed_record_leave_their_list():
+async def test_archived_and_removed_records_leave_their_list():
     async with running() as wire:
         first, second = [one["id"] for one in await wire.list("/appointment_types", per_page=2)]
         wire.sandbox.archive("appointment_types", first)
@@ -87,7 +87,7 @@ async def test_requests_may_be_cleared_and_outlive_the_sandbox():
     assert [one.path for one in wire.sandbox.requests] == ["/v1/taxes"]
 
 
-async def test_a_sandbox_that_does_not_run_says_so():
+async def test_a_sandbox_that_is_not_running_raises():
     sandbox = Sandbox()
     with pytest.raises(RuntimeError, match="is not running"):
         sandbox.all("users")
@@ -98,7 +98,7 @@ async def test_a_sandbox_that_does_not_run_says_so():
         sandbox.all("users")
 
 
-async def test_a_sandbox_starts_anew_with_the_rows_it_began_with():
+async def test_a_restarted_sandbox_has_its_initial_rows():
     sandbox = Sandbox()
     async with sandbox:
         names = [one["name"] for one in sandbox.all("taxes")]
@@ -134,7 +134,7 @@ async def test_the_base_url_of_a_name_with_colons_has_brackets():
         pytest.skip("there is no IPv6 here")
 
 
-async def test_the_same_seed_invents_the_same_clinic_and_another_another():
+async def test_a_seed_determines_the_invented_clinic():
     def told(sandbox):
         return json.dumps(sandbox.all("appointment_types")).replace(sandbox.base_url, "")
 

@@ -31,7 +31,7 @@ async def test_records(cliniko, cliniko_sandbox):
     assert first.name
     assert len(cliniko_sandbox.requests) == 1
 
-async def test_no_request_of_another_test(cliniko_sandbox):
+async def test_no_request_of_another_test_is_seen(cliniko_sandbox):
     assert cliniko_sandbox.requests == []
 
 @pytest_asyncio.fixture
@@ -56,7 +56,7 @@ async def test_a_loop_of_the_session(cliniko):
 async def test_a_loop_of_the_module(cliniko):
     assert await cliniko.appointment_types.list().count() > 0
 
-def test_a_client_that_nothing_uses(cliniko):
+def test_a_client_that_is_not_used(cliniko):
     pass
 """
 

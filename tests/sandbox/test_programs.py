@@ -32,7 +32,7 @@ def told(process):
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_the_program_says_where_it_is_and_ends_cleanly(number):
+def test_the_program_prints_its_address_and_ends_cleanly(number):
     with started("--appointment-types", "3") as process:
         text = told(process)
         process.send_signal(number)
@@ -42,7 +42,7 @@ def test_the_program_says_where_it_is_and_ends_cleanly(number):
     assert "curl -u " in text
 
 
-def test_what_the_program_says_to_try_works():
+def test_the_commands_that_the_program_suggests_work():
     with started("--appointment-types", "3", "--limit", "9", "--period", "5", "--latency", "0.001") as process:
         text = told(process)
         user, agent, accept, url = re.findall(r"'([^']+)'", text)

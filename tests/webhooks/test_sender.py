@@ -146,7 +146,7 @@ FAILURES: dict[str, Any] = {
 
 
 @pytest.mark.parametrize("failure", FAILURES)
-def test_whatever_is_not_accepted_is_posted_again_and_in_order(caplog: pytest.LogCaptureFixture, failure: str):
+def test_rejected_messages_are_posted_again_in_order(caplog: pytest.LogCaptureFixture, failure: str):
     @virtually
     async def test() -> None:
         async with scene() as it:
@@ -191,7 +191,7 @@ async def test_the_waits_double_up_to_the_longest():
 
 @pytest.mark.parametrize(("asked", "least"), [("120", 120), ("999999", 3600), ("-5", 0), ("soon", 0)])
 @virtually
-async def test_a_receiver_says_how_long_it_wants_to_rest(asked, least):
+async def test_the_retry_after_of_a_receiver_is_obeyed(asked, least):
     async with scene() as it:
         it.receiver.script = [web.Response(status=503, headers={"Retry-After": asked})]
         await it.sender.send(await it.change())
@@ -214,7 +214,7 @@ async def test_a_slow_receiver_has_the_timeout_for_each_try():
 
 
 @virtually
-async def test_an_answer_is_not_read_for_ever():
+async def test_an_endless_response_is_not_read():
     async def endless(request: web.Request) -> web.StreamResponse:
         response = web.StreamResponse()
         await response.prepare(request)
@@ -230,7 +230,7 @@ async def test_an_answer_is_not_read_for_ever():
 
 
 @virtually
-async def test_a_receiver_that_is_gone_is_asked_no_more():
+async def test_nothing_is_posted_to_a_receiver_that_answered_410():
     async with scene() as it:
         it.receiver.script = [500, 410]
         change = await it.change()
@@ -247,7 +247,7 @@ async def test_a_receiver_that_is_gone_is_asked_no_more():
 
 
 @virtually
-async def test_after_so_many_tries_a_message_is_in_the_file_and_the_next_is_posted(tmp_path: Path):
+async def test_after_the_last_try_a_message_is_written_to_the_file_and_the_next_one_posted(tmp_path: Path):
     path = tmp_path / "dead.ndjson"
     async with scene(dead_letters=path, tries=3) as it:
         it.receiver.script = [400, 503, 500, cut, 204, 400, 400, hang]
@@ -279,7 +279,7 @@ async def test_a_line_that_a_crash_cut_off_spoils_no_other(tmp_path: Path):
 
 
 @virtually
-async def test_a_message_that_cannot_be_written_down_is_not_given_up(tmp_path: Path):
+async def test_a_message_that_cannot_be_written_to_the_file_is_not_dropped(tmp_path: Path):
     async with scene(dead_letters=tmp_path / "missing" / "dead", tries=1) as it:
         it.receiver.script = [400, 400]
         change = await it.change("Jane")
@@ -297,7 +297,7 @@ async def test_a_message_that_cannot_be_written_down_is_not_given_up(tmp_path: P
 
 
 @virtually
-async def test_without_a_file_a_message_is_never_given_up():
+async def test_without_a_file_a_message_is_never_dropped():
     async with scene(tries=1, wait_max=10) as it:
         it.receiver.script = [400] * 50
         assert await it.sender.send(await it.change()) is True
@@ -336,7 +336,7 @@ async def test_changes_of_watches_arrive_in_order_and_after_a_restart_none_is_mi
 
 
 @virtually
-async def test_the_end_of_one_watch_ends_all_and_leaves_no_task():
+async def test_an_error_of_one_watch_ends_all_and_leaves_no_task():
     async with scene() as it:
         before = other_tasks()
         it.clinic.sandbox.faults.status(401, path="/taxes")
@@ -386,7 +386,7 @@ async def test_a_sender_that_is_closed_in_mid_wait_ends():
 
 
 @virtually
-async def test_a_message_is_not_given_up_because_its_sender_was_closed(tmp_path: Path):
+async def test_closing_the_sender_does_not_drop_its_message(tmp_path: Path):
     async with scene(tries=1, dead_letters=tmp_path / "dead.ndjson") as it:
         it.receiver.script = [hang]
         task = asyncio.create_task(it.sender.send(await it.change()))
@@ -431,7 +431,7 @@ async def test_neither_a_repr_nor_a_traceback_shows_the_secret_the_path_or_a_rec
         b"whsec_" + b"A" * 32,
     ],
 )
-def test_what_is_no_secret_is_refused_and_not_shown(secret: Any):
+def test_an_invalid_secret_is_refused_and_not_shown(secret: Any):
     with pytest.raises(ConfigurationError, match="secret") as refused:
         WebhookSender("https://example.com/hook", secret)
     assert "hush" not in str(refused.value)
@@ -452,7 +452,7 @@ def test_what_is_no_secret_is_refused_and_not_shown(secret: Any):
         "https://[1",
     ],
 )
-def test_what_is_no_safe_url_is_refused_and_not_shown(url: Any):
+def test_an_unsafe_url_is_refused_and_not_shown(url: Any):
     with pytest.raises(ConfigurationError, match="https") as refused:
         WebhookSender(url, SECRET)
     assert "hush" not in str(refused.value)
@@ -462,7 +462,7 @@ def test_what_is_no_safe_url_is_refused_and_not_shown(url: Any):
 @pytest.mark.parametrize(
     "options", [{"tries": 0}, {"tries": 1.5}, {"timeout": 0}, {"wait_max": "1"}, {"timeout": True}]
 )
-def test_an_option_that_cannot_work_is_refused(options: Any):
+def test_an_invalid_option_is_refused(options: Any):
     with pytest.raises(ConfigurationError, match=next(iter(options))):
         WebhookSender("https://example.com/hook", SECRET, **options)
 

@@ -54,7 +54,7 @@ async def test_head_is_get_without_a_body():
             assert wire.sandbox.requests[-1].method == "HEAD"
 
 
-async def test_a_strict_sandbox_knows_no_head_but_for_files():
+async def test_a_strict_sandbox_allows_head_for_files_only():
     async with running(strict=True) as wire:
         assert (await wire.ask("HEAD", "/users")).status == 404
         wire.sandbox.files.keep("a/b.txt", "b.txt", b"content")

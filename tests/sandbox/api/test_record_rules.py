@@ -143,7 +143,7 @@ async def booking(wire):
     return body | {"appointment_type_id": wire.sandbox.add("appointment_types", name="New")}
 
 
-async def test_an_unknown_appointment_type_shows_in_the_number_of_places():
+async def test_the_places_of_an_unknown_appointment_type_are_shown():
     async with running() as wire:
         body = await booking(wire) | {"appointment_type_id": "1412345678903273600"}
         assert await errors(await wire.post("/individual_appointments", body)) == {"max_attendees": "is not a number"}
@@ -156,7 +156,7 @@ async def test_an_unknown_appointment_type_shows_in_the_number_of_places():
         assert await errors(await wire.post("/group_appointments", group)) == {"appointment_type": "must exist"}
 
 
-async def test_a_case_that_is_archived_or_unknown_takes_nothing_more():
+async def test_nothing_can_be_added_to_an_archived_or_unknown_case():
     async with running() as wire:
         body = await booking(wire)
         closed = wire.sandbox.add("patient_cases", name="Knee", archived_at=1_700_000_000)
@@ -197,7 +197,7 @@ async def test_a_stock_adjustment_has_the_sign_of_its_type():
             assert wire.sandbox.get("products", product)["stock_level"] == f"{10 + increases - decreases}.0"
 
 
-async def test_a_group_has_at_least_two_places():
+async def test_a_group_appointment_has_at_least_two_places():
     async with running() as wire:
         single = wire.sandbox.add("appointment_types", name="Alone", max_attendees=1)
         group = minimal(wire, "group_appointments") | {"appointment_type_id": single}

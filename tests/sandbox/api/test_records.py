@@ -108,7 +108,7 @@ async def test_practitioners_are_read_only():
             assert (await wire.ask(method, target, json={})).status == 404
 
 
-async def test_archiving_answers_nothing_and_hides_the_record():
+async def test_archiving_returns_no_body_and_hides_the_record():
     wall = Wall()
     async with running(wall=wall) as wire:
         path = f"/appointment_types/{(await wire.list('/appointment_types'))[0]['id']}"
@@ -120,7 +120,7 @@ async def test_archiving_answers_nothing_and_hides_the_record():
         assert shown["archived_at"] == shown["updated_at"] == SHOWN
 
 
-async def test_what_is_archived_can_neither_be_changed_nor_archived_again():
+async def test_an_archived_record_can_neither_be_changed_nor_archived_again():
     async with running() as wire:
         path = f"/appointment_types/{(await wire.list('/appointment_types'))[0]['id']}"
         statuses = [(await wire.post(f"{path}/archive")).status for _ in range(2)]
@@ -148,7 +148,7 @@ async def test_a_business_comes_back_from_the_archive():
         assert (await wire.post("/appointment_types/1/unarchive")).status == 404
 
 
-async def test_reading_one_takes_only_the_filters_that_hide():
+async def test_reading_one_record_accepts_only_the_filters_for_hidden_records():
     async with running() as wire:
         path = f"/appointment_types/{(await wire.list('/appointment_types'))[0]['id']}"
         assert (await wire.get(path, "category:?")).json["error"] == "category is not filterable"

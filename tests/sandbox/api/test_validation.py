@@ -61,7 +61,7 @@ async def test_an_invalid_field_is_named_with_the_text_of_its_error():
         assert told == [{field: text} for field, _, text in INVALID_FIELDS]
 
 
-async def test_every_fault_is_told_at_once():
+async def test_every_fault_is_reported_at_once():
     async with running() as wire:
         body = {"duration_in_minutes": "x", "max_attendees": 100, "nonsense": 1}
         told = {"name": BLANK, "duration_in_minutes": NO_NUMBER, "max_attendees": "must be less than 100"}
@@ -104,7 +104,7 @@ async def test_a_part_is_checked_to_its_depth_and_refused_as_a_whole():
             assert await errors(wire, "/treatment_note_templates", body) == {"content": INVALID}, section
 
 
-async def test_a_part_may_have_keys_that_nobody_knows():
+async def test_a_part_may_have_unknown_keys():
     async with running() as wire:
         body = {"name": "New", "content": {"sections": [], "more": 1.5}}
         record = (await wire.post("/treatment_note_templates", body)).json

@@ -175,7 +175,7 @@ async def test_an_invalid_filter_is_400():
         assert [answer.json for answer in answers] == [{"status": "400", "error": error} for _, error in REFUSED]
 
 
-async def test_a_field_that_is_no_filter_of_a_resource_is_no_filter_of_its_parents_lists():
+async def test_a_field_that_a_resource_cannot_filter_is_not_a_filter_of_its_parents_lists():
     async with running() as wire:
         practitioner = (await wire.list("/practitioners"))[0]["id"]
         assert (await wire.get(f"/practitioners/{practitioner}/appointment_types", "name:=x")).status == 400

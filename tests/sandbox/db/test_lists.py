@@ -83,7 +83,7 @@ async def test_order_is_the_direction_of_columns_without_one():
         assert stamps == sorted(stamps, reverse=True)
 
 
-async def test_nothing_comes_last_and_decimals_are_sorted_as_numbers():
+async def test_nulls_are_sorted_last_and_decimals_as_numbers():
     async with running() as wire:
         wire.sandbox.add("appointment_types", deposit_price="100.0")
         prices = [one["deposit_price"] for one in await wire.list(TYPES, sort="deposit_price")]

@@ -93,7 +93,7 @@ def test_an_annotation_determines_how_its_values_are_stored():
     assert [(each.column_type, each.nullable) for each in parsed] == [expected[1:] for expected in ANNOTATIONS]
 
 
-def test_decimals_and_ids_are_recognised_by_their_types():
+def test_decimals_and_ids_are_recognised_by_type():
     assert TABLES["products"].columns["price"] is DECIMAL
     assert TABLES["products"].columns["tax_id"] is ID
 

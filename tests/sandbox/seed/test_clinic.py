@@ -64,14 +64,14 @@ async def test_no_two_seeds_give_the_same_clinic():
         assert without_urls(first) != without_urls(second)
 
 
-async def test_what_is_done_to_one_clinic_is_not_seen_in_the_next():
+async def test_changes_to_one_clinic_do_not_affect_the_next():
     async with clinic() as sandbox:
         sandbox.remove("patients", sandbox.all("patients")[0]["id"])
     async with clinic() as sandbox:
         assert len(sandbox.all("patients")) == 42
 
 
-async def test_a_clinic_that_starts_again_is_invented_anew():
+async def test_a_restarted_clinic_is_invented_again():
     sandbox = Sandbox(seed=905)
     async with sandbox:
         before = sandbox.all("patients")
@@ -96,7 +96,7 @@ async def test_the_calendar_lies_around_the_week_of_the_start():
         assert max(at(one["starts_at"]) for one in sandbox.all("bookings")) > dt.datetime(2025, 8, 4, tzinfo=dt.UTC)
 
 
-async def test_nothing_was_written_before_it_was_created_or_after_the_start():
+async def test_no_stamp_is_before_its_creation_or_after_the_start():
     async with clinic() as sandbox:
         for name, records in everything(sandbox).items():
             for one in records:
@@ -114,7 +114,7 @@ async def test_ids_rise_with_the_time_of_creation():
 
 
 @pytest.mark.parametrize("seed", [1, 906, 907, 908])
-async def test_nobody_is_in_two_places_at_once(seed):
+async def test_no_practitioner_has_overlapping_bookings(seed):
     async with clinic(seed=seed) as sandbox:
         for bookings in by_practitioner(sandbox).values():
             spans = sorted((at(one["starts_at"]), at(one["ends_at"])) for one in bookings)
@@ -150,7 +150,7 @@ async def test_every_place_in_an_appointment_is_its_patients_own():
         assert places == Counter(single | group)
 
 
-async def test_some_are_cancelled_with_a_reason_and_some_are_repeated():
+async def test_some_appointments_are_cancelled_with_a_reason_and_some_are_repeated():
     async with clinic() as sandbox:
         appointments = sandbox.all("individual_appointments")
         cancelled = [one for one in appointments if one["cancelled_at"]]
@@ -181,7 +181,7 @@ async def test_the_items_of_an_invoice_add_up():
             assert total == net + tax == sum(Decimal(str(one["total_including_tax"])) for one in own)
 
 
-async def test_invoices_are_numbered_without_gaps_and_one_takes_another_back():
+async def test_invoices_are_numbered_without_gaps_and_one_credits_another():
     async with clinic() as sandbox:
         invoices = sandbox.all("invoices")
         numbers = sorted(one["number"] for one in invoices)
@@ -244,7 +244,7 @@ async def test_an_appointment_that_is_booked_gets_its_end_its_patient_and_a_plac
         assert id_in(place["patient"]) == id_in(known["patient"])
 
 
-async def test_who_joins_a_group_is_one_of_its_patients():
+async def test_an_attendee_of_a_group_is_one_of_its_patients():
     async with running() as wire:
         group = wire.sandbox.add("group_appointments", starts_at="2031-01-06T22:00:00Z")
         patient = wire.sandbox.all("patients")[0]["id"]
@@ -253,7 +253,7 @@ async def test_who_joins_a_group_is_one_of_its_patients():
         assert wire.sandbox.get("group_appointments", group)["patient_ids"] == [patient]
 
 
-async def test_an_adjustment_changes_the_stock():
+async def test_a_stock_adjustment_changes_the_stock():
     async with running() as wire:
         product = wire.sandbox.add("products", stock_level=5)
         body = {"product_id": product, "quantity": "-2.5", "adjustment_type": "Damaged"}
@@ -286,7 +286,7 @@ async def test_a_case_is_closed_and_opened_and_has_its_attachments():
         assert (await wire.patch(f"/patient_cases/{case['id']}", {"closed": False})).json["closed_at"] is None
 
 
-async def test_a_note_that_is_no_draft_is_finished():
+async def test_a_note_that_is_not_a_draft_is_final():
     async with running() as wire:
         made = (await wire.post("/treatment_notes", {"title": "Review", "draft": True})).json
         assert made["finalized_at"] is None
@@ -327,7 +327,7 @@ async def test_the_file_of_an_invented_attachment_comes_into_the_store_when_it_i
 
 
 @pytest.mark.parametrize(("text", "status"), [("", 201), ("A-17", 201)])
-async def test_an_old_reference_is_any_text(text, status):
+async def test_an_old_reference_can_be_any_text(text, status):
     async with running() as wire:
         body = {"first_name": "Jo", "last_name": "Doe", "old_reference_id": text}
         answer = await wire.post("/patients", body)

@@ -184,7 +184,7 @@ async def test_clients_that_leave_at_any_moment_leave_no_trace(caplog):
     assert caplog.record_tuples == []
 
 
-async def test_a_request_whose_client_has_left_is_acted_on(caplog):
+async def test_a_request_whose_client_has_left_is_carried_out(caplog):
     body = b'{"name": "Left"}'
     async with running() as wire:
         lines = ["Content-Type: application/json", f"Content-Length: {len(body)}"]

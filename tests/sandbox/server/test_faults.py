@@ -19,7 +19,7 @@ async def statuses(wire, *paths):
     return [(await wire.get(path)).status for path in paths]
 
 
-async def test_a_status_is_answered_as_often_as_told():
+async def test_a_status_is_answered_as_often_as_scripted():
     async with running() as wire:
         fault = wire.sandbox.faults.status(503, times=2)
         assert await statuses(wire, USERS, USERS, USERS) == [503, 503, 200]
@@ -69,7 +69,7 @@ async def test_faults_strike_in_the_order_they_were_added():
         assert await statuses(wire, USERS, USERS, USERS, USERS) == [500, 502, 503, 200]
 
 
-async def test_a_fault_waits_until_so_many_of_its_requests_have_passed():
+async def test_a_fault_lets_the_given_number_of_requests_pass_first():
     async with running() as wire:
         wire.sandbox.faults.status(503, path="/users", after=2)
         assert await statuses(wire, USERS, TYPES, USERS, USERS, USERS) == [200, 200, 200, 503, 200]
@@ -148,7 +148,7 @@ async def test_bytes_are_sent_as_they_are():
             await wire.get(USERS)
 
 
-def test_a_slow_answer_comes_late_to_work_that_was_done_at_once():
+def test_a_slow_response_is_delayed_and_its_work_done_at_once():
     async def main():
         loop = asyncio.get_running_loop()
         async with running(timeout=100) as wire:
@@ -163,7 +163,7 @@ def test_a_slow_answer_comes_late_to_work_that_was_done_at_once():
     run(main())
 
 
-def test_a_slow_answer_can_put_off_the_work_too():
+def test_a_slow_response_can_delay_the_work_too():
     async def main():
         async with running(timeout=100) as wire:
             wire.sandbox.faults.slow(30.0, acted=False)
@@ -175,7 +175,7 @@ def test_a_slow_answer_can_put_off_the_work_too():
     run(main())
 
 
-def test_a_slow_answer_does_not_hold_up_the_end():
+def test_a_slow_response_does_not_delay_closing():
     async def main():
         loop = asyncio.get_running_loop()
         async with running(timeout=3) as wire:
@@ -274,13 +274,13 @@ def test_a_fault_may_strike_late():
     run(main())
 
 
-async def test_a_request_that_is_refused_meets_the_faults_too():
+async def test_faults_apply_to_refused_requests_too():
     async with running() as wire:
         wire.sandbox.faults.status(503)
         assert (await wire.ask("GET", USERS, key="wrong")).status == 503
 
 
-def test_a_client_that_left_is_no_trouble():
+def test_a_client_that_has_left_does_no_harm():
     """A fault that writes or closes may find the connection closed already."""
 
     async def main():
@@ -415,7 +415,7 @@ NEVER = {
 
 
 @for_each("expected, script", [(text, one) for text, each in NEVER.items() for one in each])
-async def test_what_would_strike_nothing_or_fail_only_then_is_refused_when_it_is_scripted(expected, script):
+async def test_a_fault_with_invalid_options_is_refused_when_it_is_scripted(expected, script):
     async with running() as wire:
         with pytest.raises(ValueError, match=expected):
             script(wire.sandbox.faults)

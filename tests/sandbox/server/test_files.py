@@ -37,7 +37,7 @@ async def keep(wire: Wire) -> str:
     return key
 
 
-async def test_a_receipt_gives_the_key_as_xml_and_an_encoded_location():
+async def test_a_receipt_has_the_key_as_xml_and_an_encoded_location():
     async with running() as wire:
         status, text = await post(wire, await form_of(wire))
         (key,) = wire.sandbox.files.files
@@ -53,7 +53,7 @@ async def test_there_is_no_form_for_a_patient_who_is_not_there():
 
 
 @pytest.mark.parametrize("change", [{"policy": "mine"}, {"x-amz-signature": "mine"}, {"more": "x"}])
-async def test_fields_that_were_not_given_out_are_refused(change: dict[str, str]):
+async def test_fields_that_the_api_did_not_issue_are_refused(change: dict[str, str]):
     async with running() as wire:
         assert (await post(wire, await form_of(wire) | change))[0] == 403
 
@@ -64,7 +64,7 @@ async def test_a_form_without_one_of_its_fields_is_refused():
         assert (await post(wire, {name: fields[name] for name in fields if name != "x-amz-date"}))[0] == 403
 
 
-async def test_a_field_behind_the_file_is_refused():
+async def test_a_field_after_the_file_is_refused():
     async with running() as wire:
         assert (await post(wire, await form_of(wire), after={"late": "x"}))[0] == 400
         assert wire.sandbox.files.files == {}
@@ -81,13 +81,13 @@ async def test_a_form_without_a_file_or_a_length_is_refused():
             assert answer.status == 411
 
 
-async def test_credentials_are_refused_and_written_down():
+async def test_credentials_are_refused_and_recorded():
     async with running() as wire:
         assert (await post(wire, await form_of(wire), headers=wire.headers()))[0] == 400
         assert [one.authorized for one in wire.sandbox.files.requests] == [True]
 
 
-async def test_a_file_is_given_to_who_has_its_signed_url():
+async def test_a_signed_url_is_enough_to_read_a_file():
     async with running() as wire:
         key = await keep(wire)
         url = wire.sandbox.files.url_of(wire.sandbox.files.files[key])
@@ -142,7 +142,7 @@ async def test_the_days_of_available_times_must_be_given_and_be_days():
             assert (answer.status, answer.json["error"].split()[0]) == (400, "Invalid")
 
 
-async def test_a_key_without_a_user_belongs_to_nobody():
+async def test_the_key_of_a_sandbox_without_a_user_has_no_user():
     async with running() as wire:
         for user in wire.sandbox.all("users"):
             wire.sandbox.remove("users", user["id"])

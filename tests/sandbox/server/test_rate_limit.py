@@ -61,7 +61,7 @@ def test_a_sliding_window_counts_the_last_period():
     counted(main, limit=2, period=10.0, window="sliding")
 
 
-def test_a_bucket_fills_drop_by_drop():
+def test_a_bucket_refills_continuously():
     async def main(wire):
         assert await statuses(wire, 3) == [200, 200, 429]
         assert (await wire.get(USERS)).headers["X-RateLimit-Reset"] == "1001005"
@@ -95,7 +95,7 @@ def test_a_request_with_the_wrong_key_is_not_counted():
     counted(main, limit=1)
 
 
-def test_a_refused_request_is_not_acted_upon():
+def test_a_refused_request_is_not_carried_out():
     async def main(wire):
         before = len(wire.sandbox.all("taxes"))
         await wire.get(USERS)
@@ -105,7 +105,7 @@ def test_a_refused_request_is_not_acted_upon():
     counted(main, limit=1)
 
 
-def test_the_most_in_any_period_is_of_a_window_that_slides():
+def test_the_largest_number_in_any_period_is_counted_by_a_sliding_window():
     async def main(wire):
         for pause in (6, 6, 6, 1):
             await statuses(wire, 1)

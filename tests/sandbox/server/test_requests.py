@@ -75,7 +75,7 @@ MISSING = [
 ]
 
 
-async def test_what_does_not_exist_is_404():
+async def test_an_unknown_path_is_404():
     async with running() as wire:
         for method, path in MISSING:
             answer = await wire.ask(method, path)
@@ -100,7 +100,7 @@ async def test_a_body_that_is_not_sent_as_json_is_400():
         assert [one.body for one in wire.sandbox.requests][:2] == ["name=VAT", "{"]
 
 
-async def test_a_body_that_is_no_object_is_422():
+async def test_a_body_that_is_not_an_object_is_422():
     async with running() as wire:
         headers = {"Content-Type": "application/json"}
         for body in (b"[]", b'"name"', b"null"):
@@ -108,7 +108,7 @@ async def test_a_body_that_is_no_object_is_422():
             assert (answer.status, answer.json) == (422, {"message": "must be an object"})
 
 
-async def test_each_request_is_written_down_without_the_key():
+async def test_each_request_is_recorded_without_the_key():
     async with running(clock=lambda: 7.0) as wire:
         await wire.ask("POST", "/taxes?a=1&a=2&b", json={"name": "VAT", "rate": 1.5})
         (one,) = wire.sandbox.requests

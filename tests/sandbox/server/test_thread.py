@@ -30,7 +30,7 @@ def test_synchronous_code_uses_it_with_a_plain_with():
         assert [request.status for request in sandbox.requests] == [401]
 
 
-def test_its_thread_ends_with_the_block_and_with_a_port_that_is_taken():
+def test_the_thread_of_a_sandbox_ends_with_the_block_and_when_the_port_is_taken():
     with Sandbox(appointment_types=1) as sandbox:
         port = int(sandbox.base_url.split(":")[2].partition("/")[0])
         assert sum(thread.name == "cliniko-sandbox" for thread in threading.enumerate()) == 1
@@ -40,7 +40,7 @@ def test_its_thread_ends_with_the_block_and_with_a_port_that_is_taken():
     assert not any(thread.name == "cliniko-sandbox" for thread in threading.enumerate())
 
 
-def test_leaving_it_a_second_time_does_nothing():
+def test_leaving_a_sandbox_twice_does_nothing():
     sandbox = Sandbox(appointment_types=1)
     with sandbox, contextlib.ExitStack() as early:
         early.push(sandbox)
@@ -72,7 +72,7 @@ def test_a_fault_that_changes_rows_runs_where_they_are_served():
         assert asyncio.run(first(sandbox)).name == "Late"
 
 
-async def test_one_that_runs_is_not_started_again_and_one_that_was_left_can_be():
+async def test_a_running_sandbox_cannot_be_started_and_a_closed_one_can():
     """In a block of either kind inside of one of either kind; who entered first keeps a server that answers."""
 
     async def count(sandbox):
