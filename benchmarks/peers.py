@@ -60,7 +60,7 @@ def struct_page() -> Decode:
     """Read by msgspec into its own Structs: the floor."""
     required, optional = _fields(StructLink, StructSelf)
     record = msgspec.defstruct("Record", [*required.items(), *((name, kind, None) for name, kind in optional.items())])
-    page = [(ENVELOPE, tuple[record, ...]), ("total_entries", int), ("links", dict[str, str | None])]  # type: ignore[valid-type]
+    page = [(ENVELOPE, tuple[record, ...]), ("total_entries", int), ("links", dict[str, str | None])]
     return msgspec.json.Decoder(msgspec.defstruct("Page", page)).decode
 
 
@@ -75,7 +75,7 @@ def pydantic_page() -> Decode:
     fields: dict[str, Any] = {name: (kind, ...) for name, kind in required.items()}
     fields |= {name: (kind, None) for name, kind in optional.items()}
     record = pydantic.create_model("Record", **fields)
-    page: dict[str, Any] = {ENVELOPE: (tuple[record, ...], ...), "total_entries": (int, ...)}  # type: ignore[valid-type]
+    page: dict[str, Any] = {ENVELOPE: (tuple[record, ...], ...), "total_entries": (int, ...)}
     return pydantic.create_model("Page", **page, links=(dict[str, str | None], ...)).model_validate_json
 
 
@@ -95,7 +95,7 @@ def _attrs_page() -> type[Any]:
     fields = {name: attrs.field(type=kind) for name, kind in required.items()}
     fields |= {name: attrs.field(type=kind, default=None) for name, kind in optional.items()}
     record = attrs.make_class("Record", fields, frozen=True, slots=True, kw_only=True)
-    page = {ENVELOPE: tuple[record, ...], "total_entries": int, "links": dict[str, str | None]}  # type: ignore[valid-type]
+    page = {ENVELOPE: tuple[record, ...], "total_entries": int, "links": dict[str, str | None]}
     return attrs.make_class("Page", {name: attrs.field(type=kind) for name, kind in page.items()}, frozen=True)
 
 

@@ -21,7 +21,7 @@ class Rule(msgspec.Struct, frozen=True):
         """The rule in words, such as "at most 255 characters"; empty if there is nothing to add to the type."""
         return ""
 
-    def fault(self, value: Any) -> str | None:
+    def fault(self, value: Any) -> str | None:  # noqa: ARG002
         """Check a value that has the right type.
 
         Args:
@@ -30,9 +30,6 @@ class Rule(msgspec.Struct, frozen=True):
         Returns:
             What is wrong with the value, or None if it is allowed.
         """
-        return self._fault(value)
-
-    def _fault(self, value: Any) -> str | None:  # noqa: ARG002
         return None
 
     def __get_pydantic_core_schema__(self, source: Any, handler: Any) -> Any:
@@ -61,7 +58,7 @@ class MaxLength(Rule, frozen=True):
         """The rule in words."""
         return f"at most {self.most} characters"
 
-    def _fault(self, value: str) -> str | None:
+    def fault(self, value: str) -> str | None:
         return f"is longer than {self.most} characters" if len(value) > self.most else None
 
 
@@ -79,7 +76,7 @@ class MinLength(Rule, frozen=True):
         """The rule in words."""
         return f"at least {self.least} characters"
 
-    def _fault(self, value: str) -> str | None:
+    def fault(self, value: str) -> str | None:
         return f"is shorter than {self.least} characters" if len(value) < self.least else None
 
 
@@ -105,7 +102,7 @@ class Range(Rule, frozen=True):
         high = f"less than {self.high}" if self.high_excluded else f"at most {self.high}"
         return low if self.high is None else f"{low} and {high}"
 
-    def _fault(self, value: int | Decimal) -> str | None:
+    def fault(self, value: int | Decimal) -> str | None:
         too_low = value <= self.low if self.low_excluded else value < self.low
         too_high = self.high is not None and (value >= self.high if self.high_excluded else value > self.high)
         return f"must be {self.text}" if too_low or too_high else None
@@ -125,7 +122,7 @@ class Pattern(Rule, frozen=True):
         """The rule in words."""
         return f"matching `{self.regex}`"
 
-    def _fault(self, value: str) -> str | None:
+    def fault(self, value: str) -> str | None:
         return None if re.fullmatch(self.regex, value) else f"does not match {self.regex}"
 
 
@@ -137,7 +134,7 @@ class Digits(Rule, frozen=True):
         """The rule in words."""
         return "1 to 19 digits"
 
-    def _fault(self, value: str | int) -> str | None:
+    def fault(self, value: str | int) -> str | None:
         return "must be an id of 1 to 19 digits" if id_text(value) is None else None
 
     def write(self, value: str | int) -> str | None:
@@ -155,7 +152,7 @@ class Digits(Rule, frozen=True):
 class DecimalText(Rule, frozen=True):
     """A finite decimal number, sent as a string."""
 
-    def _fault(self, value: Decimal | int) -> str | None:
+    def fault(self, value: Decimal | int) -> str | None:
         exponent = Decimal(value).as_tuple().exponent
         if not isinstance(exponent, int):
             return "must be finite"
@@ -182,14 +179,6 @@ class DecimalNumber(DecimalText, frozen=True):
         return "sent as a number"
 
     def write(self, value: Decimal | int) -> Any:
-        """Return the number in full, to the last digit.
-
-        Args:
-            value: The number.
-
-        Returns:
-            The value to encode as JSON.
-        """
         return msgspec.Raw(super().write(value).encode())
 
 
@@ -201,7 +190,7 @@ class Zoned(Rule, frozen=True):
         """The rule in words."""
         return "with a time zone"
 
-    def _fault(self, value: dt.datetime) -> str | None:
+    def fault(self, value: dt.datetime) -> str | None:
         try:
             format_utc(value)
         except ValueError as error:

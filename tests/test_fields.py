@@ -301,12 +301,12 @@ def test_the_content_of_a_form_that_was_read_can_be_sent_again():
 # Nothing is sent on a fault
 
 WRITES: list[Callable[[Cliniko], Any]] = [
-    lambda cliniko: cliniko.appointment_types.create(name=5, color="red"),  # type: ignore[arg-type]
-    lambda cliniko: cliniko.appointment_types.create(unknown=5),  # type: ignore[call-arg]
-    lambda cliniko: cliniko.appointment_types.update("1", name=None),  # type: ignore[arg-type]
-    lambda cliniko: cliniko.products.create(price=1.5),  # type: ignore[arg-type]
+    lambda cliniko: cliniko.appointment_types.create(name=5, color="red"),
+    lambda cliniko: cliniko.appointment_types.create(unknown=5),
+    lambda cliniko: cliniko.appointment_types.update("1", name=None),
+    lambda cliniko: cliniko.products.create(price=1.5),
     lambda cliniko: cliniko.individual_appointments.update(1, starts_at=dt.datetime(2025, 1, 1)),  # noqa: DTZ001
-    lambda cliniko: cliniko.communications.create(category_code=13),  # type: ignore[arg-type]
+    lambda cliniko: cliniko.communications.create(category_code=13),
 ]
 
 
@@ -325,7 +325,7 @@ async def test_valid_fields_are_sent_in_the_form_of_the_api(cliniko_sandbox: San
     ids["appointment_type_id"] = int(cliniko_sandbox.all("appointment_types")[0]["id"])
     rule = BookingRepeatRule(number_of_repeats=2, repeat_type="Weekly", repeating_interval=1)
     memo: Any = {"from_": "us", "to": "them", "content": "A talk.", "direction_code": 1, "confidential": False}
-    await cliniko.individual_appointments.create(starts_at=starts, repeat_rule=rule, **ids)  # type: ignore[arg-type]
+    await cliniko.individual_appointments.create(starts_at=starts, repeat_rule=rule, **ids)
     await cliniko.communications.create(patient_id=ids["patient_id"], category_code=12, type_code=3, **memo)
     await cliniko.products.create(name="Band", price=Decimal("9.90"))
     bodies = [each.body for each in cliniko_sandbox.requests]

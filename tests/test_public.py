@@ -110,7 +110,7 @@ def test_everything_can_be_imported_at_once():
 
 def test_an_unknown_name_is_an_attribute_error():
     with pytest.raises(AttributeError, match="has no attribute 'Apointment'; did you mean 'Appointment"):
-        _ = cliniko_async.Apointment  # type: ignore[attr-defined]
+        _ = cliniko_async.Apointment
     assert not hasattr(cliniko_async, "_Late")
 
 
@@ -229,7 +229,7 @@ async def test_a_view_keeps_the_state_of_a_subclass_and_has_resources_of_its_own
         assert clinic.patients is first
         view.clinic = "Dale"
         assert clinic.clinic == "Hill"
-        clinic.users = "stub"  # type: ignore[assignment]
+        clinic.users = "stub"
         assert clinic.with_options(timeout=1.0).users == "stub"
         await view.aclose()
         assert (await clinic.with_options(timeout=1.0).limits()).used == 0
@@ -287,13 +287,13 @@ def test_a_resource_is_known_by_the_name_of_its_envelope(name: str):
     found = resource_class(name)
     assert found.name == name
     assert found.__name__ in cliniko_async.__all__
-    assert getattr(cliniko_async, found.record.__name__) is found.record  # type: ignore[misc]
+    assert getattr(cliniko_async, found.record.__name__) is found.record
 
 
 def test_an_unknown_resource_is_an_attribute_error():
     client = Cliniko("key-au1", app_name="Tests", contact_email="it@example.com")
     with pytest.raises(AttributeError, match="Cliniko has no attribute 'apointments'"):
-        _ = client.apointments  # type: ignore[attr-defined]
+        _ = client.apointments
     with pytest.raises(KeyError):
         resource_class("apointments")
     with pytest.raises(KeyError, match=r"no resource 'patient'; did you mean 'patients'\?"):

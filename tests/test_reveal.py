@@ -203,7 +203,7 @@ def everything(error: BaseException) -> str:
 async def test_errors_and_logs_show_no_value_in_a_block():
     lines: list[str] = []
     handler = logging.Handler()
-    handler.emit = lambda record: lines.append(f"{record.getMessage()} {vars(record)}")  # type: ignore[method-assign]
+    handler.emit = lambda record: lines.append(f"{record.getMessage()} {vars(record)}")
     logger = logging.getLogger("cliniko_async")
     logger.addHandler(handler)
     level = logger.level
@@ -220,9 +220,9 @@ async def test_errors_and_logs_show_no_value_in_a_block():
                         await cliniko.patients.list(cliniko.patients.where.first_name == NAME).collect()
                     errors.append(caught.value)
                 with pytest.raises(InvalidFieldsError) as refused:
-                    await cliniko.patients.create(first_name=NAME, date_of_birth=NAME)  # type: ignore[arg-type]
+                    await cliniko.patients.create(first_name=NAME, date_of_birth=NAME)
                 with pytest.raises(DecodingError) as misfit:
-                    table([attrs.evolve(PATIENT, archived_at=NAME)])  # type: ignore[arg-type]
+                    table([attrs.evolve(PATIENT, archived_at=NAME)])
                 texts = [everything(error) for error in (*errors, refused.value, misfit.value)]
     finally:
         logger.removeHandler(handler)

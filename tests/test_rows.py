@@ -245,11 +245,11 @@ def test_a_value_that_is_not_a_record_is_refused_and_not_shown():
             row(wrong)
     for wrong_class in (str, Change, "AppointmentType", None):
         with pytest.raises(TypeError, match=r"^expected a class of records, such as AppointmentType$"):
-            columns(wrong_class)  # type: ignore[arg-type]
+            columns(wrong_class)
 
 
 def test_no_value_is_in_the_traceback_of_a_record_that_cannot_be_read():
-    record = attrs.evolve(from_dict(AppointmentType, EXAMPLES["appointment_type"]), name="Ada", product="Ada")  # type: ignore[arg-type]
+    record = attrs.evolve(from_dict(AppointmentType, EXAMPLES["appointment_type"]), name="Ada", product="Ada")
     with pytest.raises(AttributeError) as caught:
         row(record)
     assert_own_frames_hidden(caught.value, "Ada")
@@ -309,7 +309,7 @@ async def test_the_catalogue_names_what_each_resource_has():
         for name, resource in cliniko.resources.items():
             assert (resource.name, resource.record) == (name, RESOURCE_OF[name])
             assert columns(resource.record)
-            assert resource.where.fields().keys() == type(resource).searchable().keys()  # type: ignore[attr-defined]
+            assert resource.where.fields().keys() == type(resource).searchable().keys()
             assert isinstance(resource.operations, frozenset)
             assert all(callable(getattr(resource, operation)) for operation in resource.operations)
 

@@ -22,7 +22,7 @@ def jobs(name: str) -> dict[str, Any]:
 
 
 def matrix(job: dict[str, Any]) -> list[dict[str, str]]:
-    return job.get("strategy", {}).get("matrix", {}).get("include", [])  # type: ignore[no-any-return]
+    return job.get("strategy", {}).get("matrix", {}).get("include", [])
 
 
 def commands(name: str) -> Iterator[str]:

@@ -7,7 +7,7 @@ import re
 import sys
 from collections.abc import Iterable
 from inspect import iscoroutinefunction
-from typing import Any
+from typing import Any, TypedDict
 
 from yarl import URL
 
@@ -46,12 +46,20 @@ def checked_observers(observers: Iterable[Observer]) -> tuple[Observer, ...]:
     return found
 
 
-def target_of(request: Request, server: Server) -> tuple[str, str]:
-    """Return the base URL of a request and the path below it, without ids and names."""
+class _RequestTarget(TypedDict):
+    """What the events of a call and of its attempts say of its request."""
+
+    method: str
+    server: str
+    route: str
+
+
+def _target_of(request: Request, server: Server) -> _RequestTarget:
     if isinstance(request, FileRequest) or server.own(request.url) is None:
-        return str(URL(request.url, encoded=True).origin()), ""
-    path = request.path.removeprefix(server.base_path)
-    return server.base_url, "/".join(map(_without_id, path.split("/")))
+        return {"method": request.method, "server": str(URL(request.url, encoded=True).origin()), "route": ""}
+    # Without ids and names.
+    route = "/".join(map(_without_id, request.path.removeprefix(server.base_path).split("/")))
+    return {"method": request.method, "server": server.base_url, "route": route}
 
 
 def _without_id(segment: str) -> str:
@@ -80,16 +88,8 @@ class Reporter:
         """Return the first attempt of a call that begins now, with the number that errors count from."""
         attempt = Attempt(request, number, call=Call(next(_numbers), _now()))
         if self._observers:
-            base_url, route = target_of(request, self._server)
-            self.tell(
-                CallStarted(
-                    call=attempt.call.number,
-                    method=request.method,
-                    server=base_url,
-                    route=route,
-                    priority=self._priority,
-                )
-            )
+            target = _target_of(request, self._server)
+            self.tell(CallStarted(call=attempt.call.number, priority=self._priority, **target))
         return attempt
 
     def permit_granted(self, attempt: Attempt, asked_at: float) -> None:
@@ -114,18 +114,14 @@ class Reporter:
             return
         seconds = _now() - attempt.began
         status, error = _ending(outcome)
-        request = attempt.request
         if logs:
             self._log_attempt(attempt, status, error, seconds)
         if self._observers:
-            base_url, route = target_of(request, self._server)
             self.tell(
                 AttemptEnded(
+                    **_target_of(attempt.request, self._server),
                     call=attempt.call.number,
                     attempt=attempt.number,
-                    method=request.method,
-                    server=base_url,
-                    route=route,
                     status=status,
                     error=error,
                     seconds=seconds,
@@ -176,18 +172,13 @@ class Reporter:
         """Report how a call ended: None if it is ending with an exception that is not among its results."""
         if not self._observers:
             return
-        request, status = attempt.request, getattr(result, "status", None)
-        error = None if isinstance(result, Response) else _name_of(result or sys.exception())
-        base_url, route = target_of(request, self._server)
         self.tell(
             CallEnded(
+                **_target_of(attempt.request, self._server),
                 call=attempt.call.number,
-                method=request.method,
-                server=base_url,
-                route=route,
                 attempts=attempt.count,
-                status=status,
-                error=error,
+                status=getattr(result, "status", None),
+                error=None if isinstance(result, Response) else _name_of(result or sys.exception()),
                 seconds=_now() - attempt.call.began,
             )
         )

@@ -5,8 +5,7 @@ import binascii
 import datetime as dt
 import hashlib
 import re
-import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import attrs
@@ -51,22 +50,20 @@ class Message(RedactedRepr):
 class Signer(RedactedRepr):
     """Signs messages with one secret or, while a secret is replaced, with several."""
 
-    def __init__(self, secret: str, wall: Callable[[], float] = time.time) -> None:
+    def __init__(self, secret: str) -> None:
         """Create a signer.
 
         Args:
             secret: The secret, or several with spaces between them.
-            wall: Returns the Unix time.
 
         Raises:
             ConfigurationError: It is not a secret.
         """
         self._signers: Sequence[Webhook] = [Webhook(one) for one in _checked(secret)]
-        self._wall = wall
 
     def headers(self, message: Message) -> Mapping[str, str]:
         """Return the headers of a message that is posted now."""
-        now = dt.datetime.fromtimestamp(int(self._wall()), dt.UTC)
+        now = dt.datetime.now(dt.UTC)
         text = message.body.decode()
         return {
             "Content-Type": "application/json",

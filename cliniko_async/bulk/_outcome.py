@@ -11,6 +11,8 @@ from ._rows import PreparedRow, RowStatus
 
 T = TypeVar("T")
 
+_SHOWN = 5
+
 
 @attrs.frozen(kw_only=True, repr=False)
 class BulkOutcome(RedactedRepr, Generic[T]):
@@ -124,6 +126,6 @@ def _of_new(done: list[int]) -> str:
     )
 
 
-def _listed(numbers: list[int], most: int = 5) -> str:
-    shown = ", ".join(map(str, numbers[:most]))
-    return f"{shown} and {len(numbers) - most} more" if len(numbers) > most else shown
+def _listed(numbers: list[int]) -> str:
+    shown = ", ".join(map(str, numbers[:_SHOWN]))
+    return f"{shown} and {len(numbers) - _SHOWN} more" if len(numbers) > _SHOWN else shown

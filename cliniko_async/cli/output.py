@@ -41,14 +41,9 @@ def write_lines(lines: Iterable[str]) -> None:
     write_bytes("".join(f"{line}\n" for line in lines).encode())
 
 
-def default_format(given: Format | None, otherwise: Format = "ndjson") -> Format:
-    """Return the format to write.
-
-    Args:
-        given: The value of --format, or None.
-        otherwise: The format if stdout is not a terminal.
-    """
-    return given or ("table" if sys.stdout.isatty() else otherwise)
+def default_format(given: Format | None) -> Format:
+    """Return the format to write: the value of --format, or else a table for a terminal, and NDJSON for the rest."""
+    return given or ("table" if sys.stdout.isatty() else "ndjson")
 
 
 class RecordWriter(ABC):

@@ -2,9 +2,11 @@
 
 import sys
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, TypeAlias
 
+import attrs
 from cyclopts import Parameter
 
 from .. import row as row_of
@@ -52,8 +54,8 @@ async def create(
         form: As for `cliniko get`.
         context: The options of the command line.
     """
-    given = assigned(assignments)
-    await _write("create", resource, None, source, given, form=form, context=context, yes=yes, dry_run=dry_run)
+    unsent = _UnsentRecord.of(resource, None, source, assigned(assignments))
+    await _send(unsent, form, context, yes=yes, dry_run=dry_run)
 
 
 async def update(
@@ -84,8 +86,8 @@ async def update(
         form: As for `cliniko get`.
         context: The options of the command line.
     """
-    given = assigned(assignments, cleared)
-    await _write("update", resource, id, source, given, form=form, context=context, yes=yes, dry_run=dry_run)
+    unsent = _UnsentRecord.of(resource, id, source, assigned(assignments, cleared))
+    await _send(unsent, form, context, yes=yes, dry_run=dry_run)
 
 
 async def archive(
@@ -132,33 +134,48 @@ async def delete(
     await _remove("delete", resource, id, context, yes=yes, dry_run=dry_run)
 
 
-async def _write(
-    verb: str,
-    resource: str,
-    id: str | None,
-    source: str | None,
-    given: dict[str, Any],
-    *,
-    form: Format | None,
-    context: CommandContext,
-    yes: bool,
-    dry_run: bool,
+@attrs.frozen
+class _UnsentRecord:
+    """Checked fields to send: of a new record, or of the one with the id."""
+
+    resource: str
+    id: str | None
+    fields: Mapping[str, Any]
+    body: Mapping[str, Any]
+    """The fields under the API's names."""
+
+    @classmethod
+    def of(cls, resource: str, id: str | None, source: str | None, options: dict[str, Any]) -> "_UnsentRecord":
+        """Check the fields that a file and options give.
+
+        Raises:
+            CommandError: There are no fields, or a field is given twice.
+            InvalidFieldsError: A field is invalid.
+        """
+        verb = "create" if id is None else "update"
+        fields_type = class_with(verb, resource).sent_fields(verb)
+        fields = typed_fields(fields_type, _given(source, options))
+        return cls(resource, id, fields, check_fields(fields_type, fields))
+
+
+async def _send(
+    unsent: _UnsentRecord, form: Format | None, context: CommandContext, *, yes: bool, dry_run: bool
 ) -> None:
-    """Check and show fields, ask, and create a record with them, or update the one with the id."""
-    body, fields = _checked(class_with(verb, resource).sent_fields(verb), source, given)
+    """Show a unsent, ask, and send it."""
     if dry_run:
-        write_bytes(to_json(dict(body)) + b"\n")
+        write_bytes(to_json(dict(unsent.body)) + b"\n")
         return context.note("nothing was sent")
-    what, lookup = f"Create in {resource}", f"cliniko list {resource} --sort created_at:desc --limit 5"
-    if id is not None:
-        what, lookup = f"Change {resource} {id}", f"cliniko get {resource} {id}"
+    what, lookup = f"Create in {unsent.resource}", f"cliniko list {unsent.resource} --sort created_at:desc --limit 5"
+    if unsent.id is not None:
+        what, lookup = f"Change {unsent.resource} {unsent.id}", f"cliniko get {unsent.resource} {unsent.id}"
     async with context.client() as cliniko:
-        found: Any = cliniko.resources[resource]
-        _show(f"{what}:", body, {} if id is None else await _current(found, id))
+        found: Any = cliniko.resources[unsent.resource]
+        _show(f"{what}:", unsent.body, {} if unsent.id is None else await _current(found, unsent.id))
         context.confirm(f"{what}?", yes=yes)
         with context.writing(lookup):
-            record = await (found.create(**fields) if id is None else found.update(id, **fields))
-    return write_record(default_format(form), record, None, resource)
+            call = found.create if unsent.id is None else partial(found.update, unsent.id)
+            record = await call(**unsent.fields)
+    return write_record(default_format(form), record, None, unsent.resource)
 
 
 async def _remove(verb: str, resource: str, id: str, context: CommandContext, *, yes: bool, dry_run: bool) -> None:
@@ -176,21 +193,14 @@ async def _remove(verb: str, resource: str, id: str, context: CommandContext, *,
     return context.note(f"{verb}d {named}")
 
 
-def _checked(fields: type, source: str | None, given: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Return the body to send, and the keyword arguments that make it.
-
-    Raises:
-        CommandError: There are no fields, or a field is given twice.
-        InvalidFieldsError: A field is invalid.
-    """
+def _given(source: str | None, options: dict[str, Any]) -> dict[str, Any]:
     values = _from_json(source) if source is not None else {}
-    if twice := values.keys() & given.keys():
+    if twice := values.keys() & options.keys():
         raise CommandError(f"the field {min(twice)} is given twice, in {source} and by an option")
-    values |= given
+    values |= options
     if not values:
         raise CommandError("no field is given: use --set name=value or --json FILE")
-    typed = typed_fields(fields, values)
-    return check_fields(fields, typed), typed
+    return values
 
 
 def _from_json(source: str) -> dict[str, Any]:

@@ -135,7 +135,7 @@ class TestOptions:
         async with clinic(tmp_path) as each:
             for resource in (each.cliniko.users, each.cliniko):
                 with pytest.raises(InvalidRequestError, match=r"such as cliniko\.patients"):
-                    bulk_create(resource, [ZOE], journal=each.journal)  # type: ignore[arg-type]
+                    bulk_create(resource, [ZOE], journal=each.journal)
 
     @virtually
     async def test_a_plain_loop_raises_an_error_that_names_async_for(self, tmp_path: Path):

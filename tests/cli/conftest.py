@@ -52,7 +52,7 @@ class Terminal(io.TextIOWrapper):
     def text(self) -> str:
         """What was written to it."""
         self.flush()
-        return self.buffer.getvalue().decode()  # type: ignore[attr-defined]
+        return self.buffer.getvalue().decode()
 
 
 @pytest.fixture

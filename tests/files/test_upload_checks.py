@@ -55,7 +55,7 @@ def test_a_value_that_is_not_a_file_is_refused(tmp_path: Path):
             with (tmp_path / "a").open("rb") as opened:
                 for file in (7, None, opened, [b"x"]):
                     with pytest.raises(InvalidRequestError, match="file must be"):
-                        await at.cliniko.patient_attachments.upload(at.patient_id, file, filename="a")  # type: ignore[arg-type]
+                        await at.cliniko.patient_attachments.upload(at.patient_id, file, filename="a")
             with pytest.raises(FileNotFoundError):
                 await at.cliniko.patient_attachments.upload(at.patient_id, tmp_path / "b")
             with pytest.raises(OSError, match="directory"):

@@ -155,8 +155,8 @@ HALF = {"half a head": WHOLE[:30], "a line end": b"\r\n"}
 class Talkative:
     """A turn that answers and keeps the connection, so that more can be said on it."""
 
-    def __init__(self, body=TAX):
-        self.answer = answer(200, body)
+    def __init__(self):
+        self.answer = answer(200, TAX)
 
     async def __call__(self, line):
         await self.answer(line)

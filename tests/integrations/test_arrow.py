@@ -227,7 +227,7 @@ def test_every_record_that_does_not_fit_is_named_and_one_without_an_id_by_its_nu
     with pytest.raises(DecodingError) as caught:
         table(records)
     assert [fault.partition(":")[0] for fault in caught.value.faults] == ["record 0", "record 1", "record 2"]
-    times = [AvailableTime(appointment_start=EPOCH), AvailableTime(appointment_start=None)]  # type: ignore[arg-type]
+    times = [AvailableTime(appointment_start=EPOCH), AvailableTime(appointment_start=None)]
     with pytest.raises(DecodingError, match="record number 2: appointment_start does not fit"):
         table(times)
 

@@ -35,7 +35,7 @@ def server_of(choices: Source, repeats: str = "") -> ChangingServer:
         # What a Date runs ahead of the stamps is taken off the overlap.
         server.off = overlap * choices.pick(11) / 10
         server.late = overlap - server.off
-    server.grow(12)
+    server.grow()
     return server
 
 
@@ -80,7 +80,7 @@ def test_a_server_that_repeats_rows_on_a_page_hides_no_version_and_brings_none_t
 @pytest.mark.parametrize("copies", [2, 5])
 def test_a_page_of_one_repeated_record_is_not_an_endless_loop(sortable, copies):
     server = still_server({1: 0.5, 2: 0.5, 3: 7.0}, sortable=sortable, repeats="joined")
-    server._copies = lambda row: copies if row.id == 2 else 1  # type: ignore[method-assign]
+    server._copies = lambda row: copies if row.id == 2 else 1
     reader = Reader(server, per_page=2, full_page=2)
     assert reader.run()
     assert sorted(row.id for row in reader.got) == ["1", "2", "3"]
@@ -101,7 +101,7 @@ def test_a_run_ends_however_fast_records_change(sortable, seed, step, count):
         server._change("bulk", server.now)
         return answer(url)
 
-    server.answer = touching  # type: ignore[method-assign]
+    server.answer = touching
     for _ in range(3):
         assert reader.run()
         # By ids, and by halves of all the time there is, each as often as there are seconds of changes to divide.
@@ -112,7 +112,7 @@ def test_a_run_ends_however_fast_records_change(sortable, seed, step, count):
 @settings(max_examples=50)
 def test_a_server_date_hours_ahead_ends_every_run_and_repeats_nothing(seed, sortable, hours):
     server = ChangingServer(Dice(seed), date="ahead", off=hours * HOUR, sortable=sortable)
-    server.grow(12)
+    server.grow()
     reader = Reader(server, per_page=3, full_page=3)
     for _ in range(4):
         reader.run()
@@ -123,7 +123,7 @@ def test_a_server_date_hours_ahead_ends_every_run_and_repeats_nothing(seed, sort
 @settings(max_examples=50)
 def test_a_server_date_hours_off_loses_nothing_that_is_visible_in_time(seed, sortable, off):
     server = ChangingServer(Dice(seed), late=0.0, date="ahead", off=off, sortable=sortable)
-    server.grow(12)
+    server.grow()
     reader = Reader(server, per_page=3, full_page=3)
     for _ in range(3):
         server.calm = False
@@ -179,7 +179,7 @@ def test_versions_added_to_a_full_second_after_it_was_read_come_in_the_next_run(
         server.now += 0.1
         return page
 
-    server.answer = later  # type: ignore[method-assign]
+    server.answer = later
     assert reader.run()
     server.rows[5] = Stored(5, START + 0.9, 1)
     server.now += 100
@@ -197,7 +197,7 @@ def answered(server: ChangingServer, date: float, elapsed: float, total: int | N
         count = page.total_entries if total is None else total
         return PageData(page.rows, page.rows, count, None, page.request, response)
 
-    server.answer = timed  # type: ignore[method-assign]
+    server.answer = timed
 
 
 def test_the_time_of_a_response_may_be_that_of_its_request():
@@ -267,7 +267,7 @@ def test_a_server_that_ignores_the_query_is_an_error(filters, sort, text):
         page = answer(f"{base}?{'&'.join(kept)}")
         return page if sort else PageData(page.rows[::-1], page.rows[::-1], 5, None, page.request, page.response)
 
-    server.answer = careless  # type: ignore[method-assign]
+    server.answer = careless
     with pytest.raises(PaginationError, match=text):
         reader.run()
 
@@ -291,7 +291,7 @@ def test_a_page_with_fewer_records_than_its_total_is_requested_again_three_times
         rows = page.rows[: shown if within or not shown else None]
         return PageData(rows, rows, 10, None, page.request, page.response)
 
-    server.answer = hiding  # type: ignore[method-assign]
+    server.answer = hiding
     reader = Reader(server, per_page=per_page, full_page=4)
     with pytest.raises(PaginationError, match="counts records that it does not return"):
         reader.run()

@@ -154,7 +154,7 @@ async def test_an_iteration_in_a_reference_cycle_is_collected_with_it():
     async with listed(20, latency=5.0) as (_, cliniko):
         circle: list[object] = [aiter(cliniko.appointment_types.list(per_page=2, prefetch=8))]
         circle.append(circle)
-        await anext(circle[0])  # type: ignore[call-overload]
+        await anext(circle[0])
         del circle
         gc.collect()
         await settle()

@@ -35,7 +35,7 @@ class Place:
 def place(at: Clinic, *, online: bool = True) -> Place:
     """A service that can be booked online."""
     names = ("businesses", "practitioners", "appointment_types")
-    return Place(at, tuple(at.sandbox.add(name, show_in_online_bookings=online) for name in names))  # type: ignore[arg-type]
+    return Place(at, tuple(at.sandbox.add(name, show_in_online_bookings=online) for name in names))
 
 
 def day(number: int) -> str:

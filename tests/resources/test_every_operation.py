@@ -27,7 +27,6 @@ SERVED = load_tables()
 LIST = re.compile(r"list(?:_(?:active|inactive))?(?:_for_(\w+))?")
 ARCHIVED_UNSEEN = {"product_suppliers"}
 """Resources that can be archived and have nothing that shows it."""
-UNSEEDED = set()
 READ_UNDER_A_PARENT = {"referral_sources", "signatures"}
 
 

@@ -98,7 +98,7 @@ async def test_a_record_takes_no_option_and_no_filter_of_a_list(
     cliniko_sandbox: Sandbox, cliniko: Cliniko, option: str
 ):
     with pytest.raises(TypeError, match=f"^unknown option '{option}' for appointment_types$"):
-        await cliniko.appointment_types.get("1", **{option: 5})  # type: ignore[arg-type]
+        await cliniko.appointment_types.get("1", **{option: 5})
     assert cliniko_sandbox.requests == []
 
 
@@ -255,21 +255,21 @@ async def test_a_deletion_is_permanent(cliniko_sandbox: Sandbox, cliniko: Clinik
 async def test_a_deletion_that_only_archives_says_so_and_archives(cliniko_sandbox: Sandbox, cliniko: Cliniko):
     key = cliniko_sandbox.all("appointment_types")[0]["id"]
     with pytest.warns(DeprecationWarning, match="only archives: use archive"):
-        await cliniko.appointment_types.delete(key)  # type: ignore[deprecated]
+        await cliniko.appointment_types.delete(key)
     assert cliniko_sandbox.get("appointment_types", key)["archived_at"] is not None
 
 
 async def test_a_deprecated_path_still_works(cliniko_sandbox: Sandbox, cliniko: Cliniko):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)
-        await cliniko.invoice_items.list_for_invoice(cliniko_sandbox.add("invoices"))  # type: ignore[deprecated]
+        await cliniko.invoice_items.list_for_invoice(cliniko_sandbox.add("invoices"))
     assert cliniko_sandbox.requests[0].path.endswith("/invoice_items")
 
 
 async def test_a_fault_in_a_write_comes_before_a_fault_in_the_network(cliniko: Cliniko):
     await cliniko.aclose()
     with pytest.raises(InvalidFieldsError):
-        await cliniko.appointment_types.create(name=5)  # type: ignore[arg-type]
+        await cliniko.appointment_types.create(name=5)
 
 
 def test_a_resource_shows_its_name_and_its_operations(cliniko: Cliniko):

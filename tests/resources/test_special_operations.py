@@ -249,8 +249,8 @@ async def test_a_nested_body_is_refused_without_what_it_needs():
         with pytest.raises(InvalidFieldsError) as caught:
             await at.cliniko.patients.update(
                 at.patient_id,
-                pronouns={"nominative": "she"},  # type: ignore[typeddict-item]
-                custom_fields={"sections": [{"name": "Insurance"}]},  # type: ignore[typeddict-item]
+                pronouns={"nominative": "she"},
+                custom_fields={"sections": [{"name": "Insurance"}]},
             )
         assert set(caught.value.faults) == {
             "custom_fields.sections[0].fields",

@@ -24,6 +24,7 @@ DELAYS = (0.0, 0.3, 0.9, 1.0, 1.0)
 KINDS = ("update", "update", "create", "bulk", "late create", "late update", "late bulk", "delete")
 GARBAGE = ("", "yesterday", "Mon, 99 Foo 2023 25:61:61 GMT", "0", "Tue, 14 Nov 2023 22:13:20")
 _MOST_REQUESTS = 3000
+_MOST_ROWS = 12
 
 
 @attrs.frozen
@@ -72,9 +73,9 @@ class ChangingServer:
     rows: dict[int, Stored] = attrs.field(factory=dict)
     log: list[str] = attrs.field(factory=list)
 
-    def grow(self, most: int) -> None:
+    def grow(self) -> None:
         """Create records, many of them in the same second."""
-        for _ in range(self.choices.pick(most + 1)):
+        for _ in range(self.choices.pick(_MOST_ROWS + 1)):
             self.now += PAUSES[self.choices.pick(4)] if self.choices.pick(3) == 2 else 0.0
             self._put(1 + self.choices.pick(LARGEST_ID), self.now)
         self.now += (0.0, 5.0, 200.0)[self.choices.pick(3)]

@@ -226,7 +226,7 @@ async def _main(directory: str, export_format: Any, names: Sequence[str]) -> Non
 if __name__ == "__main__":
     where, wanted, settings, *listed = sys.argv[1:]
     options = json.loads(settings)
-    encoder_for(wanted, resource_class("taxes").record)  # type: ignore[arg-type]
+    encoder_for(wanted, resource_class("taxes").record)
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     if most := options.get("largest_file"):
         resource.setrlimit(resource.RLIMIT_FSIZE, (most, before[1]))

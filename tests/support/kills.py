@@ -73,7 +73,7 @@ def kill_at_random(
         with running(command, environment or {}):
             types.change()
             # Nothing else changes while it starts, so that repetitions of changes from before the kill are noticed.
-            _until(lambda before=before: len(seen()) > before)  # type: ignore[misc]
+            _until(lambda before=before: len(seen()) > before)
             end = time.monotonic() + rng.uniform(0, _LONGEST_LIFE)
             while time.monotonic() < end:
                 types.change()

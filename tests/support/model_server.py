@@ -15,6 +15,7 @@ from cliniko_async._records.page import PageData
 BASE = "https://api.au1.cliniko.com/v1"
 START = 1_700_000_000
 LARGEST_ID = 1008
+_MOST_ROWS = 30
 ADDING = ("create", "commit late", "unarchive")
 REMOVING = ("archive", "delete")
 MEMBERSHIP = (*ADDING, *REMOVING)
@@ -104,10 +105,10 @@ class Model:
     clock: int = 0
 
     @classmethod
-    def grown(cls, choices: Source, most: int = 30, **options: Any) -> "Model":
+    def grown(cls, choices: Source, **options: Any) -> "Model":
         """Return a model with some rows, a few of them archived."""
         model = cls(choices, seconds=1 + choices.pick(8), **options)
-        for _ in range(choices.pick(most + 1)):
+        for _ in range(choices.pick(_MOST_ROWS + 1)):
             model.insert(choices.pick(model.seconds))
         for row in model.rows.values():
             row.there = choices.pick(6) != 5

@@ -11,6 +11,8 @@ import attrs
 from aiohttp import web
 from standardwebhooks import Webhook
 
+_PATH = "/hook"
+
 Answer = int | web.Response | Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
@@ -32,19 +34,18 @@ class Received:
 class Receiver:
     """Sends the scripted answers, one after the other, and then 204."""
 
-    def __init__(self, secret: str, path: str = "/hook") -> None:
+    def __init__(self, secret: str) -> None:
         self.script: list[Answer] = []
         self.choose: Callable[[], Answer] = lambda: self.script.pop(0) if self.script else 204
         self.got: list[Received] = []
         self.redirected = 0
         self._webhook = Webhook(secret)
-        self._path = path
         self._port = 0
         self._runner: web.AppRunner | None = None
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self._port}{self._path}?token=hush"
+        return f"http://127.0.0.1:{self._port}{_PATH}?token=hush"
 
     @property
     def accepted(self) -> str:
@@ -53,7 +54,7 @@ class Receiver:
     async def start(self) -> None:
         """Listen, on the same port as before."""
         app = web.Application()
-        app.router.add_post(self._path, self._take)
+        app.router.add_post(_PATH, self._take)
         app.router.add_route("*", "/elsewhere", self._redirected)
         self._runner = web.AppRunner(app, handler_cancellation=True)
         await self._runner.setup()

@@ -129,7 +129,7 @@ def objects(cls: Any) -> st.SearchStrategy[dict[str, Any]]:
         return st.one_of(map(objects, cls.__subclasses__()))
     hints = get_type_hints(cls, include_extras=True)
     fields = {
-        each.metadata.get("wire", each.name): (each, st.deferred(lambda h=hints[each.name]: fitting(h)))  # type: ignore[misc]
+        each.metadata.get("wire", each.name): (each, st.deferred(lambda h=hints[each.name]: fitting(h)))
         for each in attrs.fields(cls)
     }
     needed = {name: value for name, (each, value) in fields.items() if each.default is attrs.NOTHING}

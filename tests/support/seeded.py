@@ -49,9 +49,9 @@ async def _times(cliniko: Cliniko) -> list[Any]:
     """Return the available times of the first service that has any."""
     today = dt.datetime.now(dt.UTC).date() + dt.timedelta(days=1)
     async for service in cliniko.services.list():
-        links = (service.business, service.practitioners[0], service.appointment_type)  # type: ignore[index]
+        links = (service.business, service.practitioners[0], service.appointment_type)
         ids = [link.id for link in links if link]
-        times = await cliniko.available_times.list(*ids, from_=today, to=today + dt.timedelta(days=6)).collect()  # type: ignore[arg-type]
+        times = await cliniko.available_times.list(*ids, from_=today, to=today + dt.timedelta(days=6)).collect()
         if times:
             return list(times)
     return []

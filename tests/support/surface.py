@@ -43,7 +43,7 @@ def public_objects() -> dict[str, Any]:
         found |= {name: each for name, each in own.items() if is_ours(each) and (listed or is_defined_in(module, each))}
     found = {name: each for name, each in found.items() if callable(each) and not name.startswith("_")}
     resources = [resource_class(name) for name in RESOURCES]
-    return found | {type(each.where).__name__: type(each.where) for each in resources}  # type: ignore[attr-defined]
+    return found | {type(each.where).__name__: type(each.where) for each in resources}
 
 
 def is_defined_in(module: Any, found: Any) -> bool:

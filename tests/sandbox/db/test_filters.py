@@ -7,13 +7,26 @@ STAMP = 1_700_000_005  # 2023-11-14T22:13:25Z
 SHOWN = "2023-11-14T22:13:25Z"
 
 
-async def few(wire, resource="appointment_types"):
+async def few(wire):
     """Three appointment types; the second has nothing that may be left out."""
     add = wire.sandbox.add
     common = {"show_in_online_bookings": False}
-    add(resource, name="Émile's", category="Osteo", created_at=STAMP + 0.7, online_payments_mode="optional", **common)
-    add(resource, name="100% _sure_", created_at=STAMP + 1, appointment_reminder_template_ids=[7, 77])
-    add(resource, name="jason", category="osteo\\x", created_at=STAMP - 1, appointment_reminder_template_ids=[8])
+    add(
+        "appointment_types",
+        name="Émile's",
+        category="Osteo",
+        created_at=STAMP + 0.7,
+        online_payments_mode="optional",
+        **common,
+    )
+    add("appointment_types", name="100% _sure_", created_at=STAMP + 1, appointment_reminder_template_ids=[7, 77])
+    add(
+        "appointment_types",
+        name="jason",
+        category="osteo\\x",
+        created_at=STAMP - 1,
+        appointment_reminder_template_ids=[8],
+    )
 
 
 FOUND = [

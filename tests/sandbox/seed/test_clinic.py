@@ -195,7 +195,7 @@ async def test_adjustments_explain_what_is_in_stock():
     async with clinic() as sandbox:
         levels = Counter[str]()
         for one in sandbox.all("stock_adjustments"):
-            levels[id_in(one["product"])] += Decimal(one["quantity"])  # type: ignore[assignment]
+            levels[id_in(one["product"])] += Decimal(one["quantity"])
         assert {one["id"]: Decimal(one["stock_level"]) for one in sandbox.all("products")} == {
             one["id"]: levels[one["id"]] for one in sandbox.all("products")
         }

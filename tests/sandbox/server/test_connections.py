@@ -203,7 +203,7 @@ def test_a_sandbox_that_closes_amid_requests_leaves_no_trace(latency, caplog):
     async def test():
         clock = asyncio.get_running_loop().time
         async with Sandbox(latency=latency, clock=clock, wall=clock) as sandbox:
-            data = request(Wire(sandbox, None))  # type: ignore[arg-type]
+            data = request(Wire(sandbox, None))
             writers = [(await asyncio.open_connection(*address(sandbox.base_url)))[1] for _ in range(5)]
             for writer in writers:
                 writer.write(data)

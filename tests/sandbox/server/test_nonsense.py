@@ -66,7 +66,7 @@ def is_of_the_api(answer: Raw, method: str = "GET") -> bool:
 def message(sandbox: Sandbox, method: str, target: str, headers: Pairs, body: bytes) -> bytes:
     """A request that is whole, whatever it says."""
     own = {name.lower() for name, _ in headers}
-    basic = Wire(sandbox, None).headers()  # type: ignore[arg-type]
+    basic = Wire(sandbox, None).headers()
     given = [(name, text) for name, text in basic.items() if name.lower() not in own]
     lines = [f"{name}: {text}" for name, text in [*given, *headers, ("Host", "x"), ("Connection", "close")]]
     lines += [f"Content-Length: {len(body)}"] if body else []
