@@ -1,28 +1,23 @@
 """The client: its options, an attribute for each resource, and requests for anything without a method."""
 
-import json
 import os
-import re
 from collections.abc import Awaitable, Iterable, Mapping, Sequence
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, NoReturn, Self, TypedDict, TypeVar, Unpack, cast, get_args, overload
-from urllib.parse import quote
+from typing import TYPE_CHECKING, Any, NoReturn, Self, TypedDict, TypeVar, Unpack, cast, overload
 
 import aiohttp
 import attrs
-import msgspec
 
+from ._client_view import ClientView
 from ._frames import HiddenLocals, hides_locals
-from ._http.attempt import Transport, TransportWrapper
 from ._http.config import base_url_for, checked_key, user_agent
-from ._http.rate_limit import RateLimited
-from ._http.reporter import Reporter, checked_observers
-from ._http.retry import Retrying, RetryPolicy, check_seconds
+from ._http.custom_request import Scalar, custom_request
+from ._http.options import CallOptions
+from ._http.retry import RetryPolicy
 from ._http.session import OnePerProcess, SessionManager
-from ._http.transport import AiohttpTransport
-from ._messages import Credentials, Request, Response, Server, is_unicode
+from ._messages import Credentials, Response, Server
 from ._spelling import did_you_mean
-from .errors import ConfigurationError, InvalidRequestError
+from .errors import ConfigurationError
 from .limits import Limits, Priority, RateLimiter, shared_limiter
 from .links import Link, ListLink
 from .observers import Observer
@@ -32,14 +27,9 @@ from .resources._base import AnyResource, Resource
 from .resources._follow import follow_link, follow_list, resolve_links
 from .resources._registry import RESOURCES, Resources
 
-if TYPE_CHECKING:
-    from ._files.storage import FileStore
-
 T = TypeVar("T")
-Scalar = str | int | float | bool
 
 _RETRY = RetryPolicy()
-_METHOD = re.compile(r"[A-Z]{3,10}")
 
 
 class ViewOptions(TypedDict, total=False):
@@ -56,57 +46,6 @@ class ViewOptions(TypedDict, total=False):
     deadline: float | None
     retry: RetryPolicy
     priority: Priority
-
-
-def _retry_policy(_: object, __: object, value: RetryPolicy) -> None:
-    if not isinstance(value, RetryPolicy):
-        raise ConfigurationError("retry must be a RetryPolicy")
-
-
-def _known_priority(_: object, __: object, value: object) -> None:
-    if value not in get_args(Priority):
-        raise ConfigurationError('priority must be "interactive" or "bulk"')
-
-
-@attrs.frozen
-class _Options:
-    timeout: float = attrs.field(validator=check_seconds)
-    deadline: float | None = attrs.field(validator=attrs.validators.optional(check_seconds))
-    retry: RetryPolicy = attrs.field(validator=_retry_policy)
-    priority: Priority = attrs.field(validator=_known_priority)
-    observers: tuple[Observer, ...] = attrs.field(converter=checked_observers)
-
-
-class _View:
-    """The part of a client that resources use to send requests with its options."""
-
-    def __init__(self, manager: SessionManager, options: _Options, wrap: TransportWrapper | None = None) -> None:
-        self._manager = manager
-        self.options = options
-        self.server = manager.server
-        self.account = manager.account
-        self.unsortable = manager.unsortable
-        transport: Transport = AiohttpTransport(manager.session, manager.credentials, options.timeout)
-        reporter = Reporter(manager.server, options.priority, options.observers)
-        limited = RateLimited(wrap(transport) if wrap else transport, manager.limiter, options.priority, reporter)
-        self.send = Retrying(limited, options.retry, manager, options.deadline, reporter).send
-        self._reporter = reporter
-        self.tell = reporter.tell
-        self.spawn = manager.calls.spawn
-
-    def bulk(self) -> "_View":
-        return _View(self._manager, attrs.evolve(self.options, priority="bulk"))
-
-    def bulk_through(self, wrap: TransportWrapper, /) -> "_View":
-        return _View(self._manager, attrs.evolve(self.options, priority="bulk", deadline=None), wrap)
-
-    @property
-    def store(self) -> "FileStore":
-        from ._files.storage import FileStore, FileStoreOptions  # noqa: PLC0415  (few programs send files)
-
-        each = self.options
-        options = FileStoreOptions(each.timeout, each.deadline, each.retry, each.priority)
-        return FileStore(self._manager, options, self._reporter)
 
 
 class Cliniko(ResourceAttributes, OnePerProcess):
@@ -159,12 +98,12 @@ class Cliniko(ResourceAttributes, OnePerProcess):
         """Create the client. No connection is opened before the first request."""
         try:
             with HiddenLocals():
-                options = _Options(timeout, deadline, retry, priority, observers)
+                options = CallOptions(timeout, deadline, retry, priority, observers)
                 credentials = Credentials(checked_key(api_key), user_agent(app_name, contact_email))
                 server = Server(base_url_for(api_key, shard, base_url))
                 limiter = shared_limiter(server.base_url, api_key) if rate_limiter is None else rate_limiter
                 self._manager = SessionManager(server, credentials, limiter, session)
-                self._view = _View(self._manager, options)
+                self._view = ClientView(self._manager, options)
         finally:
             del api_key  # From the traceback of an error.
         self._owner = True
@@ -219,7 +158,7 @@ class Cliniko(ResourceAttributes, OnePerProcess):
             cast("dict[str, object]", options).clear()  # They may hold a key by mistake: keep it out of tracebacks.
         view = object.__new__(type(self))
         _copy_state(self, view)
-        view._view = _View(self._manager, changed)
+        view._view = ClientView(self._manager, changed)
         view._owner = False
         return view
 
@@ -273,7 +212,7 @@ class Cliniko(ResourceAttributes, OnePerProcess):
                 again.
         """
         try:
-            request = _request(self._view.server, method, path_or_url, params, json)
+            request = custom_request(self._view.server, method, path_or_url, params, json)
         finally:
             del path_or_url, params, json  # From the traceback of an error.
         return await self._view.send(request)
@@ -372,7 +311,7 @@ def _copy_state(client: Cliniko, view: Cliniko) -> None:
 
 
 @hides_locals
-def _changed(options: _Options, others: ViewOptions) -> _Options:
+def _changed(options: CallOptions, others: ViewOptions) -> CallOptions:
     known = ViewOptions.__annotations__
     for name in others.keys() - known.keys():
         near = did_you_mean(name, known, f"; it can have another {', '.join(known)}")
@@ -385,63 +324,3 @@ def _from_env(variable: str) -> str:
     if not value:
         raise ConfigurationError(f"the environment variable {variable} is not set")
     return value
-
-
-def _request(
-    server: Server,
-    method: str,
-    path_or_url: str,
-    params: Mapping[str, Scalar | Sequence[Scalar]] | None,
-    json: Any,  # noqa: ANN401
-) -> Request:
-    if not isinstance(method, str) or not _METHOD.fullmatch(method.upper()):
-        raise InvalidRequestError("method must be a word such as GET", argument="method")
-    url = server.own(_with_params(_absolute(server, path_or_url), params))
-    if url is None:
-        raise InvalidRequestError(
-            "path_or_url leads away from the server of the key, or contains characters that must be encoded",
-            argument="path_or_url",
-        )
-    return Request(method.upper(), url, None if json is None else _json(json))
-
-
-def _absolute(server: Server, path_or_url: str) -> str:
-    if not isinstance(path_or_url, str):
-        raise InvalidRequestError("path_or_url must be a str", argument="path_or_url")
-    absolute = path_or_url.startswith("//") or "://" in path_or_url.partition("?")[0]
-    return path_or_url if absolute else server.url("/" + path_or_url.removeprefix("/"))
-
-
-def _with_params(url: str, params: Mapping[str, Scalar | Sequence[Scalar]] | None) -> str:
-    if params is None:
-        return url
-    if not isinstance(params, Mapping):
-        raise InvalidRequestError("params must be a mapping", argument="params")
-    pairs: list[str] = []
-    for name, value in params.items():
-        pairs += [f"{_quoted(name)}={_quoted(one)}" for one in _values(value)]
-    return f"{url}{'&' if '?' in url else '?'}{'&'.join(pairs)}" if pairs else url
-
-
-def _values(value: object) -> Iterable[object]:
-    several = isinstance(value, Iterable) and not isinstance(value, str | bytes | Mapping)
-    return cast("Iterable[object]", value if several else [value])
-
-
-def _quoted(value: object) -> str:
-    if isinstance(value, Scalar) and is_unicode(str(value)):
-        return quote(str(value).lower() if isinstance(value, bool) else str(value), "")
-    raise InvalidRequestError(
-        "params must be a mapping of str, int, float or bool, or of several of them, in valid Unicode",
-        argument="params",
-    )
-
-
-def _json(value: object) -> bytes:
-    try:
-        # With Python's encoder, as that of msgspec writes NaN as null.
-        plain = msgspec.to_builtins(value, str_keys=True)
-        return json.dumps(plain, allow_nan=False, ensure_ascii=False, separators=(",", ":")).encode()
-    except (msgspec.MsgspecError, TypeError, ValueError, RecursionError):
-        pass  # Raised outside the handler, as the encoder's error may contain the value.
-    raise InvalidRequestError("json must be what JSON can express, in valid Unicode", argument="json")

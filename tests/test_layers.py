@@ -45,6 +45,7 @@ LAYERS = (
     {"watch"},
     {"_http"},
     {"_files"},
+    {"_client_view"},
     {"resources"},
     {"bulk", "client"},
     {"_pool"},

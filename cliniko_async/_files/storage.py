@@ -7,21 +7,20 @@ from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontext
 from urllib.parse import urljoin
 
 import aiohttp
-import msgspec
 from yarl import URL
 
 from .._frames import HiddenLocals
 from .._http.aiohttp_internals import NoReplay, middlewares_of
 from .._http.attempt import Attempt, Outcome, Transport
 from .._http.calls import CallScope
+from .._http.options import CallOptions
 from .._http.rate_limit import RateLimited
 from .._http.reporter import Reported, Reporter
-from .._http.retry import Retrying, RetryPolicy, classify, cut_short, error_of
+from .._http.retry import Retrying, classify, cut_short, error_of
 from .._http.session import SessionManager
 from .._http.transport import CONNECT_SHARE, FAILURES, failure_of
 from .._messages import FileRequest, Request, Response, is_loopback
 from ..errors import DecodingError, ResponseError
-from ..limits import Priority
 from .download import Download
 from .multipart import Multipart
 from .source import Form, Source, Upload
@@ -34,19 +33,10 @@ _MOST_REDIRECTS = 5
 _REDIRECTS = (301, 302, 303, 307, 308)
 
 
-class FileStoreOptions(msgspec.Struct, frozen=True):
-    """The options of a client that apply to files; times in seconds."""
-
-    timeout: float
-    deadline: float | None
-    retry: RetryPolicy
-    priority: Priority
-
-
 class FileStore:
     """Uploads and downloads files."""
 
-    def __init__(self, manager: SessionManager, options: FileStoreOptions, reporter: Reporter) -> None:
+    def __init__(self, manager: SessionManager, options: CallOptions, reporter: Reporter) -> None:
         """Create the file store of a client."""
         self._manager = manager
         self._options = options

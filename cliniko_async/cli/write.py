@@ -161,7 +161,7 @@ class _UnsentRecord:
 async def _send(
     unsent: _UnsentRecord, form: Format | None, context: CommandContext, *, yes: bool, dry_run: bool
 ) -> None:
-    """Show a unsent, ask, and send it."""
+    """Show what is to be sent, ask, and send it."""
     if dry_run:
         write_bytes(to_json(dict(unsent.body)) + b"\n")
         return context.note("nothing was sent")

@@ -1,0 +1,32 @@
+"""The options of calls, checked."""
+
+from typing import get_args
+
+import attrs
+
+from ..errors import ConfigurationError
+from ..limits import Priority
+from ..observers import Observer
+from .reporter import checked_observers
+from .retry import RetryPolicy, check_seconds
+
+
+def _retry_policy(_: object, __: object, value: RetryPolicy) -> None:
+    if not isinstance(value, RetryPolicy):
+        raise ConfigurationError("retry must be a RetryPolicy")
+
+
+def _known_priority(_: object, __: object, value: object) -> None:
+    if value not in get_args(Priority):
+        raise ConfigurationError('priority must be "interactive" or "bulk"')
+
+
+@attrs.frozen
+class CallOptions:
+    """The options of the calls of a client or of a view; times in seconds."""
+
+    timeout: float = attrs.field(validator=check_seconds)
+    deadline: float | None = attrs.field(validator=attrs.validators.optional(check_seconds))
+    retry: RetryPolicy = attrs.field(validator=_retry_policy)
+    priority: Priority = attrs.field(validator=_known_priority)
+    observers: tuple[Observer, ...] = attrs.field(converter=checked_observers)
