@@ -11,7 +11,7 @@ from yarl import URL
 
 from .._frames import HiddenLocals
 from .._http.aiohttp_internals import NoReplay, middlewares_of
-from .._http.attempt import Attempt, Outcome, Transport
+from .._http.attempt import Attempt, Call, Outcome, Transport
 from .._http.calls import CallScope
 from .._http.options import CallOptions
 from .._http.rate_limit import RateLimited
@@ -54,7 +54,8 @@ class FileStore:
         while True:
             number += 1
             form = await new_form()
-            attempt = self._reporter.call_started(FileRequest("POST", self._checked(form.url)), number)
+            attempt = Attempt(FileRequest("POST", self._checked(form.url)), number, call=Call.begin())
+            self._reporter.call_started(attempt)
             await source.start()
             outcome = await self._reported_post(attempt, Multipart(form.fields, upload.filename, source))
             if isinstance(outcome, Response) and 200 <= outcome.status < 300:

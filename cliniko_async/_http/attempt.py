@@ -1,5 +1,7 @@
 """One attempt to send a request and its possible outcomes, as values shared by every HTTP layer."""
 
+import asyncio
+import itertools
 from collections.abc import Callable
 from typing import Protocol, TypeAlias
 
@@ -13,11 +15,19 @@ Outcome: TypeAlias = Response | TransportError
 """How an attempt ended: with a response of any status, or without a complete response."""
 
 
+_call_numbers = itertools.count(1)
+
+
 class Call(msgspec.Struct, frozen=True):
     """The call that an attempt belongs to: its number in this process, and when it began, by the event loop's time."""
 
     number: int = 0
     began: float = 0.0
+
+    @classmethod
+    def begin(cls) -> "Call":
+        """Return a call that begins now, with the next number."""
+        return cls(next(_call_numbers), asyncio.get_running_loop().time())
 
 
 class Attempt(RedactedRepr, msgspec.Struct):

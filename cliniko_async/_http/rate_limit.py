@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 
 from .._messages import Response, seconds_until
-from ..limits import Priority, RateLimiter
+from ..limits import Permit, Priority, RateLimiter
 from .attempt import Attempt, Outcome, Transport
 from .reporter import Reporter
 
@@ -44,22 +44,30 @@ class RateLimited:
     async def send(self, attempt: Attempt) -> Outcome:
         """Wait for a permit, send the attempt, and settle the permit according to the outcome."""
         asked_at = asyncio.get_running_loop().time()
-        permit = await (attempt.deadline or self._limiter).acquire(self._priority)
+        if attempt.deadline is None:
+            permit = await self._limiter.acquire(self._priority)
+        else:
+            permit = await attempt.deadline.acquire(self._priority)
         self._reporter.permit_granted(attempt, asked_at)
-        ended: Outcome | None = None
         try:
-            ended = outcome = await self._inner.send(attempt)
-        finally:
-            if isinstance(ended, Response):
-                permit.complete()
-            elif attempt.sent:
-                permit.abandon()
-            else:
-                permit.cancel()
-            self._reporter.attempt_ended(attempt, ended)
+            outcome = await self._inner.send(attempt)
+        except BaseException:
+            self._end(attempt, permit, None)
+            raise
+        self._end(attempt, permit, outcome)
         if isinstance(outcome, Response) and outcome.status == 429:
             self._reporter.requests_paused(attempt, self._limiter.pause(self._until_reset(outcome)))
         return outcome
+
+    def _end(self, attempt: Attempt, permit: Permit, outcome: Outcome | None) -> None:
+        """Settle the permit and report how the attempt ended; without an outcome, it ends with an exception."""
+        if isinstance(outcome, Response):
+            permit.complete()
+        elif attempt.sent:
+            permit.abandon()
+        else:
+            permit.cancel()
+        self._reporter.attempt_ended(attempt, outcome)
 
     def _until_reset(self, response: Response) -> float | None:
         """Return the seconds until the server's limit resets, with jitter, or None if the server does not say."""

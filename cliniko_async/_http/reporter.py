@@ -1,7 +1,6 @@
 """Tells the log and the observers what happens to each call."""
 
 import asyncio
-import itertools
 import logging
 import re
 import sys
@@ -24,11 +23,10 @@ from ..observers import (
     RequestsPaused,
     RetryScheduled,
 )
-from .attempt import Attempt, Call, Outcome, Transport
+from .attempt import Attempt, Outcome, Transport
 
 logger = logging.getLogger("cliniko_async")
 
-_numbers = itertools.count(1)
 _NUMBER = re.compile(r"\d+", re.ASCII)
 _WORD = re.compile(r"[a-z_]{1,60}")
 
@@ -84,13 +82,11 @@ class Reporter:
         self._priority: Priority = priority
         self._observers = observers
 
-    def call_started(self, request: Request, number: int = 1) -> Attempt:
-        """Return the first attempt of a call that begins now, with the number that errors count from."""
-        attempt = Attempt(request, number, call=Call(next(_numbers), _now()))
+    def call_started(self, attempt: Attempt) -> None:
+        """Report that a call begins, given its first attempt."""
         if self._observers:
-            target = _target_of(request, self._server)
+            target = _target_of(attempt.request, self._server)
             self.tell(CallStarted(call=attempt.call.number, priority=self._priority, **target))
-        return attempt
 
     def permit_granted(self, attempt: Attempt, asked_at: float) -> None:
         """Report that an attempt, which asked for a permit at a time of the event loop, is about to be sent."""

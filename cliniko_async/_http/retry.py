@@ -20,7 +20,7 @@ from ..errors import (
     UsageError,
     error_for,
 )
-from .attempt import Attempt, Outcome, Transport
+from .attempt import Attempt, Call, Outcome, Transport
 from .calls import CallScope
 from .deadline import UnmeetableDeadlineError
 from .reporter import Reporter
@@ -145,7 +145,8 @@ class Retrying:
 
     async def send(self, request: Request) -> Response:
         """Return the response if the request succeeded, otherwise raise its error."""
-        attempt = self._reporter.call_started(request)
+        attempt = Attempt(request, call=Call.begin())
+        self._reporter.call_started(attempt)
         scope: asyncio.Timeout | None = None
         outcome: Outcome | None = None
         result: Response | ClinikoError | None = None
@@ -160,10 +161,8 @@ class Retrying:
                         break
                     await self._wait(attempt, outcome)
                     attempt = attempt.next(outcome)
-        except UnmeetableDeadlineError:
-            result = cut_short(attempt, closed=self._manager.calls.closed)
-        except TimeoutError:
-            if scope is None or not scope.expired():
+        except (UnmeetableDeadlineError, TimeoutError) as error:
+            if isinstance(error, TimeoutError) and not (scope is not None and scope.expired()):
                 raise
             result = cut_short(attempt, closed=self._manager.calls.closed)
         finally:
