@@ -116,7 +116,7 @@ def _table(outcomes: Sequence[Outcome]) -> str:
     rare = waits[int(0.99 * len(waits))]
     said = (
         f"Each line is measured over {scale.periods} periods of {scale.period:g} s at {scale.limit} requests each. "
-        f"An answer takes {scale.latency:.2g} to {scale.latency + 2 * scale.jitter:.2g} s; part of that passes before "
+        f"A response takes {scale.latency:.2g} to {scale.latency + 2 * scale.jitter:.2g} s; part of that passes before "
         f"the request counts. The rule itself allows {scale.ceiling:.1%}. Of {len(waits)} interactive calls in all, "
         f"99 in 100 waited less than {1000 * rare:.0f} ms."
     )

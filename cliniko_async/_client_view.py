@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class ClientView:
-    """What the resources of a client or a view send their requests with, by the protocol `Api`."""
+    """The `Api` through which the resources of a client, or of a view of it, send their requests."""
 
     def __init__(self, manager: SessionManager, options: CallOptions, wrap: TransportWrapper | None = None) -> None:
         """Create the view.
@@ -37,15 +37,15 @@ class ClientView:
         limited = RateLimited(wrap(transport) if wrap else transport, manager.limiter, options.priority, reporter)
         self.send = Retrying(limited, options.retry, manager, options.deadline, reporter).send
         self._reporter = reporter
-        self.tell = reporter.tell
+        self.emit = reporter.emit
         self.spawn = manager.calls.spawn
 
     def bulk(self) -> "ClientView":
-        """Return this view at bulk priority."""
+        """Return a copy of this view with bulk priority."""
         return ClientView(self._manager, attrs.evolve(self.options, priority="bulk"))
 
     def bulk_through(self, wrap: TransportWrapper, /) -> "ClientView":
-        """Return this view at bulk priority, without a deadline, and with a transport around its own."""
+        """Return a copy with bulk priority, no deadline, and a transport around the original one."""
         return ClientView(self._manager, attrs.evolve(self.options, priority="bulk", deadline=None), wrap)
 
     @property

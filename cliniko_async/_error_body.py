@@ -34,8 +34,8 @@ def _sentences(found: object, depth: int = 3) -> list[str]:
     """Return the strings in a part of a message; those of a field begin with its name."""
     fields = as_object(found)
     if depth and fields:
-        told = {name: ", ".join(_sentences(text, depth - 1)) for name, text in fields.items()}
-        return [f"{name}: {text}" if text else name for name, text in told.items()]
+        by_name = {name: ", ".join(_sentences(text, depth - 1)) for name, text in fields.items()}
+        return [f"{name}: {text}" if text else name for name, text in by_name.items()]
     if depth and isinstance(found, list):
         return [text for each in cast("list[object]", found) for text in _sentences(each, depth - 1)]
     return [str(found)] if found and isinstance(found, str | int) else []

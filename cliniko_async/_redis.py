@@ -46,7 +46,7 @@ class RedisLostError(Exception):
 
 
 class Outage(NamedTuple):
-    """Why Redis is unavailable, whether waiting is useless, and the error that tells so."""
+    """Why Redis is unavailable, whether waiting is useless, and the error that says so."""
 
     reason: str
     lasting: bool

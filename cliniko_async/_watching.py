@@ -53,7 +53,7 @@ def report_invalid(spec: ListSpec[Any], error: DecodingError) -> None:
 
 def _tell(spec: ListSpec[Any], error: ClinikoError, faults: tuple[str, ...], wait: float) -> None:
     name = type(error).__name__
-    spec.api.tell(WatchInterrupted(resource=spec.envelope, error=name, faults=faults, seconds=wait))
+    spec.api.emit(WatchInterrupted(resource=spec.envelope, error=name, faults=faults, seconds=wait))
 
 
 class Pace:

@@ -1,4 +1,4 @@
-"""What a client tells its observers: plain values, which never contain a query, a body, a key or a patient.
+"""The events that a client emits: plain values, which never contain a query, a body, a key or a patient.
 
 ```python
 from cliniko_async.observers import AttemptEnded, Event

@@ -50,7 +50,7 @@ class AccountPool(OnePerProcess):
     Use it as `async with AccountPool(...) as pool`, or call `aclose()` at the end.
 
     When all connections are busy, interactive requests go first, then the account that uses the fewest. A request is
-    overdue after half a second without an answer, or up to two seconds where answers usually take long. It keeps its
+    overdue after half a second without a response, or up to two seconds where responses usually take long. It keeps its
     connection, but no longer counts as one of the `connections`. While an account does not answer, it gets another
     connection only if fewer than two of its requests are under way. The pool belongs to the event loop of its session,
     or to the one in which its first client is created.

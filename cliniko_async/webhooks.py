@@ -86,7 +86,7 @@ class WebhookSender:
     restart, and different for each version of a record, so a receiver can recognise a message that it has had.
 
     Any status from 200 to 299 accepts a message. After anything else it is posted again, after random waits that
-    double up to `wait_max`, or after the `Retry-After` of the answer. A receiver that cannot be reached, or answers
+    double up to `wait_max`, or after the `Retry-After` of the response. A receiver that cannot be reached, or answers
     429 or 503, is tried again without a limit. Anything else counts as a try: after `tries` of them, the message is
     appended to the dead-letter file. Redirects are not followed. A 410 raises a `WebhookGoneError`.
 

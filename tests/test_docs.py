@@ -312,10 +312,22 @@ def test_a_resource_is_registered_by_nothing_but_its_own_file():
 HOW_IT_WORKS = (ROOT / "docs" / "how-it-works.md").read_text(encoding="utf-8")
 
 
+def shows(diagram: str, part: str) -> bool:
+    return bool(re.search(rf"(?<!\w){part}(/|\.py\b)", diagram))
+
+
 def test_how_it_works_shows_every_part_of_the_layers():
     diagram = HOW_IT_WORKS.split("```text\n")[1].split("```")[0]
     parts = set().union(*LAYERS) - {""}
-    assert [part for part in sorted(parts) if not re.search(rf"(?<!\w){part}(/|\.py\b)", diagram)] == []
+    assert [part for part in sorted(parts) if not shows(diagram, part)] == []
+
+
+def test_how_it_works_shows_the_layers_in_their_order():
+    blocks = HOW_IT_WORKS.split("```text\n")[1].split("```")[0].split("───\n")
+    ranks = {part: rank for rank, layer in enumerate(LAYERS) for part in layer - {""}}
+    shown = {part: next(number for number, block in enumerate(blocks) if shows(block, part)) for part in ranks}
+    pairs = [(upper, lower) for upper in shown for lower in shown if ranks[upper] > ranks[lower]]
+    assert [(upper, lower) for upper, lower in pairs if shown[upper] > shown[lower]] == []
 
 
 def test_every_file_named_in_how_it_works_exists():

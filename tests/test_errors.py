@@ -66,8 +66,8 @@ ERRORS = [
     UsageError("text"),
     InvalidRequestError("invalid id", argument="id"),
     InvalidFieldsError({"name": "is too long", "color": "is no color"}),
-    TransportError("had no answer", request=REQUEST, attempts=5, sent=False, status=200),
-    TransportTimeoutError("had no answer within 4 s", request=REQUEST, attempts=2),
+    TransportError("received no response", request=REQUEST, attempts=5, sent=False, status=200),
+    TransportTimeoutError("received no response within 4 s", request=REQUEST, attempts=2),
     DeadlineExceededError("was not done before the deadline", request=REQUEST, attempts=3),
     OutcomeUnknownError("answered 503: it may have been done", request=REQUEST, status=503),
     *(
@@ -78,7 +78,7 @@ ERRORS = [
     DecodingError(["name expected str"]),
     PaginationError("a link came twice"),
     DecodingError(["Key is missing"], request=STORED, status=201),
-    TransportError("had no answer", request=STORED),
+    TransportError("received no response", request=STORED),
     PaginationDriftError("the list moved"),
     LimiterUnavailableError("the limiter cannot be used: it is away"),
     InvalidRowsError({0: {"": "has no rows"}, 2: {"name": "is too long", "color": "is no color"}}),
@@ -380,7 +380,7 @@ class TestTexts:
                 for status in (401, 403, 404, 422, 500)
                 for what in [f"the file store did not carry out the request: POST files.example:8443 answered {status}"]
             ),
-            (ERRORS[5], f"{SHOWN} had no answer (5 attempts)"),
+            (ERRORS[5], f"{SHOWN} received no response (5 attempts)"),
             (ERRORS[4], "name: is too long; color: is no color"),
             (
                 DecodingError(["a", "b"], request=REQUEST, status=201, written=True),

@@ -48,11 +48,8 @@ LAYERS = (
     {"_client_view"},
     {"resources"},
     {"bulk", "client"},
-    {"_pool"},
-    {"_webhooks"},
-    {"webhooks"},
-    {"pool"},
-    {"export"},
+    {"_pool", "_webhooks"},
+    {"export", "pool", "webhooks"},
     {""},
     {"__main__", "cli", "integrations", "sandbox"},
 )

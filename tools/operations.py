@@ -86,7 +86,7 @@ class _Recorder:
     def bulk(self) -> "_Recorder":
         return self
 
-    def tell(self, event: Event) -> None:
+    def emit(self, event: Event) -> None:
         raise NotImplementedError
 
     async def send(self, request: Request) -> Response:

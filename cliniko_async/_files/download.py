@@ -17,31 +17,31 @@ class Download:
     """A file that is being read. `async for chunk in download` yields bytes of any length."""
 
     def __init__(
-        self, manager: SessionManager, request: Request, answer: aiohttp.ClientResponse, timeout: float
+        self, manager: SessionManager, request: Request, response: aiohttp.ClientResponse, timeout: float
     ) -> None:
         """Create the download.
 
         Args:
             manager: The owner of the session.
             request: The request, for error messages.
-            answer: The response, with its body unread.
+            response: The response, with its body unread.
             timeout: Seconds to wait for a chunk.
         """
         self._manager = manager
         self._request = request
-        self._answer = answer
+        self._response = response
         self._timeout = timeout
         self._begun = False
 
     @property
     def size(self) -> int | None:
         """The number of bytes, or None if the server did not say or the response is compressed."""
-        return None if "Content-Encoding" in self._answer.headers else self._answer.content_length
+        return None if "Content-Encoding" in self._response.headers else self._response.content_length
 
     @property
     def content_type(self) -> str:
         """The content type according to the server, such as "application/pdf"."""
-        return self._answer.content_type
+        return self._response.content_type
 
     def __aiter__(self) -> Self:
         """Return the download itself."""
@@ -79,13 +79,13 @@ class Download:
         except (aiohttp.ClientError, OSError) as error:
             kind, reason = TransportError, f"broke off: {reason_of(error)}"
         self._manager.calls.check_open()
-        raise kind(reason, request=self._request, status=self._answer.status)
+        raise kind(reason, request=self._request, status=self._response.status)
 
     async def _next(self) -> bytes:
         begun, self._begun = self._begun, True
-        if not self._answer.content.at_eof():
-            return await self._answer.content.readany()
-        return b"" if begun else await read_before(self._answer)
+        if not self._response.content.at_eof():
+            return await self._response.content.readany()
+        return b"" if begun else await read_before(self._response)
 
     def __repr__(self) -> str:
         """Return the size, but not the URL, which may give anyone access to the file."""

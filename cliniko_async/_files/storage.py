@@ -100,7 +100,7 @@ class FileStore:
             except ResponseError as error:
                 request = self._target(error)
             else:
-                return Download(self._manager, request, opening.answered, self._options.timeout)
+                return Download(self._manager, request, opening.response, self._options.timeout)
         raise DecodingError(["redirects too many times"], request=request)
 
     def _sender(self, opening: "_Opening") -> Retrying:
@@ -128,7 +128,7 @@ class FileStore:
 
         Args:
             url: The URL that the server sent.
-            request: The request that it answered, if known.
+            request: The request whose response contained it, if known.
 
         Raises:
             DecodingError: The URL is not valid, or uses HTTP although it and the API are not both on this machine.
@@ -176,11 +176,11 @@ class FileStore:
 
     async def _exchange(self, attempt: Attempt, body: Multipart) -> Response:
         headers = {"Content-Type": body.content_type, "Content-Length": str(body.size), "Accept": "*/*"}
-        async with self._ask(attempt, headers, body) as answer:
+        async with self._ask(attempt, headers, body) as response:
             read = bytearray()
-            while len(read) < _LARGEST_RECEIPT and (piece := await answer.content.read(_LARGEST_RECEIPT - len(read))):
+            while len(read) < _LARGEST_RECEIPT and (piece := await response.content.read(_LARGEST_RECEIPT - len(read))):
                 read += piece
-            return Response(answer.status, answer.headers.copy(), bytes(read))
+            return Response(response.status, response.headers.copy(), bytes(read))
 
     def _ask(
         self, attempt: Attempt, headers: Mapping[str, str] | None, data: AsyncIterable[bytes] | None = None
@@ -206,7 +206,7 @@ class FileStore:
 class _Opening:
     """A transport that leaves the body of a successful response unread."""
 
-    answered: aiohttp.ClientResponse
+    response: aiohttp.ClientResponse
 
     def __init__(
         self,
@@ -235,16 +235,16 @@ class _Opening:
     async def _open(self, attempt: Attempt) -> Response:
         headers = None if self.keyed else {"Accept": "*/*"}
         async with AsyncExitStack() as stack:
-            answer = await stack.enter_async_context(self._ask(attempt, headers))
+            response = await stack.enter_async_context(self._ask(attempt, headers))
             body = b""
-            if answer.status == 200:
-                self.answered = answer
+            if response.status == 200:
+                self.response = response
                 self._stack.push_async_exit(stack.pop_all())
-            elif 200 <= answer.status < 300:
-                raise DecodingError(["is not the whole file"], request=attempt.request, status=answer.status)
+            elif 200 <= response.status < 300:
+                raise DecodingError(["is not the whole file"], request=attempt.request, status=response.status)
             else:
-                body = await answer.content.read(_LARGEST_RECEIPT)
-            return Response(answer.status, answer.headers.copy(), body)
+                body = await response.content.read(_LARGEST_RECEIPT)
+            return Response(response.status, response.headers.copy(), body)
 
 
 def _key(request: Request, response: Response) -> str:

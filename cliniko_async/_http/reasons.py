@@ -8,8 +8,8 @@ import aiohttp
 _REASONS: tuple[tuple[type[Exception], str], ...] = (
     (aiohttp.ServerDisconnectedError, "the server closed the connection"),
     (aiohttp.ServerFingerprintMismatch, "the certificate has another fingerprint"),
-    (aiohttp.ClientPayloadError, "the answer was cut off"),
-    (aiohttp.ClientResponseError, "the answer is not HTTP"),
+    (aiohttp.ClientPayloadError, "the response was cut off"),
+    (aiohttp.ClientResponseError, "the response is not HTTP"),
 )
 
 

@@ -1,4 +1,4 @@
-"""Tells the log and the observers what happens to each call."""
+"""Logs each call and emits its events to the observers."""
 
 import asyncio
 import logging
@@ -68,7 +68,7 @@ def _without_id(segment: str) -> str:
 
 
 class Reporter:
-    """Writes the log lines of calls, and tells the observers; costs next to nothing if there are none."""
+    """Writes the log lines of calls and emits their events; costs next to nothing without observers."""
 
     def __init__(self, server: Server, priority: Priority, observers: tuple[Observer, ...]) -> None:
         """Create the reporter of one view of a client.
@@ -86,14 +86,14 @@ class Reporter:
         """Report that a call begins, given its first attempt."""
         if self._observers:
             target = _target_of(attempt.request, self._server)
-            self.tell(CallStarted(call=attempt.call.number, priority=self._priority, **target))
+            self.emit(CallStarted(call=attempt.call.number, priority=self._priority, **target))
 
     def permit_granted(self, attempt: Attempt, asked_at: float) -> None:
         """Report that an attempt, which asked for a permit at a time of the event loop, is about to be sent."""
         attempt.began = _now()
         attempt.waited = attempt.began - asked_at
         if self._observers:
-            self.tell(
+            self.emit(
                 PermitGranted(
                     call=attempt.call.number, attempt=attempt.number, priority=self._priority, seconds=attempt.waited
                 )
@@ -113,7 +113,7 @@ class Reporter:
         if logs:
             self._log_attempt(attempt, status, error, seconds)
         if self._observers:
-            self.tell(
+            self.emit(
                 AttemptEnded(
                     **_target_of(attempt.request, self._server),
                     call=attempt.call.number,
@@ -151,7 +151,7 @@ class Reporter:
                 extra=_values(attempt, status=status, delay_ms=round(seconds * 1000, 1)),
             )
         if self._observers:
-            self.tell(RetryScheduled(call=attempt.call.number, attempt=attempt.number, reason=reason, seconds=seconds))
+            self.emit(RetryScheduled(call=attempt.call.number, attempt=attempt.number, reason=reason, seconds=seconds))
 
     def requests_paused(self, attempt: Attempt, seconds: float) -> None:
         """Report that a 429 pauses every request for some seconds."""
@@ -162,13 +162,13 @@ class Reporter:
             extra=_values(attempt, status=429, delay_ms=round(seconds * 1000, 1)),
         )
         if self._observers:
-            self.tell(RequestsPaused(call=attempt.call.number, seconds=seconds))
+            self.emit(RequestsPaused(call=attempt.call.number, seconds=seconds))
 
     def call_ended(self, attempt: Attempt, result: Response | ClinikoError | None) -> None:
         """Report how a call ended: None if it is ending with an exception that is not among its results."""
         if not self._observers:
             return
-        self.tell(
+        self.emit(
             CallEnded(
                 **_target_of(attempt.request, self._server),
                 call=attempt.call.number,
@@ -179,8 +179,8 @@ class Reporter:
             )
         )
 
-    def tell(self, event: Event) -> None:
-        """Tell the observers of an event."""
+    def emit(self, event: Event) -> None:
+        """Pass an event to the observers."""
         for observer in self._observers:
             try:
                 observer(event)

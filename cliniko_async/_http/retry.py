@@ -206,7 +206,7 @@ def cut_short(attempt: Attempt, *, closed: bool) -> ClinikoError:
     request, count = attempt.request, attempt.count
     when = "before the client was closed" if closed else "before the deadline"
     if attempt.sent and not request.repeatable:
-        return OutcomeUnknownError(_UNKNOWN.format(f"had no answer {when}"), request=request, attempts=count)
+        return OutcomeUnknownError(_UNKNOWN.format(f"received no response {when}"), request=request, attempts=count)
     if closed:
         return UsageError(f"{request!r} was not done {when}")
     wait = attempt.deadline.retry_after(asyncio.get_running_loop().time()) if attempt.deadline else None
@@ -221,7 +221,7 @@ def cut_short(attempt: Attempt, *, closed: bool) -> ClinikoError:
 def _error(attempt: Attempt, outcome: Outcome, verdict: Verdict) -> ClinikoError:
     request, attempts, status = attempt.request, attempt.number, outcome.status
     if verdict == "unreadable":
-        return DecodingError(["the answer was cut off"], request=request, status=status, written=True)
+        return DecodingError(["the response was cut off"], request=request, status=status, written=True)
     if verdict == "outcome_unknown":
         what = f"answered {status}" if isinstance(outcome, Response) else outcome.args[0]
         return OutcomeUnknownError(_UNKNOWN.format(what), request=request, attempts=attempts, status=status)

@@ -16,7 +16,7 @@ from .aiohttp_internals import NoReplay, middlewares_of
 from .attempt import Attempt, Outcome
 from .reasons import reason_of
 
-LARGEST_ANSWER = 64 * 1024 * 1024
+LARGEST_RESPONSE = 64 * 1024 * 1024
 CONNECT_SHARE = 0.75
 """The share of a timeout for connecting, below 1 to tell a timeout before sending from one after it."""
 FAILURES = (aiohttp.ClientError, TimeoutError, OSError)
@@ -75,39 +75,39 @@ class AiohttpTransport:
             auto_decompress=True,
             raise_for_status=False,
             middlewares=(NoReplay(attempt), *middlewares_of(session)),
-        ) as answer:
-            attempt.status = answer.status
-            body = await _body(answer, request)
-            return Response(answer.status, answer.headers.copy(), body, elapsed=time.monotonic() - started)
+        ) as response:
+            attempt.status = response.status
+            body = await _body(response, request)
+            return Response(response.status, response.headers.copy(), body, elapsed=time.monotonic() - started)
 
 
-async def _body(answer: ClientResponse, request: Request) -> bytes:
+async def _body(response: ClientResponse, request: Request) -> bytes:
     """Read the body of a response, or as much of it as is useful."""
     body = bytearray()
     try:
-        if answer.content.at_eof():
-            body += await read_before(answer)
+        if response.content.at_eof():
+            body += await read_before(response)
         else:
-            while (chunk := await answer.content.readany()) and len(body) <= LARGEST_ANSWER:
+            while (chunk := await response.content.readany()) and len(body) <= LARGEST_RESPONSE:
                 body += chunk
     except (aiohttp.ClientError, OSError):
         # Everything useful in a 429 is in its headers.
-        if answer.status != 429:
+        if response.status != 429:
             raise
-    if len(body) > LARGEST_ANSWER and 200 <= answer.status < 300:
-        fault = f"is larger than {LARGEST_ANSWER} bytes"
-        raise DecodingError([fault], request=request, status=answer.status, written=request.method != "GET")
-    return bytes(body[:LARGEST_ANSWER])
+    if len(body) > LARGEST_RESPONSE and 200 <= response.status < 300:
+        fault = f"is larger than {LARGEST_RESPONSE} bytes"
+        raise DecodingError([fault], request=request, status=response.status, written=request.method != "GET")
+    return bytes(body[:LARGEST_RESPONSE])
 
 
-async def read_before(answer: ClientResponse) -> bytes:
+async def read_before(response: ClientResponse) -> bytes:
     """Return the body of a response that a middleware may have read already, and even released."""
     # A released response returns its text but not its bytes; Latin-1 maps each byte to one character.
-    return (await answer.text("latin-1")).encode("latin-1")
+    return (await response.text("latin-1")).encode("latin-1")
 
 
 def failure_of(
-    attempt: Attempt, error: Exception, seconds: float, *, late: str = "had no answer within"
+    attempt: Attempt, error: Exception, seconds: float, *, late: str = "received no response within"
 ) -> TransportError:
     """Return the error for an attempt without a response, and update `sent` and `hopeless` on the attempt.
 
@@ -120,7 +120,7 @@ def failure_of(
     if isinstance(error, _NEVER_SENT):
         attempt.sent = False
     attempt.hopeless = isinstance(error, _HOPELESS)
-    kind, reason = TransportError, f"had no answer: {reason_of(error)}"
+    kind, reason = TransportError, f"received no response: {reason_of(error)}"
     if isinstance(error, aiohttp.ConnectionTimeoutError):
         kind, reason = TransportTimeoutError, f"had no connection within {seconds * CONNECT_SHARE:g} s"
     elif isinstance(error, TimeoutError):

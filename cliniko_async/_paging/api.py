@@ -41,8 +41,8 @@ class Api(Protocol):
         """Return the same view with bulk priority."""
         ...
 
-    def tell(self, event: Event) -> None:
-        """Tell the observers of the client of an event."""
+    def emit(self, event: Event) -> None:
+        """Pass an event to the observers of the client."""
         ...
 
     async def send(self, request: Request) -> Response:

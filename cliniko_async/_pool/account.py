@@ -112,7 +112,7 @@ class Account:
 
     @property
     def hangs(self) -> bool:
-        """Whether the server does not answer at present."""
+        """Whether its server hangs."""
         return self._own.hangs
 
     def release(self, slot: ConnectionSlot, *, answered: bool = False) -> None:
@@ -175,11 +175,11 @@ class PooledPermit:
         self._slot = slot
 
     def complete(self) -> None:
-        """Record that the answer arrived."""
+        """Record that the response arrived."""
         self._settle(self._permit.complete, answered=True)
 
     def abandon(self) -> None:
-        """Record that the request was sent and no answer came."""
+        """Record that the request was sent and no response came."""
         self._settle(self._permit.abandon)
 
     def cancel(self) -> None:

@@ -17,7 +17,7 @@ _WEIGHT = 1 / 8
 _TICK = 0.05
 """Seconds between two checks for overdue requests."""
 _PROBES = 2
-"""Connections of an account that hangs: one is overdue, perhaps only slow; the other shows if answers arrive again."""
+"""Connections of an account that hangs: one is overdue, the other shows whether responses arrive again."""
 _TRIES = 3
 """Untried accounts that get a connection beyond the limit for each overdue request: if 100 hang, 300 more are tried."""
 
@@ -35,7 +35,7 @@ class AccountConnections:
 
     @property
     def is_untried(self) -> bool:
-        """Whether it has no connection, and never had an answer."""
+        """Whether it has no connection, and never had a response."""
         return not self.held and self.answered_at == -math.inf
 
 
@@ -52,7 +52,7 @@ class ConnectionSlot:
 
 
 class _LoopClock:
-    """The time of a limiter while it is in use. It slows down while the event loop is too busy to receive answers."""
+    """The time of a limiter while it is in use. It slows down while the event loop is too busy to receive responses."""
 
     def __init__(self, call: Callable[[], bool]) -> None:
         """Create the clock; `call` is called at each tick, and returns whether the clock should continue."""
@@ -85,7 +85,7 @@ class ConnectionLimiter:
     Interactive requests go first, then the account that uses the fewest connections. An overdue request keeps its
     connection but no longer counts, so that its slot goes to another account, and accounts that hang delay the others
     only briefly. Further requests of such an account never count, and are few. While many requests are overdue,
-    accounts that never had an answer are tried beyond the limit; otherwise, if many accounts hang, they would be
+    accounts that never had a response are tried beyond the limit; otherwise, if many accounts hang, they would be
     detected only one limit at a time. A limiter belongs to one event loop.
     """
 
@@ -127,7 +127,7 @@ class ConnectionLimiter:
             raise
 
     def release(self, slot: ConnectionSlot, *, answered: bool = False) -> None:
-        """Give a slot to the next waiter, and record whether a complete answer came."""
+        """Give a slot to the next waiter, and record whether a complete response came."""
         now, account = self._clock.now, slot.account
         if slot.counts:
             del self._counted[slot]
@@ -159,7 +159,7 @@ class ConnectionLimiter:
         return bool(self._counted)
 
     def _try_more(self) -> None:
-        """Give connections beyond the limit to accounts that never had an answer, at most `connections` at once."""
+        """Give connections beyond the limit to accounts that never had a response, at most `connections` at once."""
         room = min(self._connections, self.free + _TRIES * self._uncounted)
         for queues in self._waiting.values():
             for account, woken in [item for item in queues[0].items() if item[0].is_untried and not item[1].done()]:

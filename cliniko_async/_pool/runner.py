@@ -47,7 +47,7 @@ class PooledClient(Cliniko):
 
     @property
     def hangs(self) -> bool:
-        """Whether the server does not answer at present."""
+        """Whether its server hangs."""
         return isinstance(account := self._manager.limiter, Account) and account.hangs
 
 

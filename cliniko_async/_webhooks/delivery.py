@@ -68,7 +68,7 @@ async def post(
 
 
 async def _read(content: aiohttp.StreamReader) -> None:
-    """Read the body, up to a limit, so that a truncated answer counts as a failure."""
+    """Read the body, up to a limit, so that a truncated response counts as a failure."""
     size = 0
     async for chunk in content.iter_any():
         size += len(chunk)

@@ -43,7 +43,7 @@ def bulk_create(
     earlier run with the same journal created. All rows are checked before anything is sent. Requests have bulk
     priority and no deadline.
 
-    A row whose outcome is unknown, because its answer was lost or the process was killed, is looked up among the
+    A row whose outcome is unknown, because its response was lost or the process was killed, is looked up among the
     records that were created since. If there is exactly one record for it, it is adopted. If there is none `settle`
     seconds after its last request can have been sent, it is sent again. Otherwise it is "ambiguous": a person must
     decide, with `decide`.

@@ -34,7 +34,7 @@ class OpenRow(RedactedRepr, msgspec.Struct, frozen=True, eq=False):
 
 
 class Matches(msgspec.Struct):
-    """What the records tell about the rows; a row that is in neither has no record."""
+    """The records that match rows, and those that may; a row that is in neither has no record."""
 
     adopted: dict[RowKey, str] = {}
     ambiguous: dict[RowKey, tuple[str, ...]] = {}

@@ -88,7 +88,7 @@ class Resolver(Generic[T]):
         return []
 
     async def _apply(self, matches: Matches, settled: set[RowKey]) -> None:
-        """Record what the records tell. What is ambiguous may become clear until the row has settled."""
+        """Record the matches. An ambiguous row may still become clear until it has settled."""
         for key, record_id in matches.adopted.items():
             await in_thread(partial(self._journal.record, key, "adopted", id=record_id))
             number = self._rows.pop(key).row.number

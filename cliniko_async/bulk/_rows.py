@@ -20,7 +20,7 @@ RowKey: TypeAlias = tuple[bytes, int]
 RowStatus: TypeAlias = Literal["created", "adopted", "refused", "ambiguous", "open", "skipped", "pending"]
 """What became of a row.
 
-"created": its record was created. "adopted": no answer arrived, and its record was found later. "refused": the API
+"created": its record was created. "adopted": no response arrived, and its record was found later. "refused": the API
 refused it, so that nothing was created. "ambiguous": a person must decide whether its record exists. "open": whether it
 was created is not yet known; the next run looks again. "skipped": a person decided not to create it. "pending": it was
 not sent yet; only in a plan and in a journal.

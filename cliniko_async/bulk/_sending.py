@@ -9,13 +9,13 @@ from ..errors import DecodingError
 
 
 class ServerClock:
-    """The server's time, by the `Date` of its last answer. It is never ahead of it."""
+    """The server's time, by the `Date` of its last response. It is never ahead of it."""
 
     def __init__(self) -> None:
         self._offset: float | None = None
 
     def read(self, outcome: Outcome) -> None:
-        """Set the clock by an answer, if there is one."""
+        """Set the clock by a response, if there is one."""
         date = date_of(outcome.headers) if isinstance(outcome, Response) else None
         if date is not None:
             self._offset = date - asyncio.get_running_loop().time()
@@ -24,10 +24,10 @@ class ServerClock:
         """Return the time in seconds since 1970.
 
         Raises:
-            DecodingError: No answer has told it.
+            DecodingError: No response had a `Date`.
         """
         if self._offset is None:
-            raise DecodingError(["the answers do not say the server's time"])
+            raise DecodingError(["the server's responses have no Date header"])
         return self._offset + asyncio.get_running_loop().time()
 
 

@@ -47,7 +47,7 @@ class RedisCursors(Cursors):
         redis: A client of redis-py. It is used, but never changed or closed.
         when_lost: What a call does while Redis cannot be reached: "wait" until it can, or "fail" with the error of
             redis-py. A refused password or a missing permission fails immediately.
-        timeout: Seconds to wait for an answer before Redis counts as unreachable.
+        timeout: Seconds to wait for a response before Redis counts as unreachable.
 
     Raises:
         ConfigurationError: An option is not valid.
@@ -90,7 +90,7 @@ class RedisCursors(Cursors):
         while True:
             try:
                 with HiddenLocals():  # Frames of redis-py hold the password.
-                    answer = await heed_cancellation(self._timeouts.bound(self._redis.execute_command(*command)))
+                    reply = await heed_cancellation(self._timeouts.bound(self._redis.execute_command(*command)))
             except Exception as error:
                 found = outage(error)
                 if found is not None and found.lasting:
@@ -100,7 +100,7 @@ class RedisCursors(Cursors):
                 self._note(error)
             else:
                 self._note(None)
-                return answer
+                return reply
             await asyncio.sleep(next(delays))
 
     def _note(self, error: Exception | None) -> None:

@@ -185,7 +185,7 @@ class _ExportRun:
             writer.add(source.new_records(page.items), cursor=cursor, server_time=page.server_time, skipped=skipped)
             if writer.is_checkpoint_due:
                 await in_thread(writer.checkpoint)
-            # An invalid page does not tell how many records are on all pages.
+            # An invalid page does not say how many records are on all pages.
             total = None if skipped or page.total_entries is None else start + page.total_entries
             self.on_progress(ExportProgress(source.resource.name, writer.progress.rows, total))
             if skipped:  # The next page is the first one of a new list.

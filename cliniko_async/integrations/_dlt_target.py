@@ -34,7 +34,7 @@ class Target:
 
     Attributes:
         destination: The destination, for dlt.
-        location: What tells it from other destinations, without a password.
+        location: What distinguishes it from other destinations, without a password.
         dataset: The schema of the database.
         in_turn: Whether loads of this process into this destination must take turns.
         lock: A statement that takes a lock with a name until the connection ends, or says that it is taken; or None.

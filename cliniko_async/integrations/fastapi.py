@@ -83,7 +83,7 @@ _ANSWERS: tuple[tuple[type[ClinikoError] | tuple[type[ClinikoError], ...], int, 
     ),
     (ClinikoError, 502, "Cliniko did not answer as expected"),
 )
-"""The status and the text of an answer, by the first class that fits."""
+"""The status and the text of a response, by the first class that fits."""
 
 logger = logging.getLogger("cliniko_async.fastapi")
 

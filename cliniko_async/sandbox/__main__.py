@@ -17,7 +17,7 @@ _NUMBERS: tuple[tuple[str, Callable[[str], float], float, str, str], ...] = (
     ("--patients", int, 42, "N", "the number of patients at the start, at least 42"),
     ("--limit", int, 200, "N", "requests in a period"),
     ("--period", float, 60.0, "S", "the period of the limit, in seconds"),
-    ("--latency", float, 0.0, "S", "seconds that every answer takes"),
+    ("--latency", float, 0.0, "S", "seconds that every response takes"),
 )
 
 

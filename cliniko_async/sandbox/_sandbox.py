@@ -43,8 +43,8 @@ class Sandbox(RecordAccess):
         limit: Requests allowed in a period.
         period: The period of the limit, in seconds.
         window: How requests are counted against the limit.
-        latency: Seconds that every answer takes.
-        jitter: The maximum random delay, in seconds, before each request is counted, and again before each answer in
+        latency: Seconds that every response takes.
+        jitter: The maximum random delay, in seconds, before each request is counted, and again before each response in
             addition to the latency; the seed determines the delays.
         host: The address to listen on.
         port: The port to listen on; 0 means any free port.
@@ -55,7 +55,7 @@ class Sandbox(RecordAccess):
         archiving_touches: Whether archiving changes `updated_at`.
         clock: Returns seconds from any origin; the limit is counted by it.
         wall: Returns seconds since 1970; used for stamps, `Date` and `X-RateLimit-Reset`.
-        keep_alive: Whether a connection stays open after its answer.
+        keep_alive: Whether a connection stays open after its response.
         strict: Whether to refuse what the API is known to accept beyond its documentation.
 
     Raises:

@@ -338,7 +338,7 @@ async def drip(line: Line) -> None:
 async def test_headers_that_arrive_byte_by_byte_are_ended_by_the_timeout():
     async with RawServer(drip) as server, client_of(server, timeout=5.0, retry=ONCE) as cliniko:
         began = asyncio.get_running_loop().time()
-        with pytest.raises(TransportTimeoutError, match="no answer within 5 s"):
+        with pytest.raises(TransportTimeoutError, match="no response within 5 s"):
             async with cliniko.patient_attachments.download(attachment_at(server)):
                 pass
         assert asyncio.get_running_loop().time() - began == pytest.approx(5, abs=0.1)

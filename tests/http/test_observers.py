@@ -1,4 +1,4 @@
-"""What a client tells its observers and the log about its calls."""
+"""The events and log lines of calls."""
 
 import asyncio
 import contextlib
@@ -27,7 +27,7 @@ from tests.support.raw_server import RawServer, answer, close, silence
 BODY = json.loads((EXAMPLES / "tax.json").read_text())
 
 
-def told(events, *kinds):
+def of_kind(events, *kinds):
     """The events, without numbers that differ from run to run."""
     return [msgspec.structs.replace(event, call=1) for event in events if isinstance(event, kinds)]
 
@@ -83,21 +83,21 @@ async def test_waits_retries_and_pauses_emit_events_with_their_seconds():
     turns = answer(429, b"", {"X-RateLimit-Reset": "x"}), close(), answer(200, BODY)
     _, events, error = await sent(*turns, rate_limiter=limiter)
     assert error is None
-    permits = told(events, PermitGranted)
+    permits = of_kind(events, PermitGranted)
     assert [permit.attempt for permit in permits] == [1, 2, 3]
     assert permits[0].seconds == pytest.approx(10, abs=0.1)
-    assert [(ended.status, ended.error) for ended in told(events, AttemptEnded)] == [
+    assert [(ended.status, ended.error) for ended in of_kind(events, AttemptEnded)] == [
         (429, None),
         (None, "TransportError"),
         (200, None),
     ]
-    assert [ended.waited for ended in told(events, AttemptEnded)] == [permit.seconds for permit in permits]
-    (pause,) = told(events, RequestsPaused)
+    assert [ended.waited for ended in of_kind(events, AttemptEnded)] == [permit.seconds for permit in permits]
+    (pause,) = of_kind(events, RequestsPaused)
     assert permits[1].seconds >= pause.seconds > 1
-    first, second = told(events, RetryScheduled)
+    first, second = of_kind(events, RetryScheduled)
     assert first == RetryScheduled(call=1, attempt=1, reason="429", seconds=0.0)
     assert (second.attempt, second.reason) == (2, "TransportError")
-    (ended,) = told(events, CallEnded)
+    (ended,) = of_kind(events, CallEnded)
     assert (ended.attempts, ended.status, ended.error) == (3, 200, None)
     assert ended.seconds == pytest.approx(sum(permit.seconds for permit in permits), abs=1)
 
@@ -105,7 +105,7 @@ async def test_waits_retries_and_pauses_emit_events_with_their_seconds():
 @virtually
 async def test_the_event_of_a_failed_call_has_its_error():
     _, events, error = await sent(answer(404))
-    (ended,) = told(events, CallEnded)
+    (ended,) = of_kind(events, CallEnded)
     assert isinstance(error, NotFoundError)
     assert (ended.attempts, ended.status, ended.error) == (1, 404, "NotFoundError")
 
@@ -114,7 +114,7 @@ async def test_the_event_of_a_failed_call_has_its_error():
 async def test_an_interrupted_attempt_emits_its_end():
     """By the deadline of the call, and by a cancellation."""
     _, events, _ = await sent(silence(), deadline=3)
-    (attempt,), (call,) = told(events, AttemptEnded), told(events, CallEnded)
+    (attempt,), (call,) = of_kind(events, AttemptEnded), of_kind(events, CallEnded)
     assert (attempt.status, attempt.error, attempt.seconds) == (None, "CancelledError", pytest.approx(3, abs=0.1))
     assert (call.error, call.attempts) == ("DeadlineExceededError", 1)
     events = []
@@ -122,7 +122,7 @@ async def test_an_interrupted_attempt_emits_its_end():
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(2):
                 await client.taxes.get("7")
-    assert [event.error for event in told(events, AttemptEnded, CallEnded)] == ["CancelledError", "CancelledError"]
+    assert [event.error for event in of_kind(events, AttemptEnded, CallEnded)] == ["CancelledError", "CancelledError"]
 
 
 @virtually
@@ -189,7 +189,7 @@ async def test_the_clients_of_a_pool_have_observers():
     ):
         await pool.client(KEY).taxes.get("7")
         await pool.client(KEY, observers=[own.append]).taxes.get("7")
-    assert len(told(events, CallEnded)) == len(told(own, CallEnded)) == 1
+    assert len(of_kind(events, CallEnded)) == len(of_kind(own, CallEnded)) == 1
 
 
 @virtually
@@ -241,8 +241,8 @@ async def test_events_of_files_have_no_path(caplog):
             record = await attachments.upload(at.patient_id, b"text", filename="Appleseed.txt")
             async with attachments.download(record) as download:
                 assert await download.read() == b"text"
-    calls = [(event.method, event.status) for event in told(events, CallEnded) if not event.route]
+    calls = [(event.method, event.status) for event in of_kind(events, CallEnded) if not event.route]
     assert calls == [("POST", 201), ("GET", 200)]
-    assert len(told(events, AttemptEnded)) == len(told(events, CallEnded)) + len(told(events, RetryScheduled))
+    assert len(of_kind(events, AttemptEnded)) == len(of_kind(events, CallEnded)) + len(of_kind(events, RetryScheduled))
     logged = "".join(f"{record.getMessage()} {vars(record)}" for record in caplog.records)
     assert "Appleseed" not in logged + "".join(map(repr, events))

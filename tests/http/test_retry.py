@@ -320,7 +320,7 @@ class TestFaults:
     @virtually
     async def test_bytes_that_are_not_http_are_not_a_response(self, garbage):
         async with RawServer(raw(garbage)) as server, client_of(server, retry=QUICK) as client:
-            with pytest.raises(TransportError, match=r"had no answer: the .+ \(3 attempts\)"):
+            with pytest.raises(TransportError, match=r"received no response: the .+ \(3 attempts\)"):
                 await client.request("GET", "/things")
 
     @for_each("status", [500, 503, 408, 418])
@@ -439,7 +439,7 @@ class TestTimeouts:
     async def test_the_timeout_is_for_one_attempt(self):
         async with RawServer(silence()) as server, client_of(server, timeout=4, retry=QUICK) as client:
             began = now()
-            with pytest.raises(TransportTimeoutError, match=r"had no answer within 4 s \(3 attempts\)"):
+            with pytest.raises(TransportTimeoutError, match=r"received no response within 4 s \(3 attempts\)"):
                 await client.request("GET", "/things")
             assert now() - began == pytest.approx(12, abs=0.2)
             assert len(server.requests) == 3

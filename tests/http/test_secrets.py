@@ -99,7 +99,7 @@ def test_no_log_no_text_and_no_traceback_shows_a_key_a_query_a_body_or_an_answer
 
 def test_no_traceback_of_a_deadline_a_closed_client_or_an_endless_response_shows_a_secret(caplog, monkeypatch):
     caplog.set_level(logging.DEBUG)
-    monkeypatch.setattr("cliniko_async._http.transport.LARGEST_ANSWER", 100_000)
+    monkeypatch.setattr("cliniko_async._http.transport.LARGEST_RESPONSE", 100_000)
 
     async def check():
         async with RawServer(silence()) as server:

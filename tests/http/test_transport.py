@@ -355,7 +355,7 @@ class TestBodiesReadBefore:
 
     @virtually
     async def test_a_body_that_a_middleware_has_read_beyond_the_bound_is_refused(self, monkeypatch):
-        monkeypatch.setattr(_transport, "LARGEST_ANSWER", 1000)
+        monkeypatch.setattr(_transport, "LARGEST_RESPONSE", 1000)
         async with (
             RawServer(answer(200, b" " * 1001)) as server,
             aiohttp.ClientSession(middlewares=(reading,)) as session,
@@ -401,11 +401,11 @@ class TestReasons:
     @for_each(
         "turn, text",
         [
-            (close(), "had no answer: the server closed the connection"),
-            (reset(), "had no answer: Connection reset by peer"),
-            (raw(b"nonsense\r\n\r\n"), "had no answer: the answer is not HTTP"),
-            (silence(), "had no answer within 2 s"),
-            (stall(), "had no answer within 2 s"),
+            (close(), "received no response: the server closed the connection"),
+            (reset(), "received no response: Connection reset by peer"),
+            (raw(b"nonsense\r\n\r\n"), "received no response: the response is not HTTP"),
+            (silence(), "received no response within 2 s"),
+            (stall(), "received no response within 2 s"),
         ],
     )
     @virtually
@@ -446,7 +446,7 @@ class TestReasons:
 class TestLargeAnswers:
     @pytest.fixture
     def small(self, monkeypatch):
-        monkeypatch.setattr(_transport, "LARGEST_ANSWER", 1_000_000)
+        monkeypatch.setattr(_transport, "LARGEST_RESPONSE", 1_000_000)
 
     @for_each("method, written", [("GET", False), ("POST", True), ("PATCH", True), ("DELETE", True)])
     @virtually

@@ -138,8 +138,8 @@ ERRORS = {
     "bad request": (answered(400), 502),
     "server": (answered(500), 502),
     "redirect": (answered(302), 502),
-    "connection": (TransportError("had no answer", request=SENT), 502),
-    "outcome": (OutcomeUnknownError("had no answer", request=SENT), 502),
+    "connection": (TransportError("received no response", request=SENT), 502),
+    "outcome": (OutcomeUnknownError("received no response", request=SENT), 502),
     "answer": (DecodingError(["name is missing"], request=SENT), 502),
     "paging": (PaginationError("the list does not end"), 502),
 }

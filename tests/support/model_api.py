@@ -51,7 +51,7 @@ class ModelApi:
 
     def _fail(self, request: Request) -> None:
         if self.failures and self.model.choices.pick(self.failures) == 1:
-            raise TransportError("had no answer", request=request)
+            raise TransportError("received no response", request=request)
 
     def spawn(self, work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
         return asyncio.get_running_loop().create_task(work)

@@ -18,7 +18,7 @@ from ..protocol import Reply, SandboxRequest
 
 DropPoint: TypeAlias = Literal["request", "answer", "headers", "body"]
 Stage: TypeAlias = Literal["work", "answer"]
-"""What a change needs in order to have an effect: that the request is carried out, or that its answer is sent."""
+"""What a change needs in order to have an effect: that the request is carried out, or that its response is sent."""
 
 
 @attrs.frozen

@@ -2,7 +2,7 @@
 
 A fault either ends a request (`status`, `throttle`, `drop`, `cut`, `raw`) or changes how it is answered (`edit`,
 `slow`, `between`). Every pending change that matches a request acts on it, in the order they were added, and then the
-first pending end. A change that could have no effect besides that end, such as an `edit` of an answer that is not
+first pending end. A change that could have no effect besides that end, such as an `edit` of a response that is not
 sent, does not strike: it stays pending for the next request.
 """
 
@@ -153,7 +153,7 @@ class Faults:
 
         Args:
             at: `"request"` is before the body is read and anything is done; `"answer"` after the request is carried
-                out, before the first byte of the answer; `"headers"` and `"body"` in the middle of these.
+                out, before the first byte of the response; `"headers"` and `"body"` in the middle of these.
             keep: The share of the headers or of the body that is sent first, from 0 to 1.
         """
         require(at in _STAGES_BEFORE_DROP, f"at must be one of {', '.join(_STAGES_BEFORE_DROP)}")
@@ -178,7 +178,7 @@ class Faults:
 
     @_adds_fault
     def raw(self, data: bytes, **when: Unpack[When]) -> Fault:
-        """Send bytes instead of an answer, then close the connection.
+        """Send bytes instead of a response, then close the connection.
 
         Args:
             data: The bytes.
@@ -194,11 +194,11 @@ class Faults:
 
     @_adds_fault
     def slow(self, seconds: float, *, acted: bool = True, **when: Unpack[When]) -> Fault:
-        """Delay the answer.
+        """Delay the response.
 
         Args:
             seconds: The delay, at least 0.
-            acted: Whether the request is carried out at once, and only its answer is delayed; True by default.
+            acted: Whether the request is carried out at once, and only its response is delayed; True by default.
         """
         require(is_number(seconds) and seconds >= 0, "seconds must be at least 0")
 
@@ -218,7 +218,7 @@ class Faults:
 
         Args:
             change: The function to call, without arguments.
-            before: Whether to call it before the request is carried out; by default after that, and before the answer
+            before: Whether to call it before the request is carried out; by default after that, and before the response
                 is sent.
         """
         require(callable(change), "change must be a function")
@@ -235,11 +235,11 @@ class Faults:
 
     @_adds_fault
     def edit(self, change: Callable[[Any], Any], **when: Unpack[When]) -> Fault:
-        """Change the JSON of the answer with a function.
+        """Change the JSON of the response with a function.
 
         Args:
-            change: Takes the JSON, or bytes if the answer is not JSON. It returns another value, or bytes that are sent
-                as they are, or changes its argument and returns None.
+            change: Takes the JSON, or bytes if the response is not JSON. It returns another value, or bytes that are
+                sent as they are, or changes its argument and returns None.
         """
         require(callable(change), "change must be a function")
 
