@@ -97,6 +97,18 @@ from .resources._bookings import (
     IndividualAppointment,
     UnavailableBlock,
 )
+from .resources._custom_fields import (
+    PatientCustomField,
+    PatientCustomFieldFields,
+    PatientCustomFieldOption,
+    PatientCustomFieldOptionFields,
+    PatientCustomFieldOther,
+    PatientCustomFieldOtherFields,
+    PatientCustomFields,
+    PatientCustomFieldSection,
+    PatientCustomFieldSectionFields,
+    PatientCustomFieldsFields,
+)
 from .resources._settings import (
     PublicSettingsAccount,
     PublicSettingsIntegrations,
@@ -222,16 +234,6 @@ from .resources.medical_alert import (
 )
 from .resources.patient import (
     Patient,
-    PatientCustomField,
-    PatientCustomFieldFields,
-    PatientCustomFieldOption,
-    PatientCustomFieldOptionFields,
-    PatientCustomFieldOther,
-    PatientCustomFieldOtherFields,
-    PatientCustomFields,
-    PatientCustomFieldSection,
-    PatientCustomFieldSectionFields,
-    PatientCustomFieldsFields,
     PatientFields,
     PatientPhoneNumber,
     PatientPhoneNumberFields,

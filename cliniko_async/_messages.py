@@ -152,7 +152,7 @@ def retry_after(headers: Mapping[str, str], wall: Callable[[], float] = time.tim
     return 0.0 if date is None else seconds_until(date, headers, wall)
 
 
-def seconds_until(moment: float, headers: Mapping[str, str], wall: Callable[[], float] = time.time) -> float:
+def seconds_until(moment: float, headers: Mapping[str, str], wall: Callable[[], float]) -> float:
     """Return the seconds until a Unix time, by the server's clock if there is a `Date`.
 
     Args:

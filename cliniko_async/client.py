@@ -23,7 +23,8 @@ from .links import Link, ListLink
 from .observers import Observer
 from .pagination import Paginator
 from .resources._attributes import ResourceAttributes
-from .resources._base import AnyResource, Resource
+from .resources._base import Resource
+from .resources._description import AnyResource
 from .resources._follow import follow_link, follow_list, resolve_links
 from .resources._registry import RESOURCES, Resources
 

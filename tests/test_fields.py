@@ -20,6 +20,7 @@ from cliniko_async import (
     PatientFormContent,
     PatientFormQuestion,
     PatientFormSection,
+    to_json,
 )
 from cliniko_async._records.record import Part, record
 from cliniko_async.fields import (
@@ -34,7 +35,6 @@ from cliniko_async.fields import (
     id_text,
     wire_name,
 )
-from cliniko_async.resources._base import encode_body
 from cliniko_async.sandbox import Sandbox
 from tests.support.for_each import for_each
 
@@ -81,7 +81,7 @@ class Fields(TypedDict, total=False):
 
 def sent(**fields: Any) -> Any:
     """What stands in the body for these fields."""
-    return json.loads(encode_body(check_fields(Fields, fields)), parse_float=Decimal)
+    return json.loads(to_json(check_fields(Fields, fields)), parse_float=Decimal)
 
 
 def faults(**fields: Any) -> dict[str, str]:
@@ -294,7 +294,7 @@ def test_the_content_of_a_form_that_was_read_can_be_sent_again():
     content = PatientFormContent(sections=(PatientFormSection(name="x" * 300),))
     mixed = {"sections": [{"questions": [PatientFormQuestion(name="Why?", type="text")]}, *(content.sections or ())]}
     for given_content in (content, mixed):
-        body = json.loads(encode_body(check_fields(PatientFormFields, {"content": given_content})))
+        body = json.loads(to_json(check_fields(PatientFormFields, {"content": given_content})))
         assert body["content"]["sections"][-1] == {"name": "x" * 300}
 
 

@@ -10,9 +10,9 @@ from typing import Any, Literal, TypeAlias, cast
 import msgspec
 
 from .._messages import RedactedRepr
+from .._records.converter import to_json
 from ..errors import InvalidFieldsError, InvalidRequestError, InvalidRowsError
 from ..fields import check_fields
-from ..resources._base import encode_body
 
 RowKey: TypeAlias = tuple[bytes, int]
 """A digest of the fields of a row, and how many rows before it have the same digest."""
@@ -82,7 +82,7 @@ def body_of(fields_type: type, fields: object) -> dict[str, Any]:
     body = check_fields(fields_type, cast("Mapping[str, Any]", fields))
     if not body:
         raise InvalidFieldsError(_NO_FIELDS)
-    written: dict[str, Any] = json.loads(encode_body(body), parse_float=str)
+    written: dict[str, Any] = json.loads(to_json(body), parse_float=str)
     return written
 
 

@@ -1,24 +1,12 @@
-"""The base class of all resources, and the helpers that their operations share."""
+"""The base class of all resources, with the helpers that their operations share."""
 
-import inspect
 from collections.abc import Awaitable, Mapping, Sequence
-from typing import (
-    Any,
-    ClassVar,
-    Generic,
-    Literal,
-    Protocol,
-    Self,
-    TypeVar,
-    get_args,
-    get_type_hints,
-)
+from typing import Any, Literal, Self, TypeVar
 from urllib.parse import quote
 
 import attrs
 
 from .._compat import typed_cache
-from .._frames import hides_locals
 from .._http.attempt import TransportWrapper
 from .._messages import Request, Response, as_object
 from .._paging.api import Api
@@ -28,10 +16,10 @@ from .._records.converter import to_json
 from .._records.page import decode_record
 from ..errors import DecodingError, InvalidRequestError, OutcomeUnknownError
 from ..fields import Id, check_fields, id_text
-from ..filters import Column, Filterable, Filters, Visibility
+from ..filters import Filterable
 from ..pagination import Paginator
+from ._description import ResourceDescription
 from ._list_options import (
-    VISIBILITIES,
     ListOptions,
     check_options,
     filter_texts,
@@ -40,8 +28,8 @@ from ._list_options import (
     whole,
     yes_or_no,
 )
-from ._manual import complete, words_of
-from ._operations import operations_of, renamed, stays_unwrapped
+from ._manual import words_of
+from ._operations import operations_of
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -52,36 +40,8 @@ _DONE = (200, 204)
 _OPTIONS = frozenset(ListOptions.__annotations__)
 
 
-class AnyResource(Protocol):
-    """The attributes that every resource has."""
-
-    @property
-    def name(self) -> str:
-        """The name of the client's attribute, of the key in a page, and of the path."""
-        ...
-
-    @property
-    def record(self) -> type[Any]:
-        """The class of its records."""
-        ...
-
-    @property
-    def where(self) -> Filters:
-        """The columns that its lists can be filtered by."""
-        ...
-
-    @property
-    def operations(self) -> frozenset[str]:
-        """The names of the methods that are operations of the API."""
-        ...
-
-
-class Resource(Generic[T]):
+class Resource(ResourceDescription[T]):
     """The base of all resources: a name, a class of records, and operations."""
-
-    name: ClassVar[str]
-    """The name of the client's attribute, of the key in a page, and of the path."""
-    record: type[T]
 
     def __init__(self, api: Api) -> None:
         """Create the resource of a client.
@@ -90,81 +50,6 @@ class Resource(Generic[T]):
             api: The client, which sends its requests.
         """
         self._api = api
-
-    def __init_subclass__(cls) -> None:
-        """Complete the docstrings of a resource's operations, and keep their arguments out of errors.
-
-        Operations of a mixin are copied and named after the resource, because `help` and Python's own errors show that
-        name.
-        """
-        for name, method in inspect.getmembers(cls, inspect.isfunction):
-            if name in vars(cls) and not stays_unwrapped(name, method):
-                setattr(cls, name, hides_locals(method))
-            if "name" in vars(cls) and not name.startswith("_"):
-                own = vars(cls)[name] if name in vars(cls) else renamed(method, f"{cls.__name__}.{name}")
-                complete(own, cls.record)
-                setattr(cls, name, own)
-
-    @classmethod
-    def searchable(cls) -> dict[str, Column]:
-        """Return the columns that its lists can be filtered by.
-
-        Returns:
-            The columns of its `where`, by their names in the API.
-        """
-        # Each resource has a `where` of its own type. If it were declared here, pyright would use one type for all.
-        where: Filters = getattr(cls, "where")  # noqa: B009
-        return where.fields()
-
-    @classmethod
-    def visibilities(cls) -> tuple[str, ...]:
-        """Return the options for hidden records that its lists and its `get` accept.
-
-        Returns:
-            The names, some of `archived`, `cancelled` and `deleted`.
-        """
-        fields = cls.searchable()
-        return tuple(name for name in VISIBILITIES if f"{name}_at" in fields)
-
-    @classmethod
-    def everything(cls) -> dict[str, Visibility]:
-        """Return the options with which its lists and its `get` leave nothing out.
-
-        Returns:
-            "include" for each of `visibilities`.
-        """
-        return dict.fromkeys(cls.visibilities(), "include")
-
-    @classmethod
-    @typed_cache
-    def sent_fields(cls, operation: str) -> type:
-        """Return the TypedDict of the fields that an operation sends, from its annotation.
-
-        Args:
-            operation: The name of the operation, such as "create".
-
-        Returns:
-            A subclass of `Fields`.
-        """
-        fields: type
-        (fields,) = get_args(get_type_hints(getattr(cls, operation))["fields"])
-        return fields
-
-    @classmethod
-    def required_arguments(cls, operation: str) -> list[str]:
-        """Return the arguments without which an operation cannot be called.
-
-        A list without any has all records of the account; the others answer a question, or are about one record.
-
-        Args:
-            operation: The name of the operation.
-
-        Returns:
-            Their names.
-        """
-        _, *parameters = inspect.signature(getattr(cls, operation)).parameters.values()
-        variadic = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
-        return [each.name for each in parameters if each.default is each.empty and each.kind not in variadic]
 
     @property
     def account(self) -> bytes:
@@ -296,7 +181,7 @@ class Resource(Generic[T]):
         self, operation: Literal["create", "update", "cancel"], fields: Mapping[str, Any], method: str, path: str
     ) -> Request:
         """Return the request that sends the keyword arguments of a call, after checking them."""
-        return Request(method, self._url(path), encode_body(check_fields(self.sent_fields(operation), fields)))
+        return Request(method, self._url(path), to_json(check_fields(self.sent_fields(operation), fields)))
 
     async def _read(self, record: type[R], path: str) -> R:
         """Read an object that is not a record of this resource."""
@@ -341,15 +226,3 @@ def _is_record(response: Response) -> bool:
 def _of_nothing(record: type[Any]) -> object:
     """Return the record that an empty JSON object is decoded as, or None if the class has required fields."""
     return None if any(field.default is attrs.NOTHING for field in attrs.fields(record)) else record()
-
-
-def encode_body(body: Mapping[str, Any]) -> bytes:
-    """Return the body of a request as JSON.
-
-    Args:
-        body: The fields under the API's names.
-
-    Returns:
-        The JSON.
-    """
-    return to_json(dict(body))

@@ -7,7 +7,8 @@ from typing import Any, Generic, Protocol, TypeVar, overload
 
 from .._paging.api import Api
 from .._spelling import did_you_mean
-from ._base import AnyResource, Resource
+from ._base import Resource
+from ._description import AnyResource
 from ._names import RESOURCES
 
 R = TypeVar("R", bound=Resource[Any])

@@ -18,8 +18,8 @@ from cliniko_async import (
     NotFoundError,
     Patient,
     Settings,
+    to_json,
 )
-from cliniko_async.resources._base import encode_body
 from cliniko_async.resources._list_options import VISIBILITIES, ListOptions
 from cliniko_async.resources._names import RESOURCES
 from cliniko_async.resources._registry import resource_class
@@ -277,7 +277,7 @@ def test_a_resource_shows_its_name_and_its_operations(cliniko: Cliniko):
 
 
 def test_a_body_is_written_as_json():
-    assert json.loads(encode_body({"name": "Zoë", "none": None, "list": [1, {"a": True}]})) == {
+    assert json.loads(to_json({"name": "Zoë", "none": None, "list": [1, {"a": True}]})) == {
         "name": "Zoë",
         "none": None,
         "list": [1, {"a": True}],
