@@ -1,8 +1,20 @@
 """The rule of the window itself, without a clock, a store or a limiter."""
 
+import msgspec
+import numpy as np
 import pytest
 
-from cliniko_async.limits.window import Backoff, Rules, StepRequest, WindowState, is_idle, step
+from cliniko_async.limits.window import (
+    Backoff,
+    LeaseUpdate,
+    Rules,
+    StepRequest,
+    WindowState,
+    is_idle,
+    lease_id,
+    limits_of,
+    step,
+)
 
 PERIOD = 60.0
 
@@ -48,3 +60,109 @@ def test_a_step_that_arrives_twice_is_done_once_and_number_0_each_time():
     for _ in range(2):
         step(state, rules, ask("second", 0, interactive=1), 1000.0)
     assert len(state.last_steps) == 1
+
+
+def test_a_repeated_step_says_to_ask_again_at_once():
+    """Its reply was lost, and the delay that it named may have passed since."""
+    state, rules = WindowState(), Rules(3, PERIOD)
+    request = ask("first", interactive=5)
+    grant = step(state, rules, request, 1000.0)["interactive"]
+    assert (grant.count, grant.delay) == (3, pytest.approx(rules.hold))
+    again = step(state, rules, request, 1010.0)["interactive"]
+    assert (again.count, again.delay) == (3, 0.0)
+
+
+@pytest.mark.parametrize("priority", ["interactive", "bulk"])
+def test_a_process_that_no_longer_waits_gives_its_place_to_the_next(priority):
+    state, rules, now = WindowState(), Rules(1, PERIOD), 1000.0
+    step(state, rules, ask("first", backoff=Backoff(paused_until=now + 10), **{priority: 1}), now)
+    step(state, rules, ask("first", 2), now + 10)
+    assert step(state, rules, ask("second", **{priority: 1}), now + 10)[priority].count == 1
+
+
+@pytest.mark.parametrize(("late", "count"), [(3.2, 0), (3.3, 1)])
+def test_who_asks_again_up_to_a_twentieth_of_the_period_and_a_quarter_second_late_keeps_its_place(late, count):
+    state, rules, now = WindowState(), Rules(1, PERIOD), 1000.0
+    step(state, rules, ask("first", interactive=1, backoff=Backoff(paused_until=now + 10)), now)
+    assert step(state, rules, ask("second", interactive=1), now + 10 + late)["interactive"].count == count
+
+
+@pytest.mark.parametrize(
+    ("report", "idle_after"),
+    [
+        (ask("first", backoff=Backoff(paused_until=1010.0)), 10),
+        # The next guess is twice this one for a period after it.
+        (ask("first", backoff=Backoff(1000.0, 15.0, 1000.0)), PERIOD),
+    ],
+    ids=["pause", "guess"],
+)
+def test_a_window_that_remembers_a_429_is_not_idle(report, idle_after):
+    state, rules, now = WindowState(), Rules(10, PERIOD), 1000.0
+    step(state, rules, report, now)
+    for seconds in (0, idle_after - 1, idle_after):
+        step(state, rules, ask("second", 0), now + seconds)
+        assert is_idle(state, rules) == (seconds == idle_after)
+
+
+def test_a_window_in_which_bulk_has_to_wait_for_its_turn_is_not_idle():
+    state, rules, now = WindowState(), Rules(10, PERIOD), 1000.0
+    step(state, rules, ask("first", bulk=1), now)
+    cancelled = LeaseUpdate(lease_id("first", 1), "bulk", now)
+    for seconds in (0, rules.bulk_interval - 1, rules.bulk_interval):
+        step(state, rules, ask("first", 0, updates=[cancelled]), now + seconds)
+        assert state.held == 0
+        assert is_idle(state, rules) == (seconds == rules.bulk_interval)
+
+
+def busy_window(rules: Rules, now: float) -> WindowState:
+    """A window with permits in flight and settled ones at both priorities, a guessed pause, and processes that wait."""
+    state = WindowState()
+    for priority in ("interactive", "bulk"):
+        for number in range(2 if priority == "interactive" else 1):
+            step(state, rules, ask("first", 0, **{priority: 1}), now + number)
+            lease = LeaseUpdate(lease_id("first", 1), priority, now + number + rules.hold)
+            step(state, rules, ask("first", 0, updates=[lease]), now + number)
+        step(state, rules, ask("second", 0, **{priority: 1}), now + 10)
+    step(state, rules, ask("third", 1, interactive=2, bulk=2, backoff=Backoff(now + 30, 15.0, now + 30)), now + 11)
+    return state
+
+
+def test_limits_count_what_is_in_flight_and_what_is_settled_at_both_priorities():
+    rules, now = Rules(10, PERIOD), 1000.0
+    limits = limits_of(busy_window(rules, now), rules)
+    assert (limits.used, limits.remaining) == (5, 5)
+
+
+def test_after_its_clock_was_set_back_a_window_goes_on_as_if_no_time_had_passed():
+    rules, now, back = Rules(5, PERIOD, in_flight=5.0), 10_000.0, 7000.0
+    one, other = busy_window(rules, now), busy_window(rules, now)
+    step(other, rules, ask("fourth", 0), now + 11 - back)
+    for seconds in (11, 12, 31, 35, 40, 61, 75, 100, 200):
+        in_one, in_other = (
+            step(state, rules, ask("fourth", 0, interactive=1, bulk=1), moment)
+            for state, moment in ((one, now + seconds), (other, now + seconds - back))
+        )
+        for priority, grant in in_one.items():
+            assert in_other[priority].count == grant.count
+            assert in_other[priority].delay == pytest.approx(grant.delay)
+            assert limits_of(other, rules).waits[priority] == pytest.approx(limits_of(one, rules).waits[priority])
+        assert limits_of(other, rules).used == limits_of(one, rules).used
+        assert len(other.last_steps) == len(one.last_steps)
+    assert not one.last_steps
+
+
+def test_the_guess_of_a_process_is_adopted_on_the_clock_of_the_window_if_it_is_newer():
+    """The clock of the process is a hundred seconds behind, so that its moments look older than they are."""
+    state, rules, now, offset = WindowState(), Rules(10, PERIOD), 1000.0, 100.0
+    step(state, rules, ask("first", backoff=Backoff(now + 15, 15.0, now + 15)), now)
+    step(state, rules, ask("second", backoff=Backoff(now - 55, 30.0, now - 55)), now + 15, offset)
+    assert state.backoff == Backoff(now + 45, 30.0, now + 45)
+    step(state, rules, ask("third", backoff=Backoff(now - 80, 60.0, now - 80)), now + 16, offset)
+    assert state.backoff == Backoff(now + 45, 30.0, now + 45)
+
+
+def test_the_numbers_of_numpy_are_kept_as_plain_ones():
+    """Else the state could not be encoded for a store."""
+    state, rules = WindowState(), Rules(np.int64(10), np.float32(60), np.float64(0.5), np.float32(1))
+    step(state, rules, ask("first", interactive=1, bulk=1), 1000.0)
+    assert msgspec.msgpack.decode(msgspec.msgpack.encode(state), type=WindowState) == state
