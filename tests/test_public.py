@@ -335,7 +335,7 @@ async def test_the_repr_of_each_object_says_what_it_is(cliniko):
     patients = cliniko.patients
     where = patients.where
     shown = {
-        repr(patients.list(where.last_name == "Appleseed", sort="last_name", limit=5, stable=False)),
+        repr(patients.list(where.last_name == "Appleseed", sort=("last_name", "id:desc"), limit=5, stable=False)),
         repr(patients.list(where.last_name == "Appleseed", where.first_name == "Appleseed", archived="include")),
         repr(patients.list(stable=True, prefetch=2)),
         repr(patients.changes()),
@@ -345,7 +345,7 @@ async def test_the_repr_of_each_object_says_what_it_is(cliniko):
         repr(cliniko.taxes),
     }
     assert shown == {
-        "<Paginator of patients, 1 filter, sort=last_name, limit=5>",
+        "<Paginator of patients, 1 filter, sort=last_name,id:desc, limit=5>",
         "<Paginator of patients, 3 filters>",
         "<Paginator of patients, prefetch=2, stable=True>",
         "<Changes of patients, 1 filter>",

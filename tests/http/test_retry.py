@@ -428,6 +428,15 @@ class TestRetryAfter:
     async def test_an_invalid_retry_after_leaves_the_wait_of_the_policy(self, after):
         assert await self.wait({"Retry-After": after}) <= 0.6
 
+    @virtually
+    async def test_a_503_that_is_cut_off_is_no_answer_and_is_retried_by_the_policy(self):
+        turn = raw(b"HTTP/1.1 503 Busy\r\nRetry-After: 20\r\nContent-Length: 99\r\n\r\nToo ma")
+        async with RawServer(turn, answer(200, {"ok": 1})) as server, client_of(server) as client:
+            began = now()
+            assert (await client.request("GET", "/things")).status == 200
+            assert now() - began <= 0.6
+            assert len(server.requests) == 2
+
     @for_each("status", [408, 500, 502, 504])
     @virtually
     async def test_retry_after_is_only_obeyed_with_a_503(self, status):

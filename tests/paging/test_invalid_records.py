@@ -155,6 +155,8 @@ async def test_pages_without_any_key_are_an_error_and_not_an_endless_loop(spoile
         got, error = await read(cliniko.appointment_types.list(per_page=2, stable=True))
         assert got == ""
         assert isinstance(error, DecodingError)
+        assert error.page is not None
+        assert error.page.cursor == error.cursor
 
 
 @for_each("odd", ["x7", "", "7.5", "9" * 20, "-7"])

@@ -235,6 +235,23 @@ async def test_a_refused_sort_by_id_is_sent_once_per_client():
 
 
 @virtually
+async def test_a_cursor_of_the_order_of_ids_is_an_error_where_that_sort_is_refused_and_no_end():
+    """No other order could go on after it without a gap."""
+    async with listed(5) as (sandbox, cliniko):
+        types = cliniko.appointment_types
+        iterator = aiter(types.list(stable=True, per_page=2))
+        assert [(await anext(iterator)).name for _ in range(2)] == ["a", "b"]
+        sandbox.faults.status(400, path="sort=id", times=None)
+        assert names(await types.list(stable=True, per_page=2).collect()) == "abcde"
+        got, error = await read(types.list(stable=True, per_page=2, cursor=iterator.cursor))
+        assert got == ""
+        assert isinstance(error, BadRequestError)
+        assert error.cursor == iterator.cursor
+        sandbox.faults.clear()
+        assert names(await types.list(stable=True, cursor=error.cursor).collect()) == "cde"
+
+
+@virtually
 async def test_a_filter_that_is_refused_is_not_taken_for_a_refused_sort():
     async with listed(5) as (sandbox, cliniko):
         types = cliniko.appointment_types

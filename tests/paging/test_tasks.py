@@ -76,6 +76,16 @@ async def test_a_limit_caps_the_prefetched_pages(limit, asked):
         assert len(sandbox.requests) == asked
 
 
+@for_each("limit, asked", [(1, 1), (2, 1), (3, 2), (5, 3), (100, 5)])
+@virtually
+async def test_all_pages_within_the_limit_are_asked_for_ahead(limit, asked):
+    async with listed(10) as (sandbox, cliniko):
+        iterator = aiter(cliniko.appointment_types.list(per_page=2, prefetch=8, limit=limit))
+        await anext(iterator)
+        await asyncio.sleep(1)
+        assert len(sandbox.requests) == asked
+
+
 @virtually
 async def test_prefetched_pages_are_requested_together_and_come_in_order():
     async with listed(20, latency=1.0) as (_, cliniko):
