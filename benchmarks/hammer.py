@@ -6,6 +6,7 @@ interactive calls of each job waited.
 
 import asyncio
 import contextlib
+import itertools
 import random
 import sys
 from collections.abc import AsyncGenerator
@@ -79,14 +80,8 @@ class Timed:
         return await self.inner.limits()
 
 
-async def run(job: Job, start: float) -> list[Wait]:
-    """Do a job with a limiter of its own, and give the waits of its interactive calls."""
-    async with _limiter(job) as limiter:
-        return await load(job, limiter, start)
-
-
 async def load(job: Job, limiter: RateLimiter, start: float) -> list[Wait]:
-    """Do a job with a limiter that is given."""
+    """Do a job with a limiter, and return the waits of its interactive calls."""
     timed = Timed(limiter)
     async with _client(job, timed, "bulk") as bulk, _client(job, timed, "interactive") as urgent:
         await asyncio.sleep(start + job.begins - _now())
@@ -152,10 +147,14 @@ def _now() -> float:
 async def main() -> None:
     """Do all jobs at once."""
     jobs = msgspec.json.decode(sys.stdin.readline(), type=list[Job])
-    print("ready", flush=True)
-    start = float(sys.stdin.readline())
-    waits = await asyncio.gather(*(run(job, start) for job in jobs))
-    print(msgspec.json.encode(waits).decode(), flush=True)
+    async with contextlib.AsyncExitStack() as stack:
+        limiters = [await stack.enter_async_context(_limiter(job)) for job in jobs]
+        for limiter in limiters:
+            await limiter.limits()  # So that no module is loaded and nothing is opened in the time that is measured.
+        print("ready", flush=True)
+        start = float(sys.stdin.readline())
+        waits = await asyncio.gather(*map(load, jobs, limiters, itertools.repeat(start)))
+        print(msgspec.json.encode(waits).decode(), flush=True)
 
 
 if __name__ == "__main__":

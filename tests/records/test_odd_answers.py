@@ -5,6 +5,7 @@ import copy
 import datetime as dt
 import inspect
 import json
+import time
 from collections.abc import Callable
 from contextlib import nullcontext, suppress
 from functools import partial
@@ -316,15 +317,14 @@ CROWDS: dict[str, Callable[[], bytes]] = {
 
 
 async def longest_pause(work: Any) -> float:
-    """The longest time in seconds for which the event loop stood still until an error came."""
-    loop = asyncio.get_running_loop()
-    worst, last = 0.0, loop.time()
+    """Return the longest time, in seconds of the processor, for which the event loop was blocked until an error."""
+    worst, last = 0.0, time.thread_time()
 
     async def beat() -> None:
         nonlocal worst, last
         while True:
             await asyncio.sleep(0.01)
-            worst, last = max(worst, loop.time() - last), loop.time()
+            worst, last = max(worst, time.thread_time() - last), time.thread_time()
 
     beating = asyncio.create_task(beat())
     await asyncio.sleep(0)
