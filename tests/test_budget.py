@@ -1,4 +1,4 @@
-"""Beside clients under full load, a server that enforces the limit never answers 429, and little of it is left unused.
+"""Under full load, a server that enforces the limit never answers 429, and little of the limit is left unused.
 
 `python -m benchmarks.budget` measures the same at the real limit, by 1, 4 and 8 processes.
 """
@@ -40,7 +40,7 @@ def job(case: Case, sandbox: Sandbox, process: int) -> Job:
 
 
 def measured(case: Case, path=None) -> Outcome:
-    """Run a case on virtual time, so that nothing in it depends on the machine; each limiter stands for a process."""
+    """Run a case on virtual time, so that nothing in it depends on the machine; each limiter represents a process."""
 
     async def main() -> Outcome:
         loop = asyncio.get_running_loop()
@@ -89,7 +89,7 @@ def test_interactive_calls_beside_four_bulk_processes_with_a_file_wait_less_than
 
 @pytest.mark.parametrize("kind", ["SqliteLimiter", "RedisLimiter"])
 def test_processes_at_full_speed_meet_no_429_with_any_kind_of_window(kind):
-    """Clients, limiters and servers are those of real programs, and so is the time."""
+    """Clients, limiters, servers and the time are real."""
     cases = [Case(3, kind, window, "full load") for window in WINDOWS]
     for outcome in hammered(cases, Scale(limit=30, period=2.0, periods=1)):
         assert outcome.counted.refused == 0

@@ -1,4 +1,4 @@
-"""What a client is made of, and how it lives."""
+"""The options of a client, and its life cycle."""
 
 import asyncio
 import gc
@@ -55,7 +55,7 @@ class TestTheKey:
         ["abc-au2x", "abc-", "abc-sydney", "abc-au123", "abc-au2-", "abc-evil.example/", "MS0xLWl4SzY-YAAU2"],
     )
     def test_a_key_that_ends_in_no_shard_is_refused_and_not_shown_unless_the_server_is_named(self, key):
-        """It was cut off while it was copied, or it is not a key; another shard than its own would reject it."""
+        """Either it was truncated when it was copied or it is not a key; a shard other than its own would reject it."""
         with pytest.raises(ConfigurationError, match="does not end in a shard") as raised:
             Cliniko(key, **WHO)
         assert key not in str(raised.value)

@@ -367,7 +367,7 @@ class Late:
 
 
 async def test_a_step_that_redis_executes_late_changes_nothing(redis: Redis):
-    """The cursor does not go back, and a later run is not told that it was taken over."""
+    """The cursor does not go back, and the error does not say that a later run took over."""
     cursors = RedisCursors(redis)
     late = Late(redis)
     token, _ = await RedisCursors(late).begin("north", "patients")

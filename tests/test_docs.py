@@ -1,4 +1,4 @@
-"""The documents are true: their code runs, the tests they name exist, and what is made from the code is current."""
+"""The documents are correct: their code runs, the tests they name exist, and generated pages are current."""
 
 import ast
 import asyncio
@@ -60,7 +60,7 @@ NAMED = re.compile(r"`(tests/[\w/]+\.py)::(\w+)`")
 
 @attrs.frozen
 class Block:
-    """A piece of Python in a document, and where it stands."""
+    """A block of Python in a document, and its line."""
 
     page: str
     line: int
@@ -72,7 +72,7 @@ class Block:
 
 
 def blocks() -> list[Block]:
-    """All of them; one that is marked `{.no-run}` needs more than a sandbox."""
+    """All blocks except those marked `{.no-run}`, which need more than a sandbox."""
     found: list[Block] = []
     for page in SHOWN:
         path = ROOT / page
@@ -102,7 +102,7 @@ def compiled(block: Block) -> CodeType:
 
 
 async def play(block: Block, names: dict[str, Any]) -> None:
-    """Run a block; one that starts a loop of its own does so in a thread, as a program would."""
+    """Run a block, in a thread if it starts its own event loop."""
     code = compiled(block)
     if code.co_flags & inspect.CO_COROUTINE:
         await eval(code, names)
@@ -214,7 +214,7 @@ def test_every_promise_names_tests_that_exist(page: Path):
 
 @pytest.mark.parametrize("page", PROMISING, ids=lambda page: page.name)
 def test_every_promise_names_a_test(page: Path):
-    """Every line of the tables of promises does; what cannot be promised stands in no table."""
+    """Every row of the tables of promises; what cannot be promised is not in a table."""
     rows = [line for line in page.read_text(encoding="utf-8").splitlines() if line.startswith("| ")]
     assert rows
     assert [row for row in rows if not NAMED.search(row) and "---" not in row and not row.startswith("| promise")] == []
@@ -301,7 +301,7 @@ def words(path: Path) -> set[str]:
 
 
 def test_a_resource_is_registered_by_nothing_but_its_own_file():
-    """A file that named its class by hand would be one more step for whoever adds a resource."""
+    """A file that named its class by hand would be one more step when adding a resource."""
     made = asyncio.run(docs.generated())
     files = {path.relative_to(ROOT) for path in (ROOT / "cliniko_async").rglob("*.py")} - made.keys()
     classes = {cls for _, cls in RESOURCES.values()}

@@ -1,4 +1,4 @@
-"""The tree of errors, what they say, and that they travel."""
+"""The tree of errors, their messages, and that they can be pickled."""
 
 import asyncio
 import copy
@@ -234,7 +234,7 @@ class TestArguments:
     @for_each("argument, call", CALLS, ids=[name for name, _ in CALLS])
     @virtually
     async def test_an_argument_that_is_refused_is_named_and_its_value_is_not_shown(self, argument, call):
-        """And it is no fault of the configuration: whoever serves the web can tell the two apart."""
+        """It is not a fault of the configuration, so that a web server can distinguish the two."""
         async with RawServer() as server, client_of(server) as client:
             with pytest.raises(InvalidRequestError) as raised:
                 await call(client)

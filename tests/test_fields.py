@@ -1,4 +1,4 @@
-"""What may be sent is held against its rules before it is, and every fault is told at once."""
+"""Fields are checked against their rules before anything is sent, and every fault is reported at once."""
 
 import datetime as dt
 import enum
@@ -80,7 +80,7 @@ class Fields(TypedDict, total=False):
 
 
 def sent(**fields: Any) -> Any:
-    """What stands in the body for these fields."""
+    """The body for these fields."""
     return json.loads(to_json(check_fields(Fields, fields)), parse_float=Decimal)
 
 

@@ -1,4 +1,4 @@
-"""What a list can be asked for: each kind of field has the operators of the facts, and no others."""
+"""Filters: each kind of field has the operators of the facts, and no others."""
 
 import datetime as dt
 import operator
@@ -78,7 +78,7 @@ def operators_in(text: str) -> set[str]:
 @pytest.mark.parametrize("sign", COMPARISONS)
 @for_each("column", COLUMNS, ids=lambda column: column.kind)
 def test_a_kind_of_column_has_the_comparisons_of_the_facts_and_no_others(column: Any, sign: str):
-    """From both sides, and also against values that are no match for the kind."""
+    """From both sides, and also against values of other types."""
     value = VALUES[column.kind]
     if sign in OFFERED[column.kind]["operators"] and column.kind != "boolean":
         assert COMPARISONS[sign](column, value) == Filter(f"{column.name}:{sign}{WRITTEN[column.kind]}")
@@ -210,7 +210,7 @@ def test_a_value_of_another_kind_is_refused(ask: Callable[[], Any]):
 
 
 def test_a_filter_has_no_truth_value():
-    """Or else a chained comparison would drop its first half without a word."""
+    """Otherwise a chained comparison would silently drop its first half."""
     with pytest.raises(TypeError, match="two filters"):
         _ = DAY <= where.day < DAY
     with pytest.raises(TypeError, match="two filters"):

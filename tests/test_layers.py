@@ -168,15 +168,15 @@ def test_no_modules_import_each_other():
 
 
 def test_no_resource_imports_another():
-    """What several tables share is a private module beside them, and knows none of them."""
+    """Code that several tables share is in a private module that imports none of them."""
     beside = [found for found in IMPORTS if top_level(found.source) == top_level(found.target) == "resources"]
     assert [found for found in beside if not found.target.startswith("resources._")] == []
 
 
 def test_the_top_layer_uses_the_public_surface():
-    """What stands on it knows public names and modules, tables, dates, newer Pythons, waits of retries, and itself.
+    """It may import public names and modules, the listed helpers, and modules of its own part.
 
-    The command line also stands on the sandbox and on what is integrated, and suggests names as the client does.
+    The command line may also import the sandbox and the integrations.
     """
     beside = {
         "__main__": {"cli"},
@@ -282,7 +282,7 @@ def lines(node: ast.stmt) -> int:
 
 
 def test_a_class_has_at_most_ten_attributes_that_change():
-    """What belongs together becomes a class of its own; a frozen class may have more, as nothing follows its state."""
+    """Attributes that belong together become a class; a frozen class may have more, because its state never changes."""
     trees = (ast.parse(path.read_text(encoding="utf-8")) for path in FILES)
     classes = [node for tree in trees for node in ast.walk(tree) if isinstance(node, ast.ClassDef)]
     large = {node.name: found for node in classes if len(found := changing_attributes(node)) > 10}
@@ -321,7 +321,7 @@ def project_files() -> list[Path]:
 
 def test_no_file_names_a_machine_or_a_registry():
     """Nothing in the project depends on where it was made."""
-    # Written so that this file does not match itself.
+    # Written so that this file does not match the pattern.
     forbidden = re.compile(rb"""["' (=]/(work|farm|root)/|python[h]osted|py[p]i\.org/simple|registry\.[n]pm""")
     files = [path for path in project_files() if path.is_file()]
     assert [str(path.relative_to(ROOT)) for path in files if forbidden.search(path.read_bytes())] == []

@@ -1,4 +1,4 @@
-"""What a release contains, and what a user is told who lacks a part of it."""
+"""What a release contains, and the errors for missing extras."""
 
 import ast
 import re
@@ -20,7 +20,7 @@ from tests.support.paths import PACKAGE, ROOT
 
 PROJECT: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 ALL = re.findall(r"[\w-]+", PROJECT["optional-dependencies"]["all"][0].partition("[")[2])
-"""The extras of users; the others are for whoever works on the package."""
+"""The extras of users; the others are for developers of the package."""
 
 
 @pytest.fixture(scope="module")
@@ -121,7 +121,7 @@ def test_a_missing_extra_is_an_error_that_says_how_to_install_it():
 
 
 def test_sqlite_is_opened_without_the_positional_arguments_that_newer_pythons_deprecate():
-    """Python 3.11, on which most tests run, says nothing of it."""
+    """Python 3.11, on which most tests run, does not warn about it."""
     calls = [
         (path.name, call)
         for path in PACKAGE.rglob("*.py")

@@ -1,4 +1,4 @@
-"""What the package shows: every public name, typed and loaded when it is first used."""
+"""The public names of the package: each is typed, and loaded when it is first used."""
 
 import ast
 import asyncio
@@ -35,7 +35,7 @@ def stub() -> ast.Module:
 
 
 def run(code: str) -> str:
-    """What a fresh interpreter prints."""
+    """The output of a program in a new interpreter."""
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True, text=True)
     return done.stdout.strip()
 
@@ -48,7 +48,7 @@ def loaded_by(code: str) -> set[str]:
 
 
 def test_the_import_loads_no_table_no_converter_and_no_sandbox():
-    """Nor anything else that it takes time to load and may never be used."""
+    """It also loads nothing else that is slow to load and may never be used."""
     loaded = loaded_by("import cliniko_async")
     resources = {name for name in loaded if name.startswith("cliniko_async.resources.")}
     assert resources == {"cliniko_async.resources._names"}
@@ -169,7 +169,7 @@ def test_help_on_the_class_describes_each_resource():
 
 
 async def test_a_mock_by_specification_has_the_resources_and_no_others():
-    """One that is made of all of it awaits what is awaited, and refuses arguments that the method does not take."""
+    """A mock of the whole client awaits its coroutines, and refuses arguments that a method does not accept."""
     for mock in (Mock(spec=Cliniko), AsyncMock(spec=Cliniko), create_autospec(Cliniko, instance=True)):
         assert mock.patients is not None
         with pytest.raises(AttributeError):
@@ -209,7 +209,7 @@ def test_the_resources_are_mapped_by_their_names_and_loaded_when_asked_for():
 
 
 class Clinic(Cliniko):
-    """A client that knows more than its key."""
+    """A client with additional state."""
 
     __slots__ = ("tags",)
 
@@ -220,7 +220,7 @@ class Clinic(Cliniko):
 
 
 async def test_a_view_keeps_the_state_of_a_subclass_and_has_resources_of_its_own():
-    """And stays a view: it closes nothing."""
+    """It is still a view: it closes nothing."""
     async with Clinic("key-au1", "Hill") as clinic:
         first = clinic.patients
         view = clinic.with_options(priority="bulk")
@@ -237,7 +237,7 @@ async def test_a_view_keeps_the_state_of_a_subclass_and_has_resources_of_its_own
 
 @pytest.mark.parametrize("take", [copy.copy, copy.deepcopy, pickle.dumps], ids=lambda take: take.__name__)
 def test_a_client_is_neither_pickled_nor_copied(take: Any):
-    """Nor is what sends by one: its resources, lists, changes, and pools."""
+    """Nor are the objects that use it: its resources, lists and changes; nor pools."""
     one = client()
     owners = [one, one.with_options(timeout=1.0), AccountPool(**WHO)]
     if take is not copy.copy:
@@ -263,7 +263,7 @@ CALLABLES = public_callables()
 
 
 def test_the_type_hints_of_every_method_can_be_read():
-    """Whoever looks at them at run time, as frameworks and documentation tools do, needs no import of ours."""
+    """Frameworks and documentation tools resolve them at run time without an import of this package."""
     wrong: dict[str, str] = {}
     for name, each in CALLABLES.items():
         try:
@@ -302,7 +302,7 @@ def test_an_unknown_resource_is_an_attribute_error():
 
 @for_each("name", [*RESOURCES])
 def test_what_is_awaited_is_a_coroutine_function(name: str):
-    """A framework asks before it awaits; what returns a paginator is none."""
+    """A framework checks this before it awaits; a method that returns a paginator is not a coroutine function."""
     one = getattr(client(), name)
     for operation in one.operations:
         awaited = not operation.startswith("list")
@@ -311,7 +311,7 @@ def test_what_is_awaited_is_a_coroutine_function(name: str):
 
 
 async def test_a_deprecated_operation_warns_when_it_is_called():
-    """Not when it is awaited, where nobody would find the line; and it can still be inspected."""
+    """Not when it is awaited, which is another line; and its signature can still be inspected."""
     delete = client().patients.delete
     with pytest.warns(DeprecationWarning, match="use archive") as caught:
         work = delete("1")
@@ -331,7 +331,7 @@ async def test_a_deprecated_operation_runs_as_a_background_task():
 
 
 async def test_the_repr_of_each_object_says_what_it_is(cliniko):
-    """At a prompt and in a notebook; never the value of a filter, which may name a patient."""
+    """At a prompt and in a notebook; it never shows the value of a filter, which may name a patient."""
     patients = cliniko.patients
     where = patients.where
     shown = {

@@ -1,4 +1,4 @@
-"""Values in reprs: none by default, and all of them in a block that asks for it, but never in errors and logs."""
+"""Values in reprs: none by default, and all of them inside `reveal`, but never in errors and logs."""
 
 import asyncio
 import contextlib
@@ -149,7 +149,7 @@ async def test_a_task_beside_the_block_shows_nothing():
 
 
 async def test_a_task_that_starts_in_a_block_shows_values_until_the_block_ends():
-    """A task keeps the context that it was started in, and must not keep on showing values for that."""
+    """A task keeps the context in which it was started, and must still stop showing values."""
     begun, ended = asyncio.Event(), asyncio.Event()
 
     async def long() -> list[bool]:
@@ -188,7 +188,7 @@ def test_a_block_may_end_in_another_context():
 
 
 def everything(error: BaseException) -> str:
-    """All that an error reporter that is called in the block could record."""
+    """Everything that an error reporter called in the block could record."""
     texts = [f"{one!r} {one!s} {one.args}" for one in chain(error)]
     frames = [
         f"{frame.name}: {frame.locals}"

@@ -1,4 +1,4 @@
-"""Rows: the same columns for every record of a class, each of one type, and taken by csv, polars and pandas."""
+"""Rows: every record of a class has the same columns, each of one type, and csv, polars and pandas accept them."""
 
 import csv
 import datetime as dt
@@ -195,7 +195,7 @@ def test_variants_share_the_columns_of_their_base_so_that_a_list_of_them_is_one_
 
 @pytest.mark.parametrize("base", UNIONS, ids=lambda cls: cls.__name__)
 def test_a_variant_is_named_once(base: Any):
-    """Although attrs made each of them twice, first without slots."""
+    """Although attrs creates each of them twice, first without slots."""
     names = [cls.__name__ for cls in variants_of(base)]
     assert sorted(names) == sorted({cls.__name__ for cls in base.__subclasses__()})
     assert [getattr(cliniko_async, name) for name in names] == variants_of(base)
@@ -203,7 +203,7 @@ def test_a_variant_is_named_once(base: Any):
 
 
 def test_the_columns_of_a_base_are_those_of_all_its_variants_and_may_be_empty():
-    """What one variant lacks may be None, even if another always has it."""
+    """A field that one variant lacks may be None, even if another variant always has it."""
     assert columns(Booking)["max_attendees"] == int | None
     assert columns(Booking)["starts_at"] is dt.datetime
     group = row(from_dict(Booking, EXAMPLES["group_appointment"]))
@@ -289,7 +289,7 @@ def test_pandas_takes_the_rows_of_every_resource(name: str):
 
 
 def lists(value: Any) -> Any:
-    """The same value with lists for tuples, which is how polars gives them back."""
+    """The same value with lists for tuples, as polars returns them."""
     if isinstance(value, dict):
         return {key: lists(inner) for key, inner in value.items()}
     return [lists(inner) for inner in value] if isinstance(value, tuple) else value
@@ -303,7 +303,7 @@ def is_missing(value: Any) -> bool:
 
 
 async def test_the_catalogue_names_what_each_resource_has():
-    """What a program needs to read any resource into a table: its columns, its filters and what it can do."""
+    """What a program needs to read any resource into a table: its columns, filters and operations."""
     async with Cliniko("key-au1", **WHO) as cliniko:
         assert list(cliniko.resources) == list(RESOURCES)
         for name, resource in cliniko.resources.items():

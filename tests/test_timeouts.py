@@ -1,4 +1,4 @@
-"""Timeouts of one length: each bounds what it was set for, and all of them need one timer."""
+"""Timeouts of one length: each bounds its own wait, and all of them share one timer."""
 
 import asyncio
 

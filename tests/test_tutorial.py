@@ -70,7 +70,7 @@ def run(script: str, url: str, folder: Path, environment: dict[str, str]) -> str
 
 
 def follow(page: Sequence[Step], folder: Path) -> list[str]:
-    """Do what a page says, in order, and return what each of its commands printed."""
+    """Run the commands of a page in order, and return what each of them printed."""
     environment = programs(folder / "bin")
     (server,) = (step.text.strip() for step in page if step.mark == "{.background}")
     exports, printed = "", list[str]()

@@ -42,7 +42,7 @@ def test_timers_fire_in_order_and_at_their_moment():
 
 @contextlib.asynccontextmanager
 async def serving(delay: float):
-    """A server in this loop that gives back what it got after so many seconds."""
+    """A server in this loop that echoes what it received after a delay in seconds."""
 
     async def answer(request: web.Request) -> web.Response:
         body = await request.read()
@@ -51,7 +51,7 @@ async def serving(delay: float):
 
     app = web.Application(client_max_size=0)
     app.router.add_post("/", answer)
-    # Otherwise a handler lives on when its client has gone.
+    # Otherwise a handler keeps running when its client has left.
     runner = web.AppRunner(app, handler_cancellation=True)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()

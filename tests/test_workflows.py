@@ -1,4 +1,4 @@
-"""The workflows of continuous integration call what exists, and have no more rights than they need."""
+"""The workflows of continuous integration call existing targets, and have no more rights than they need."""
 
 import re
 import tomllib

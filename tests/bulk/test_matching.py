@@ -1,4 +1,4 @@
-"""What was sent is compared with records so that a difference of form is none, and a doubt is for a person."""
+"""Rows are matched with records: a difference of form does not count, and doubtful matches are left to a person."""
 
 from typing import Any
 

@@ -10,7 +10,7 @@ from cliniko_async.sandbox import Sandbox
 
 @pytest.fixture(scope="module")
 def served() -> Iterator[Sandbox]:
-    """A sandbox for the tests of a module, which find in it what others left there."""
+    """A sandbox for all tests of a module, which see the records that earlier ones wrote."""
     with Sandbox(seed=1, limit=10_000) as sandbox:
         yield sandbox
 
@@ -34,7 +34,7 @@ def point_to(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def nowhere(monkeypatch: pytest.MonkeyPatch) -> None:
-    """An environment whose server does not exist, for what must fail before anything is sent."""
+    """An environment whose server does not exist, for commands that must fail before they send anything."""
     monkeypatch.setenv("CLINIKO_API_KEY", "secret-key-au1")
     monkeypatch.setenv("CLINIKO_BASE_URL", "http://127.0.0.1:1/v1")
     monkeypatch.setenv("CLINIKO_CONTACT_EMAIL", "it@example.com")

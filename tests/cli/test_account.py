@@ -78,7 +78,7 @@ def test_without_a_place_for_a_file_each_command_has_its_own_budget(tmp_path: Pa
     with monkeypatch.context() as patched:
         patched.setattr("os.access", lambda *_: False)
         assert budget_file() is None
-    # A server on this machine is no Cliniko.
+    # A server on this machine is not Cliniko.
     monkeypatch.setenv("CLINIKO_BASE_URL", "http://127.0.0.1:8321/v1")
     assert budget_file() is None
 

@@ -105,7 +105,7 @@ def test_a_name_that_cannot_be_found(nowhere: None, capfd: pytest.CaptureFixture
 
 @contextmanager
 def listening(context: ssl.SSLContext | None = None) -> Iterator[int]:
-    """A port that takes connections and never answers, or only as far as TLS goes."""
+    """A port that accepts connections and never answers, or only completes the TLS handshake."""
     with socket.create_server(("127.0.0.1", 0)) as server:
 
         def accept() -> None:

@@ -1,4 +1,4 @@
-"""The page about the command line is true: its commands run, and what they print is what it shows."""
+"""The page about the command line is correct: its commands run and print what it shows."""
 
 import re
 import shlex
@@ -22,7 +22,7 @@ COMMANDS = re.findall(
 def test_a_command_prints_what_the_page_shows(clinic: Sandbox, capfd: pytest.CaptureFixture[str], command, shown):
     code = main(shlex.split(command))
     text, errors = capfd.readouterr()
-    # A line of dots stands for any lines, and dots inside a line for any text.
+    # A line of dots matches any lines, and dots inside a line match any text.
     pattern = re.escape(shown).replace(re.escape("...\n"), r"(?:.*\n)*").replace(re.escape("..."), ".*")
     assert (code != 0) == ("cliniko:" in errors)
     assert re.fullmatch(pattern or ".*", text + errors, re.DOTALL if not pattern else 0)

@@ -1,4 +1,4 @@
-"""The command line as a program: pipes, terminals, signals, and where the key may never appear."""
+"""The command line as a program: pipes, terminals, signals, and the places where the key must never appear."""
 
 import json
 import os

@@ -15,7 +15,7 @@ TO = ("--to", "duckdb:///clinic.duckdb")
 
 @pytest.fixture
 def clinic(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Sandbox]:
-    """A sandbox that the environment points to, and a folder of its own."""
+    """A sandbox that the environment points to, and an empty folder."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("DLT_DATA_DIR", str(tmp_path / "dlt"))
     monkeypatch.setenv("RUNTIME__DLTHUB_TELEMETRY", "false")

@@ -1,4 +1,4 @@
-"""Text and JSON become the values that fields are sent with; what does not fit stays, and is refused by name."""
+"""Text and JSON are converted to the values of fields; a value that does not fit is kept, and refused by name."""
 
 import datetime as dt
 from collections.abc import Sequence

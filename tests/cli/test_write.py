@@ -1,4 +1,4 @@
-"""Writing from the shell: what is shown, asked, sent and said about it."""
+"""Writing from the shell: previews, confirmations, requests and messages."""
 
 import io
 import json
@@ -15,7 +15,7 @@ NEW += ["--set", "max_attendees=1", "--set", "color=#2F80ED"]
 
 
 def bodies(clinic: Sandbox) -> list[Any]:
-    """What was sent in writes, decoded."""
+    """The bodies of the writes that were sent, decoded."""
     return [request.body for request in clinic.requests if request.method != "GET"]
 
 

@@ -1,4 +1,4 @@
-"""Referrals: each PDF is attached once to its patient, however often and after whatever the program runs."""
+"""Referrals: each PDF is attached to its patient once, however often the program runs and is interrupted."""
 
 import datetime as dt
 

@@ -1,4 +1,4 @@
-"""Patients not seen for 26 weeks: nobody who came or is expected, and everybody else."""
+"""Patients not seen for 26 weeks: everyone except those who came or are expected."""
 
 import datetime as dt
 

@@ -1,4 +1,4 @@
-"""Tomorrow's appointments: every patient who is expected, once, by the clock of each business."""
+"""Tomorrow's appointments: every expected patient once, by the clock of each business."""
 
 import datetime as dt
 from collections import Counter

@@ -84,7 +84,7 @@ async def test_archived_include_adds_records_that_lists_leave_out(clinic, clinik
 
 
 async def test_csv_has_every_value_exactly(clinic, cliniko, tmp_path):
-    """But for the difference between an empty text and None, which CSV does not have."""
+    """Except for the difference between an empty text and None, which CSV does not have."""
     names = [name for name in exportable(cliniko) if name not in WITHOUT_IDS]
     await export(cliniko, names, to=tmp_path, format="csv", archived="include")
     different = {

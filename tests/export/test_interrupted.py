@@ -54,7 +54,7 @@ def raise_stopped() -> None:
 
 
 def after(pages: int, stop: Callable[[], object]) -> Callable[[ExportProgress], None]:
-    """Stop an export after so many pages of taxes."""
+    """Stop an export after the given number of pages of taxes."""
     left = pages
 
     def report(progress: ExportProgress) -> None:
@@ -219,7 +219,7 @@ async def test_it_continues_on_a_server_that_sorts_otherwise(tmp_path, options):
         assert found == expected(sandbox, "taxes")
 
 
-# What a crash leaves behind
+# After a crash
 
 
 async def test_bytes_after_the_recorded_size_are_cut_off(clinic, cliniko, tmp_path):

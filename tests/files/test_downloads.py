@@ -1,4 +1,4 @@
-"""Files on their way back, through a link that gives the file or a redirect to where it is."""
+"""Downloads: from a link that returns the file, or a redirect to it."""
 
 import asyncio
 import json
@@ -32,7 +32,7 @@ PDF = b"%PDF-1.7 \r\n--x\r\n" * 40_000
 
 
 async def kept(at: Clinic, content: bytes = PDF) -> PatientAttachment:
-    """An attachment with a file, and nothing of its upload in the ledgers."""
+    """An attachment with a file, and no request of its upload in the records of the sandbox."""
     record = await at.cliniko.patient_attachments.upload(at.patient_id, content, filename="a.pdf")
     at.sandbox.requests.clear()
     at.sandbox.files.requests.clear()
@@ -222,7 +222,7 @@ def test_no_answer_in_time_is_a_timeout(where: str):
 
 @virtually
 async def test_leaving_in_the_middle_of_a_file_leaves_nothing_behind():
-    """Tasks left would fail the run, and a connection amid a file is not used again."""
+    """Leaked tasks would fail the run, and a connection in the middle of a file is not reused."""
     async with clinic() as at:
         record = await kept(at, PDF * 20)
         async with at.cliniko.patient_attachments.download(record) as file:
@@ -276,7 +276,7 @@ SERVING = ("selector_events.py", "http_writer.py", "file_store.py", "tempfile.py
 
 @virtually
 async def test_a_file_is_read_piece_by_piece():
-    """Nothing but the sandbox holds it whole."""
+    """Only the sandbox holds the whole file in memory."""
     content = bytes(16 * 1024 * 1024)
     async with clinic() as at:
         record = await at.cliniko.patient_attachments.upload(at.patient_id, pieces(content), filename="a")

@@ -1,4 +1,4 @@
-"""What an upload refuses before anything is sent, and how it waits for the processing behind it."""
+"""What an upload refuses before anything is sent, and how it waits for the processing."""
 
 import itertools
 from pathlib import Path
@@ -90,7 +90,7 @@ async def test_the_error_of_a_slow_processing_names_the_record():
 
 @pytest.mark.parametrize("fault", ["drop", 503, 429])
 def test_an_upload_whose_record_was_created_is_never_an_error_that_is_retried(fault: Any):
-    """Whoever retries transport errors and server errors would upload the file twice."""
+    """A program that retries transport errors and server errors would upload the file twice."""
 
     @virtually
     async def test():

@@ -1,4 +1,4 @@
-"""Files on their way to the store, and what becomes of them."""
+"""Uploads to the store, and their records."""
 
 import asyncio
 import tracemalloc
@@ -73,7 +73,7 @@ def test_a_stream_is_sent_with_and_without_its_size(size: int | None):
 
 @virtually
 async def test_a_stream_reader_is_read_by_bytes_and_not_by_lines():
-    """Its own iterator would give lines, and fail at one that is too long."""
+    """Its own iterator yields lines, and fails on one that is too long."""
     async with clinic() as at:
         reader = asyncio.StreamReader()
         reader.feed_data(bytes(200_000))
@@ -91,7 +91,7 @@ async def test_an_empty_file_is_sent():
 
 @virtually
 async def test_every_field_of_the_form_is_sent_back_and_the_file_comes_last():
-    """The store of the sandbox refuses anything else, so the ledger shows what it took."""
+    """The store of the sandbox refuses anything else, so its requests show what it accepted."""
     async with clinic() as at:
         await at.cliniko.patient_attachments.upload(at.patient_id, PDF, filename="a.pdf")
         (post,) = at.posts
@@ -101,7 +101,7 @@ async def test_every_field_of_the_form_is_sent_back_and_the_file_comes_last():
 
 @for_each("name", ["a b+c%20.pdf", "Müller & Söhne <1>.pdf", "it's 100% 'x'.pdf", 'the "x".pdf'])
 def test_the_file_key_is_sent_to_the_api_unchanged_from_the_receipt(name: str):
-    """Neither the encoded location nor a key that was decoded once more: the sandbox takes the exact one."""
+    """Neither the encoded location nor a key that was decoded twice: the sandbox accepts only the exact one."""
 
     @virtually
     async def test():
@@ -189,7 +189,7 @@ def test_a_file_is_only_sent_over_https_or_within_this_machine(url: str):
     ],
 )
 def test_a_receipt_without_a_key_is_a_decoding_error(receipt: bytes):
-    """It is read as far as a receipt may be long, and nothing in it is expanded."""
+    """It is read up to the maximum length of a receipt, and no entity in it is expanded."""
 
     @virtually
     async def test():
@@ -233,7 +233,7 @@ def test_a_64_megabyte_file_is_never_entirely_in_memory():
     test()
 
 
-# What goes wrong on the way
+# Failures
 
 
 @virtually
@@ -431,7 +431,7 @@ def test_a_cancelled_upload_leaves_nothing_behind(where: str, tmp_path: Path):
             with pytest.raises(asyncio.CancelledError):
                 await upload
             assert len(at.records) == (where == "processing")
-            # The client can go on.
+            # The client still works.
             assert await at.cliniko.patients.get(at.patient_id)
 
     test()

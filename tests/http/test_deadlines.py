@@ -1,4 +1,4 @@
-"""Deadlines and the budget: a call that no permit can reach in time ends at once, and no other does."""
+"""Deadlines and the budget: a call whose permit would come too late ends at once, and no other does."""
 
 import asyncio
 import contextlib
@@ -33,7 +33,7 @@ class PlainLimiter(RecordingLimiter):
 
 
 class CountingLimiter(RecordingLimiter):
-    """Counts how often it is asked how it stands."""
+    """Counts how often its state is requested."""
 
     looks = 0
 
@@ -44,7 +44,7 @@ class CountingLimiter(RecordingLimiter):
 
 @contextlib.asynccontextmanager
 async def refused(after: float):
-    """Expect a call to be refused at once, with the seconds after which to come back."""
+    """Expect a call to be refused at once, with the number of seconds to wait."""
     began = now()
     with pytest.raises(DeadlineExceededError, match=r"for the budget.*before the deadline") as raised:
         yield raised
@@ -132,7 +132,7 @@ async def test_a_pause_ends_waiting_calls_whose_deadline_it_exceeds():
 
 @virtually
 async def test_interactive_calls_that_leave_make_room_for_bulk():
-    """Both wait in vain by what the limiter says, but bulk only as long as the interactive one waits."""
+    """By the limiter's estimate both would wait too long, but bulk only while the interactive call waits."""
     limiter = limiter_of(2, period=4)
     async with RawServer() as server, client_of(server, rate_limiter=limiter) as client:
         await asyncio.gather(*(client.request("GET", PATH) for _ in range(2)))
@@ -155,7 +155,7 @@ async def test_interactive_calls_that_leave_make_room_for_bulk():
 
 @virtually
 async def test_a_call_ends_as_soon_as_a_request_in_flight_leaves_it_no_time():
-    """Whenever that is answered, its permit is held for a period more."""
+    """Whenever it ends, its permit is held for one more period."""
     async with RawServer(silence()) as server, client_of(server, rate_limiter=limiter_of(1, period=2)) as client:
         first = asyncio.create_task(client.request("GET", PATH))
         await server.read(1)
@@ -210,14 +210,14 @@ async def test_without_a_deadline_the_limiter_is_not_asked_for_its_state():
 
 
 class BrokenLimiter(RecordingLimiter):
-    """A limiter that cannot tell how it stands."""
+    """A limiter that cannot report its state."""
 
     async def limits(self):
         raise ZeroDivisionError
 
 
 class StuckLimiter(RecordingLimiter):
-    """A limiter that takes for ever to tell how it stands, but for the first time."""
+    """A limiter whose state never arrives, except for the first time."""
 
     asked = False
 
@@ -240,7 +240,7 @@ async def test_calls_wait_for_a_limiter_that_cannot_report_its_waits(kind):
 @for_each("number", range(5))
 @pytest.mark.parametrize("first", range(0, 40, 5))
 def test_no_call_is_refused_that_would_have_been_served(first, number):
-    """The same history twice: once one call waits as long as it takes, and once it has a deadline."""
+    """The same history twice: first one call waits without a deadline, then with one."""
     seed = first + number
 
     async def wait_of_one(deadline: float | None) -> float | None:
@@ -288,7 +288,7 @@ def test_no_call_is_refused_that_would_have_been_served(first, number):
 
 @virtually
 async def test_a_permit_granted_during_a_check_is_not_lost():
-    """By then the next one is far away, which is nothing to who has this one."""
+    """The next permit is then far away, which must not affect the caller that has this one."""
     limiter = limiter_of(1, period=4)
     async with RawServer() as server, client_of(server, deadline=2, rate_limiter=limiter) as client:
         for early in (0, 1e-9, 1e-6):
@@ -341,7 +341,7 @@ async def test_waiting_for_a_connection_is_not_counted_as_waiting_for_the_budget
 
 
 async def spend_and_ask(limiter: RateLimiter, deadline: float) -> dict[str, float | None]:
-    """Spend a budget of two, and ask at both priorities."""
+    """Use up a budget of two, and call at both priorities."""
     async with RawServer() as server, client_of(server, deadline=deadline, rate_limiter=limiter) as client:
         for _ in range(2):
             await client.request("GET", PATH)

@@ -1,4 +1,4 @@
-"""What goes out: headers, filters and paths; and the way out for what is not modelled."""
+"""Requests: their headers, filters and paths, and `request` for operations without a method."""
 
 import json
 
@@ -25,7 +25,7 @@ def protocol():
 
 
 class NamedServer(RawServer):
-    """A server with a name: to a bare address no cookie would be sent anyway."""
+    """A server with a name, because no cookie is ever sent to a bare address."""
 
     @property
     def base_url(self):

@@ -1,4 +1,4 @@
-"""What is sent again, when, and how long it may take."""
+"""Which requests are retried, when, and how long a call may take."""
 
 import asyncio
 import email.utils
@@ -48,7 +48,7 @@ def now() -> float:
 
 
 def virtual_sandbox(skew: float = 0.0, **options) -> Sandbox:
-    """A sandbox on the time of the running loop, whose wall clock is wrong by so many seconds."""
+    """A sandbox on the time of the running loop, whose wall clock is wrong by `skew` seconds."""
     clock = asyncio.get_running_loop().time
     return Sandbox(appointment_types=3, clock=clock, wall=lambda: 1_700_000_000 + skew + clock(), **options)
 
@@ -58,7 +58,7 @@ async def ask(client):
 
 
 def pause_after(headers: dict[str, str], now: float) -> float | None:
-    """The seconds that the limiter is told to pause after a 429, at a moment of the own clock."""
+    """The seconds for which the limiter is paused after a 429, at a time of the local clock."""
 
     class Refusing:
         async def send(self, attempt):
@@ -470,7 +470,7 @@ class TestTimeouts:
 
 
 class UnknowingLimiter(RecordingLimiter):
-    """A limiter that cannot tell when the next permit is free."""
+    """A limiter that does not know when the next permit is free."""
 
     async def limits(self):
         return attrs.evolve(await super().limits(), next_free=0.0, waits=None)
@@ -560,7 +560,7 @@ async def test_a_transport_error_of_a_call_without_a_deadline_is_raised_unchange
 
 
 def test_jitter_spreads_the_retries_of_many_clients():
-    """Two waits behind one 429 are hardly ever the same."""
+    """Two waits after one 429 are hardly ever the same."""
     random.seed(4)
     waits = {pause_after({"X-RateLimit-Reset": "9"}, now=0) for _ in range(50)}
     assert len(waits) == 50

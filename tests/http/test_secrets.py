@@ -1,4 +1,4 @@
-"""Neither the key nor what is asked about whom is ever shown: not in a log, not in a text, not in a traceback."""
+"""No log, message or traceback ever shows the key, a query or the data of a patient."""
 
 import asyncio
 import contextlib
@@ -202,7 +202,7 @@ async def test_a_call_cancelled_at_any_turn_of_the_loop_shows_no_secret_in_any_f
 
 
 class Hooks:
-    """What a user may hang into a session, each of which has seen the key when it raises."""
+    """Hooks that a user may add to a session; each has seen the key when it raises."""
 
     @staticmethod
     async def middleware(request, handler):
@@ -378,7 +378,7 @@ async def test_what_a_caller_was_handling_keeps_its_frames():
 
 @virtually
 async def test_a_coroutine_that_is_still_at_work_is_left_alone():
-    """An error that is kept and raised again may name a frame that goes on meanwhile."""
+    """An error that is kept and raised again may refer to a frame that is still running."""
     failed = asyncio.get_running_loop().create_future()
 
     async def refresh():

@@ -1,4 +1,4 @@
-"""What is under way: cancelled at any moment, ended by closing the client, and nothing left behind."""
+"""Calls under way: cancelled at any moment, or ended by closing the client, without a leak."""
 
 import asyncio
 import contextlib
@@ -81,7 +81,7 @@ async def turns(count):
 
 
 class Watch:
-    """A client of a raw server, and all that a call might leave behind."""
+    """A client of a raw server, and everything that a call might leak."""
 
     def __init__(self, server, **options):
         self.server = server
@@ -99,13 +99,13 @@ class Watch:
         assert limits.used == sum(fate != "unsent" for fate in self.limiter.fates)
         assert limits.waiting == {"interactive": 0, "bulk": 0}
         assert in_progress(self.client) == []
-        # The young are enough, and a full collection for every turn of the loop takes long.
+        # The youngest generation is enough; a full collection for every turn of the loop takes long.
         gc.collect(1)
         assert self.reported == []
 
 
 async def cancelled_after(coroutine, count):
-    """Cancel a call after so many turns of the loop; say whether it was over by then."""
+    """Cancel a call after `count` turns of the loop; return whether it had ended by then."""
     task = asyncio.ensure_future(coroutine)
     await turns(count)
     over = task.done()
@@ -394,7 +394,7 @@ class TestClosing:
 
 
 async def stay(manager):
-    """Be a call that takes its time to end."""
+    """A call that is slow to end when it is cancelled."""
     with contextlib.suppress(TimeoutError):
         async with CallScope(manager.calls, None):
             try:
@@ -408,7 +408,7 @@ INTERRUPTED = """
     import asyncio, signal
     from cliniko_async import Cliniko
 
-    # What runs in the background of a shell has been told to ignore it.
+    # A background job of a shell ignores it.
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
     async def main():

@@ -1,4 +1,4 @@
-"""Where the key goes over the network: to a server whose certificate is good, and past every proxy."""
+"""TLS: the key is sent only to a server with a valid certificate, and never to a proxy."""
 
 import asyncio
 import base64
@@ -24,7 +24,7 @@ PAGE = {"appointment_types": [], "total_entries": 0, "links": {}}
 
 
 class TlsServer:
-    """A server on loopback; its certificate is good where the authority is known."""
+    """A server on loopback, whose certificate is valid where its authority is trusted."""
 
     def __init__(self, certificate: trustme.LeafCert | None = None) -> None:
         self.heard: list[str] = []
@@ -58,13 +58,13 @@ async def test_a_server_with_an_untrusted_certificate_receives_nothing():
 
 
 def trusting() -> aiohttp.ClientSession:
-    """A session that knows the authority."""
+    """A session that trusts the authority."""
     context = ssl.create_default_context(cadata=AUTHORITY.cert_pem.bytes().decode())
     return aiohttp.ClientSession(connector=aiohttp.TCPConnector(ssl=context))
 
 
 def self_signed() -> trustme.LeafCert:
-    """A certificate that vouches for itself."""
+    """A self-signed certificate."""
     alone = trustme.CA()
     return trustme.LeafCert(alone.private_key_pem.bytes(), alone.cert_pem.bytes(), [])
 
@@ -117,7 +117,7 @@ async def test_a_server_without_tls_is_retried():
 
 
 async def test_a_server_with_a_valid_certificate_receives_the_request():
-    """The same server, once its authority is one that this machine trusts."""
+    """The same server, with an authority that this machine trusts."""
     async with (
         TlsServer() as server,
         trusting() as session,
@@ -152,7 +152,7 @@ async def test_a_proxy_that_refuses_is_named_and_the_server_receives_nothing():
 
 
 async def tunnel(heard: list[bytes], reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    """Serve one connection of a proxy, and keep every byte that the proxy sees of the client."""
+    """Serve one connection of a proxy, and record every byte that the proxy receives from the client."""
     head = await reader.readuntil(b"\r\n\r\n")
     heard.append(head)
     host, _, port = head.split()[1].decode().partition(":")

@@ -1,4 +1,4 @@
-"""One sending: with a permit of its own, bounded, and never repeated behind the limiter's back."""
+"""One attempt: it has its own permit, is bounded, and is never repeated without the limiter."""
 
 import asyncio
 import contextlib
@@ -41,7 +41,7 @@ async def passing(request, handler):
 
 
 async def hiding(request, handler):
-    """A middleware that gives the error of a lost connection another face, which aiohttp would act on, too."""
+    """A middleware that replaces the error of a lost connection by another one on which aiohttp also resends."""
     try:
         return await handler(request)
     except aiohttp.ClientError:
@@ -58,7 +58,7 @@ SESSIONS = {
 
 @pytest.fixture(params=SESSIONS)
 def options(request):
-    """What a client is made with: nothing, or a session."""
+    """The options of a client: none, or a session."""
 
     @contextlib.asynccontextmanager
     async def make():
@@ -153,7 +153,7 @@ HALF = {"half a head": WHOLE[:30], "a line end": b"\r\n"}
 
 
 class Talkative:
-    """A turn that answers and keeps the connection, so that more can be said on it."""
+    """A turn that answers and keeps the connection, so that the server can send more on it."""
 
     def __init__(self):
         self.answer = answer(200, TAX)
@@ -172,7 +172,7 @@ def read(client):
 
 
 class TestUnaskedBytes:
-    """What a server sends on a kept connection without having been asked is the answer to nothing."""
+    """Bytes that a server sends unasked on a kept connection are not the response to any request."""
 
     @pytest.mark.parametrize("send", [create, read])
     @for_each("unasked", UNASKED)
@@ -311,7 +311,7 @@ async def raising(request, handler):
 
 
 class TestBodiesReadBefore:
-    """A middleware of the user's may log, record or cache what was answered."""
+    """A middleware of the user may log, record or cache the response."""
 
     @for_each("middlewares", [(reading,), (parsing,), (releasing,), (releasing, reading)])
     @pytest.mark.parametrize("encoding", [None, "gzip"])

@@ -1,4 +1,4 @@
-"""Whether a write happened, for each way in which it may end; counted by a server that only reads and answers."""
+"""Whether a write happened, for each way in which it may end, by a server that counts the requests it reads."""
 
 import asyncio
 import json
@@ -106,7 +106,7 @@ WRITTEN = {
 
 @pytest.fixture(params=["own session", "borrowed session"])
 def options(request):
-    """What a client is made with: nothing, or a session."""
+    """The options of a client: none, or a session."""
 
     async def make():
         return {} if request.param == "own session" else {"session": aiohttp.ClientSession()}
@@ -115,7 +115,7 @@ def options(request):
 
 
 class Bench:
-    """A client and a raw server, with all that is counted."""
+    """A client and a raw server, with their counters."""
 
     def __init__(self, options, *turns, **more):
         self.server = RawServer(*turns)
@@ -434,7 +434,7 @@ async def test_a_name_that_cannot_be_resolved_counts_as_no_server():
 
 
 class Nowhere(aiohttp.abc.AbstractResolver):
-    """A resolver that knows no name."""
+    """A resolver that resolves no name."""
 
     async def resolve(self, host, port=0, family=0):
         raise OSError(None, "no such host")
@@ -459,7 +459,7 @@ async def test_a_write_that_is_cancelled_passes_the_cancellation_on(options, sen
 @for_each("send", NEVER_TWICE)
 @virtually
 async def test_a_kept_connection_that_the_server_closed_leaves_the_outcome_unknown(options, send):
-    """A kept connection that breaks under a write may have carried it."""
+    """A write on a kept connection that breaks may have arrived."""
     async with Bench(options, answer(200, TAX), close()) as bench:
         await get(bench.client)
         with pytest.raises(OutcomeUnknownError):
@@ -472,7 +472,7 @@ async def test_a_kept_connection_that_the_server_closed_leaves_the_outcome_unkno
 @pytest.mark.parametrize("send", REMOVE)
 @virtually
 async def test_a_repeated_removal_that_is_refused_for_another_reason_raises(options, send, status, error):
-    """Only a 404 says that the attempt before removed it."""
+    """Only a 404 means that the previous attempt removed it."""
     async with Bench(options, answer(503), answer(status)) as bench:
         with pytest.raises(error, match=r"\(2 attempts\)"):
             await send(bench.client)

@@ -1,4 +1,4 @@
-"""Records as Arrow: every value exactly or an error, one schema for a class, and no row lost or doubled."""
+"""Records as Arrow: each value is exact or an error, a class has one schema, and no row is lost or repeated."""
 
 import asyncio
 import contextlib
@@ -55,7 +55,7 @@ SECRET = "Ada Lovelace"
 
 
 def plain(value: Any) -> Any:
-    """A value of a row as Arrow gives it back: lists for tuples, and pairs for maps."""
+    """A value of a row as Arrow returns it: lists for tuples, and pairs for maps."""
     if isinstance(value, dict):
         return {key: plain(inner) for key, inner in value.items()}
     return [plain(inner) for inner in value] if isinstance(value, tuple) else value
@@ -240,7 +240,7 @@ def test_records_of_one_class_make_a_table_and_so_do_the_variants_of_a_base():
 
 
 def test_threads_that_make_the_first_tables_of_a_class_at_once_agree_on_it():
-    """In a process of its own, where nobody has asked for the columns yet."""
+    """In a new process, in which no columns have been computed yet."""
     code = """
 import concurrent.futures, json, pathlib, sys, threading
 from cliniko_async import Booking, from_dict

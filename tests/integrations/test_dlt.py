@@ -1,4 +1,4 @@
-"""Loading an account into a database: all of it, once, with few requests, whatever happens on the way."""
+"""Loading an account into a database: every record once, with few requests, whatever fails."""
 
 import asyncio
 import contextlib
@@ -67,7 +67,7 @@ def client_for(sandbox: Sandbox, **options: Any) -> Cliniko:
 
 
 async def synced(sandbox: Sandbox, resources: list[str] | None = None, **options: Any) -> list[str]:
-    """Sync into a DuckDB file, and give the paths that were asked for."""
+    """Sync into a DuckDB file, and return the requested paths."""
     sandbox.requests.clear()
     async with client_for(sandbox) as cliniko:
         await sync(cliniko, "duckdb:///clinic.duckdb", resources=resources, **options)
@@ -88,7 +88,7 @@ def some(sandbox: Sandbox, names: list[str]) -> dict[str, Any]:
 
 
 def listable(sandbox: Sandbox) -> dict[str, Any]:
-    """Every resource with a list of records; those of services have no id, and available times are no records."""
+    """Every resource with a list of records; services have no id, and available times are not records."""
     everything = client_for(sandbox).resources
     return {
         name: each
@@ -187,7 +187,7 @@ async def test_only_reconcile_finds_what_was_deleted_without_a_trace(sandbox: Sa
 
 
 async def test_reconcile_deletes_nothing_that_the_server_still_has(sandbox: Sandbox):
-    """A record that a list missed is asked for by its id before its row is deleted."""
+    """A record that a list missed is requested by its id before its row is deleted."""
     await synced(sandbox, ["taxes"])
 
     fault = sandbox.faults.edit(without_records, path="/taxes")
@@ -303,7 +303,7 @@ async def test_a_sync_that_is_cancelled_ends_and_the_next_one_completes_it(sandb
 
 
 async def test_an_error_of_the_api_is_raised_as_it_is_and_nothing_is_loaded(sandbox: Sandbox):
-    # The other lists are still being read when it comes.
+    # The other lists are still being read when it arrives.
     sandbox.faults.slow(5.0, path="/taxes")
     sandbox.faults.status(403, path="/patients")
     with pytest.raises(ForbiddenError, match="/v1/patients answered 403") as caught:
@@ -511,7 +511,7 @@ def test_the_example_loads_a_clinic_and_answers_a_question(sandbox: Sandbox, tmp
 
 
 def test_frozen_time_changes_no_column():
-    """In a process of its own, as the columns of a class are made once."""
+    """In a new process, because the columns of a class are computed once."""
     code = """
         import freezegun
         with freezegun.freeze_time("2026-01-01"):

@@ -1,4 +1,4 @@
-"""Reading with a client that belongs to another event loop: dlt never waits for what was given up."""
+"""Reading with a client of another event loop: dlt never waits for an abandoned read."""
 
 import asyncio
 import threading

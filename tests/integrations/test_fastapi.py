@@ -255,7 +255,7 @@ def test_an_error_before_the_first_record_has_its_status(streaming, cliniko_sand
 
 
 def test_an_error_half_way_is_the_last_line(streaming, cliniko_sandbox):
-    """What came before it is whole."""
+    """Everything before it is complete."""
     cliniko_sandbox.faults.status(500, after=1)
     found = streaming.get("/patients")
     *records, last = (json.loads(line) for line in found.text.splitlines())

@@ -1,4 +1,4 @@
-"""The example application behind a real server: several processes, clients that leave, and an end under load."""
+"""The example application behind a real server: several processes, clients that leave, and a shutdown under load."""
 
 import asyncio
 import contextlib
@@ -109,7 +109,7 @@ async def test_processes_share_the_budget_and_clients_may_leave(workers, tmp_pat
 
 @pytest.mark.parametrize("workers", [1, 4])
 async def test_shutting_down_under_load_leaves_nothing_open(workers, tmp_path):
-    """Whoever was let in is answered, the others are not connected, and the background job ends."""
+    """Accepted requests are answered, others are not connected, and the background job ends."""
     async with Sandbox(latency=0.2) as sandbox, serving(sandbox, tmp_path, workers) as server:
         async with server.http.post("/utilisation"):
             pass

@@ -27,7 +27,7 @@ THROTTLED = answer(429, b"", {"X-RateLimit-Reset": "1700000002", "Date": "Tue, 1
 
 
 class Telemetry:
-    """Providers that keep what they are given."""
+    """Providers that record spans and metrics in memory."""
 
     def __init__(self):
         self.exporter = InMemorySpanExporter()

@@ -28,14 +28,14 @@ GET = {"path": "/appointment_types?"}
 
 @attrs.define
 class Scene:
-    """A sandbox whose clock stands at a moment, and a client of it."""
+    """A sandbox whose clock stands still, and a client of it."""
 
     sandbox: Sandbox
     cliniko: Cliniko
     clock: list[float]
 
     def put(self, name: str, seconds: float, **fields: Any) -> str:
-        """Add a record that was last changed so many seconds from the moment on."""
+        """Add a record that was last changed this many seconds after the start."""
         return self.sandbox.add(TYPES, name=name, updated_at=NOW + seconds, **fields)
 
     def touch(self, key: str, name: str, seconds: float) -> None:
@@ -290,7 +290,7 @@ async def test_two_versions_of_one_second_both_come_and_the_same_content_only_on
 
 
 def without_date(it: Scene) -> None:
-    """Answer as the sandbox would, but for the Date."""
+    """Answer as the sandbox would, except for the `Date`."""
     records = sorted(it.sandbox.all(TYPES), key=lambda record: record["updated_at"])
     page = {TYPES: records, "total_entries": len(records), "links": {}}
     data = json.dumps(page).encode()
@@ -339,7 +339,7 @@ async def test_a_cursor_stays_within_16_kilobytes_with_more_than_a_thousand_vers
 
 
 def spoil(name: str, *missing: str) -> Any:
-    """Make the record of this name one that does not fit."""
+    """Make the record with this name invalid."""
 
     def change(page: Any) -> None:
         for record in page[TYPES]:

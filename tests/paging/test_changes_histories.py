@@ -1,4 +1,4 @@
-"""The run over what changed, held against random histories of a server on a virtual clock, without a socket."""
+"""Runs of `changes`, compared with random histories of a server on a virtual clock, without a socket."""
 
 from email.utils import formatdate
 
@@ -32,7 +32,7 @@ def server_of(choices: Source, repeats: str = "") -> ChangingServer:
     if date == "behind":
         server.off = -(1.0, 50.0, 2 * HOUR)[choices.pick(3)]
     if date == "ahead":
-        # What a Date runs ahead of the stamps is taken off the overlap.
+        # The time by which a `Date` is ahead of the stamps reduces the overlap.
         server.off = overlap * choices.pick(11) / 10
         server.late = overlap - server.off
     server.grow()
@@ -55,7 +55,7 @@ def history(choices: Source, repeats: str = "") -> None:
         server.now += server.overlap + max(0.0, -server.off) + 1
         assert [reader.run(), reader.run()] == [True, True]
     except PaginationError:
-        # Without an order of the server's, time is divided, and there is no telling where it ends.
+        # If the server does not sort, time is divided, and the number of parts is unknown.
         assert not server.sortable
         assert server.date in ("missing", "garbage", "now and then")
         return
@@ -104,7 +104,7 @@ def test_a_run_ends_however_fast_records_change(sortable, seed, step, count):
     server.answer = touching
     for _ in range(3):
         assert reader.run()
-        # By ids, and by halves of all the time there is, each as often as there are seconds of changes to divide.
+        # Divided by id, and by halves of all time, once for each second with changes.
         assert reader.requests <= 4 * count + 8 * 32
 
 
@@ -135,14 +135,14 @@ def test_a_server_date_hours_off_loses_nothing_that_is_visible_in_time(seed, sor
 
 
 class Quiet:
-    """A choice of nothing."""
+    """Always choose 0, so that nothing happens."""
 
     def pick(self, count: int) -> int:
         return 0
 
 
 def still_server(seconds: dict[int, float], **options) -> ChangingServer:
-    """A server with these records, the second of each behind the start, an hour after it."""
+    """A server with these records, given the seconds of each after the start; it is one hour later."""
     server = ChangingServer(Quiet(), calm=True, now=START + HOUR, **options)
     server.rows = {key: Stored(key, START + second, 0) for key, second in seconds.items()}
     return server
@@ -188,7 +188,7 @@ def test_versions_added_to_a_full_second_after_it_was_read_come_in_the_next_run(
 
 
 def answered(server: ChangingServer, date: float, elapsed: float, total: int | None = None) -> None:
-    """Have every answer say when it was made, how long it took, and how many records there are."""
+    """Set the date, the duration and the total of every response."""
     answer = server.answer
 
     def timed(url: str) -> PageData[Shown]:

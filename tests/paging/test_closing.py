@@ -1,4 +1,4 @@
-"""Iterators that are left or closed: nothing stays under way, and the garbage collector is not needed for it."""
+"""Iterators that are left or closed: no request stays under way, even without the garbage collector."""
 
 import asyncio
 import contextlib
@@ -51,7 +51,7 @@ def options_of(fault):
 
 
 async def failure_of(pages):
-    """Read until an error and give its class, as the error itself has frames that hold the iterator."""
+    """Read until an error and return its class, because the frames of the error itself hold the iterator."""
     try:
         while True:
             await anext(pages)
@@ -97,7 +97,7 @@ async def test_changes_that_are_left_after_a_handled_error_are_gone_without_the_
 
 
 def _anywhere(faults, name):
-    """A fault that strikes whatever is asked for."""
+    """A fault that applies to every request."""
     return staticmethod(lambda *args, **_: getattr(faults, name)(*args))
 
 
@@ -166,7 +166,7 @@ async def test_an_iterator_closed_before_its_first_step_or_after_its_last_is_at_
 @virtually
 async def test_closing_an_iterator_ends_the_step_of_every_consumer(prefetch, refused):
     async with listed(9, latency=1.0) as (sandbox, cliniko):
-        # A refused sort is asked for in another way, unless the iterator is closed.
+        # A refused sort is replaced by another request, unless the iterator is closed.
         if refused:
             sandbox.faults.status(400, path="sort=id")
         iterator = aiter(cliniko.appointment_types.list(per_page=2, prefetch=prefetch, stable=True))

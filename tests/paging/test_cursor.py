@@ -77,7 +77,7 @@ def test_a_cursor_with_one_character_changed_is_refused_or_unchanged(position, d
     at = data.draw(st.integers(0, len(text) - 1))
     changed = text[:at] + data.draw(st.sampled_from("ABCabc019-_")) + text[at + 1 :]
     try:
-        # Of the last sign, only some bits count.
+        # Only some bits of the last character matter.
         assert read_cursor(changed, OWNER, list_positions) == position
     except InvalidRequestError:
         assert changed != text

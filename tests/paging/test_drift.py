@@ -1,4 +1,4 @@
-"""Lists that change while they are read, seen from outside: what is recovered, what is reported, and what it costs."""
+"""Lists that change while they are read: what is recovered, what is reported, and what it costs."""
 
 import functools
 
@@ -13,7 +13,7 @@ from tests.support.model_server import START, Model, Stored, Tape
 
 
 def anchored(sandbox):
-    """The requests that went from a second of creation on."""
+    """The requests that start at a second of creation."""
     return [request for request in sandbox.requests if "created_at" in request.url]
 
 
@@ -152,7 +152,7 @@ async def test_a_second_with_more_records_than_a_page_is_divided_after_a_drift()
 @for_each("options", [{}, {"sort": "name"}, {"stable": True}, {"prefetch": 2}])
 @virtually
 async def test_a_record_repeated_on_one_page_is_yielded_once_and_is_not_a_sign_of_drift(options, counted):
-    """Whether the server counts it in `total_entries` or not, and behind any record of the page by its cursor."""
+    """Whether or not the server counts it in `total_entries`, and when continued from the cursor of any record."""
 
     def twice(page):
         if page[TYPES]:
@@ -187,7 +187,7 @@ async def test_a_total_that_is_too_low_hides_nothing(total):
         sandbox.faults.edit(lambda page: page.update(total_entries=total), times=None)
         got, error = await read(cliniko.appointment_types.list(per_page=2))
         assert got == "abcdefg"
-        # Of the last record alone it says too much.
+        # For the last record alone, the total would be too high.
         assert isinstance(error, PaginationError) == (total > 1)
 
 

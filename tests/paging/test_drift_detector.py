@@ -1,4 +1,4 @@
-"""The detector of a list that changes: what one page says beside those before it."""
+"""The detector of a list that changes: one page compared with those before it."""
 
 import datetime as dt
 from types import SimpleNamespace
@@ -13,7 +13,7 @@ DAY = dt.datetime(2030, 1, 1, tzinfo=dt.UTC)
 
 
 def rows_of(*ids: int, stamps: dict[int, dt.datetime | None] | None = None) -> tuple[SimpleNamespace, ...]:
-    """Records that were created a second apart in the order of their ids, unless it is said otherwise."""
+    """Records created a second apart in the order of their ids, unless stamps are given."""
     created = {key: DAY + dt.timedelta(seconds=key) for key in ids} | (stamps or {})
     return tuple(SimpleNamespace(id=str(key), created_at=created[key]) for key in ids)
 
@@ -28,7 +28,7 @@ def state(rows, yielded: int, received_at: int = 0) -> PageState:
 
 
 def read(detector: DriftDetector, *ids: int, total: int = 10) -> DriftDetector:
-    """The detector after a page, of which every new record was yielded."""
+    """The detector after a page whose new records were all yielded."""
     rows = rows_of(*ids)
     found = detector.inspect(page(rows, total), rows)
     return detector.after(page(rows, total), state(rows, detector.yielded + len(found.fresh)), keep=3)

@@ -20,7 +20,7 @@ thoroughly = settings(max_examples=2 * settings().max_examples)
 
 
 def show(iteration):
-    """Let a failure tell its history."""
+    """Add the history to the message of a failure."""
     if not currently_in_test_context():
         return
     for line in iteration.model.log:
@@ -29,7 +29,7 @@ def show(iteration):
 
 
 def iterate(model, *, prefetch=0, resumes=False, **options):
-    """Walk to the end, and hold what was handed out against what was there all the time."""
+    """Iterate to the end, and compare the yielded records with those that were there throughout."""
     iteration = Iteration(model, query_of(**options), prefetch=prefetch, resumes=resumes)
     try:
         iteration.run()
@@ -172,7 +172,7 @@ def test_an_unchanging_list_costs_one_request_a_page(choices, per_page, prefetch
         assert iteration.requests == max(1, -(-len(model.matching()) // per_page))
 
 
-# Another order than that of creation.
+# A custom order.
 
 
 @given(CHOICES, PER_PAGE, st.integers(0, 3))
@@ -183,7 +183,7 @@ def test_an_unchanging_list_in_a_custom_order_with_repeated_rows_is_read_to_its_
 
 @attrs.define
 class GrowingModel(Model):
-    """A list whose front grows before each request, so that a page always shows what the one before it showed."""
+    """A list that grows at its front before each request, so that each page repeats the one before it."""
 
     def pass_time(self):
         self.insert(0).name = ""

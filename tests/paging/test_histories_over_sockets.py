@@ -13,5 +13,5 @@ def test_under_changes_and_faults_nothing_is_lost_or_repeated_and_no_task_is_lef
     """360 histories of lists, with and without pages requested ahead, of stable lists, and of changes."""
     counts = play(kind, range(COUNT), sortable=sortable)
     assert counts["histories"] == COUNT
-    # They meet what they are about.
+    # The histories contain the events that they test.
     assert min(counts["errors"], counts["cancelled"], counts["resumed"]) > 0

@@ -24,7 +24,7 @@ SPOILS = {
 
 
 def spoil(sandbox, name, change):
-    """Send a record of that name, or every one, in another shape from now on."""
+    """From now on, send the record with that name, or every record, with invalid values."""
 
     def edit(page):
         for raw in page.get(TYPES, []):
@@ -35,7 +35,7 @@ def spoil(sandbox, name, change):
 
 
 async def read_on(types, options):
-    """Read to the end, going on behind each page that does not fit; give the names and how many errors there were."""
+    """Read to the end, continuing after each invalid page; return the names and the number of errors."""
     got, cursor, errors = "", None, 0
     while errors < 5:
         some, error = await read(types.list(per_page=2, cursor=cursor, **options))
@@ -59,7 +59,7 @@ async def test_an_invalid_record_raises_an_error_and_loses_no_other(options, cha
             spoil(sandbox, name, change)
             got, errors = await read_on(cliniko.appointment_types, options)
             assert got == "abcdefg".replace(name, "")
-            # A row that cannot be placed may be met again where the iteration goes on.
+            # A row without a position may be read again where the iteration continues.
             assert 1 <= errors <= 2
 
 
@@ -191,5 +191,5 @@ async def test_a_stamp_in_the_year_9999_stops_no_iteration(year, options):
         iterator = aiter(cliniko.appointment_types.list(per_page=2, **options))
         assert [(await anext(iterator)).name for _ in range(3)] == ["a", "b", "c"]
         rest, error = await read(cliniko.appointment_types.list(per_page=2, cursor=iterator.cursor, **options))
-        # No filter of the API ends behind the last second of the year 9999.
+        # No filter of the API extends past the last second of the year 9999.
         assert (rest, error) == ("def", None) or (year == 9999 and isinstance(error, PaginationError))

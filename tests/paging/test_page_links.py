@@ -1,4 +1,4 @@
-"""Links of a list: followed on our own server alone, never in a circle, with all that was asked for."""
+"""Links of a list: followed only on the same server, never in an endless loop, and with the whole query."""
 
 import json
 import re

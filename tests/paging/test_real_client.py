@@ -1,4 +1,4 @@
-"""Walks as a user has them, over a list that changes: errors, cancellations and new beginnings anywhere in them."""
+"""Iterations with the real client over a list that changes: with errors, cancellations and resumptions anywhere."""
 
 import asyncio
 import contextlib
@@ -16,7 +16,7 @@ PREFETCH = st.sampled_from([0, 1, 2, 8])
 
 
 class Reader:
-    """A program that reads, is interrupted, and goes on in one of the ways there are."""
+    """A program that reads, is interrupted, and continues in one of the possible ways."""
 
     def __init__(self, api, **options):
         self.api, self.options = api, options
@@ -36,7 +36,7 @@ class Reader:
                 iterator = self.go_on(iterator, iterator.cursor)
 
     async def next(self, iterator):
-        """Ask for the next record, and perhaps lose patience."""
+        """Request the next record, and perhaps cancel the step."""
         task = asyncio.ensure_future(anext(iterator))
         for _ in range(20 * self.api.model.choices.pick(3) or 1000):
             if task.done():
@@ -73,7 +73,7 @@ def read(model, *, failures=6, **options):
 @settings(max_examples=2 * settings().max_examples)
 @given(CHOICES, PER_PAGE, PREFETCH, st.sampled_from([ADDING, REMOVING]))
 def test_a_plain_iteration_survives_errors_cancellations_and_resumptions(choices, per_page, prefetch, kinds):
-    # An answer that is lost may have been the only one to show a change that another one undoes.
+    # A lost response may have been the only one to show a change that another change undoes.
     model = Model.grown(choices, kinds=kinds)
     got = read(model, per_page=per_page, prefetch=prefetch)
     assert not list(twice(got))
@@ -116,6 +116,6 @@ def test_a_limit_counts_records_and_nothing_is_requested_beyond_it(choices, per_
     whole = read(Model(Tape(b""), rows=model.rows), failures=0)
     assert len(got) == min(limit, len(model.matching()))
     assert set(got) <= set(whole)
-    # A list may still turn out to be in another order than it was asked ahead in.
+    # The list may turn out to be in another order than that of the prefetched pages.
     if model.seconds > 1 and len({int(row.created) for row in model.rows.values()}) == len(model.rows):
         assert len(sent) <= max(1, -(-limit // per_page))

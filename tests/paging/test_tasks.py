@@ -235,7 +235,7 @@ async def test_the_step_after_an_error_requests_a_failed_prefetched_page_again(p
         assert await read(iterator) == ("efgh", None)
 
 
-# Impatience.
+# Timeouts.
 
 
 @pytest.mark.parametrize(("prefetch", "asked"), [(0, None), (1, [1, 2, 3]), (8, [1, 2, 3])])
@@ -358,7 +358,7 @@ async def test_closing_a_client_ends_its_prefetched_requests():
         assert (await anext(iterator)).name == "b"
 
 
-# The pieces.
+# The prefetcher.
 
 
 def test_cancelling_a_prefetcher_before_its_first_request_does_nothing():

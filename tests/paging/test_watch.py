@@ -139,7 +139,7 @@ async def test_a_watch_polls_at_bulk_priority_whatever_the_priority_of_the_clien
 
 @virtually
 async def test_twenty_streams_at_full_speed_delay_no_interactive_call():
-    """Nor does any of them starve, and the server refuses nothing."""
+    """None of them starves, and the server refuses nothing."""
     limiter = SlidingWindowLimiter(clock=asyncio.get_running_loop().time)
     async with clinic(latency=0.2, client={"rate_limiter": limiter}) as it:
         polled, waits, loop = dict.fromkeys(range(20), 0), list[float](), asyncio.get_running_loop()
@@ -201,7 +201,7 @@ def test_every_resource_with_changes_can_be_watched(name: str):
     assert "watch" not in cls(None).operations
 
 
-# Errors that pass
+# Transient errors
 
 
 FAULTS: dict[str, Callable[[Clinic, int], Any]] = {
@@ -278,7 +278,7 @@ async def test_a_limiter_without_its_store_is_waited_for():
         assert await names_of(stream, 1) == "a"
 
 
-# Errors that do not pass
+# Permanent errors
 
 
 @pytest.mark.parametrize(
@@ -377,7 +377,7 @@ def test_a_page_of_invalid_records_only_is_reported_and_passed(caplog: pytest.Lo
 
 @virtually
 async def test_within_a_page_with_an_invalid_record_the_cursor_stays_before_the_page_until_all_of_it_came():
-    """So whoever restarts there gets the page again, and whoever restarts behind it does not."""
+    """A restart there repeats the page, and a restart after it does not."""
     async with clinic() as it:
         for name in "abc":
             it.put(name)

@@ -1,4 +1,4 @@
-"""The connections of a pool: who gets one, how many, and that none is ever lost."""
+"""The connections of a pool: their order and number, and that none is ever lost."""
 
 import asyncio
 import gc
@@ -35,14 +35,14 @@ def account_of(connections, limiter=None):
 
 
 async def asks(account, priority="bulk"):
-    """A task that asks an account for a permit."""
+    """A task that waits for a permit of an account."""
     task = asyncio.create_task(account.acquire(priority))
     await settle_down()
     return task
 
 
 class SlowLimiter(RecordingLimiter):
-    """A limiter that gives its permits after so many seconds, or an error instead."""
+    """A limiter that grants its permits after some seconds, or raises an error."""
 
     delay = 0.0
     error: Exception | None = None
@@ -102,7 +102,7 @@ async def test_the_account_that_has_the_fewest_goes_first():
     greedy, middling, humble = [await waits(connections, account) for account in (many, one, none)]
     connections.release(slots[0])
     connections.release(await humble)
-    # Both have one by now: who came to that first, goes first.
+    # Both have one connection by now: the account that had it first goes first.
     await middling
     assert not greedy.done()
     connections.release(slots[2])
@@ -284,7 +284,7 @@ async def test_a_cancelled_wait_for_a_connection_gives_the_permit_back_unsent():
 
 @virtually
 async def test_a_permit_granted_before_a_pause_is_not_used_after_it():
-    """Who waited for a connection meanwhile asks for another, and the connection goes to others until then."""
+    """A caller that waited for a connection requests a new permit, and others use the connection until then."""
     connections, limiter = ConnectionLimiter(1, 1), RecordingLimiter()
     account, other = account_of(connections, limiter), account_of(connections)
     permit = await account.acquire("interactive")
@@ -316,7 +316,7 @@ async def test_a_pause_started_by_another_caller_is_obeyed():
 
 @virtually
 async def test_a_stale_permit_is_replaced_and_its_connection_kept():
-    """A limiter that several processes share gives it to others in the end."""
+    """A limiter that several processes share eventually grants it to others."""
     connections, limiter = ConnectionLimiter(1, 1), RecordingLimiter()
     account, other = account_of(connections, limiter), account_of(connections)
     permit = await account.acquire("interactive")
@@ -424,7 +424,7 @@ async def test_by_default_the_limiter_is_the_one_that_the_process_shares():
 
 @virtually
 async def test_a_limiter_that_was_made_is_remembered_until_its_window_is_empty():
-    """Else the next client of the account would send as if nothing had been sent."""
+    """Otherwise the next client of the account would send as if nothing had been sent."""
     made: list[str] = []
     clock = asyncio.get_running_loop().time
 

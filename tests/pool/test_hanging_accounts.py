@@ -1,4 +1,4 @@
-"""Accounts whose server hangs: however many they are and in whatever order they came, the others go on."""
+"""Accounts whose server hangs: whatever their number and order, they do not stop the others."""
 
 import asyncio
 import contextlib
@@ -18,7 +18,7 @@ from tests.support.raw_server import Line, RawServer, answer, deaf_port, head, r
 ASKED = "/appointment_types"
 EMPTY = {"appointment_types": [], "total_entries": 0, "links": {}}
 ROUND = 0.5
-"""Seconds after which a request that has no answer is counted no longer."""
+"""Seconds after which a request without a response no longer counts."""
 LATENCY = 0.1
 SOON = 0.16
 """A few hundred accounts are tried one hundred at a time, within tenths of a second."""
@@ -29,7 +29,7 @@ def sick(count: int) -> list[str]:
 
 
 class SickServer(RawServer):
-    """Answers after a tenth of a second, but those that are sick only when they are healed, or with a beginning."""
+    """Answers after 0.1 s; sick accounts are answered only once healed, or receive only the beginning of a response."""
 
     def __init__(self, *, begins: bool = False) -> None:
         super().__init__()
@@ -55,7 +55,7 @@ class SickServer(RawServer):
         return True
 
     async def _heals(self, line: Line) -> bool:
-        """Wait until it is healed, or the client has gone."""
+        """Wait until the account is healed, or the client has left."""
         if self.begins:
             await line.write(head(200, {"Content-Length": "100"}) + b"{")
         gone = asyncio.create_task(line.reader.read(1))
@@ -74,7 +74,7 @@ async def ask(account, cliniko):
 
 
 async def times(cliniko, count: int = 1) -> float:
-    """Ask so often, one after the other, and return how long it took."""
+    """Send the given number of requests, one after the other, and return the time it took."""
     began = now()
     for _ in range(count):
         assert await ask("", cliniko) == 200
@@ -95,7 +95,7 @@ async def asking(*calls) -> AsyncIterator[list[asyncio.Task]]:
 
 @contextlib.asynccontextmanager
 async def mute() -> AsyncIterator[int]:
-    """A port at which connections are taken and nothing is ever said, not even to begin with TLS."""
+    """A port that accepts connections and never sends anything, not even a TLS handshake."""
     taken: list[asyncio.StreamWriter] = []
     server = await asyncio.start_server(lambda _, writer: taken.append(writer), "127.0.0.1", 0)
     yield server.sockets[0].getsockname()[1]
@@ -104,14 +104,14 @@ async def mute() -> AsyncIterator[int]:
         writer.transport.abort()
 
 
-# None is held up
+# No delay of others
 
 
 @pytest.mark.parametrize("count", [13, 100, 250])
 @pytest.mark.parametrize("moment", [0.0, 0.2, 5.0])
 @virtually
 async def test_a_healthy_account_hardly_waits_however_many_accounts_hang(count, moment):
-    """With the default sizes, and after them all: they come with eight requests each as long as there is room."""
+    """With the default sizes, and after all of them: each hanging account sends eight requests while there is room."""
     async with SickServer() as server, pool_of(server) as pool:
         clients = [pool.client(key) for key in sick(count)]
         calls = [ask("", client) for client in clients[:13] for _ in range(8)] + [
@@ -158,7 +158,7 @@ async def test_accounts_that_hang_while_connecting_delay_no_other(kind):
 
 @virtually
 async def test_the_other_accounts_keep_their_pace():
-    """Over ten connections, with 60 accounts that hang and come first, and try again and again."""
+    """Over ten connections, with 60 hanging accounts that come first and retry repeatedly."""
     taken = {}
     for count in (0, 60):
         async with (
@@ -177,7 +177,7 @@ async def test_the_other_accounts_keep_their_pace():
 
 @virtually
 async def test_retries_of_accounts_known_to_hang_delay_no_other():
-    """All of them time out at one moment, and begin anew at nearly one moment."""
+    """All of them time out at the same time, and retry at nearly the same time."""
     async with SickServer() as server, pool_of(server, connections=5, timeout=4, retry=RetryPolicy(attempts=4)) as pool:
         well = pool.client("well-au1")
         async with asking(*(ask("", pool.client(key)) for key in sick(50))):
@@ -203,7 +203,7 @@ async def test_hanging_jobs_do_not_count_towards_concurrency():
 
 @virtually
 async def test_a_run_does_not_start_more_jobs_of_accounts_that_answer():
-    """However slow their work is, and though one account hangs."""
+    """However slow their jobs are, and although one account hangs."""
     under_way = most = 0
 
     async def job(account, cliniko):
@@ -225,7 +225,7 @@ async def test_a_run_does_not_start_more_jobs_of_accounts_that_answer():
         assert now() - began == pytest.approx(20, abs=0.5)
 
 
-# What they have themselves
+# The hanging accounts themselves
 
 
 @virtually
@@ -272,7 +272,7 @@ async def test_an_account_that_answers_again_is_treated_like_any_other():
 
 @virtually
 async def test_the_limit_of_connections_holds_when_all_accounts_are_slow():
-    """Only at the start, when nobody knows how long an answer takes, are more of them tried."""
+    """More of them are tried only at the start, when the usual response time is unknown."""
     keys = [f"slow-{number}" for number in range(40)]
     async with (
         ManyServer(slow=dict.fromkeys(keys, 0.8)) as server,
@@ -286,7 +286,7 @@ async def test_the_limit_of_connections_holds_when_all_accounts_are_slow():
 
 
 async def test_a_busy_event_loop_makes_no_request_overdue():
-    """Answers may have arrived, and nobody has read them."""
+    """Responses may have arrived and not been read yet."""
     async with ManyServer(slow=dict.fromkeys(("one", "two"), 0.01)) as server, pool_of(server, connections=1) as pool:
         calls = [asyncio.create_task(ask("", pool.client(key))) for key in ("one", "two")]
         await server.read(1)

@@ -1,4 +1,4 @@
-"""Many accounts over one connector: none holds up another, and what is under way is bounded and ends with the pool."""
+"""Many accounts over one connector: none delays another, and the work under way is bounded and ends with the pool."""
 
 import asyncio
 import contextlib
@@ -289,12 +289,12 @@ async def test_files_go_up_and_down_by_a_client_of_a_pool():
         assert connections_in_use(pool) == 0
 
 
-# None holds up another.
+# No account delays another.
 
 
 @virtually
 async def test_a_slow_account_delays_no_other():
-    """It has its share of the connections at most, and the others are done as soon as without it."""
+    """It has at most its share of the connections, and the others finish as soon as without it."""
 
     async def many_at_once(account, cliniko):
         await asyncio.gather(*(cliniko.request("GET", ASKED) for _ in range(5)))
@@ -376,7 +376,7 @@ async def test_the_same_key_under_two_names_has_one_share():
 
 @virtually
 async def test_a_wait_for_a_connection_does_not_count_against_the_timeout():
-    """Inside the connector it would: each would have one within three quarters of its timeout, or fail."""
+    """Inside the connector it would: each request would get one within three quarters of its timeout, or fail."""
     server = ManyServer(slow=dict.fromkeys(keys(50).values(), 0.4))
     async with server, pool_of(server, connections=2, timeout=0.6, retry=ONCE) as pool:
         done = await finished(pool.run(ask, keys(50)))
@@ -448,7 +448,7 @@ async def test_concurrency_limits_the_jobs_under_way_and_the_open_clients(concur
 
 @virtually
 async def test_a_slow_reader_slows_the_jobs_down():
-    """Else outcomes would pile up without a bound."""
+    """Otherwise results would pile up without bound."""
     begun = 0
 
     async def job(account, cliniko):
@@ -749,7 +749,7 @@ def test_a_run_is_closed_in_its_own_loop():
 
 
 class Fatal(BaseException):
-    """What is no `Exception`."""
+    """An error that is not an `Exception`."""
 
 
 @virtually

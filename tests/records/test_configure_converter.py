@@ -37,7 +37,7 @@ SECRET = "Robin-Sandover-1988"
 
 @attrs.frozen
 class Visit:
-    """A class of the user's own, with Cliniko's records in every place that a type has, and fields of its own."""
+    """A class of the user, with Cliniko's records in every position of a type, and fields of its own."""
 
     number: int
     note: str

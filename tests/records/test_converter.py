@@ -1,4 +1,4 @@
-"""Records to JSON-able dicts and back, where a caller makes them and not an answer."""
+"""Records to JSON-able dicts and back, for records that are made by a caller."""
 
 import datetime as dt
 import json
@@ -82,7 +82,7 @@ def test_a_time_without_its_zone_does_not_fit(value: Any):
 
 
 def test_no_value_is_coerced():
-    """A number is no text, a bool no number, and a text no list of its characters."""
+    """A number is not a text, a bool not a number, and a text not a list of its characters."""
     for key, value, expected in (
         ("name", 5, "a string"),
         ("name", b"x", "a string"),

@@ -1,4 +1,4 @@
-"""Dates and times are of the real classes, whatever a test puts in their place, and subclasses are taken for them.
+"""Dates and times are of the real classes, even under frozen time, and subclasses are accepted.
 
 Libraries that freeze time replace `date` and `datetime` in every module; pandas and others derive classes from them.
 """

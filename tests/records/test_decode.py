@@ -58,7 +58,7 @@ KIND_ID = KIND["id"]
 
 
 def fast(cls: Any, body: bytes) -> Any:
-    """What msgspec alone makes of a record, or None."""
+    """A record as msgspec alone reads it, or None."""
     with suppress(msgspec.MsgspecError, ValueError):
         variant = variant_of(cls, msgspec.json.decode(body, type=dict[str, Any])) if is_union(cls) else cls
         return msgspec.json.decode(body, type=variant)
@@ -66,7 +66,7 @@ def fast(cls: Any, body: bytes) -> Any:
 
 
 def exact(cls: Any, body: bytes) -> Any:
-    """What cattrs alone makes of a record, or None."""
+    """A record as cattrs alone reads it, or None."""
     with suppress(cattrs.BaseValidationError, ValueError):
         return CONVERTER.structure(json.loads(body, parse_float=Decimal), cls)
     return None
@@ -79,7 +79,7 @@ def fault_of(body: Any, cls: Any = AppointmentType, method: str = "GET") -> Deco
 
 
 def texts(error: BaseException) -> str:
-    """All that an error could show: its text, its repr, what is kept on it, and every error behind it."""
+    """Everything that an error could show: its text, its repr, its attributes, and every error it is chained to."""
     chain = "".join(traceback.format_exception(error))
     assert error.__cause__ is None
     assert error.__context__ is None

@@ -1,4 +1,4 @@
-"""Records as FastAPI's response types and request bodies, with nothing to install or import for those who have none."""
+"""Records as FastAPI's response types and request bodies, while the core neither requires nor imports FastAPI."""
 
 import json
 import subprocess
@@ -149,7 +149,7 @@ async def test_a_record_is_a_named_component_of_the_description(http: httpx.Asyn
 
 
 async def test_the_description_has_the_keys_of_the_api(http: httpx.AsyncClient):
-    """Those that are no Python names, the one number, and each kind of a union."""
+    """Keys that are not Python names, the only number, and each variant of a union."""
     schemas = (await http.get("/openapi.json")).json()["components"]["schemas"]
     assert {"from", "to"} <= schemas["Communication"]["anyOf"][0]["properties"].keys()
     assert schemas["InvoiceItem"]["properties"]["total_including_tax"]["anyOf"][0] == {"type": "number"}
@@ -178,7 +178,7 @@ def test_every_record_and_every_part_is_described():
 
 
 async def test_what_may_be_sent_is_a_request_body(http: httpx.AsyncClient):
-    """JSON has no decimals and no dates: its texts are taken for them."""
+    """JSON has neither decimals nor dates, so texts are converted to them."""
     answer = await http.post("/type", json={"name": "A", "deposit_price": "12.50", "practitioner_ids": ["1"]})
     assert answer.json() == {"name": "str A", "deposit_price": "Decimal 12.50", "practitioner_ids": "list ['1']"}
     answer = await http.post("/case", json={"name": "A", "issue_date": "2025-01-02", "expiry_date": None})

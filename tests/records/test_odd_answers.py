@@ -1,4 +1,4 @@
-"""Whatever the server sends, nothing but an error of this library comes out, and the event loop stays alive."""
+"""Whatever the server sends, only errors of this library are raised, and the event loop is not blocked."""
 
 import asyncio
 import copy
@@ -95,7 +95,7 @@ def replaced(value: Any, place: tuple[Any, ...], odd: Any) -> Any:
 
 @st.composite
 def answers(draw: st.DrawFn, name: str) -> dict[str, Any]:
-    """An answer that was a page or a record of a resource, until something happened to it."""
+    """A response with a page or a record of a resource, in which something was changed."""
     record = draw(objects(RECORD_OF[RESOURCES[name][0]]))
     body: Any = record
     if draw(st.integers(0, 3)):
@@ -113,7 +113,7 @@ def answers(draw: st.DrawFn, name: str) -> dict[str, Any]:
 
 
 async def every_use(cliniko: Cliniko, name: str, base: str) -> None:
-    """Read a resource in every way that there is."""
+    """Read a resource in every possible way."""
     resource = getattr(cliniko, name)
     uses: list[Callable[[], Any]] = []
     if name == "available_times":
@@ -141,7 +141,7 @@ async def every_use(cliniko: Cliniko, name: str, base: str) -> None:
 
 
 async def read_on(listing: Callable[..., Any], options: dict[str, Any]) -> None:
-    """Read until an error or some records came, and go on by each cursor; a page is shown as a user would."""
+    """Read until an error or some records, and continue from each cursor; pages are printed as a user would."""
     iterator = aiter(listing(**options))
     cursors = [iterator.cursor]
     failure = None
@@ -339,13 +339,13 @@ async def longest_pause(work: Any) -> float:
 
 @pytest.mark.parametrize("crowd", CROWDS)
 async def test_a_page_of_very_many_records_is_refused_before_it_blocks_the_event_loop(crowd: str):
-    """Each of these would take from several seconds to minutes if it were read value by value; this, a fraction."""
+    """Reading each of these value by value would take seconds to minutes; refusing it takes a fraction of a second."""
     async with RawServer(answer(200, CROWDS[crowd]())) as server, client(server) as cliniko:
         assert await longest_pause(cliniko.appointment_types.list().collect()) < MANY_SECONDS
 
 
 async def test_a_page_of_very_many_records_read_one_by_one_is_refused_too():
-    """Communications have a key that is no Python name, so that the fast decoder cannot read them."""
+    """Communications have a key that is not a Python name, so the fast decoder cannot read them."""
     row = json.dumps(example("communication")).encode()
     async with RawServer(answer(200, page(row, 20_000, "communications"))) as server, client(server) as cliniko:
         assert await longest_pause(cliniko.communications.list().collect()) < MANY_SECONDS

@@ -30,7 +30,7 @@ def test_every_resource_has_an_example():
 
 @pytest.mark.parametrize("name", NAMES)
 def test_an_example_is_read_and_written_key_for_key(name: str):
-    """Through an answer, a dict and JSON, keys that are absent included."""
+    """From a response, a dict and JSON, including absent keys."""
     record = record_of(name)
     assert to_dict(record) == json.loads(to_json(record)) == example(name)
     assert from_dict(RECORD_OF[name], to_dict(record)) == record

@@ -39,7 +39,7 @@ print(len(done))
 
 @pytest.mark.parametrize("attempt", range(3))
 def test_threads_may_be_the_first_to_read_and_write_a_class_at_the_same_time(attempt: int):
-    """Each in a process of its own, as what msgspec knows of a class stays for good, and a mistake ends the process."""
+    """Each in a new process, because msgspec caches what it knows of a class, and an error ends the process."""
     command = [sys.executable, "-c", PROGRAM, str(EXAMPLES)]
     ended = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
     assert (ended.returncode, ended.stdout.strip()) == (0, "8"), ended.stderr

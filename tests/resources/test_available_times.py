@@ -1,4 +1,4 @@
-"""Available times: long spans in parts that the API takes, one after the other."""
+"""Available times: long spans are requested in parts that the API accepts, one after the other."""
 
 import datetime as dt
 from typing import Any
@@ -27,7 +27,7 @@ class Place:
 
     @property
     def spans(self) -> list[tuple[str, str]]:
-        """The spans that were asked for, each once."""
+        """The requested spans, each once."""
         found = [(one.query["from"][0], one.query["to"][0]) for one in self.at.sandbox.requests]
         return list(dict.fromkeys(found))
 
@@ -56,7 +56,7 @@ async def test_the_times_of_a_week_are_asked_for_at_once():
 
 @pytest.mark.parametrize(("days", "spans"), [(1, [(0, 0)]), (8, [(0, 6), (7, 7)]), (21, [(0, 6), (7, 13), (14, 20)])])
 def test_a_longer_span_is_cut_into_spans_of_at_most_six_days_apart(days: int, spans: list[tuple[int, int]]):
-    """Each day is asked for once, and the times come in order."""
+    """Each day is requested once, and the times come in order."""
 
     @virtually
     async def test():

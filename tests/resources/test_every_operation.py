@@ -26,7 +26,7 @@ pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
 SERVED = load_tables()
 LIST = re.compile(r"list(?:_(?:active|inactive))?(?:_for_(\w+))?")
 ARCHIVED_UNSEEN = {"product_suppliers"}
-"""Resources that can be archived and have nothing that shows it."""
+"""Resources that can be archived and do not show it."""
 READ_UNDER_A_PARENT = {"referral_sources", "signatures"}
 
 
@@ -57,7 +57,7 @@ class Practice:
 
 @asynccontextmanager
 async def practice(**options: Any) -> AsyncIterator[Practice]:
-    """A seeded sandbox that takes what is documented alone, and a client that never waits."""
+    """A seeded sandbox that accepts only what is documented, and a client that never waits."""
     async with Sandbox(limit=100_000, strict=True, **options) as sandbox:
         sandbox.attachments.processing = 0.0
         who = {"app_name": "Tests", "contact_email": "it@example.com", "base_url": sandbox.base_url}
@@ -67,7 +67,7 @@ async def practice(**options: Any) -> AsyncIterator[Practice]:
 
 
 def expected(name: str) -> Counter[tuple[str, str]]:
-    """The requests of all operations of a resource; a deletion that is given up archives."""
+    """The requests of all operations of a resource; a deprecated deletion archives."""
     requests = Counter[tuple[str, str]]()
     for operation in RESOURCES[name]["operations"].values():
         path = re.sub(r"\{\w+\}", "{}", operation["path"])
@@ -77,7 +77,7 @@ def expected(name: str) -> Counter[tuple[str, str]]:
 
 
 def received(at: Practice) -> Counter[tuple[str, str]]:
-    """The requests that were answered well, without the ids."""
+    """The requests that succeeded, without the ids."""
     return Counter(
         (one.method, re.sub(r"/\d+(?=/|$)", "/{}", one.path.removeprefix("/v1")))
         for one in at.sandbox.requests
@@ -87,7 +87,7 @@ def received(at: Practice) -> Counter[tuple[str, str]]:
 
 @pytest.mark.parametrize("name", RESOURCES)
 async def test_every_operation_of_a_resource_is_answered(name: str):
-    """What was created is listed, found by its id, followed, changed, cancelled, archived and brought back."""
+    """A created record is listed, found by its id, followed, changed, cancelled, archived and unarchived."""
     async with practice() as at:
         resource = getattr(at.cliniko, TABLES[name])
         await call_lists(at, resource)
@@ -123,7 +123,7 @@ def lists_of(cls: type) -> Iterator[tuple[str, str | None]]:
 
 
 async def whole(paginator: Any) -> list[Any]:
-    """Everything in a list, of which there is as much as it says."""
+    """Every record of a list, whose number is that of its total."""
     found = await paginator.collect()
     assert len(found) == await paginator.count()
     return list(found)
@@ -221,7 +221,7 @@ async def gone(resource: Any, key: str) -> None:
     assert (await resource.get(key, archived="only")).id == key
 
 
-# What is there from the start
+# The seeded records
 
 
 def followable(cls: type) -> set[str]:

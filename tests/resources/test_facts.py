@@ -1,4 +1,4 @@
-"""Every table is held against the facts: what it reads, what it filters by and what it offers."""
+"""Every table agrees with the facts: its fields, its filters and its operations."""
 
 import asyncio
 import datetime as dt
@@ -128,7 +128,7 @@ def read_one(hint: Any) -> Any:
 
 
 def test_there_is_a_table_for_every_resource_of_the_facts():
-    """The client's attributes are the envelopes of the API, and the names of what has none."""
+    """The client's attributes are the envelopes of the API, and the names of resources without one."""
     envelopes = {name: facts["envelope"] for name, facts in RESOURCES.items()}
     assert {**envelopes, **{name: name for name in ("settings", "public_settings")}} == {**TABLES, "signature": None}
     assert {name: table(name).name for name in TABLES} == TABLES
@@ -159,7 +159,7 @@ def test_a_variant_has_the_fields_of_the_facts(name: str, variant: str):
 
 @pytest.mark.parametrize("name", UNIONS)
 def test_the_base_of_variants_has_the_fields_that_all_of_them_have(name: str):
-    """Where they are links to different kinds, it links to what these have in common."""
+    """If they link to different variants, it links to the base of these."""
     every = [expected_fields(variant_fields(variant)) for variant in RESOURCES[name]["variants"]]
     expected = {key: every[0][key] for key in every[0] if all(key in fields for fields in every)}
     for key, ((kind, *_), required) in expected.items():
@@ -173,7 +173,7 @@ def test_resources_that_the_facts_make_read_only_have_no_body(name: str):
     assert not any(hasattr(table(name), method) for method in ("create", "update"))
 
 
-# What may be asked for, and what is offered
+# Filters and operations
 
 
 def lists(name: str) -> list[dict[str, Any]]:
@@ -195,7 +195,7 @@ def arguments(method: Any) -> set[str]:
 
 
 def method_of(name: str, key: str) -> str:
-    """The name of the method that an operation is offered under."""
+    """The name of the method for an operation."""
     operation = RESOURCES[name]["operations"][key]
     if operation["kind"] != "list":
         return {"archive_by_delete": "delete"}.get(operation["kind"], operation["kind"])
@@ -204,7 +204,7 @@ def method_of(name: str, key: str) -> str:
     return "list" + (f"_{last}" if last != RESOURCES[name]["envelope"] else "") + parent
 
 
-# Operations that are offered under a name of their own.
+# Operations whose method has a special name.
 ODD = {
     "get_all_available_times": "list",
     "get_next_available_time": "get_next",
@@ -216,8 +216,8 @@ DAYS = {"from_": dt.date(2025, 7, 21), "to": dt.date(2025, 7, 22)}
 BASE = "https://api.example.test/v1"
 
 
-class Sent(Exception):  # noqa: N818  (it is how a request comes to light, no fault)
-    """Stops an operation at the moment when its request is handed over."""
+class Sent(Exception):  # noqa: N818  (it carries the request, and is not an error)
+    """Stops an operation when it sends its request."""
 
     def __init__(self, request: Request):
         super().__init__()
@@ -225,7 +225,7 @@ class Sent(Exception):  # noqa: N818  (it is how a request comes to light, no fa
 
 
 class Recorder:
-    """Stands in for a client: it sends nothing, and shows what it was asked to send."""
+    """Replaces a client: it sends nothing, and raises the request."""
 
     server = Server(BASE)
     account = b"account"
@@ -239,7 +239,7 @@ class Recorder:
 
 
 async def request_of(name: str, key: str) -> Request:
-    """The request that an operation makes."""
+    """The request of an operation."""
     operation = RESOURCES[name]["operations"][key]
     method = getattr(table(name)(Recorder()), ODD.get(key) or method_of(name, key))
     options: dict[str, Any] = DAYS if "own_query_params" in operation else {}

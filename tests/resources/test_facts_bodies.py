@@ -1,4 +1,4 @@
-"""Every table is held against the facts: what it sends."""
+"""Every table agrees with the facts: the fields that can be sent."""
 
 import datetime as dt
 import inspect
@@ -59,13 +59,13 @@ def sample(spec: dict[str, Any]) -> dict[str, Any]:
 
 
 def needed(spec: dict[str, Any]) -> set[str]:
-    """The keys that an object is refused without; of one of several objects, those that all of them need."""
+    """The required keys of an object; of a union of objects, the keys that all of them require."""
     several = [set(each.get("required", ())) for each in kinds(spec["schemas"])] if spec["type"] == "one_of" else []
     return set.intersection(*several) if several else set(spec.get("required", ()))
 
 
 def members(spec: dict[str, Any]) -> dict[str, list[dict[str, Any]]]:
-    """The fields of an object; of one of several objects, each field in all the forms that it has in them."""
+    """The fields of an object; of a union of objects, each field with all of its forms."""
     found: dict[str, list[dict[str, Any]]] = {}
     for fields in [each["fields"] for each in kinds(spec["schemas"])] if spec["type"] == "one_of" else [spec["fields"]]:
         for key, field in fields.items():
@@ -74,7 +74,7 @@ def members(spec: dict[str, Any]) -> dict[str, list[dict[str, Any]]]:
 
 
 def alike(fields: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The forms of a field; those that are objects, which a table does not tell apart, with what all of them need."""
+    """The forms of a field; forms that are objects are merged, as in a table, with the keys that all of them need."""
     common = [set(field.get("required", ())) for field in fields if field["type"] == "object"]
     both = set.intersection(*common) if common else set[str]()
     return [{**field, "required": both} if field["type"] == "object" else field for field in fields]
@@ -93,7 +93,7 @@ REFUSED = "refused"
 
 
 def written(spec: dict[str, Any], value: Any) -> Any:
-    """What the facts make of a value: its JSON, or that it is refused."""
+    """The JSON of a value by the facts, or that it is refused."""
     if value is None:
         return None if spec.get("nullable") else REFUSED
     kind = spec["format"] if spec.get("format") in WRITERS else spec["type"]
@@ -192,7 +192,7 @@ def outcome(fields: Any, attribute: str, value: Any) -> Any:
 
 
 def seen(result: Any) -> str:
-    """Tell 1, True, "1" and Decimal(1) apart, but not the two ways to write a JSON number."""
+    """Distinguish 1, True, "1" and Decimal(1), but not the two ways to write a JSON number."""
     if isinstance(result, dict):
         return str({key: seen(each) for key, each in sorted(result.items())})
     if isinstance(result, list):
@@ -247,7 +247,7 @@ def number(value: Decimal) -> float:
 
 @pytest.mark.parametrize(("name", "kind"), BODIES)
 def test_pydantic_takes_a_body_in_the_form_that_is_sent(name: str, kind: str):
-    """A web backend reads it of JSON: what may be sent comes out of it as what is sent."""
+    """A web backend reads a body from JSON and sends the same values."""
     fields: Any = sent(name, kind)
     adapter = TypeAdapter(fields)
     wrong: dict[str, list[Any]] = {}
@@ -263,7 +263,7 @@ def test_pydantic_takes_a_body_in_the_form_that_is_sent(name: str, kind: str):
 
 
 def part_values(spec: dict[str, Any], hint: Any) -> Iterator[Any]:
-    """A value for each place in a field where a part of the record may stand."""
+    """A value for each position in a field that can hold a part of the record."""
     if spec["type"] == "array":
         for each in alternatives(hint):
             yield from ([value] for item in get_args(each)[:1] for value in part_values(spec["items"], item))

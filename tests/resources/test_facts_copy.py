@@ -19,6 +19,6 @@ def sums(folder: Path) -> dict[str, str]:
 
 @pytest.mark.parametrize("folder", COPIES, ids=["copy", "original"][: len(COPIES)])
 def test_every_file_is_the_one_in_the_manifest(folder: Path) -> None:
-    """The copy always, and the original where it lies beside the checkout, hold the manifest's files byte for byte."""
+    """The copy, and the original if it is beside the checkout, have exactly the files of the manifest."""
     lines = (FACTS / MANIFEST).read_text(encoding="utf-8").splitlines()
     assert {name: digest for digest, name in (line.split("  ") for line in lines)} == sums(folder)

@@ -1,4 +1,4 @@
-"""Links, and where they lead: every one of the API is followed to the record or the list that it stands for."""
+"""Links: every link of the API is followed to its record or list."""
 
 import asyncio
 import json
@@ -45,7 +45,7 @@ ENVELOPES = {module: name for name, (module, _) in RESOURCES.items()}
 
 
 class Answers:
-    """Stands in for a client: it keeps what is asked for, and answers with what it was given."""
+    """Replaces a client: it records the requests, and returns given responses."""
 
     server = Server(BASE)
     account = b"account"
@@ -127,7 +127,7 @@ DEAD = [pair for pair in LINKS if FACTS[pair[0]]["fields"][pair[1]]["to"] is Non
 
 
 def hidden(operation: dict[str, Any]) -> set[str]:
-    """The filters by which an operation gives records that it leaves out otherwise."""
+    """The filters with which an operation returns records that it otherwise leaves out."""
     return {
         f"{name}_at%3A%2A"
         for name in ("archived", "cancelled", "deleted")
@@ -137,7 +137,7 @@ def hidden(operation: dict[str, Any]) -> set[str]:
 
 @for_each("name, key", SINGULAR)
 async def test_a_link_to_one_record_is_followed(name: str, key: str):
-    """To the record that the facts name, by its own URL, and with those that are left out otherwise."""
+    """To the record that the facts name, by its own URL, including records that are otherwise left out."""
     operation = OPERATIONS[FACTS[name]["fields"][key]["operation"]]
     target = FACTS[name]["fields"][key]["to"]
     body = json.dumps({"conflicts": {"exist": False}}).encode() if target == "conflicts" else EXAMPLES[target]
@@ -152,7 +152,7 @@ async def test_a_link_to_one_record_is_followed(name: str, key: str):
 
 @for_each("name, key", [pair for pair in PLURAL if pair not in DEAD])
 async def test_a_link_to_many_records_is_followed(name: str, key: str):
-    """By its own URL, with those that are left out otherwise; inactive ones have a list of their own."""
+    """By its own URL, including records that are otherwise left out; inactive ones have a separate list."""
     spec = FACTS[name]["fields"][key]
     api = Answers(json.dumps({ENVELOPES[spec["to"]]: [example(spec["to"])], "total_entries": 1}).encode())
     link = links_of(name)[key]
@@ -192,7 +192,7 @@ AWAY = [
 
 @for_each("url", AWAY)
 async def test_a_link_to_another_server_is_refused_and_nothing_is_sent(url: str):
-    """Records may come from anywhere, and the key goes nowhere."""
+    """Records may come from anywhere, so the key must not follow their links."""
     api = Answers()
     with pytest.raises(InvalidRequestError, match="leads away"):
         await follow_link(api, Link.to(url))

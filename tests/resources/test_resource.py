@@ -163,7 +163,7 @@ def test_a_value_that_is_not_a_filter_is_refused(cliniko: Cliniko, thing: Any):
 
 @pytest.mark.parametrize("text", ["", "category:=\ud800"])
 def test_a_filter_that_cannot_be_sent_is_refused(cliniko: Cliniko, text: str):
-    """An empty one would vanish from the URL, and the list come without its condition."""
+    """An empty one would disappear from the URL, and the list would not be filtered."""
     with pytest.raises(InvalidRequestError, match="a filter is empty, or has"):
         cliniko.appointment_types.list(text)
     with pytest.raises(InvalidRequestError):

@@ -1,4 +1,4 @@
-"""The operations that are no list, get, create, update or archive: sent, answered, and refused where they must be."""
+"""The operations other than list, get, create, update and archive: their requests, results and refusals."""
 
 import datetime as dt
 import zoneinfo
@@ -84,7 +84,7 @@ def test_a_cancellation_needs_a_reason_that_the_api_knows(fields: dict[str, Any]
 
 @pytest.mark.parametrize("moment", ["request", "answer", "headers"])
 def test_a_cancellation_without_an_answer_is_not_sent_again(moment: Any):
-    """It may have notified the patient."""
+    """The first request may have notified the patient."""
 
     @virtually
     async def test():
@@ -229,7 +229,7 @@ def test_a_day_that_is_worked_through_ends_at_midnight():
     assert DailyAvailabilityHours(ends_at="24:00").end == dt.time(0)
 
 
-# What is sent back
+# Sending back what was read
 
 
 @virtually

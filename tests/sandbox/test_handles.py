@@ -1,4 +1,4 @@
-"""What a test can do to a sandbox from within."""
+"""The methods with which a test changes a sandbox."""
 
 import asyncio
 import datetime as dt

@@ -11,7 +11,7 @@ OPTIONS = ("-q", "-W", "error", "-o", "asyncio_mode=auto", "-o", "asyncio_defaul
 
 
 def outcome(tmp_path, text, *, plugins=PLUGINS):
-    """Run a file of tests in a process of its own, with every warning as an error; return what pytest prints."""
+    """Run a file of tests in a separate process, with every warning as an error; return what pytest prints."""
     (tmp_path / "test_mine.py").write_text(text, encoding="utf-8")
     loaded = [part for plugin in plugins for part in ("-p", plugin)]
     options = OPTIONS if "pytest_asyncio.plugin" in plugins else OPTIONS[:3]

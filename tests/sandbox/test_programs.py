@@ -1,4 +1,4 @@
-"""The sandbox as a program of its own."""
+"""The sandbox as a program."""
 
 import base64
 import json
@@ -23,7 +23,7 @@ def started(*arguments):
 
 
 def told(process):
-    """What the program says before it waits."""
+    """What the program prints before it waits."""
     lines = []
     while not lines or not lines[-1].startswith("Ctrl-C"):
         lines.append(process.stdout.readline())

@@ -1,4 +1,4 @@
-"""A bare aiohttp client of a sandbox, for tests of what goes over the wire."""
+"""A bare aiohttp client of a sandbox, for tests of its HTTP."""
 
 import base64
 import json
@@ -33,13 +33,13 @@ class Wire:
     session: aiohttp.ClientSession
 
     def headers(self, key: str | None = None) -> dict[str, str]:
-        """What every request needs, with the right key or another."""
+        """The headers that every request needs, with the right key or another."""
         user = self.sandbox.api_key if key is None else key
         basic = base64.b64encode(f"{user}:".encode()).decode()
         return {"Authorization": f"Basic {basic}", "User-Agent": AGENT, "Accept": "application/json"}
 
     async def ask(self, method: str, path: str, *, key: str | None = None, **options: Any) -> Answer:
-        """Send a request with the right headers, but for those given."""
+        """Send a request with the right headers, except for those given."""
         headers = self.headers(key) | options.pop("headers", {})
         url = path if path.startswith("http") else self.sandbox.base_url + path
         async with self.session.request(method, URL(url, encoded=True), headers=headers, **options) as answer:
@@ -51,7 +51,7 @@ class Wire:
         return await self.ask("GET", f"{path}?{query}" if query else path)
 
     async def list(self, path: str, *filters: str, **params: Any) -> list[Any]:
-        """The records of a page that is answered 200."""
+        """The records of a successful page."""
         answer = await self.get(path, *filters, **params)
         assert answer.status == 200, answer.body
         return next(value for value in answer.json.values() if isinstance(value, list))
@@ -71,7 +71,7 @@ class Wire:
 
 @asynccontextmanager
 async def running(**options: Any) -> AsyncIterator[Wire]:
-    """Run a sandbox, and a client of it that keeps no cookies and gives up after ten seconds."""
+    """Run a sandbox, and a client of it that keeps no cookies and has a timeout of ten seconds."""
     timeout = aiohttp.ClientTimeout(total=options.pop("timeout", 10))
     async with Sandbox(**options) as sandbox, aiohttp.ClientSession(timeout=timeout) as session:
         yield Wire(sandbox, session)

@@ -1,4 +1,4 @@
-"""What must not compile: each line is an error in the checkers that its comments name, and in no other way."""
+"""Code that must not compile: each line is exactly the error that its comments name for each checker."""
 
 import datetime as dt
 from decimal import Decimal

@@ -24,7 +24,7 @@ SECRET = "whsec_" + "c2VjcmV0" * 5
 
 @pytest.fixture
 def page(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> dict[str, Block]:
-    """The blocks of the page that begin a sender and a receiver."""
+    """The blocks of the page with a sender and a receiver."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("CLINIKO_WEBHOOK_SECRET", SECRET)
     shown = [block for block in blocks() if block.page == "docs/react-to-changes.md"]
@@ -61,7 +61,7 @@ def test_the_receiver_of_the_page_takes_what_the_sender_of_the_page_posts_once(
                 monkeypatch.setenv(f"CLINIKO_{name.upper()}", value)
             key = it.put("a")
             post_changes = run(page["sender"])["post_changes"]
-            for _ in range(2):  # The last one comes again, and the receiver skips it.
+            for _ in range(2):  # The last message is repeated, and the receiver skips it.
                 task = asyncio.create_task(post_changes(url))
                 await asyncio.sleep(100)
                 task.cancel()

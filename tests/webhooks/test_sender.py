@@ -347,7 +347,7 @@ async def test_an_error_of_one_watch_ends_all_and_leaves_no_task():
 
 
 def test_a_program_that_is_killed_at_random_posts_every_change_in_order(tmp_path: Path):
-    """To a receiver that fails at random, too."""
+    """Also to a receiver that fails at random."""
     assert kill_senders(tmp_path, times=5, seed=random.randrange(2**32)) >= 0
 
 

@@ -1,4 +1,4 @@
-"""What a body must hold as a whole, in the words that are on record."""
+"""Rules of a whole body, with the error texts that are on record."""
 
 import pytest
 

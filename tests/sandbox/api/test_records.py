@@ -23,7 +23,7 @@ LATER = "2025-06-15T15:07:40Z"
 
 
 class Wall:
-    """A clock on the wall that is set by hand."""
+    """A wall clock that is set by hand."""
 
     now = NOW
 
@@ -32,7 +32,7 @@ class Wall:
 
 
 async def bodies(wire):
-    """What each resource is created with, and what is changed then."""
+    """The fields with which each resource is created, and then changed."""
     appointment_type, item, product, tax = [
         (await wire.list(f"/{name}", per_page=1))[0]["id"]
         for name in ("appointment_types", "billable_items", "products", "taxes")

@@ -1,4 +1,4 @@
-"""What a body may not hold, and in which words it is refused."""
+"""Invalid values in a body, and the texts of their errors."""
 
 from tests.sandbox.wire import running
 from tests.support.for_each import for_each

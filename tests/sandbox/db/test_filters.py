@@ -1,4 +1,4 @@
-"""What a list can be asked for, and how it is refused."""
+"""The filters of a list, and the errors of invalid ones."""
 
 from tests.sandbox.wire import running
 
@@ -8,7 +8,7 @@ SHOWN = "2023-11-14T22:13:25Z"
 
 
 async def few(wire):
-    """Three appointment types; the second has nothing that may be left out."""
+    """Three appointment types; the second has no optional field."""
     add = wire.sandbox.add
     common = {"show_in_online_bookings": False}
     add(

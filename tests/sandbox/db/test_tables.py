@@ -1,4 +1,4 @@
-"""The resources that nothing was written for: their tables are enough."""
+"""Resources without any code of their own in the sandbox: their tables are enough."""
 
 from typing import Annotated, Literal, Required
 

@@ -1,4 +1,4 @@
-"""What the invented clinic is made of, and that it hangs together."""
+"""The records of the invented clinic, and their consistency."""
 
 import datetime as dt
 import itertools
@@ -227,7 +227,7 @@ def questions(record: dict[str, Any]) -> list[str]:
     return [one["name"] for section in record["content"]["sections"] for one in section["questions"]]
 
 
-# What follows from what is written
+# Derived records
 
 
 async def test_an_appointment_that_is_booked_gets_its_end_its_patient_and_a_place():

@@ -1,4 +1,4 @@
-"""What is not HTTP, who leaves early, and a sandbox that closes meanwhile: nothing of the HTTP library shows."""
+"""Malformed HTTP, clients that leave early, and a sandbox that closes: the HTTP library is never visible."""
 
 import asyncio
 import json
@@ -149,7 +149,7 @@ async def test_a_body_that_is_not_a_form_is_refused_by_the_store(caplog):
     assert caplog.record_tuples == []
 
 
-# Who leaves
+# Clients that leave
 
 
 async def leave(url: str, data: bytes, seconds: float, *, reset: bool) -> None:
@@ -164,7 +164,7 @@ async def leave(url: str, data: bytes, seconds: float, *, reset: bool) -> None:
 
 
 async def test_clients_that_leave_at_any_moment_leave_no_trace(caplog):
-    """Before the body, amid it, before the answer, amid it: the sandbox goes on as if nothing had been."""
+    """Before or during the body, before or during the response: the sandbox is not affected."""
     rng = random.Random(1)
     async with running(latency=0.001, jitter=0.004, limit=10**6) as wire:
         wire.sandbox.faults.drop("body", times=None, path="per_page=7")

@@ -1,4 +1,4 @@
-"""What the sandbox does when it is told to fail."""
+"""The scripted faults of the sandbox."""
 
 import asyncio
 import re
@@ -121,7 +121,7 @@ async def test_a_connection_is_dropped_before_or_after_the_work_or_amid_the_answ
 
 
 async def test_a_dropped_delete_is_seen_once_for_each_time_it_was_sent():
-    """What aiohttp repeats by itself is a request like any other."""
+    """A request that aiohttp resends by itself is counted like any other."""
     async with running() as wire:
         wire.sandbox.faults.drop()
         path = f"/taxes/{wire.sandbox.all('taxes')[0]['id']}"
@@ -201,7 +201,7 @@ def test_latency_delays_every_answer():
 
 def test_jitter_delays_each_request_before_it_counts_and_each_answer_by_a_part_of_itself_that_the_seed_draws():
     def delays():
-        """How long each request took to be counted, and how long its answer took then."""
+        """The delay before each request was counted, and that of its response."""
         found = []
 
         async def main():
@@ -281,7 +281,7 @@ async def test_faults_apply_to_refused_requests_too():
 
 
 def test_a_client_that_has_left_does_no_harm():
-    """A fault that writes or closes may find the connection closed already."""
+    """A fault that writes or closes may find that the connection is closed."""
 
     async def main():
         async with running(timeout=1) as wire:

@@ -1,4 +1,4 @@
-"""The store of the sandbox, and the attachments that are made of what it holds."""
+"""The store of the sandbox, and the attachments made from its files."""
 
 from typing import Any
 
@@ -30,7 +30,7 @@ async def post(wire: Wire, fields: dict[str, str], *, after: dict[str, str] | No
 
 
 async def keep(wire: Wire) -> str:
-    """Put a file into the store and give its key."""
+    """Put a file into the store and return its key."""
     status, _ = await post(wire, await form_of(wire))
     assert status == 201
     (key,) = wire.sandbox.files.files

@@ -1,4 +1,4 @@
-"""Nonsense is answered: never with a 5xx, always in the API's form, and the next request is served as ever."""
+"""Nonsense never leads to a 5xx: it is answered in the form of the API, and the next request works."""
 
 import asyncio
 import gzip
@@ -22,12 +22,12 @@ FIELDS = sorted({name for table in TABLES.values() for name in (*table.columns, 
 WRITTEN = sorted(name for name, table in TABLES.items() if any(table.body_fields.values()))
 Pairs = Sequence[tuple[str, str]]
 LIBRARY = ("aiohttp", "python", "traceback")
-"""Words that would give the HTTP library away."""
+"""Words that would reveal the HTTP library."""
 
 
 @attrs.frozen
 class Raw:
-    """An answer as it came over the wire."""
+    """A response as it was received."""
 
     status: int
     headers: dict[str, str]
@@ -35,7 +35,7 @@ class Raw:
 
 
 async def exchange(origin: str, message: bytes) -> Raw:
-    """Send bytes on a connection of their own, and read until the server closes it."""
+    """Send bytes on a new connection, and read until the server closes it."""
     host, _, port = origin.removeprefix("http://").partition("/")[0].rpartition(":")
     async with asyncio.timeout(20):
         reader, writer = await asyncio.open_connection(host, int(port))
@@ -54,7 +54,7 @@ def parsed(data: bytes) -> Raw:
 
 
 def is_of_the_api(answer: Raw, method: str = "GET") -> bool:
-    """Whether an answer is one that the API could give."""
+    """Whether a response has the form of the API."""
     assert answer.status < 500, answer
     assert not any(word in str(answer.headers).lower() for word in LIBRARY)
     if not answer.body:
@@ -64,7 +64,7 @@ def is_of_the_api(answer: Raw, method: str = "GET") -> bool:
 
 
 def message(sandbox: Sandbox, method: str, target: str, headers: Pairs, body: bytes) -> bytes:
-    """A request that is whole, whatever it says."""
+    """A complete request with any content."""
     own = {name.lower() for name, _ in headers}
     basic = Wire(sandbox, None).headers()
     given = [(name, text) for name, text in basic.items() if name.lower() not in own]
@@ -130,7 +130,7 @@ methods = st.sampled_from(["GET", "GET", "POST", "POST", "PATCH", "PUT", "DELETE
 
 @attrs.define(repr=False)
 class Target:
-    """A sandbox under fire, in a loop of its own."""
+    """A sandbox in its own event loop, to which nonsense is sent."""
 
     runner: asyncio.Runner
     sandbox: Sandbox
@@ -140,7 +140,7 @@ class Target:
         return "Target"
 
     def known_body(self, resource: str) -> dict[str, Any]:
-        """What a create takes of a record that is there, its references included."""
+        """The fields of an existing record that a create accepts, including its references."""
         table = TABLES[resource]
         record = self.sandbox.get(resource, self.ids[resource])
         ids = {f"{name}_id": _id_of(value) for name, value in record.items() if isinstance(value, dict)}
@@ -152,7 +152,7 @@ class Target:
         target = f"/v1/{path}{'?' if query else ''}{query}".replace("{id}", known)
         typed = [*extra, *([("Content-Type", "application/json")] if not _has(extra, "Content-Type") else [])]
         coding = codings.get(dict(extra).get("Content-Encoding", ""))
-        # Half of the encoded bodies are what their header says.
+        # Half of the encoded bodies match their header.
         body = coding(body) if coding and len(body) % 2 else body
         return self.runner.run(exchange(self.sandbox.base_url, message(self.sandbox, method, target, typed, body)))
 
@@ -190,7 +190,7 @@ def test_any_request_is_answered_in_the_form_of_the_api(target, caplog, asked):
 @quick
 @given(name=st.sampled_from(WRITTEN), data=st.data())
 def test_any_object_is_taken_or_refused_and_leaves_lists_that_can_be_read(target, caplog, name, data):
-    """Whether it is all nonsense, or a record that is there with some nonsense in it."""
+    """Whether the body is nonsense, or an existing record with some nonsense in it."""
     sent = sorted({field for fields in TABLES[name].body_fields.values() for field in fields})
     nonsense = data.draw(st.dictionaries(st.sampled_from(sent), trees, max_size=4))
     body = (target.known_body(name) if data.draw(st.booleans()) else {}) | nonsense

@@ -1,4 +1,4 @@
-"""Who may ask, how, and what is written down of it."""
+"""Credentials and headers of requests, and how requests are recorded."""
 
 import base64
 import re

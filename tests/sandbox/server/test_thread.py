@@ -1,4 +1,4 @@
-"""The sandbox served from a thread of its own, for synchronous code."""
+"""The sandbox served from a thread, for synchronous code."""
 
 import asyncio
 import contextlib
@@ -73,7 +73,7 @@ def test_a_fault_that_changes_rows_runs_where_they_are_served():
 
 
 async def test_a_running_sandbox_cannot_be_started_and_a_closed_one_can():
-    """In a block of either kind inside of one of either kind; who entered first keeps a server that answers."""
+    """In nested blocks of either kind; the outer block keeps a working server."""
 
     async def count(sandbox):
         async with client_of(sandbox) as client:
