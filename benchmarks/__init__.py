@@ -1,1 +1,1 @@
-"""The speed budgets, each measured beside its floor and its peers; nothing here is timed by the tests."""
+"""The speed budgets, each measured against a floor and against peers; the tests time nothing here."""

@@ -81,7 +81,7 @@ def _run(names: Iterable[str]) -> tuple[list[Line], list[str]]:
             print(f"{name} …", file=sys.stderr, flush=True)
             try:
                 lines += _measure(PARTS[name])
-            except Exception:  # noqa: BLE001  (the other parts are measured all the same)
+            except Exception:  # noqa: BLE001  (the other parts are still measured)
                 traceback.print_exc()
                 broken.append(f"{name} could not be measured")
     return lines, broken

@@ -1,4 +1,4 @@
-"""Many accounts over one connector: what a page costs, what an account costs, and whether one holds up the others."""
+"""Many accounts over one connector: the cost of a page and of an account, and whether one delays the others."""
 
 import asyncio
 import gc
@@ -20,7 +20,7 @@ _PAGES = 8
 _CONNECTIONS = 100
 _ROUNDS = 2
 _LIMIT, _PERIOD = 4, 3.0
-"""Each account reads two windows: its limiter has to hold it back once, or the server answers 429."""
+"""Each account reads two windows, so its limiter has to delay it once, or the server answers 429."""
 _FEW = 100
 _PAGES_MEASURED = 2
 _OTHERS, _SMALL_PAGES, _LATENCY, _SLOWNESS = 150, 8, 0.05, 3.0
@@ -31,7 +31,7 @@ _WHAT = f"{_ACCOUNTS:,} accounts stream at once over {_CONNECTIONS} connections"
 
 
 async def measure_accounts() -> Sequence[Line]:
-    """Measure a thousand accounts that stream at once, and some among whom one is slow or fails."""
+    """Measure a thousand accounts that stream at once, and a few of which one is slow or fails."""
     return [*await _streaming(), *await _with_bad_neighbours()]
 
 
@@ -67,8 +67,10 @@ async def _one_account(base_url: str) -> float:
 
 
 async def _many_accounts(base_url: str) -> tuple[float, int]:
-    """Return the CPU seconds of a page, and the most files that were open."""
-    await asyncio.sleep(_PERIOD)  # What the server has counted of an earlier round is not the limiters' own.
+    """Return the CPU seconds of a page, and the largest number of open files."""
+    await asyncio.sleep(
+        _PERIOD
+    )  # The server still counts requests of the previous round, which these limiters do not know.
     most, before = 0, _open_files()
     async with _pool(base_url, limiter=lambda _: SlidingWindowLimiter(_LIMIT, _PERIOD)) as pool:
         gc.collect()
@@ -81,9 +83,9 @@ async def _many_accounts(base_url: str) -> tuple[float, int]:
 
 
 async def _grown(base_url: str) -> float:
-    """Return the kilobytes by which the peak rises with each account that streams: those of many less those of few."""
+    """Return the kilobytes by which each streaming account raises the peak: that of many less that of few."""
     peaks = []
-    for accounts in (_FEW, _FEW, _ACCOUNTS):  # the first of them warms up
+    for accounts in (_FEW, _FEW, _ACCOUNTS):  # the first one warms up
         async with _pool(base_url, limiter=lambda _: roomy()) as pool:
             gc.collect()
             tracemalloc.start()
@@ -97,7 +99,7 @@ async def _grown(base_url: str) -> float:
 
 
 async def _with_bad_neighbours() -> Iterable[Line]:
-    """Measure the time that accounts need, beside the same with one more that is slow, and with one that fails."""
+    """Measure the time that accounts need, alone, with a slow one added, and with a failing one added."""
     lines = []
     options = {"pages": _SMALL_PAGES, "size": 1, "by_key": 1, "latency": _LATENCY, "slowness": _SLOWNESS}
     with serving(**options) as base_url:

@@ -1,4 +1,4 @@
-"""The rate budget, proved by measurement: `python -m benchmarks.budget [--period 10] [--write]`.
+"""Measures the rate budget: `python -m benchmarks.budget [--period 10] [--write]`.
 
 1, 4 and 8 processes share one window before servers that count in three ways, all of them at once, at the real limit
 of 200 requests a minute.
@@ -46,7 +46,7 @@ _HEAD = (*_CELLS, "full load", "bulk", "call wait, ms: median", "longest")
 
 
 def measure_processes(scale: Scale | None = None) -> Sequence[Line]:
-    """Hammer all windows, draw what came of it, and give the worst of each setup."""
+    """Load all windows, draw the results, and return the worst of each setup."""
     scale = scale or Scale()
     cases = [Case(*setup, window, load) for load in _LOADS for setup in _SETUPS for window in _COUNTING]
     most = max(case.processes for case in cases)
@@ -68,7 +68,7 @@ def measure_processes(scale: Scale | None = None) -> Sequence[Line]:
 def publish() -> None:
     """Write the picture and the table of the last run into the document, between its marks."""
     if not (_LAST / "table.md").exists():
-        return  # That run failed, and says so.
+        return  # That run failed, and has reported it.
     text = _DOCUMENT.read_text(encoding="utf-8")
     before, _, rest = text.partition(_BEGIN)
     _, _, after = rest.partition(_END)

@@ -1,4 +1,4 @@
-"""What the library adds to a call with a tiny body, to a permit, and to a step of `async for`."""
+"""The overhead of the library for a call with a tiny body, a permit, and a step of `async for`."""
 
 import time
 from collections import deque
@@ -20,7 +20,7 @@ _RECORDS = 10_000
 
 
 async def measure_calls() -> Sequence[Line]:
-    """Measure a call whose answer is tiny, with its limiter and retries, beside aiohttp's own."""
+    """Measure a call with a tiny response, with limiter and retries, against aiohttp alone."""
     headers = {"Authorization": "Basic invented", "Accept": "application/json", "User-Agent": "Benchmarks"}
     with serving() as base_url:
         async with client(base_url) as ours, aiohttp.ClientSession(headers=headers) as session:
@@ -47,7 +47,7 @@ async def measure_calls() -> Sequence[Line]:
 
 
 async def measure_steps() -> Sequence[Line]:
-    """Measure the steps of `async for` within a page, however many a page has, beside an async generator's."""
+    """Measure a step of `async for` within a page, for any page size, against that of an async generator."""
 
     async def generate(records: Sequence[T]) -> AsyncIterator[T]:
         for record in records:
@@ -74,8 +74,8 @@ async def measure_steps() -> Sequence[Line]:
 
 
 async def measure_permits() -> Sequence[Line]:
-    """Measure a permit that nobody waits for beside a deque of moments."""
-    # So short a period that neither is ever full: one that is has nothing to give, and is quick about it.
+    """Measure a permit that is free against a deque of times."""
+    # The period is so short that neither is ever full: a full one refuses quickly.
     limiter, bare = SlidingWindowLimiter(limit=200, period=0.00002), Bare(limit=200, period=0.00002)
 
     async def by_limiter() -> None:
@@ -94,16 +94,16 @@ async def measure_permits() -> Sequence[Line]:
 
 
 class Bare:
-    """A window as a deque of moments, without waiting, threads, priorities or answers."""
+    """A window as a deque of times, without waiting, threads, priorities or settling."""
 
     def __init__(self, limit: int, period: float) -> None:
-        """Take the size of the window."""
+        """Create a window of this size."""
         self._limit = limit
         self._period = period
         self._taken: deque[float] = deque()
 
     async def acquire(self) -> bool:
-        """Take a place if there is one."""
+        """Take a permit if one is free."""
         now, taken = time.monotonic(), self._taken
         while taken and taken[0] <= now:
             taken.popleft()

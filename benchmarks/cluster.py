@@ -1,4 +1,4 @@
-"""Accounts on a Dask cluster of this machine: what one costs beside a bare task, and what a second worker brings."""
+"""Accounts on a Dask cluster of this machine: the cost of one against a bare task, and the gain of a second worker."""
 
 import functools
 import time
@@ -19,7 +19,7 @@ _STREAMS, _PAGES, _STREAM_ROUNDS = 40, 25, 3
 
 
 async def measure_cluster() -> Sequence[Line]:
-    """Measure wall time: the work is done in other processes."""
+    """Measure wall time, because the work is done in other processes."""
     with serving(pages=_PAGES) as base_url:
         context = functools.partial(opened, base_url)
         async with _workers(1) as one:
@@ -54,21 +54,21 @@ async def _workers(count: int) -> AsyncIterator[Client]:
 class Forgetful:
     """A store that keeps no cursor."""
 
-    async def load(self, account: str, stream: str) -> str | None:  # noqa: ARG002  (as a store is asked)
-        """Return nothing."""
+    async def load(self, account: str, stream: str) -> str | None:  # noqa: ARG002  (the signature of a store)
+        """Return no cursor."""
         return None
 
     async def begin(self, account: str, stream: str) -> tuple[int, str | None]:  # noqa: ARG002
-        """Begin at the beginning."""
+        """Begin a run from the start."""
         return 1, None
 
     async def save(self, account: str, stream: str, cursor: str, *, token: int | None = None) -> None:
-        """Keep nothing."""
+        """Save nothing."""
 
 
 @asynccontextmanager
 async def opened(base_url: str) -> AsyncIterator[WorkerContext]:
-    """Yield a worker's clients of the canned server."""
+    """Yield the clients of a worker for the canned server."""
     yield WorkerContext(client=lambda _: client(base_url), cursors=Forgetful(), streams=["nothing"])
 
 

@@ -1,4 +1,4 @@
-"""Pages of appointment types: the example of the API, with other values in each record."""
+"""Pages of appointment types: copies of the API's example, with different values."""
 
 import datetime as dt
 import json
@@ -15,17 +15,17 @@ _KINDS = ("Physiotherapy", "Osteopathy", "Podiatry", "Massage", "Psychology")
 
 
 class Template:
-    """A page with holes for its number: filling them in costs a server next to nothing."""
+    """A page with placeholders for its number, which cost a server next to nothing to fill in."""
 
     def __init__(self, size: int = PAGE_SIZE) -> None:
-        """Take how many records a page has."""
+        """Create a page with this many records."""
         self.size = size
         example = json.loads((EXAMPLES / "appointment_type.json").read_bytes())
         records = [_vary(example, index) for index in range(size)]
         self._records = json.dumps(records, separators=(",", ":")).encode()
 
     def page(self, number: int, *, total: int, following: str | None) -> bytes:
-        """Return the body of a page, the first of which is 1; ids and times of creation rise from page to page."""
+        """Return the body of a page, numbered from 1; ids and times of creation rise from page to page."""
         day = (_FIRST_DAY + dt.timedelta(days=number)).isoformat()
         records = self._records.replace(_NUMBER, b"%08d" % number).replace(_DAY, day.encode())
         end = json.dumps({"total_entries": total, "links": {"self": "", "next": following}})
@@ -38,7 +38,7 @@ def one_page() -> bytes:
 
 
 def page_behind(identity: str) -> int:
-    """Return the number of the page behind the one that has a record as its last, by the record's id."""
+    """Return the number of the page after the one that ends with the record of this id."""
     return int(identity[2:10]) + 1
 
 

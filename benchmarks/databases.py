@@ -1,4 +1,4 @@
-"""Rows into DuckDB: the source for dlt beside dlt's generic source for REST APIs, and beside a loop by hand."""
+"""Rows into DuckDB: the source for dlt against dlt's generic source for REST APIs, and against a handwritten loop."""
 
 import asyncio
 import datetime as dt
@@ -29,7 +29,7 @@ _MERGED: Any = {"disposition": "merge", "strategy": "delete-insert"}
 
 
 def measure_databases() -> Sequence[Line]:
-    """Measure the CPU a row from the first request to the end of the load, dlt included on every side."""
+    """Measure the CPU time per row from the first request to the end of the load, with dlt on every side."""
     os.environ["RUNTIME__DLTHUB_TELEMETRY"] = "false"
     with serving(pages=_PAGES) as base_url, tempfile.TemporaryDirectory() as folder:
         runs: dict[str, Callable[[], object]] = {
@@ -69,7 +69,7 @@ def _ours(base_url: str) -> object:
 
 
 def _rest(base_url: str) -> object:
-    """Return what the documentation of dlt shows, with Cliniko's paging."""
+    """Return the source that the documentation of dlt shows, with Cliniko's paging."""
     config: Any = {
         "client": {
             "base_url": f"{base_url}/",
@@ -92,7 +92,7 @@ def _rest(base_url: str) -> object:
 def _by_hand(base_url: str) -> object:
     @dlt.resource(name=ENVELOPE, primary_key="id", write_disposition=_MERGED)
     def rows() -> Iterator[pa.Table]:
-        # One after the other, as the table of a batch is made while nothing else is to be done.
+        # One after the other, because the table of a batch is made while nothing else is ready.
         pages = asyncio.run(_pages(base_url))
         for start in range(0, len(pages), _BATCH):
             yield pa.Table.from_pylist(

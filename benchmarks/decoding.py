@@ -19,7 +19,7 @@ _REQUEST = Request("GET", f"https://api.au1.cliniko.com/v1/{ENVELOPE}")
 
 
 def measure_decoding() -> Iterator[Line]:
-    """Measure the library's own way from bytes to a page beside its floor and its peers."""
+    """Measure the library from bytes to a page, against its floor and its peers."""
     body = one_page()
     answer = Response(200, {}, body)
     floor, by_attrs, model = peers.struct_page(), peers.attrs_page(), peers.pydantic_page()
@@ -45,7 +45,7 @@ def measure_decoding() -> Iterator[Line]:
 
 
 def measure_encoding() -> Iterator[Line]:
-    """Measure one record to JSON."""
+    """Measure writing one record as JSON."""
     body = one_page()
     struct = peers.struct_page()(body).appointment_types[1]
     record = decode_page(AppointmentType, ENVELOPE, _REQUEST, Response(200, {}, body)).items[1]

@@ -1,4 +1,4 @@
-"""Exports: the CPU of a row beside the same library by hand, and the memory of a long export."""
+"""Exports: the CPU time of a row against handwritten code with the same library, and the memory of a long export."""
 
 import csv
 import datetime as dt
@@ -33,11 +33,11 @@ _CHECKPOINT = 10
 _FLAT = 1.25
 _BY_HAND = {"ndjson": "msgspec by hand", "csv": "csv by hand", "parquet": "pyarrow by hand"}
 _BUDGETS = {"csv": 1.3, "parquet": 1.3}
-"""A line of JSON costs so little that the list, which is read so that it can be continued, decides its ratio."""
+"""A line of JSON costs so little that the cost of the resumable list decides the ratio."""
 
 
 async def measure_exports() -> Sequence[Line]:
-    """Measure the CPU of a row in each format, beside aiohttp, msgspec → attrs and the library of the format."""
+    """Measure the CPU time of a row in each format, against aiohttp, msgspec → attrs and the library of the format."""
     lines: list[Line] = []
     with serving(pages=_PAGES) as base_url, tempfile.TemporaryDirectory() as name:
         async with client(base_url) as cliniko, aiohttp.ClientSession() as session:
@@ -87,7 +87,7 @@ async def _memory() -> list[Line]:
 
 
 async def _peaks(base_url: str, directory: Path, export_format: ExportFormat) -> tuple[float, float]:
-    """Return the most that is held in the first and in the last tenth of an export; Arrow counts for itself."""
+    """Return the peak memory in the first and in the last tenth of an export, including that of Arrow."""
     peaks: list[float] = []
 
     def report(progress: ExportProgress) -> None:
@@ -105,7 +105,7 @@ async def _peaks(base_url: str, directory: Path, export_format: ExportFormat) ->
     return peaks[0], peaks[-1]
 
 
-# By hand: what a careful programmer writes, page after page in bounded memory, and without continuing after a crash.
+# By hand: what a careful programmer would write, page by page in bounded memory, but not resumable.
 
 Hand = Callable[[aiohttp.ClientSession, str, Path], Awaitable[int]]
 
@@ -162,7 +162,7 @@ _FIELDS = operator.attrgetter(
 
 
 def _values(record: Any) -> list[Any]:  # noqa: ANN401
-    """Return the values of the columns; of a link, the id at the end of its URL."""
+    """Return the values of the columns; the value of a link is the id at the end of its URL."""
     return [
         value.links.self.rpartition("/")[2] if isinstance(value, peers.AttrsLink) else value
         for value in _FIELDS(record)

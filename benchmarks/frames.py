@@ -1,4 +1,4 @@
-"""Records as rows of Parquet: what a row costs, and what a million of them hold in memory."""
+"""Records as rows of Parquet: the cost of a row, and the memory of a million rows."""
 
 import gc
 import resource
@@ -28,11 +28,11 @@ _LINKS = {"billable_item_id": "billable_item", "product_id": "product"} | {
 _ROWS = 10_000
 _MILLION = 1_000_000
 _FLAT = 1.25
-"""What a stream may hold more after ten times as many rows: it remembers a hash of each link."""
+"""How much more memory a stream may hold after ten times as many rows: it remembers a hash of each link."""
 
 
 def measure_tables() -> Sequence[Line]:
-    """Measure records to a table beside the same columns by hand."""
+    """Measure records to a table against the same columns by hand."""
     answer = Response(200, {}, one_page())
     records = list(decode_page(AppointmentType, ENVELOPE, Request("GET", ""), answer).items) * 10
     sides: dict[str, Callable[[], Any]] = {
@@ -48,7 +48,7 @@ def measure_tables() -> Sequence[Line]:
 
 
 async def measure_parquet() -> Sequence[Line]:
-    """Measure a list over loopback into a Parquet file, everything included, beside the same by hand."""
+    """Measure a list over loopback into a Parquet file, from request to file, against the same by hand."""
     with serving(pages=_ROWS // PAGE_SIZE) as base_url, tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "appointment_types.parquet"
         async with client(base_url) as cliniko:
@@ -68,7 +68,7 @@ async def measure_parquet() -> Sequence[Line]:
 
 
 async def measure_million() -> Sequence[Line]:
-    """Measure the memory of the process while a million rows go into a Parquet file."""
+    """Measure the memory of the process while a million rows are written to a Parquet file."""
     held: list[float] = []
     with serving(pages=_MILLION // PAGE_SIZE) as base_url, tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "appointment_types.parquet"
@@ -107,7 +107,7 @@ def _id(link: Link[Any] | None) -> str | None:
 
 
 def _columns(records: Sequence[AppointmentType]) -> dict[str, Any]:
-    """Return the columns that a program with one comprehension for each would make."""
+    """Return the columns, made by one comprehension each."""
     values = {
         name: [_id(getattr(record, _LINKS[name])) for record in records]
         if name in _LINKS
@@ -118,7 +118,7 @@ def _columns(records: Sequence[AppointmentType]) -> dict[str, Any]:
 
 
 def _row(one: AppointmentType) -> dict[str, Any]:
-    """Return the row that a program would spell out."""
+    """Return the row, written out field by field."""
     return {
         "id": one.id,
         "color": one.color,

@@ -1,4 +1,4 @@
-"""A process that asks without pause, and one of several that share a window: `python -m benchmarks.hammer`.
+"""A process that sends requests without pause, one of several that share a window: `python -m benchmarks.hammer`.
 
 It reads its jobs on one line, says that it is ready, reads the moment at which all begin, and prints how long the
 interactive calls of each job waited.
@@ -23,11 +23,11 @@ _PATH = "/settings/public"
 
 Kind = Literal["SlidingWindowLimiter", "SqliteLimiter", "RedisLimiter"]
 Wait = tuple[float, float]
-"""When an interactive call asked for its permit, and for how many seconds it waited."""
+"""When an interactive call requested its permit, and how many seconds it waited."""
 
 
 class Job(msgspec.Struct, frozen=True):
-    """What one process does to one server; times in seconds."""
+    """The load of one process on one server; times in seconds."""
 
     base_url: str
     api_key: str
@@ -36,23 +36,23 @@ class Job(msgspec.Struct, frozen=True):
     where: str
     """The file, or the URL of the Redis."""
     name: str
-    """What the window is called there."""
+    """The name of the window there."""
     limit: int
     period: float
     bulk: int
-    """Callers that ask at the priority of bulk, one call after the other."""
+    """Callers with bulk priority, each sending one call after the other."""
     urgent: int
-    """The same at the interactive priority."""
+    """The same with interactive priority."""
     rate: float
     """Interactive calls a second, at random moments."""
     begins: float
-    """When, from the moment at which all begin."""
+    """Their times, in seconds from the common start."""
     lasts: float
 
 
 @attrs.define
 class Timed:
-    """A limiter that notes how long interactive callers wait, those who are sent away, too."""
+    """A limiter that records how long interactive callers wait, including those that end without a permit."""
 
     inner: RateLimiter
     waits: list[Wait] = attrs.field(factory=list[Wait])
@@ -72,11 +72,11 @@ class Timed:
                 self.waits.append((asked, _now() - asked))
 
     def pause(self, wait: float | None) -> float:
-        """Pause."""
+        """Pause the limiter."""
         return self.inner.pause(wait)
 
     async def limits(self) -> Limits:
-        """Tell how it stands."""
+        """Return the state of the window."""
         return await self.inner.limits()
 
 
@@ -97,7 +97,7 @@ async def load(job: Job, limiter: RateLimiter, start: float) -> list[Wait]:
 
 
 async def _without_pause(cliniko: Cliniko, end: float) -> None:
-    # A library below that swallows the cancellation at the end prolongs one call and not the run.
+    # If a library swallows the cancellation at the end, this prolongs one call and not the run.
     while _now() < end:
         await cliniko.request("GET", _PATH)
 
@@ -140,12 +140,12 @@ def _client(job: Job, limiter: RateLimiter, priority: Priority) -> Cliniko:
 
 
 def _now() -> float:
-    """Tell the time of the loop, which is that of the machine, but for tests."""
+    """Return the time of the loop, which is that of the machine except in tests."""
     return asyncio.get_running_loop().time()
 
 
 async def main() -> None:
-    """Do all jobs at once."""
+    """Run all jobs at once."""
     jobs = msgspec.json.decode(sys.stdin.readline(), type=list[Job])
     async with contextlib.AsyncExitStack() as stack:
         limiters = [await stack.enter_async_context(_limiter(job)) for job in jobs]

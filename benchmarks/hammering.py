@@ -1,4 +1,4 @@
-"""Processes that hammer sandboxes until their windows are full, and what those counted meanwhile."""
+"""Processes that load sandboxes until their windows are full, and the requests that the sandboxes counted."""
 
 import itertools
 import subprocess
@@ -23,7 +23,7 @@ from .sandboxes import Counted, Options, Place
 T = TypeVar("T")
 
 Load = Literal["full load", "mixed load"]
-"""Callers at both priorities who ask without pause; or bulk without pause beside calls at random moments."""
+"""Callers of both priorities without pause; or bulk without pause, with interactive calls at random times."""
 
 _CALLERS = 32
 _CALLS_A_MINUTE = 30
@@ -31,13 +31,13 @@ _BULK_SHARE = 0.8
 _LATENCY, _JITTER = 0.15, 0.2
 _MINUTE = 60.0
 _LONGER = 1.1
-"""Each run is longer than the ideal by this, so that what is slower by less is measured to its end."""
+"""Each run is longer than the ideal by this factor, so that a slightly slower one is measured to its end."""
 _ROOT = Path(__file__).parent.parent
 
 
 @attrs.frozen
 class Case:
-    """So many processes with one kind of limiter, before a server that counts in one way."""
+    """A number of processes with one kind of limiter, and a server with one kind of window."""
 
     processes: int
     kind: Kind
@@ -47,100 +47,101 @@ class Case:
 
 @attrs.frozen(kw_only=True)
 class Scale:
-    """How large all is; a shorter period shortens the latency with it."""
+    """The scale of a run; a shorter period shortens the latency too."""
 
     limit: int = 200
     period: float = _MINUTE
     periods: int = 2
-    """How many are measured."""
+    """The number of measured periods."""
 
     @property
     def latency(self) -> float:
-        """The least that an answer takes, in seconds."""
+        """The shortest response time, in seconds."""
         return _LATENCY * self.period / _MINUTE
 
     @property
     def jitter(self) -> float:
-        """What each way takes on top at the most, in seconds."""
+        """The largest additional delay of the request and of the response, in seconds each."""
         return _JITTER * self.period / _MINUTE
 
     @property
     def ceiling(self) -> float:
-        """What the rule allows of the limit: each permit is held for a period, its pad and the answer's time."""
+        """The share of the limit that the rule allows: a permit is held for a period, its pad and the response time."""
         return 1 / (1.002 + (_LATENCY + _JITTER) / _MINUTE)
 
     @property
     def ideal(self) -> float:
-        """Seconds for what is measured, at the limit."""
+        """The duration of the measured requests at the limit, in seconds."""
         return self.periods * self.period
 
     def lasts(self, load: Load) -> float:
-        """How long a run takes, in seconds; bulk is as it remains only after a first period."""
+        """The duration of a run, in seconds; the rate of bulk is steady only after a first period."""
         return _LONGER * (self.ideal if load == "full load" else self.ideal + self.period)
 
 
 @attrs.frozen
 class Outcome:
-    """What came of one case."""
+    """The result of one case."""
 
     case: Case
     scale: Scale
     counted: Counted
     waits: Sequence[Wait]
-    """Of the interactive calls of the periods that are measured."""
+    """Those of the interactive calls in the measured periods."""
 
     @property
     def taken(self) -> float:
-        """Seconds for as many requests as the measured periods hold at the most: of all, or of bulk beside calls."""
+        """Seconds for as many requests as fit the measured periods: of all, or of bulk beside interactive calls."""
         limit, moments = self.scale.limit, sorted(moment for moment, _, _ in self.requests())
-        first = limit // 2  # In the middle of a burst, as its first request is that of the fastest answer before.
+        # In the middle of a burst, because its first request follows the fastest response of the previous one.
+        first = limit // 2
         if self.case.load == "mixed load":
             first = limit = round(_BULK_SHARE * limit)
             moments = sorted(moment for moment, _, priority in self.requests() if priority == "bulk")
         wanted = self.scale.periods * limit
-        # A run that was too slow for all of them is judged by the whole windows that it did.
+        # A run that was too slow for all of them is judged by the complete windows that it reached.
         done = min(wanted, (len(moments) - 1 - first) // limit * limit)
         assert done > 0, f"{self.case}: {len(moments)} requests in all"
         return (moments[first + done] - moments[first]) * wanted / done
 
     @property
     def share(self) -> float:
-        """What was reached of the limit, or of what bulk may have of it."""
+        """The share reached of the limit, or of the share of bulk."""
         return self.scale.ideal / self.taken
 
     def requests(self) -> Iterator[tuple[float, int, Priority]]:
-        """Return the moment at which each request counted, its process and its priority."""
+        """Return the time at which each request was counted, its process and its priority."""
         for moment, agent in self.counted.arrivals:
             process, _, priority = agent.partition(" ")
             yield moment, int(process), "bulk" if priority == "bulk" else "interactive"
 
     def waits_in_a_minute(self) -> list[float]:
-        """Return the waits in seconds, shortest first, as they would be if the period were a minute."""
+        """Return the waits in seconds, shortest first, scaled to a period of a minute."""
         return sorted(seconds * _MINUTE / self.scale.period for _, seconds in self.waits)
 
 
 def hammered(cases: Sequence[Case], scale: Scale) -> list[Outcome]:
-    """Run all cases at once, each with a sandbox of its own; process 3 has a client and a limiter for each."""
+    """Run all cases at once, each with its own sandbox; each process has a client and a limiter for each case."""
     with ExitStack() as stack:
         shared = any(case.kind == "RedisLimiter" for case in cases)
         redis = stack.enter_context(RedisServer()).url if shared else ""
         folder = stack.enter_context(TemporaryDirectory())
         servers = stack.enter_context(_process("sandboxes"))
-        _tell(servers, [_options(case, scale, seed) for seed, case in enumerate(cases)])
-        places = _heard(servers, list[Place])
+        _write(servers, [_options(case, scale, seed) for seed, case in enumerate(cases)])
+        places = _read(servers, list[Place])
         jobs = list(_jobs(cases, places, scale, redis or folder, folder))
         numbers = range(max(case.processes for case in cases))
         workers = [stack.enter_context(_process("hammer")) for _ in numbers]
         for number, worker in enumerate(workers):
-            _tell(worker, [job for _, job in jobs if job.process == number])
+            _write(worker, [job for _, job in jobs if job.process == number])
         start = _start(workers)
         waits = [list[Wait]() for _ in cases]
         for number, worker in enumerate(workers):
             own = [index for index, job in jobs if job.process == number]
-            for index, found in zip(own, _heard(worker, list[list[Wait]]), strict=True):
+            for index, found in zip(own, _read(worker, list[list[Wait]]), strict=True):
                 waits[index] += found
-        _tell(servers, None)
-        counted = _heard(servers, list[Counted])
+        _write(servers, None)
+        counted = _read(servers, list[Counted])
     measured = start + scale.period
     return [
         Outcome(case, scale, each, [wait for wait in waited if wait[0] >= measured])
@@ -160,7 +161,7 @@ def _jobs(
     at_full_steam = sum(case.load == "full load" for case in cases)
     for index, (case, place) in enumerate(zip(cases, places, strict=True)):
         full = case.load == "full load"
-        # Their bursts come once a period: one after the other, none waits for the processor that another needs.
+        # Their bursts come once a period; started one after the other, they do not compete for the processor.
         begins = next(steam) * scale.period / at_full_steam if full else 0.0
         for process in range(case.processes):
             yield (
@@ -206,12 +207,12 @@ def _process(module: str) -> Iterator[subprocess.Popen[str]]:
             raise
 
 
-def _tell(process: subprocess.Popen[str], value: object) -> None:
+def _write(process: subprocess.Popen[str], value: object) -> None:
     assert process.stdin
     print(msgspec.json.encode(value).decode(), file=process.stdin, flush=True)
 
 
-def _heard(process: subprocess.Popen[str], kind: type[T]) -> T:
+def _read(process: subprocess.Popen[str], kind: type[T]) -> T:
     assert process.stdout
     line = process.stdout.readline()
     assert line, "a process ended before its time"

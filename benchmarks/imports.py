@@ -1,4 +1,4 @@
-"""What an import costs, in processes of their own."""
+"""The cost of an import, in separate processes."""
 
 import os
 import subprocess
@@ -15,7 +15,7 @@ _BUDGETS = {"import cliniko_async": 1.15, "from cliniko_async import Appointment
 
 
 def measure_imports() -> Sequence[Line]:
-    """Measure the CPU time of importing the library beside that of aiohttp alone."""
+    """Measure the CPU time of importing the library against that of aiohttp alone."""
     taken: dict[str, list[float]] = {statement: [] for statement in (_AIOHTTP, *_BUDGETS)}
     with TemporaryDirectory() as compiled:
         for _ in range(_ROUNDS + 1):
@@ -29,7 +29,7 @@ def measure_imports() -> Sequence[Line]:
 
 
 def _imported(statement: str, compiled: str) -> float:
-    # Whatever the environment says about bytecode, all but the first import find it.
+    # All but the first import find the bytecode, whatever the environment says about it.
     environment = {**os.environ, "PYTHONPYCACHEPREFIX": compiled, "PYTHONDONTWRITEBYTECODE": ""}
     command = [sys.executable, "-c", _CODE.format(statement)]
     done = subprocess.run(command, check=True, capture_output=True, text=True, env=environment)  # noqa: S603

@@ -1,4 +1,4 @@
-"""A whole listing over loopback, everything included, beside the same by hand and by the peers."""
+"""A complete listing over loopback, against the same by hand and by the peers."""
 
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
@@ -21,7 +21,7 @@ ReadList = Callable[[], Awaitable[int]]
 
 
 async def measure_listing() -> Sequence[Line]:
-    """Measure the CPU a page of a listing: what is near in many rounds, what is far in a few."""
+    """Measure the CPU time per page of a listing: close ratios in many rounds, distant ones in a few."""
     with serving(pages=_PAGES) as base_url:
         async with client(base_url) as ours, aiohttp.ClientSession() as session, httpx.AsyncClient() as other:
             near = {

@@ -1,4 +1,4 @@
-"""Sides measured in turn, many times over: a machine that is busy for a moment is busy for all of them."""
+"""Sides are measured in turn, many times, so that a busy moment of the machine affects all of them."""
 
 import gc
 import random
@@ -11,12 +11,12 @@ import attrs
 
 Verdict = Literal["holds", "over", ""]
 CLEARLY = 1.15
-"""How far over its budget a median has to be before it is no longer the noise of a shared machine."""
+"""How far over its budget a median has to be to exceed the noise of a shared machine."""
 
 
 @attrs.frozen(kw_only=True)
 class Line:
-    """One line of the table: what ours and theirs took in each round, and how the two may stand."""
+    """One line of the table: the times of both sides in each round, and the budget of their ratio."""
 
     what: str
     against: str
@@ -27,25 +27,25 @@ class Line:
 
     @property
     def ratio(self) -> float:
-        """Ours to theirs: the median of the ratios within a round, as the speed of a machine drifts between rounds."""
+        """Ours to theirs: the median of the ratios of each round, because a machine's speed drifts between rounds."""
         return statistics.median(ours / theirs for ours, theirs in zip(self.ours, self.theirs, strict=True))
 
     @property
     def verdict(self) -> Verdict:
-        """Whether the ratio is within the budget, where there is one."""
+        """Whether the ratio is within the budget, if there is one."""
         if self.budget is None:
             return ""
         return "holds" if self.ratio <= self.budget else "over"
 
     @property
     def failed(self) -> bool:
-        """Whether the ratio is so far over that the run fails."""
+        """Whether the ratio is so far over the budget that the run fails."""
         return self.budget is not None and self.ratio > self.budget * CLEARLY
 
 
 @attrs.frozen
 class Side:
-    """One thing measured: what is run, and how many units of work one run is."""
+    """One side: what is run, and how many units of work a run has."""
 
     run: Callable[[], object]
     units: int = 1
@@ -53,14 +53,14 @@ class Side:
 
 @attrs.frozen
 class AsyncSide:
-    """The same for what is awaited."""
+    """The same for a coroutine function."""
 
     run: Callable[[], Awaitable[object]]
     units: int = 1
 
 
 def side_by_side(sides: Mapping[str, Side], rounds: int) -> dict[str, Sequence[float]]:
-    """Return the CPU seconds a unit of each side in each round, behind one that warms up."""
+    """Return the CPU seconds per unit of each side in each round, after one that warms up."""
     taken: dict[str, list[float]] = {name: [] for name in sides}
     for name in _in_turn(sides, rounds + 1):
         side = sides[name]
@@ -71,7 +71,7 @@ def side_by_side(sides: Mapping[str, Side], rounds: int) -> dict[str, Sequence[f
 
 
 async def side_by_side_async(sides: Mapping[str, AsyncSide], rounds: int) -> dict[str, Sequence[float]]:
-    """Return the same of sides that are awaited."""
+    """Return the same for sides that are coroutine functions."""
     taken: dict[str, list[float]] = {name: [] for name in sides}
     for name in _in_turn(sides, rounds + 1):
         side = sides[name]

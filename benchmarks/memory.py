@@ -1,4 +1,4 @@
-"""Memory: what a record costs who keeps it, and what a long stream costs who does not."""
+"""Memory: of a record that is kept, and of a long stream whose records are not kept."""
 
 import gc
 import tracemalloc
@@ -23,7 +23,7 @@ _FLAT = 1.25
 
 
 def measure_kept() -> Sequence[Line]:
-    """Measure the memory of records that are kept, beside the same fields in other shapes."""
+    """Measure the memory of records that are kept, against the same fields in other forms."""
     body = one_page()
     request, answer = Request("GET", ""), Response(200, {}, body)
     ours = _kept(lambda: decode_page(AppointmentType, ENVELOPE, request, answer).items)
@@ -60,7 +60,7 @@ def page_kept() -> float:
 
 
 async def _peaks(base_url: str, options: dict[str, Any]) -> tuple[float, float]:
-    """Return the most that is held in the first and in the last tenth of an iteration."""
+    """Return the peak memory in the first and in the last tenth of an iteration."""
     peaks = []
     async with client(base_url) as cliniko:
         await cliniko.appointment_types.list().first()
@@ -80,7 +80,7 @@ async def _peaks(base_url: str, options: dict[str, Any]) -> tuple[float, float]:
 
 
 def _kept(make: Callable[[], object]) -> float:
-    """Return the kilobytes that a record of a page costs."""
+    """Return the kilobytes per record of a page."""
     make()
     gc.collect()
     tracemalloc.start()

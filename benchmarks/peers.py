@@ -1,4 +1,4 @@
-"""Other ways to read a page of appointment types, made of the very fields of the library's own record."""
+"""Other ways to read a page of appointment types, with exactly the fields of the library's record."""
 
 import datetime as dt
 from collections.abc import Callable
@@ -19,7 +19,7 @@ Decode = Callable[[bytes], Any]
 
 
 class StructSelf(msgspec.Struct, gc=False):
-    """A URL, as a Struct that the garbage collector does not look at: the fastest there is."""
+    """A URL, as a Struct that the garbage collector does not track: the fastest form."""
 
     href: str = msgspec.field(name="self")
 
@@ -32,7 +32,7 @@ class StructLink(msgspec.Struct, gc=False):
 
 @attrs.frozen
 class AttrsSelf:
-    """A URL, as attrs; msgspec has no other name for the key."""
+    """A URL, as attrs; msgspec cannot rename the key."""
 
     self: str = attrs.field(alias="href")
 
@@ -57,7 +57,7 @@ class ModelLink(pydantic.BaseModel):
 
 
 def struct_page() -> Decode:
-    """Read by msgspec into its own Structs: the floor."""
+    """A reader with msgspec and its own Structs: the floor."""
     required, optional = _fields(StructLink, StructSelf)
     record = msgspec.defstruct("Record", [*required.items(), *((name, kind, None) for name, kind in optional.items())])
     page = [(ENVELOPE, tuple[record, ...]), ("total_entries", int), ("links", dict[str, str | None])]
@@ -65,12 +65,12 @@ def struct_page() -> Decode:
 
 
 def attrs_page() -> Decode:
-    """Read by msgspec into frozen attrs classes with slots."""
+    """A reader with msgspec and frozen attrs classes with slots."""
     return msgspec.json.Decoder(_attrs_page()).decode
 
 
 def pydantic_page() -> Decode:
-    """Read by pydantic into its models."""
+    """A reader with pydantic and its models."""
     required, optional = _fields(ModelLink, ModelSelf)
     fields: dict[str, Any] = {name: (kind, ...) for name, kind in required.items()}
     fields |= {name: (kind, None) for name, kind in optional.items()}
@@ -80,7 +80,7 @@ def pydantic_page() -> Decode:
 
 
 def cattrs_page(*, detailed: bool = True) -> Callable[[Any], Any]:
-    """Read JSON-able dicts by cattrs and its usual hooks into the same attrs classes."""
+    """A reader with cattrs, its usual hooks and the same attrs classes, from JSON-able dicts."""
     page = _attrs_page()
     converter = cattrs.Converter(detailed_validation=detailed)
     converter.register_structure_hook(dt.datetime, lambda value, _: dt.datetime.fromisoformat(value))
@@ -100,7 +100,7 @@ def _attrs_page() -> type[Any]:
 
 
 def _fields(link: type, links: type) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Return the fields that a record has to have and those it may lack, each with its type."""
+    """Return the required and the optional fields of a record, each with its type."""
     hints = get_type_hints(AppointmentType, include_extras=True)
     required, optional = {}, {}
     for field in attrs.fields(AppointmentType):
@@ -110,7 +110,7 @@ def _fields(link: type, links: type) -> tuple[dict[str, Any], dict[str, Any]]:
 
 
 def _plain(hint: Any, link: type) -> Any:  # noqa: ANN401
-    """Give a type with the library's links replaced."""
+    """Return a type with the library's links replaced."""
     if get_origin(hint) is Annotated and get_args(hint)[0] in (Link, ListLink):
         return link
     arguments = get_args(hint)

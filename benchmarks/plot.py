@@ -1,4 +1,4 @@
-"""The picture of the budget: who asked when, and how many requests the server had in its window."""
+"""The picture of the budget: the requests over time, and how many the server had in its window."""
 
 import re
 from bisect import bisect_right
@@ -19,7 +19,7 @@ _BINS_A_PERIOD = 20
 _STEPS_A_PERIOD = 30
 _PRIORITIES: tuple[Priority, Priority] = ("bulk", "interactive")
 _COLOURS = {"bulk": ("#08306b", "#b9d3ea"), "interactive": ("#8c2d04", "#fdb366")}
-"""From the first process to the last."""
+"""Colours, from the first process to the last."""
 _STYLE: Any = {
     "svg.hashsalt": "budget",
     "svg.fonttype": "none",
@@ -34,7 +34,7 @@ _STYLE: Any = {
 
 def draw(outcomes: Sequence[Outcome], path: Path) -> None:
     """Draw the setups one below the other: requests over time beside bulk, and the window under both loads."""
-    import matplotlib as mpl  # noqa: PLC0415  (only who draws needs it, and it takes a second)
+    import matplotlib as mpl  # noqa: PLC0415  (needed only for drawing, and it takes a second)
 
     mpl.use("Agg")
     from matplotlib import pyplot as plt  # noqa: PLC0415
@@ -62,7 +62,7 @@ def draw(outcomes: Sequence[Outcome], path: Path) -> None:
 
 
 def _shorten(path: Path) -> None:
-    """Write a picture to a tenth of a point, which is finer than what is seen, and a path on one line."""
+    """Write a picture with a precision of a tenth of a point, and each path on one line."""
     text = _FINER.sub(r"\1", path.read_text(encoding="utf-8")).replace(" \nL ", "L")
     path.write_text("".join(f"{line.rstrip()}\n" for line in text.splitlines()), encoding="utf-8")
 
@@ -95,7 +95,7 @@ def _requests(axes: "Axes", outcome: Outcome) -> None:
 
 
 def _window(axes: "Axes", full: Outcome, beside: Outcome) -> None:
-    """Show what a sliding window of the server held, and what it may hold."""
+    """Show how many requests a sliding window of the server had, and its limit."""
     scale = full.scale
     for outcome, label, colour in ((full, "all without pause", "#555555"), (beside, "bulk and 30 calls", "#2171b5")):
         moments = sorted(moment for moment, _, _ in outcome.requests())
@@ -112,7 +112,7 @@ def _window(axes: "Axes", full: Outcome, beside: Outcome) -> None:
 
 
 def _most(moments: Sequence[float], begin: float, end: float, period: float) -> int:
-    """Return the most that a window which ends between two moments holds."""
+    """Return the largest number of requests in a window that ends between two times."""
     ends = [begin, *moments[bisect_right(moments, begin) : bisect_right(moments, end)]]
     return max(bisect_right(moments, at) - bisect_right(moments, at - period) for at in ends)
 

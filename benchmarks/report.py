@@ -71,7 +71,7 @@ def _table(lines: Iterable[Line]) -> str:
 
 
 def machine() -> Iterator[str]:
-    """Tell the processor and the versions."""
+    """Return the processor and the versions."""
     yield f"{_processor()}, {os.cpu_count()} cores"
     yield f"{platform.python_implementation()} {platform.python_version()}"
     for name in _LIBRARIES:
@@ -79,7 +79,7 @@ def machine() -> Iterator[str]:
 
 
 def faults(lines: Iterable[Line]) -> list[str]:
-    """Say what is so far over that the run fails."""
+    """Report what is so far over its budget that the run fails."""
     return [
         f"{line.what}: {line.ratio:.2f} x {line.against}, the budget is {line.budget:.2f}"
         for line in lines

@@ -1,4 +1,4 @@
-"""Sandboxes that count, in a process of their own: `python -m benchmarks.sandboxes`.
+"""Sandboxes that count requests, in a separate process: `python -m benchmarks.sandboxes`.
 
 It reads the options of all on one line, prints where each is, and upon a second line prints what each has counted.
 """
@@ -25,14 +25,14 @@ class Options(msgspec.Struct, frozen=True):
 
 
 class Place(msgspec.Struct, frozen=True):
-    """Where a sandbox is, and its key."""
+    """The URL of a sandbox, and its key."""
 
     base_url: str
     api_key: str
 
 
 class Counted(msgspec.Struct, frozen=True):
-    """What a sandbox saw: when each request counted, and who sent it."""
+    """The requests of a sandbox: when each was counted, and who sent it."""
 
     refused: int
     most: int
@@ -40,7 +40,7 @@ class Counted(msgspec.Struct, frozen=True):
 
 
 async def main() -> None:
-    """Run them until the second line comes."""
+    """Run the sandboxes until the second line of input."""
     options = msgspec.json.decode(sys.stdin.readline(), type=list[Options])
     async with contextlib.AsyncExitStack() as stack:
         running = [await stack.enter_async_context(Sandbox(**msgspec.structs.asdict(each))) for each in options]
@@ -50,7 +50,7 @@ async def main() -> None:
 
 
 def counted(sandbox: Sandbox) -> Counted:
-    """Tell what a sandbox saw."""
+    """Return the requests of a sandbox."""
     arrivals = [(each.time, each.headers["user-agent"].partition(" (")[0]) for each in sandbox.requests]
     return Counted(sandbox.budget.refused, sandbox.budget.most, arrivals)
 

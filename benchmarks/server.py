@@ -1,4 +1,4 @@
-"""A server of canned answers, in a process of its own so that a client's CPU time is the client's alone.
+"""A server of canned responses, in a separate process, so that the measured CPU time is that of the client alone.
 
 `python -m benchmarks.server --pages 100` prints its port, and ends when its standard input does.
 """
@@ -22,10 +22,10 @@ _HEAD = b"HTTP/1.1 %d X\r\nContent-Type: application/json; charset=utf-8\r\nCont
 
 
 class Answers:
-    """What is answered, and what was counted meanwhile."""
+    """The responses of the server, and its counters."""
 
     def __init__(self, options: argparse.Namespace, port: int) -> None:
-        """Take the options of the command line, and the port, which the links name."""
+        """Create with the options of the command line, and the port for the links."""
         self.options = options
         self.base = f"http://127.0.0.1:{port}/v1"
         self.template = Template(options.size)
@@ -34,7 +34,7 @@ class Answers:
         self._arrivals: defaultdict[bytes, deque[float]] = defaultdict(deque)
 
     def answer(self, target: bytes, key: bytes = b"") -> bytes:
-        """Return the whole answer to a request, head and body; an empty one closes the connection."""
+        """Return the complete response to a request, head and body; an empty one closes the connection."""
         if target.endswith(b"/counted"):
             return answered(200, repr(self.counted).replace("'", '"').encode())
         self.counted["requests"] += 1
@@ -52,7 +52,7 @@ class Answers:
         return self.page(int(number[1]) if number else 1, by_id=b"sort=id" in target)
 
     def make_page(self, number: int, *, by_id: bool) -> bytes:
-        """Return the answer with a page; by id, the list is what is left of it."""
+        """Return the response with a page; after an id, the rest of the list."""
         pages, size = self.options.pages, self.options.size
         total = max(0, pages + 1 - number if by_id else pages) * size
         if number > pages:
@@ -64,12 +64,12 @@ class Answers:
         return bool(self.options.fault_every and self.counted["requests"] % self.options.fault_every == 0)
 
     def _fault(self) -> bytes:
-        """Give in turn a refusal, nothing, and half an answer."""
+        """Return in turn a refusal, nothing, and half a response."""
         turn = self.counted["faults"] % 3
         return (answered(503, b"{}"), b"", self.page(1, by_id=False)[:5000])[turn]
 
     def _is_full(self, key: bytes) -> bool:
-        """Whether the last period, a sliding one, has seen as many requests of the key as it may."""
+        """Whether the sliding window of the key is full."""
         if not self.options.limit:
             return False
         now, arrivals = time.monotonic(), self._arrivals[key]
@@ -80,21 +80,21 @@ class Answers:
 
 
 class Connection(asyncio.Protocol):
-    """One connection: a request has no body and its answer is one write."""
+    """One connection: a request has no body, and its response is written at once."""
 
     def __init__(self, answers: Answers) -> None:
-        """Take what is answered."""
+        """Create with the responses."""
         self._answers = answers
         self._unread = b""
         answers.counted["connections"] += 1
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Keep the way back."""
+        """Keep the transport."""
         assert isinstance(transport, asyncio.Transport)
         self._transport = transport
 
     def data_received(self, data: bytes) -> None:
-        """Answer each request that is whole, after the latency."""
+        """Answer each complete request after the latency."""
         self._unread += data
         while b"\r\n\r\n" in self._unread:
             head, self._unread = self._unread.split(b"\r\n\r\n", 1)
@@ -119,7 +119,7 @@ def _key(head: bytes) -> bytes:
 
 
 def answered(status: int, body: bytes, headers: bytes = b"") -> bytes:
-    """Give an answer as it goes over the wire."""
+    """Return the bytes of a response."""
     return _HEAD % (status, len(body), headers) + body
 
 

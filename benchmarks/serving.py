@@ -1,4 +1,4 @@
-"""The canned server as seen from the client's process, and clients for it."""
+"""Runs the canned server from the client's process, and makes clients for it."""
 
 import json
 import subprocess
@@ -17,7 +17,7 @@ _ROOT = Path(__file__).parent.parent
 
 @contextmanager
 def serving(**options: float) -> Iterator[str]:
-    """Run a canned server with these options, and give its base URL."""
+    """Run a canned server with these options, and yield its base URL."""
     arguments = [f"--{name.replace('_', '-')}={value}" for name, value in options.items()]
     command = [sys.executable, "-m", "benchmarks.server", *arguments]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=_ROOT) as process:  # noqa: S603
@@ -28,19 +28,19 @@ def serving(**options: float) -> Iterator[str]:
 
 
 def counted(base_url: str) -> dict[str, int]:
-    """Give what a canned server has counted."""
+    """Return the counters of a canned server."""
     with urllib.request.urlopen(f"{base_url}/counted") as answer:  # noqa: S310
         found: dict[str, int] = json.load(answer)
     return found
 
 
 def roomy() -> SlidingWindowLimiter:
-    """Give a limiter that never makes anybody wait, and holds as many permits as a real one."""
+    """Return a limiter that never delays a caller, and holds as many permits as a real one."""
     return SlidingWindowLimiter(limit=200, period=0.02)
 
 
 def client(base_url: str, limiter: RateLimiter | None = None, **options: Any) -> Cliniko:  # noqa: ANN401
-    """Give a client of a canned server."""
+    """Return a client of a canned server."""
     return Cliniko(
         KEY,
         app_name="Benchmarks",

@@ -65,7 +65,7 @@ async def soak_list(**options: Any) -> None:  # noqa: ANN401
     print(f" after the first tenth, {time.monotonic() - begun:.0f} s", flush=True)
     assert count == _PAGES * PAGE_SIZE
     assert found["faults"] >= _PAGES // _FAULT_EVERY
-    # Two faults in three end their connection, and nothing else does.
+    # Two faults in three end their connection; nothing else does.
     assert found["connections"] <= found["faults"] + 10
     assert grown < _A_FEW
 
@@ -83,7 +83,7 @@ def soak_properties() -> bool:
 
 
 def soak_histories(count: int, seed: int, jobs: int) -> bool:
-    """Play so many histories, all kinds in turn, in several processes; print progress, each failure, and a summary."""
+    """Run `count` histories, all kinds in turn, in several processes; print progress, failures, and a summary."""
     begun, total, broken = time.monotonic(), Counter[str](), 0
     work = _shared_out(count, seed)
     with ProcessPoolExecutor(jobs) as pool:
@@ -137,7 +137,7 @@ def soak_exports(seed: int) -> None:
 
 
 def soak_bulk(seed: int) -> bool:
-    """Kill ten bulk creates five times each, while answers are lost; each row must be there once."""
+    """Kill ten bulk creates five times each, while responses are lost; each row must be there once."""
     begun, broken = time.monotonic(), 0
     for each in range(seed, seed + _BULK_CREATES):
         with tempfile.TemporaryDirectory() as folder:
@@ -150,7 +150,7 @@ def soak_bulk(seed: int) -> bool:
 
 
 def _shared_out(count: int, seed: int) -> Sequence[tuple[Kind, range, bool]]:
-    """Share out the seeds among the kinds, each with a server that sorts and one that does not."""
+    """Distribute the seeds over the kinds, each with a server that sorts and one that does not."""
     ways = itertools.cycle((kind, sortable) for kind in KINDS for sortable in (True, False))
     parts = (range(start, min(start + _PER_JOB, seed + count)) for start in range(seed, seed + count, _PER_JOB))
     return [(kind, part, sortable) for part, (kind, sortable) in zip(parts, ways, strict=False)]
@@ -164,7 +164,7 @@ def _play(kind: Kind, seeds: range, sortable: bool) -> tuple[Counter[str], str]:
 
 
 def _most_held() -> int:
-    """Return the most memory in bytes that the process ever held; Linux counts it in kilobytes, macOS in bytes."""
+    """Return the peak memory of the process in bytes; Linux reports kilobytes, macOS bytes."""
     most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return most if sys.platform == "darwin" else most * 1024
 

@@ -1,4 +1,4 @@
-"""What a permit costs whose window is shared: through Redis beside a PING, through a file beside a bare transaction."""
+"""The cost of a permit of a shared window: through Redis against a PING, through a file against a bare transaction."""
 
 import asyncio
 import sqlite3
@@ -17,15 +17,15 @@ from tests.support.redis_server import RedisServer
 from .measure import AsyncSide, Line, side_by_side_async
 
 _LIMIT = 10_000
-"""So large a window that nobody waits."""
+"""A window so large that no caller waits."""
 _REDIS_PERIOD, _SQLITE_PERIOD = 0.1, 0.03
-"""So short a period, in seconds, that about as many permits are held as at the real limit under full load."""
+"""A period in seconds, so short that about as many permits are held as at the real limit under full load."""
 _IN_A_ROW = 100
 _AT_ONCE = 50
 
 
 async def measure_stores() -> Sequence[Line]:
-    """Measure a permit that nobody waits for, taken one after another, and many that are asked for at once."""
+    """Measure free permits, taken one after another and many at once."""
     return [*await _measure_redis(), *await _measure_sqlite()]
 
 
@@ -99,7 +99,7 @@ def _timed(seconds: list[float], run: Callable[[], Awaitable[object]]) -> Callab
 
 @contextmanager
 def _file(path: Path) -> Iterator[Callable[[], Awaitable[object]]]:
-    """Give what writes one row in a transaction, as simply as it can be done off the event loop."""
+    """Return a function that writes one row in a transaction, off the event loop."""
     connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
     connection.execute("PRAGMA journal_mode=WAL")
     connection.execute("PRAGMA synchronous=NORMAL")

@@ -1,4 +1,4 @@
-"""Wall time where waiting is the cost: pages asked for ahead, and a budget that runs out."""
+"""Wall time where waiting is the cost: prefetched pages, and a budget that runs out."""
 
 import asyncio
 import math
@@ -33,7 +33,7 @@ async def measure_ahead() -> Sequence[Line]:
 
 
 async def measure_budget() -> Sequence[Line]:
-    """Measure more requests than a window holds: a minute is some seconds here, and the server's window slides."""
+    """Measure more requests than a window holds; the period is some seconds here, and the server's window slides."""
     windows = (_PAGES_LIMITED - 1) // _LIMIT
     return [
         await _within(_read_all, "1,000 pages, 200 in a window, no 429", windows, _PERIOD_OF_PAGES),
@@ -59,7 +59,7 @@ def _beside_ideal(what: str, taken: Sequence[float], ideal: float, budget: float
 async def _seconds_to_read(base_url: str, ahead: int) -> float:
     async with client(base_url) as cliniko:
         begun, count = time.monotonic(), 0
-        # Streamed: what a caller keeps costs the garbage collector, whoever asked for it.
+        # Streamed, because records that are kept cost the garbage collector on both sides.
         async for _ in cliniko.appointment_types.list(prefetch=ahead):
             count += 1
         assert count == _PAGES * 100
