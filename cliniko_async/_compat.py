@@ -18,7 +18,7 @@ T = TypeVar("T")
 
 
 def typed_cache(function: Callable[P, T]) -> Callable[P, T]:
-    """Do what `functools.cache` does, whose types lose those of the arguments and take no class for hashable."""
+    """Cache a function as `functools.cache` does, but keep the types of its arguments."""
     return cast("Callable[P, T]", functools.cache(function))
 
 

@@ -1,4 +1,4 @@
-"""Writes rows as CSV as every reader reads it, and their values as texts."""
+"""Writes rows as CSV that every common reader accepts, and converts their values to text."""
 
 import csv
 from collections.abc import Callable, Iterable
@@ -25,7 +25,7 @@ def csv_lines(rows: Iterable[Iterable[Any]]) -> bytes:
 
 
 class _RowTexts(list[str]):
-    """A file, as `csv` writes each row to it."""
+    """A list that `csv.writer` can write to, as to a file."""
 
     write = list[str].append
 

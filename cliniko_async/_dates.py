@@ -15,7 +15,7 @@ def _real(cls: type) -> Any:
 
 
 class Real:
-    """The real classes."""
+    """`date` and `datetime` themselves, not what a library put in their place."""
 
     date: Final[type[dt.date]] = _real(dt.date)
     datetime: Final[type[dt.datetime]] = _real(dt.datetime)

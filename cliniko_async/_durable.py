@@ -31,25 +31,25 @@ def replace(path: Path, data: bytes) -> None:
 
 
 def rename(source: Path, target: Path) -> None:
-    """Rename a file that is on the disk, in place of the target if there is one, and return when that is, too."""
+    """Rename a flushed file, replacing the target if there is one, and flush the directory."""
     source.replace(target)
     sync_folder(target.parent)
 
 
 def sync(path: Path) -> None:
-    """Return when the content of a file is on the disk."""
+    """Flush the content of a file to the disk."""
     with path.open("rb+") as file, _naming(path):
         sync_file(file)
 
 
 def sync_file(file: BinaryIO) -> None:
-    """Return when what was written to an open file is on the disk."""
+    """Flush what was written to an open file to the disk."""
     file.flush()
     os.fsync(file.fileno())
 
 
 def sync_folder(folder: Path) -> None:
-    """Return when the new and renamed files of a folder are on the disk."""
+    """Flush the entries of a directory to the disk, so that its new and renamed files survive a crash."""
     if hasattr(os, "O_DIRECTORY"):  # Windows cannot open a directory, and does not need to.
         descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
         try:

@@ -1,4 +1,7 @@
-"""Removes local variables from tracebacks: error reporters record them, and some hold a key or patient data."""
+"""Follows chains of errors, and removes local variables from their tracebacks.
+
+Error reporters record local variables, and some hold a key or patient data.
+"""
 
 import functools
 import gc
@@ -55,6 +58,13 @@ def clear_locals(error: BaseException, outer: int, *dropped: type[BaseException]
             one.__cause__ = None
         if isinstance(one.__context__, dropped):
             one.__context__ = None
+
+
+def causes(error: BaseException | None) -> Iterator[BaseException]:
+    """Yield an error and the errors that led to it, the last one first."""
+    while error is not None:
+        yield error
+        error = error.__cause__ or error.__context__
 
 
 def _chain(error: BaseException, seen: set[int]) -> Iterator[BaseException]:

@@ -61,7 +61,7 @@ async def side_by_side(works: Iterable[Coroutine[Any, Any, object]]) -> None:
 
 
 def cancel_from_anywhere(loop: asyncio.AbstractEventLoop, cancel: Callable[[], object]) -> None:
-    """Cancel the work of a loop, from any thread, as the garbage collector may be the caller.
+    """Cancel the work of a loop, from any thread; safe to call from a finalizer.
 
     Args:
         loop: The loop.

@@ -10,10 +10,10 @@ import os
 import re
 import socket
 import ssl
-from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ._compat import heed_cancellation
+from ._frames import causes
 from ._timeouts import Timeouts
 
 if TYPE_CHECKING:
@@ -97,7 +97,7 @@ def _digest(script: str) -> str:
 def outage(error: Exception) -> Outage | None:
     """Return why Redis is unavailable, or None for an error of the Redis client that means something else."""
     # If the client retries by itself until the timeout, only the chain of its error contains the reason.
-    links = [link for link in _chain(error) if not isinstance(link, asyncio.CancelledError)]
+    links = [link for link in causes(error) if not isinstance(link, asyncio.CancelledError)]
     for link in links:
         for name in _names(link):
             if name in _REASONS:
@@ -123,13 +123,6 @@ def _lost(error: Exception) -> RedisLostError:
         code = re.match(r"[A-Z]+\b", str(error))
         return RedisLostError(f"Redis refused the command ({code[0] if code else 'no code'})")
     return RedisLostError(f"the Redis client raised {names[0]}")
-
-
-def _chain(error: BaseException | None) -> Iterator[BaseException]:
-    """Yield an error and the errors that led to it."""
-    while error is not None:
-        yield error
-        error = error.__cause__ or error.__context__
 
 
 def _names(error: BaseException) -> list[str]:

@@ -99,7 +99,7 @@ def _refusal(operator: str) -> Callable[..., NoReturn]:
 
 
 class Column:
-    """A column that lists can be sorted by. Lists can also be filtered by its subclasses."""
+    """A column that lists can be sorted by. Only its subclasses support filtering."""
 
     kind: ClassVar[str] = ""
     name: str = ""

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from .api_coverage import coverage
+from .exit_codes import exit_codes
 from .operations import every_operation
 from .reference import reference
 from .registration import modules, resource_files, resources
@@ -14,6 +15,7 @@ ROOT = Path(__file__).parent.parent
 REFERENCE = Path("docs/reference")
 COVERAGE = Path("docs/coverage.md")
 SITE = Path("zensical.toml")
+COMMANDS = Path("docs/command-line.md")
 MARK = "<!-- Generated from the code by `make docs`; do not edit. -->"
 
 
@@ -27,8 +29,11 @@ async def generated() -> dict[Path, str]:
     offered = await every_operation(tables)
     pages = {REFERENCE / f"{name}.md": text for name, text in reference(tables, offered).items()}
     marked = {**pages, COVERAGE: coverage(offered)}
-    site = {SITE: navigation((ROOT / SITE).read_text(encoding="utf-8"), tables)}
-    return modules(files) | site | {page: f"{MARK}\n\n{text}" for page, text in marked.items()}
+    parts = {
+        SITE: navigation((ROOT / SITE).read_text(encoding="utf-8"), tables),
+        COMMANDS: exit_codes((ROOT / COMMANDS).read_text(encoding="utf-8")),
+    }
+    return modules(files) | parts | {page: f"{MARK}\n\n{text}" for page, text in marked.items()}
 
 
 def navigation(config: str, names: Iterable[str]) -> str:

@@ -30,7 +30,7 @@ class RowWork(RedactedRepr):
     sent_at: float | None = None
     """The server's time at which it was first about to be sent, in seconds since 1970; None if it never was."""
     learned_at: float = 0.0
-    """The time of the event loop since which its outcome is known to be unknown, so that no request was sent later."""
+    """When its last request ended without a known outcome, in the event loop's time. Nothing was sent after that."""
     sent_again: bool = False
     """Whether this run sent it again because it had no record."""
 

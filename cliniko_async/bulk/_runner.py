@@ -58,7 +58,7 @@ class BulkRunner(Generic[T]):
         Args:
             resource: The resource, with any priority.
             journal: Belongs to the account and the resource.
-            options: The options.
+            options: The options of `bulk_create`.
             deliver: Receives the outcome of each row.
         """
         self._resource = resource
@@ -100,10 +100,15 @@ class BulkRunner(Generic[T]):
             await self._send(again)
 
     async def _read_clock(self) -> None:
-        """Ask for the server's time, by a request that also shows whether the key is valid."""
+        """Set the clock, by a request that also shows whether the key is valid.
+
+        Raises:
+            DecodingError: The response does not say the time.
+        """
         resource: Any = self._watched()
         await resource.list().count()
-        self._clock.now()
+        if not self._clock.is_set:
+            raise DecodingError(["the server's responses have no Date header"])
 
     def _watched(self, before: Callable[[], Awaitable[None]] | None = None) -> Resource[T]:
         def wrap(inner: Transport) -> Transport:

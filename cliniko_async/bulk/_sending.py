@@ -5,34 +5,29 @@ from collections.abc import Awaitable, Callable
 
 from .._http.attempt import Attempt, Outcome, Transport
 from .._messages import Response, date_of
-from ..errors import DecodingError
 
 
 class ServerClock:
-    """The server's time, by the `Date` of its last response. It is never ahead of it."""
+    """The server's time, by the `Date` of its last response. Never ahead of the server's own clock."""
 
     def __init__(self) -> None:
-        self._offset: float | None = None
+        self.is_set = False
+        self._offset = 0.0
 
-    def read(self, outcome: Outcome) -> None:
-        """Set the clock by a response, if there is one."""
+    def set(self, outcome: Outcome) -> None:
+        """Set the clock by a response, if the outcome is one that has a `Date`."""
         date = date_of(outcome.headers) if isinstance(outcome, Response) else None
         if date is not None:
+            self.is_set = True
             self._offset = date - asyncio.get_running_loop().time()
 
     def now(self) -> float:
-        """Return the time in seconds since 1970.
-
-        Raises:
-            DecodingError: No response had a `Date`.
-        """
-        if self._offset is None:
-            raise DecodingError(["the server's responses have no Date header"])
+        """Return the time in seconds since 1970; the clock must be set."""
         return self._offset + asyncio.get_running_loop().time()
 
 
 class Journaling:
-    """A transport that awaits a function before the first attempt is sent, and reads the server's clock."""
+    """A transport that awaits a function before the first attempt is sent, and sets a clock by the responses."""
 
     def __init__(self, inner: Transport, clock: ServerClock, before: Callable[[], Awaitable[None]] | None) -> None:
         self._inner = inner
@@ -45,5 +40,5 @@ class Journaling:
             await self._before()
             self._before = None
         outcome = await self._inner.send(attempt)
-        self._clock.read(outcome)
+        self._clock.set(outcome)
         return outcome

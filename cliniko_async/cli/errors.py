@@ -23,29 +23,29 @@ class ExitCode(enum.IntEnum):
     OK = 0
     """Everything was done."""
     UNEXPECTED = 1
-    """A fault of this program: run the command again with --debug and report it."""
+    """A fault of this program: run the command again with `--debug` and report it."""
     USAGE = 2
     """The command, an option, a filter, a column or a field is wrong. Nothing was sent."""
     NOT_FOUND = 3
     """The record does not exist, or is archived."""
     KEY_REFUSED = 4
-    """The API key is missing, malformed, rejected, or its user may not do this."""
+    """The API key is missing, malformed or rejected, or its user may not do this."""
     UNAVAILABLE = 5
-    """The network, the server or the request budget stood in the way. Running it again later is safe."""
+    """The network, the server, the clock or the request budget is in the way. Run the command again later."""
     OUTCOME_UNKNOWN = 6
-    """A write may or may not have happened. Look before running it again."""
+    """A write may or may not have happened. Look before you run the command again."""
     INVALID_DATA = 7
-    """The API refused what was sent, or its answer cannot be read."""
+    """The API refused what was sent, or its response cannot be read."""
     FILE = 8
     """A file cannot be read or written, or the disk is full."""
     INCOMPLETE = 9
-    """The list changed so much while it was read that records may be missing. Run it again."""
+    """Records may be missing: a list changed while it was read, or an export could not read all. Run it again."""
     DECLINED = 10
-    """The question was answered with no. Nothing was sent."""
+    """You answered no. Nothing was sent."""
     INTERRUPTED = 130
     """Ctrl-C."""
     OUTPUT_CLOSED = 141
-    """The program that read the output closed it, as head does."""
+    """The program that read the output closed it, as `head` does."""
 
 
 class CommandError(Exception):

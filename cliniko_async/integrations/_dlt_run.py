@@ -5,7 +5,7 @@ import contextlib
 import logging
 import shutil
 import threading
-from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, TypeVar
@@ -20,6 +20,7 @@ from dlt.extract import DltSource
 from dlt.pipeline.exceptions import PipelineStepFailed
 
 from .. import Cliniko, ClinikoError
+from .._frames import causes
 from .._loops import to_its_end
 from ._dlt_client import GivenClient
 from ._dlt_source import build_source
@@ -143,7 +144,7 @@ def _drop_staging(pipeline: dlt.Pipeline) -> None:
 
 
 def _failure(error: BaseException) -> ClinikoError:
-    chain = list(_chain(error))
+    chain = list(causes(error))
     for each in chain:
         if isinstance(each, ClinikoError):
             each.__cause__ = each.__context__ = None
@@ -156,9 +157,3 @@ def _failure(error: BaseException) -> ClinikoError:
             return SyncError(f"the database cannot be used: {str(reason).partition(chr(10))[0]}")
     kinds = ", ".join(dict.fromkeys(type(each).__name__ for each in chain))
     return SyncError(f"the step {step!r} failed ({kinds})")
-
-
-def _chain(error: BaseException | None) -> Iterator[BaseException]:
-    while error is not None:
-        yield error
-        error = error.__cause__ or error.__context__
