@@ -104,6 +104,17 @@ def test_a_window_that_remembers_a_429_is_not_idle(report, idle_after):
         assert is_idle(state, rules) == (seconds == idle_after)
 
 
+@pytest.mark.parametrize("in_flight", [True, False], ids=["in flight", "settled"])
+def test_a_window_that_holds_a_permit_is_not_idle(in_flight):
+    """Else its state would be dropped, and the permit granted twice."""
+    state, rules, now = WindowState(), Rules(10, PERIOD, in_flight=5.0), 1000.0
+    step(state, rules, ask("first", interactive=1), now)
+    lease = LeaseUpdate(lease_id("first", 1), "interactive", now + rules.lease, in_flight)
+    for seconds in (0, rules.lease - 1, rules.lease):
+        step(state, rules, ask("first", 0, updates=[] if seconds else [lease]), now + seconds)
+        assert is_idle(state, rules) == (seconds == rules.lease)
+
+
 def test_a_window_in_which_bulk_has_to_wait_for_its_turn_is_not_idle():
     state, rules, now = WindowState(), Rules(10, PERIOD), 1000.0
     step(state, rules, ask("first", bulk=1), now)
@@ -149,6 +160,16 @@ def test_after_its_clock_was_set_back_a_window_goes_on_as_if_no_time_had_passed(
         assert limits_of(other, rules).used == limits_of(one, rules).used
         assert len(other.last_steps) == len(one.last_steps)
     assert not one.last_steps
+
+
+@pytest.mark.parametrize("offset", [-100.0, 0.0, 100.0])
+def test_a_permit_is_free_at_the_moment_that_its_process_reports_by_its_own_clock(offset):
+    """The clock of the window is `offset` seconds ahead of that of the process."""
+    state, rules, now = WindowState(), Rules(1, PERIOD), 1000.0
+    step(state, rules, ask("first", interactive=1), now, offset)
+    lease = LeaseUpdate(lease_id("first", 1), "interactive", now - offset + 7)
+    step(state, rules, ask("first", 2, updates=[lease]), now, offset)
+    assert step(state, rules, ask("second", interactive=1), now)["interactive"].delay == pytest.approx(7)
 
 
 def test_the_guess_of_a_process_is_adopted_on_the_clock_of_the_window_if_it_is_newer():
