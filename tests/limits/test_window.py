@@ -87,6 +87,13 @@ def test_who_asks_again_up_to_a_twentieth_of_the_period_and_a_quarter_second_lat
     assert step(state, rules, ask("second", interactive=1), now + 10 + late)["interactive"].count == count
 
 
+def test_who_asks_again_too_late_keeps_its_place_if_nobody_asked_meanwhile():
+    state, rules, now = WindowState(), Rules(1, PERIOD), 1000.0
+    step(state, rules, ask("first", interactive=1, backoff=Backoff(paused_until=now + 10)), now)
+    step(state, rules, ask("second", interactive=1), now)
+    assert step(state, rules, ask("first", 2, interactive=1), now + 15)["interactive"].count == 1
+
+
 @pytest.mark.parametrize(
     ("report", "idle_after"),
     [
