@@ -46,9 +46,11 @@ def test_who_got_a_part_asks_again_as_soon_as_the_others_were_served():
     now += 10
     first = step(state, rules, ask("first", 2, interactive=8), now)["interactive"]
     assert first.count == 5
+    assert state.interactive.wanted == 8 + 3
     assert first.delay == pytest.approx(rules.courtesy)
     second = step(state, rules, ask("second", 2, interactive=8), now)["interactive"]
     assert second.count == 2
+    assert state.interactive.wanted == 3 + 6
     assert second.delay == pytest.approx(rules.courtesy)
 
 
