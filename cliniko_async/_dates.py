@@ -79,5 +79,5 @@ def format_utc(moment: dt.datetime, *, up: bool = False) -> str:
         if up and is_fractional(moment):
             utc += dt.timedelta(seconds=1)
     except OverflowError:
-        raise ValueError("must lie between the years 1 and 9999 in UTC") from None
+        raise ValueError("must be between the years 1 and 9999 in UTC") from None
     return utc.replace(microsecond=0, tzinfo=None).isoformat() + "Z"

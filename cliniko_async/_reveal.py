@@ -1,4 +1,4 @@
-"""Shows the values of records in their reprs, where a program asks for it."""
+"""Shows the values of records in their reprs, inside a block that a program marks."""
 
 from collections.abc import Generator
 from contextlib import AbstractContextManager, contextmanager

@@ -136,7 +136,7 @@ def _second_of(since: dt.datetime) -> int:
         raise InvalidRequestError("since must be a datetime with a time zone, or a cursor", argument="since")
     second = second_of(plain_datetime(since))
     if not is_calendar(second):
-        raise InvalidRequestError("since must lie between the years 1 and 9999 in UTC", argument="since")
+        raise InvalidRequestError("since must be between the years 1 and 9999 in UTC", argument="since")
     return second
 
 

@@ -198,15 +198,14 @@ class Cliniko(ResourceAttributes, OnePerProcess):
         Args:
             method: The HTTP method, such as "GET".
             path_or_url: A path such as "/appointment_types", or a URL on the server of the key.
-            params: The query: for each name a str, number or bool, or several of them. None adds no query.
+            params: The query: for each name a str, number or bool, or a list of these. None adds no query.
             json: The body, as any JSON value; None sends no body.
 
         Returns:
             The successful response.
 
         Raises:
-            InvalidRequestError: The URL leads away from the server of the key, or an argument is invalid; nothing was
-                sent.
+            InvalidRequestError: The URL is not on the server of the key, or an argument is invalid; nothing was sent.
             OutcomeUnknownError: A write may or may not have happened. Check before you send it again.
             ResponseError: The API answered with an error status.
             TransportError: No usable response arrived within `timeout`, `deadline` and the retries. It is safe to try

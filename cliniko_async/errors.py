@@ -8,7 +8,7 @@ ClinikoError
 │   ├── InvalidFieldsError                 faults in the fields of a write
 │   └── InvalidRowsError                   faults in the rows of a bulk create or of a file
 ├── OutcomeUnknownError                    a write that may or may not have happened: check before sending it again
-├── TransportError                         no usable answer, and repeating the call is safe
+├── TransportError                         no usable response, and repeating the call is safe
 │   ├── TransportTimeoutError (TimeoutError)
 │   └── DeadlineExceededError (TimeoutError)
 ├── ResponseError                          any error status, including those without their own class
@@ -397,7 +397,7 @@ class DecodingError(ClinikoError):
         shown = "; ".join(self.faults[:_SHOWN]) + ("; …" if len(self.faults) > _SHOWN else "")
         answered = f" answered {status}" if request and status is not None else ""
         source = (
-            f"the answer is not what the API describes: {request!r}{answered}" if request else "the data does not fit"
+            f"the response is not what the API describes: {request!r}{answered}" if request else "the data does not fit"
         )
         super().__init__(f"{source}: {shown}" + (" (the write was done)" if written else ""))
 

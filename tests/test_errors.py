@@ -384,9 +384,9 @@ class TestTexts:
             (ERRORS[4], "name: is too long; color: is no color"),
             (
                 DecodingError(["a", "b"], request=REQUEST, status=201, written=True),
-                f"the answer is not what the API describes: {SHOWN} answered 201: a; b (the write was done)",
+                f"the response is not what the API describes: {SHOWN} answered 201: a; b (the write was done)",
             ),
-            (DecodingError(["a"], request=REQUEST), f"the answer is not what the API describes: {SHOWN}: a"),
+            (DecodingError(["a"], request=REQUEST), f"the response is not what the API describes: {SHOWN}: a"),
             (DecodingError([*"abcdefg"]), "the data does not fit: a; b; c; d; e; …"),
         ],
     )

@@ -153,9 +153,9 @@ NO_MONEY = "must be a Decimal or an int"
         (
             "at",
             dt.datetime.max.replace(tzinfo=dt.timezone(-dt.timedelta(hours=1))),
-            "must lie between the years 1 and 9999 in UTC",
+            "must be between the years 1 and 9999 in UTC",
         ),
-        ("at", dt.datetime.min.replace(tzinfo=HOBART), "must lie between the years 1 and 9999 in UTC"),
+        ("at", dt.datetime.min.replace(tzinfo=HOBART), "must be between the years 1 and 9999 in UTC"),
         ("on", dt.datetime(2025, 7, 21, tzinfo=dt.UTC), "must be a date"),
         ("on", "2025-07-21", "must be a date"),
         ("rule", [], "must be a mapping of fields or Inner or None"),

@@ -57,7 +57,7 @@ class NoReplay:
 
     async def _send(self, request: ClientRequest, connection: "Connection") -> ClientResponse:
         if await _has_unasked(connection):
-            raise ConnectionLostError("the server had sent something that nobody asked for")
+            raise ConnectionLostError("the server had sent data that was not requested")
         if isinstance(connection.protocol, _QuietHandler):
             connection.protocol.expect_answer(connection)
         self._sending.sent = True

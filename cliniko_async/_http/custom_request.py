@@ -33,14 +33,14 @@ def custom_request(
         json: The body, as any JSON value, or None.
 
     Raises:
-        InvalidRequestError: The URL leads away from the server, or an argument is invalid.
+        InvalidRequestError: The URL is not on the server of the key, or an argument is invalid.
     """
     if not isinstance(method, str) or not _METHOD.fullmatch(method.upper()):
         raise InvalidRequestError("method must be a word such as GET", argument="method")
     url = server.own(_with_params(_absolute(server, path_or_url), params))
     if url is None:
         raise InvalidRequestError(
-            "path_or_url leads away from the server of the key, or contains characters that must be encoded",
+            "path_or_url is not on the server of the key, or contains characters that must be encoded",
             argument="path_or_url",
         )
     return Request(method.upper(), url, None if json is None else _json(json))
@@ -73,7 +73,7 @@ def _quoted(value: object) -> str:
     if isinstance(value, Scalar) and is_unicode(str(value)):
         return quote(str(value).lower() if isinstance(value, bool) else str(value), "")
     raise InvalidRequestError(
-        "params must be a mapping of str, int, float or bool, or of several of them, in valid Unicode",
+        "params must be a mapping to str, int, float or bool, or to lists of these, in valid Unicode",
         argument="params",
     )
 
@@ -85,4 +85,4 @@ def _json(value: object) -> bytes:
         return dumps(plain, allow_nan=False, ensure_ascii=False, separators=(",", ":")).encode()
     except (msgspec.MsgspecError, TypeError, ValueError, RecursionError):
         pass  # Raised outside the handler, as the encoder's error may contain the value.
-    raise InvalidRequestError("json must be what JSON can express, in valid Unicode", argument="json")
+    raise InvalidRequestError("json must be a value that JSON can express, in valid Unicode", argument="json")

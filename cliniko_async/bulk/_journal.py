@@ -193,7 +193,7 @@ class RowJournal:
 
     def _check_changed(self, cursor: sqlite3.Cursor) -> None:
         if cursor.rowcount != 1:
-            raise JournalError(f"the journal {self._path.name} has lost a row")
+            raise JournalError(f"the journal {self._path.name} is missing a row")
 
     @contextlib.contextmanager
     def _used(self) -> Generator[sqlite3.Connection]:

@@ -117,7 +117,7 @@ class Resolver(Generic[T]):
         if self._rows:
             seconds = max(min(work.learned_at for work in self._rows.values()) + self._settle - _now(), 0.0)
             logger.info(
-                "%s: the outcome of %d rows is unknown; the next look is in %.0f s",
+                "%s: the outcome of %d rows is unknown; they are looked up again in %.0f s",
                 self._resource.name,
                 len(self._rows),
                 seconds,

@@ -23,10 +23,11 @@ async def limits(*, context: Context) -> None:
 - It returns None after success, and may return another `ExitCode` if it has already written what is wrong, as `import`
   does. It raises for any other failure: a `ClinikoError`, an `OSError`, or a `CommandError` with one line of
   text and an exit code. `errors.guarded` turns each into one line on stderr and the exit code; the lines for the errors
-  of the client are in `library_errors`. A command that goes on after the failure of one clinic writes that line itself,
-  as `sync` does.
-- A write is sent within `context.writing(lookup)`, so that after Ctrl-C or a lost answer the user is told to look with
-  the command `lookup`. A longer command that can be continued says so in `context.on_interrupt`.
+  of the client are in `library_errors`. A command that continues after the failure of one clinic writes that line
+  itself, as `sync` does.
+- A write is sent within `context.writing(lookup)`, so that after Ctrl-C or a lost response an error names the command
+  `lookup`, which shows whether the write was done. A longer command that can be continued says so in
+  `context.on_interrupt`.
 """  # noqa: D214  (the section is that of the example)
 
 import asyncio
@@ -63,7 +64,7 @@ _COMMANDS: dict[str, tuple[str, str]] = {
 
 _HELP = """Read, write and check a Cliniko account.
 
-The API key comes from CLINIKO_API_KEY, or is asked for; it is never an argument. `cliniko check` says whether it works.
+The API key comes from CLINIKO_API_KEY or a prompt; it is never an argument. `cliniko check` says whether it works.
 """
 
 app = App(

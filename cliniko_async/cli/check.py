@@ -62,7 +62,7 @@ async def _answer(cliniko: Cliniko) -> Response:
     """Ask who the key belongs to.
 
     Raises:
-        CommandError: There was no answer, or it was a refusal.
+        CommandError: There was no response, or it was a refusal.
     """
     try:
         response = await cliniko.request("GET", "/user")

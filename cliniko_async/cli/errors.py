@@ -1,4 +1,4 @@
-"""Exit codes, and the one line that each failure becomes."""
+"""Exit codes, and the message of each failure, which is one line."""
 
 import contextlib
 import enum
@@ -63,7 +63,7 @@ class CommandError(Exception):
 
 
 def guarded(command: Callable[[], int], context: "CommandContext") -> int:
-    """Run a command and write its output to the end; report whatever goes wrong.
+    """Run a command and write its output to the end; report any failure.
 
     Args:
         command: Runs the command and returns its exit code.

@@ -70,7 +70,7 @@ class ProgressDisplay:
             total: The number of records, if it is known.
 
         Returns:
-            The task, which is told of each page.
+            The task, to which each page is reported.
         """
         return ProgressTask(self._progress, title, total)
 

@@ -52,12 +52,12 @@ def print_record(values: Mapping[str, str], *, whole: bool) -> None:
 
 
 def stdout_console() -> Console:
-    """Return a console on stdout. In a pipe nothing is wrapped, as nobody knows how wide the reader's window is."""
+    """Return a console on stdout. In a pipe nothing is wrapped, because the width of the reader's window is unknown."""
     return Console(file=sys.stdout, width=None if sys.stdout.isatty() else _UNLIMITED, highlight=False)
 
 
 def _fitting(rows: Sequence[Mapping[str, str]], known: Sequence[str], width: int) -> Iterator[str]:
-    """Yield the most telling columns, as many as fit; a column without any value tells nothing."""
+    """Yield the most useful columns that fit; a column without any value is left out."""
     left = width - 1
     for name in sorted(known, key=lambda name: _rank(name, rows[0][name] if rows else "")):
         widest = min(_WIDEST, max((cell_len(row[name]) for row in rows), default=0))

@@ -17,8 +17,8 @@ from .errors import CommandError
 def typed_fields(fields: type, values: Mapping[str, Any]) -> dict[str, Any]:
     """Return values of fields with their Python types.
 
-    A value that does not fit stays as it is: `cliniko_async.fields.check_fields`, through which every write goes, then
-    says what is wrong with it, together with everything else that is wrong.
+    A value that does not fit is kept: `cliniko_async.fields.check_fields`, which checks every write, then reports it
+    together with all other faults.
 
     Args:
         fields: The TypedDict of the fields.

@@ -27,12 +27,12 @@ async def changes(resource: ResourceName, /, *, since: str, where: Repeated = ()
     """Write the records that changed since a moment, one JSON object a line.
 
     The lines have "type", such as patient.upsert or patient.archive, "timestamp" and "data", the record. At the end, a
-    note says what to give as --since the next time, so that nothing is missed and nothing comes twice.
+    note shows the --since for the next time, so that no change is missed or repeated.
 
     Args:
         resource: What to look at, such as patients. `cliniko resources` shows all names.
         since: A moment such as 2026-01-31 or 2026-01-31T09:00, in the time zone of this computer unless it names one;
-            or what the run before said at its end.
+            or the cursor that the previous run printed at its end.
         where: A filter as the API writes it, such as 'category:=Osteo'. Repeat it: a record must match all.
         context: The options of the command line.
     """
@@ -73,11 +73,11 @@ async def watch(
         where: A filter as the API writes it, for a single resource. Repeat it: a record must match all.
         every: Seconds from one look to the next.
         post: Where to post each change, a URL that begins with https.
-        cursors: The file that keeps how far the changes were written or posted. With --post, cliniko-cursors.sqlite in
-            this folder, unless you name another.
-        dead_letters: The file for changes that the receiver does not accept. Without it, they are posted again without
-            end, and hold up those after them.
-        tries: How often the receiver may refuse a change before it goes to that file.
+        cursors: The file that keeps the position up to which changes were written or posted. With --post,
+            cliniko-cursors.sqlite in this folder, unless you name another.
+        dead_letters: The file for changes that the receiver does not accept. Without it, they are posted again and
+            again, and delay the changes after them.
+        tries: How often the receiver may refuse a change before it is written to that file.
         context: The options of the command line.
     """
     _check(resources, where)
@@ -128,7 +128,7 @@ async def _write(watched: Watch[Any]) -> None:
     async with contextlib.aclosing(aiter(watched)) as stream:
         async for change in stream:
             write_bytes(message_json(change) + b"\n")
-            # Before the next one is asked for, which counts this one as written.
+            # Before the next one is requested, which confirms this one.
             sys.stdout.buffer.flush()
 
 
@@ -147,5 +147,5 @@ def _lines_for_errors(path: str | None = None) -> Generator[None]:
         if error.argument != "since":
             raise
         raise CommandError(
-            "--since must be a moment such as 2026-01-31T09:00, or what an earlier run said at its end"
+            "--since must be a moment such as 2026-01-31T09:00, or the cursor that an earlier run printed at its end"
         ) from None

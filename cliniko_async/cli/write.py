@@ -136,7 +136,7 @@ async def delete(
 
 @attrs.frozen
 class _UnsentRecord:
-    """Checked fields to send: of a new record, or of the one with the id."""
+    """Checked fields to send: of a new record, or of the record with the id."""
 
     resource: str
     id: str | None
@@ -146,7 +146,7 @@ class _UnsentRecord:
 
     @classmethod
     def of(cls, resource: str, id: str | None, source: str | None, options: dict[str, Any]) -> "_UnsentRecord":
-        """Check the fields that a file and options give.
+        """Check the fields from a file and from options.
 
         Raises:
             CommandError: There are no fields, or a field is given twice.

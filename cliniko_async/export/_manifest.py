@@ -1,4 +1,4 @@
-"""The manifest of an export: what it has, what it was asked for, and the position from which it continues."""
+"""The manifest of an export: its options, the rows it has, and the position from which it continues."""
 
 import datetime as dt
 from collections.abc import Mapping

@@ -119,7 +119,7 @@ def sources_of(
     if archived not in _ARCHIVED:
         raise InvalidRequestError('archived must be "exclude" or "include"', argument="archived")
     if isinstance(resources, str):
-        raise InvalidRequestError("resources must be several names, such as a list", argument="resources")
+        raise InvalidRequestError("resources must be a list of names", argument="resources")
     names = tuple(dict.fromkeys(resources))
     if not names:
         raise InvalidRequestError("name at least one resource to export", argument="resources")
@@ -189,7 +189,7 @@ def check_same(directory: Path, old: Manifest, new: Manifest) -> None:
     Args:
         directory: The directory of the export.
         old: The manifest of the unfinished export.
-        new: That of the one that was asked for.
+        new: The manifest of the requested export.
 
     Raises:
         ExportError: They differ.

@@ -134,7 +134,7 @@ class JobHandle(Generic[T]):
         # The task exists: the callback that creates it was queued before this one.
         self.task.cancel()
 
-    def settle(self, task: "asyncio.Task[AccountResult[T]]") -> None:
+    def finish(self, task: "asyncio.Task[AccountResult[T]]") -> None:
         """Set the outcome of the job, for the threads that wait for it."""
         if not self.begun.done():
             self.begun.set_result(None)

@@ -33,7 +33,7 @@ def resource_names() -> tuple[str, ...]:
 
 
 def has_changes(name: str) -> bool:
-    """Return whether a resource can be asked for its changes. If so, its records have ids."""
+    """Return whether a resource has changes. If so, its records have ids."""
     return hasattr(resource_class(name), "changes")
 
 

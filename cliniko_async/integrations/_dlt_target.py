@@ -124,7 +124,7 @@ def _duckdb(url: SplitResult, dataset: str) -> Target:
         )
     if Path(path).stem == dataset:
         raise ConfigurationError(
-            f"DuckDB cannot have a schema {dataset} in a file of the same name: name one otherwise"
+            f"DuckDB cannot have a schema {dataset} in a file of the same name: choose another name for one of them"
         )
     location = os.path.abspath(path)  # noqa: PTH100  (a Path would follow links)
     return Target(dlt.destinations.duckdb(credentials=location), f"duckdb {location}", dataset, in_turn=True)

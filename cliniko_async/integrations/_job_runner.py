@@ -131,7 +131,7 @@ class _LoopThread(Generic[W, T]):
         handle.task.add_done_callback(lambda task: self._ended(handle, task))
 
     def _ended(self, handle: JobHandle[T], task: "asyncio.Task[AccountResult[T]]") -> None:
-        handle.settle(task)
+        handle.finish(task)
         with self._lock:
             self._handles.discard(handle)
             if not self._handles:

@@ -131,7 +131,7 @@ def _named_once(accounts: Iterable[str]) -> list[str]:
     if invalid := [name for name in names if not isinstance(name, str)]:
         raise InvalidRequestError(f"the name of an account must be a str, not {invalid[0]!r}", argument="accounts")
     if doubled := [name for name, count in Counter(names).items() if count > 1]:
-        raise InvalidRequestError(f"accounts come twice: {', '.join(map(repr, doubled[:5]))}", argument="accounts")
+        raise InvalidRequestError(f"accounts are repeated: {', '.join(map(repr, doubled[:5]))}", argument="accounts")
     return names
 
 

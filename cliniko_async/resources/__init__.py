@@ -1,1 +1,1 @@
-"""One file a resource: its record, what may be sent, what may be asked for, and what it can do."""
+"""One file for each resource: its record, the fields that can be sent, its filters and its operations."""

@@ -1,4 +1,4 @@
-"""What a resource class says of itself, without a client: its name, its records, its columns and its operations."""
+"""The facts of a resource class that need no client: its name, records, columns and operations."""
 
 import inspect
 from typing import Any, ClassVar, Generic, Protocol, TypeVar, get_args, get_type_hints

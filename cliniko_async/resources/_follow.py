@@ -113,7 +113,7 @@ def _find(api: Api, link: Link[Any] | ListLink[Any], argument: str = "link") -> 
     """Return the URL of a link on the client's server, and the name of the resource that it leads to."""
     url = api.server.own(link.href)
     if url is None:
-        raise InvalidRequestError("a link leads away from the server that the key belongs to", argument=argument)
+        raise InvalidRequestError("a link leads to a server other than that of the key", argument=argument)
     path = url.partition("?")[0].removeprefix(api.server.base_url)
     name = next((word for word in reversed(path.split("/")) if word and not is_id(word)), "")
     return url, _SINGULAR.get(name, name)

@@ -143,7 +143,7 @@ def _spans(first: dt.date, last: dt.date) -> Iterator[str]:
         if not is_date(day):
             raise InvalidRequestError(f"{argument} must be a date without a time", argument=argument)
     if last < first:
-        raise InvalidRequestError("to must not lie before from_", argument="to")
+        raise InvalidRequestError("to must not be before from_", argument="to")
     return _cut(plain_date(first), plain_date(last))
 
 

@@ -175,7 +175,7 @@ async def test_nothing_is_sent_when_it_was_deleted_or_replaced(replaced, tmp_pat
 def test_a_row_missing_from_the_journal_is_an_error(tmp_path: Path):
     with RowJournal(tmp_path / "journal", Owner(b"account", "patients"), create=True) as journal:
         for write in (lambda: journal.mark_sent((b"x", 0), 1.0), lambda: journal.record((b"x", 0), "created", id="1")):
-            with pytest.raises(JournalError, match="the journal journal has lost a row"):
+            with pytest.raises(JournalError, match="the journal journal is missing a row"):
                 write()
         journal.close()
         with pytest.raises(JournalError, match="cannot be used: Cannot operate on a closed database"):

@@ -292,7 +292,7 @@ async def test_an_export_over_a_complete_one_replaces_it(clinic, cliniko, tmp_pa
     [
         ({"resources": ["patient"]}, "resources", "there is no resource 'patient'; did you mean 'patients'"),
         ({"resources": []}, "resources", "at least one"),
-        ({"resources": "taxes"}, "resources", "several names"),
+        ({"resources": "taxes"}, "resources", "a list of names"),
         ({"resources": ["signatures"]}, "resources", "signatures can only be read for one record at a time"),
         ({"format": "xlsx"}, "format", "ndjson, csv, parquet"),
         ({"archived": "only"}, "archived", "exclude"),

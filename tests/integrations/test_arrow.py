@@ -42,7 +42,7 @@ from cliniko_async.resources._names import RESOURCES
 from cliniko_async.resources._registry import resource_class
 from tests.support.clients import virtually
 from tests.support.frames import assert_own_frames_hidden, chain
-from tests.support.listed import TYPES, listed, other_tasks, settle
+from tests.support.listed import TYPES, listed, other_tasks, run_turns
 from tests.support.paths import ROOT
 from tests.support.records import CLASSES, EXAMPLES, RECORDS, objects
 from tests.support.seeded import seeded
@@ -461,7 +461,7 @@ async def test_leaving_leaves_nothing_also_with_an_error_to_come_or_handled(step
             with contextlib.suppress(ServerError):
                 await anext(iterator)
         del iterator
-        await settle()
+        await run_turns()
         assert gone() is None
         assert not other_tasks()
 

@@ -848,7 +848,7 @@ def job_with_a_lock() -> Callable[..., Any]:
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        ({"accounts": ["north", "south", "north"]}, "accounts come twice: 'north'"),
+        ({"accounts": ["north", "south", "north"]}, "accounts are repeated: 'north'"),
         ({"accounts": ["north", 7]}, "the name of an account must be a str, not 7"),
         ({"job": job_with_a_lock()}, "job job_with_a_lock.<locals>.locked cannot be pickled"),
         ({"context": job_with_a_lock()}, "context job_with_a_lock.<locals>.locked cannot be pickled"),

@@ -12,7 +12,7 @@ from cliniko_async import DeadlineExceededError, DecodingError, PaginationError,
 from cliniko_async.errors import BadRequestError, ClinikoError, TransportTimeoutError
 from tests.support.clients import virtually
 from tests.support.for_each import for_each
-from tests.support.listed import TYPES, listed, names, other_tasks, read, settle
+from tests.support.listed import TYPES, listed, names, other_tasks, read, run_turns
 
 SECOND = {"path": "&page=2"}
 
@@ -73,7 +73,7 @@ async def test_leaving_after_a_handled_error_leaves_nothing_without_the_garbage_
         with contextlib.suppress(ClinikoError):
             await anext(pages)
         del pages
-        await settle()
+        await run_turns()
         assert iterator() is None
         assert not other_tasks()
 
@@ -92,7 +92,7 @@ async def test_changes_that_are_left_after_a_handled_error_are_gone_without_the_
         del caught
         await anext(stream)
         del stream
-        await settle()
+        await run_turns()
         assert run() is None
 
 
@@ -113,7 +113,7 @@ async def test_a_step_ended_by_a_timeout_leaves_nothing_for_the_garbage_collecto
             async with asyncio.timeout(1.0):
                 await anext(iterator)
         del iterator
-        await settle(2)
+        await run_turns(2)
         assert gone() is None
         assert not other_tasks()
 

@@ -9,7 +9,7 @@ from cliniko_async.errors import BadRequestError, DecodingError, PaginationError
 from cliniko_async.sandbox import Sandbox
 from tests.support.clients import virtually
 from tests.support.for_each import for_each
-from tests.support.listed import TYPES, listed, names, pages_asked, read, settle
+from tests.support.listed import TYPES, listed, names, pages_asked, read, run_turns
 
 
 def leading_to(url):
@@ -31,7 +31,7 @@ async def test_a_next_link_to_another_server_is_an_error_and_that_server_receive
         assert got == "ab"
         assert isinstance(error, PaginationError)
         assert error.cursor == iterator.cursor
-        await settle(5)
+        await run_turns(5)
         assert not other.requests
         assert names(await cliniko.appointment_types.list(per_page=2, cursor=error.cursor).collect()) == "cdef"
 

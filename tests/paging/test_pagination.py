@@ -12,7 +12,7 @@ from cliniko_async.errors import InvalidRequestError, PaginationError, ServerErr
 from cliniko_async.sandbox import Sandbox
 from tests.support.clients import client_of, virtually
 from tests.support.for_each import for_each
-from tests.support.listed import TYPES, add, listed, names, pages_asked, read, settle
+from tests.support.listed import TYPES, add, listed, names, pages_asked, read, run_turns
 
 
 @virtually
@@ -54,7 +54,7 @@ async def test_a_page_shows_sizes_and_no_records_and_can_be_pickled():
 async def test_awaiting_a_list_gives_its_first_page_by_one_request():
     async with listed(5) as (sandbox, cliniko):
         assert names((await cliniko.appointment_types.list(per_page=2, prefetch=8)).items) == "ab"
-        await settle(20)
+        await run_turns(20)
         assert pages_asked(sandbox) == [1]
 
 
@@ -134,7 +134,7 @@ async def test_nothing_is_sent_before_a_list_is_used():
         aiter(listing)
         listing.pages()
         aiter(listing).cursor  # noqa: B018
-        await settle(20)
+        await run_turns(20)
         assert not sandbox.requests
 
 

@@ -14,7 +14,7 @@ from cliniko_async.sandbox import Sandbox
 from tests.support.clients import client_of, virtually
 from tests.support.for_each import for_each
 from tests.support.inside import manager_of
-from tests.support.listed import TYPES, id_of, listed, names, other_tasks, pages_asked, read, settle
+from tests.support.listed import TYPES, id_of, listed, names, other_tasks, pages_asked, read, run_turns
 from tests.support.model_api import ModelApi, things
 from tests.support.model_server import START, Model, Stored, Tape
 from tests.support.virtual import run
@@ -151,9 +151,9 @@ async def test_leaving_an_iteration_leaves_no_task_and_no_connection_behind(leav
             del iterator
         else:
             await leave_by_return()
-        await settle()
+        await run_turns()
         assert not other_tasks()
-        await settle()
+        await run_turns()
         assert all_connections(cliniko) == 0
         assert (await cliniko.limits()).waiting == {"interactive": 0, "bulk": 0}
         del kept
@@ -167,7 +167,7 @@ async def test_an_iteration_in_a_reference_cycle_is_collected_with_it():
         await anext(circle[0])
         del circle
         gc.collect()
-        await settle()
+        await run_turns()
         assert not other_tasks()
 
 
@@ -180,7 +180,7 @@ async def test_an_iteration_that_is_dropped_in_another_thread_is_cleared_in_its_
         thread = threading.Thread(target=iterators.clear)
         thread.start()
         thread.join()
-        await settle(3)
+        await run_turns(3)
         assert not other_tasks()
 
 
@@ -203,7 +203,7 @@ async def test_an_error_that_is_kept_keeps_no_task():
         sandbox.faults.status(503, path="page=2")
         kept = (await read(cliniko.appointment_types.list(per_page=2, prefetch=8)))[1]
         assert isinstance(kept, ServerError)
-        await settle()
+        await run_turns()
         assert not other_tasks()
 
 
@@ -217,7 +217,7 @@ async def test_a_failed_prefetched_page_that_nobody_awaited_is_not_logged(caplog
         await asyncio.sleep(1)
         del iterator
         gc.collect()
-        await settle(3)
+        await run_turns(3)
     gc.collect()
     assert [each for each in caplog.messages if "never retrieved" in each or "503" in each] == []
 
@@ -269,7 +269,7 @@ def test_a_step_cancelled_at_any_turn_loses_nothing_and_repeats_nothing(options)
             step = asyncio.ensure_future(anext(iterator))
             while not step.done() and left:
                 left -= 1
-                await settle()
+                await run_turns()
             if not left:
                 step.cancel()
                 left = -1
@@ -280,7 +280,7 @@ def test_a_step_cancelled_at_any_turn_loses_nothing_and_repeats_nothing(options)
                 break
         assert got == list("1234567")
         del iterator, step
-        await settle(3)
+        await run_turns(3)
         return left < 0 and len(asyncio.all_tasks()) == 1
 
     turns = 0
@@ -301,7 +301,7 @@ def test_a_consumer_cancelled_at_any_moment_leaves_nothing_under_way(prefetch):
             with contextlib.suppress(asyncio.CancelledError):
                 await task
             del task
-            await settle(2)
+            await run_turns(2)
             assert not other_tasks()
             assert all_connections(cliniko) == 0
         return done
@@ -316,7 +316,7 @@ async def test_one_of_two_consumers_may_be_cancelled_and_the_other_goes_on():
     async with listed(6, latency=1.0) as (sandbox, cliniko):
         iterator = aiter(cliniko.appointment_types.list(per_page=2))
         first = asyncio.create_task(read(iterator))
-        await settle()
+        await run_turns()
         second = asyncio.create_task(read(iterator))
         await asyncio.sleep(0.5)
         first.cancel()

@@ -62,7 +62,7 @@ def pages_asked(sandbox: Sandbox) -> list[int]:
     return [int(request.query.get("page", ["1"])[0]) for request in sandbox.requests]
 
 
-async def settle(turns: int = 1) -> None:
+async def run_turns(turns: int = 1) -> None:
     for _ in range(turns):
         await asyncio.sleep(0)
 

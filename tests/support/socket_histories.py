@@ -17,7 +17,7 @@ from cliniko_async import Cliniko, RateLimitedError, RetryPolicy, ServerError, T
 from cliniko_async.sandbox import Sandbox
 
 from .clients import client_of
-from .listed import TYPES, other_tasks, settle
+from .listed import TYPES, other_tasks, run_turns
 from .virtual import run
 
 Kind = Literal["list", "prefetched", "stable", "changes"]
@@ -181,7 +181,7 @@ class History:
         try:
             async with client_of(self.sandbox, retry=retry, timeout=_TIMEOUT) as cliniko:
                 await (self._changes(clinic, cliniko) if self.kind == "changes" else self._list(clinic, cliniko))
-                await settle(3)
+                await run_turns(3)
                 assert not (left := other_tasks()), f"tasks are left: {left}"
         finally:
             clinic.calm = True

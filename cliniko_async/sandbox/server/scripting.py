@@ -272,4 +272,4 @@ class Faults:
 def _check_reachable(end: EndingFault, other: Fault) -> None:
     """Refuse a fault that could never strike because another one ends every request that it matches."""
     if not end.spent and end.covers(other):
-        raise ValueError(f"{other.name} would never strike: {end.name} ends every request that it is for")
+        raise ValueError(f"{other.name} would never strike: {end.name} ends every request that it matches")
