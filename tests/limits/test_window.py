@@ -196,3 +196,14 @@ def test_the_numbers_of_numpy_are_kept_as_plain_ones():
     state, rules = WindowState(), Rules(np.int64(10), np.float32(60), np.float64(0.5), np.float32(1))
     step(state, rules, ask("first", interactive=1, bulk=1), 1000.0)
     assert msgspec.msgpack.decode(msgspec.msgpack.encode(state), type=WindowState) == state
+
+
+def test_the_next_permit_is_the_one_that_is_free_first_whatever_its_priority():
+    state, rules, now = WindowState(), Rules(3, PERIOD), 1000.0
+    step(state, rules, ask("first", interactive=2), now)
+    step(state, rules, StepRequest("first", 2, 3, 0, 1), now)
+    moments = {("interactive", 1): 50, ("interactive", 2): 40, ("bulk", 3): 30}
+    leases = [LeaseUpdate(lease_id("first", lease), name, now + after) for (name, lease), after in moments.items()]
+    step(state, rules, ask("first", 3, updates=leases), now)
+    waits = [step(state, rules, ask("second", 0, interactive=1), now + after)["interactive"].delay for after in (0, 20)]
+    assert waits == pytest.approx([30, 10])
