@@ -19,12 +19,12 @@ class UnmeetableDeadlineError(Exception):
 class Deadline:
     """When a call has to end, and the earliest time at which the rate limit allows it."""
 
-    __slots__ = ("_scope", "_watch", "opens_at", "priority")
+    __slots__ = ("_monitor", "_scope", "opens_at", "priority")
 
-    def __init__(self, scope: asyncio.Timeout, watch: "BudgetWatch") -> None:
+    def __init__(self, scope: asyncio.Timeout, monitor: "DeadlineMonitor") -> None:
         """Create the deadline of a call from its scope, which must have a timeout."""
         self._scope = scope
-        self._watch = watch
+        self._monitor = monitor
         self.priority: Priority = "interactive"
         self.opens_at: float | None = None
 
@@ -35,7 +35,7 @@ class Deadline:
             UnmeetableDeadlineError: No permit will be free in time.
         """
         self.priority = priority
-        permit = await self._watch.acquire(self)
+        permit = await self._monitor.acquire(self)
         self.opens_at = None
         return permit
 
@@ -55,11 +55,11 @@ class Deadline:
             self._scope.reschedule(now)
 
 
-class BudgetWatch:
+class DeadlineMonitor:
     """Checks the limiter of a client for calls that have a deadline; other calls incur no cost."""
 
     def __init__(self, limiter: RateLimiter) -> None:
-        """Create the watch for a limiter."""
+        """Create the monitor of a limiter."""
         self._limiter = limiter
         self._waiting: set[Deadline] = set()
         self._timer: asyncio.TimerHandle | None = None

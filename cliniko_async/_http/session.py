@@ -11,7 +11,7 @@ from ..errors import ConfigurationError, UsageError
 from ..limits import RateLimiter
 from .aiohttp_internals import has_base_url, loop_of, open_session
 from .calls import OpenCalls
-from .deadline import BudgetWatch, Deadline
+from .deadline import Deadline, DeadlineMonitor
 
 _CONNECTIONS = 100
 _LIMITER = ("acquire", "pause", "limits")
@@ -55,7 +55,7 @@ class SessionManager(OnePerProcess):
         self.unsortable: set[str] = set()
         self.calls = OpenCalls(loop_of(session))
         self._session = session
-        self._watch = BudgetWatch(limiter)
+        self._monitor = DeadlineMonitor(limiter)
 
     def session(self) -> aiohttp.ClientSession:
         """Return the session, opening it on the first call.
@@ -71,7 +71,7 @@ class SessionManager(OnePerProcess):
 
     def deadline(self, scope: asyncio.Timeout) -> Deadline:
         """Return the deadline of a call that has one."""
-        return Deadline(scope, self._watch)
+        return Deadline(scope, self._monitor)
 
     async def close(self) -> None:
         """End every call with a `UsageError`, and close the session unless it was passed in.

@@ -43,7 +43,7 @@ class TrackedLimiter:
         return self._clock() - self._used > _PERIODS * self.limiter.period
 
 
-class Account:
+class AccountLimiter:
     """The limiter of all clients of one account in a pool; its permits come with a connection.
 
     The permit comes first, then the connection. The other order would need no check of the permit's age, but an account
@@ -125,7 +125,7 @@ class Account:
             call(functools.partial(self._connections.release, slot, answered=answered))
 
     async def _permit(self, priority: Priority) -> tuple[Permit, ConnectionSlot]:
-        """Return a connection, and a permit that is still valid now that there is one."""
+        """Return a permit and a connection; the permit is still valid now that there is a connection."""
         permit = await self._ask(priority)
         while True:
             pauses, granted_at = self._pauses, self._loop.time()
@@ -167,10 +167,10 @@ class Account:
 class PooledPermit:
     """A permit with a connection, which is released when the permit is settled or dropped."""
 
-    __slots__ = ("_account", "_permit", "_slot")
+    __slots__ = ("_limiter", "_permit", "_slot")
 
-    def __init__(self, account: Account, permit: Permit, slot: ConnectionSlot) -> None:
-        self._account: Account | None = account
+    def __init__(self, limiter: AccountLimiter, permit: Permit, slot: ConnectionSlot) -> None:
+        self._limiter: AccountLimiter | None = limiter
         self._permit = permit
         self._slot = slot
 
@@ -187,16 +187,16 @@ class PooledPermit:
         self._settle(self._permit.cancel)
 
     def _settle(self, settle: Callable[[], None], *, answered: bool = False) -> None:
-        account, self._account = self._account, None
-        if account is not None:
+        limiter, self._limiter = self._limiter, None
+        if limiter is not None:
             settle()
-            account.release(self._slot, answered=answered)
+            limiter.release(self._slot, answered=answered)
 
     __del__ = abandon
 
 
-class AccountRegistry(Registry[Account, TrackedLimiter]):
-    """The `Account` of each server and key: the same while it is in use, and its limiter for as long as it matters."""
+class AccountRegistry(Registry[AccountLimiter, TrackedLimiter]):
+    """The `AccountLimiter` of each server and key: one while it is in use, and its window for as long as it matters."""
 
     def __init__(
         self,
@@ -216,8 +216,8 @@ class AccountRegistry(Registry[Account, TrackedLimiter]):
         def tracked(base_url: str, api_key: str) -> TrackedLimiter:
             return TrackedLimiter(shared_limiter(base_url, api_key) if make is None else make(api_key), clock)
 
-        def account(limiter: TrackedLimiter) -> Account:
-            return Account(limiter, self._connections)
+        def limited(of: TrackedLimiter) -> AccountLimiter:
+            return AccountLimiter(of, self._connections)
 
         self._connections = connections
-        super().__init__(tracked, account, TrackedLimiter.may_be_forgotten)
+        super().__init__(tracked, limited, TrackedLimiter.may_be_forgotten)

@@ -13,7 +13,7 @@ from .._http.session import SessionManager
 from .._loops import cancel_from_anywhere
 from ..client import Cliniko
 from ..errors import UsageError
-from .account import Account
+from .account import AccountLimiter
 
 T = TypeVar("T")
 AccountJob: TypeAlias = Callable[[str, Cliniko], Awaitable[T]]
@@ -48,7 +48,7 @@ class PooledClient(Cliniko):
     @property
     def hangs(self) -> bool:
         """Whether its server hangs."""
-        return isinstance(account := self._manager.limiter, Account) and account.hangs
+        return isinstance(account := self._manager.limiter, AccountLimiter) and account.hangs
 
 
 class _Concurrency:

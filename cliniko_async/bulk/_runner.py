@@ -66,7 +66,7 @@ class BulkRunner(Generic[T]):
         self._options = options
         self._deliver = deliver
         self._clock = ServerClock()
-        self._resolver = Resolver(self._watched(), journal, options.settle, deliver)
+        self._resolver = Resolver(self._journaled(), journal, options.settle, deliver)
         self._failure: Exception | None = None
         self._unknown_in_turn = 0
 
@@ -105,12 +105,12 @@ class BulkRunner(Generic[T]):
         Raises:
             DecodingError: The response does not say the time.
         """
-        resource: Any = self._watched()
+        resource: Any = self._journaled()
         await resource.list().count()
         if not self._clock.is_set:
             raise DecodingError(["the server's responses have no Date header"])
 
-    def _watched(self, before: Callable[[], Awaitable[None]] | None = None) -> Resource[T]:
+    def _journaled(self, before: Callable[[], Awaitable[None]] | None = None) -> Resource[T]:
         def wrap(inner: Transport) -> Transport:
             return Journaling(inner, self._clock, before)
 
@@ -136,7 +136,7 @@ class BulkRunner(Generic[T]):
 
     async def _create(self, work: RowWork) -> BulkOutcome[T] | None:
         """Send one row; return its outcome, or None if it is unknown."""
-        resource: Any = self._watched(partial(self._mark, work))
+        resource: Any = self._journaled(partial(self._mark, work))
         row = work.row
         try:
             record: Any = await resource.create(**row.fields)

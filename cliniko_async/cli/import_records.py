@@ -78,14 +78,14 @@ async def import_records(
         if not dry_run:
             for number, decision, record_id in wanted:
                 await decide(place, number, decision, id=record_id)
-        if not await _is_wanted(run, source.name, context, retry_refused=retry_refused, dry_run=dry_run, yes=yes):
+        if not await _confirm(run, source.name, context, retry_refused=retry_refused, dry_run=dry_run, yes=yes):
             return None
         context.on_interrupt = "interrupted: run the same command again, and it continues"
         outcomes = await _run(run, context, resource, len(rows.rows))
     return _report(outcomes, context)
 
 
-async def _is_wanted(
+async def _confirm(
     run: BulkCreate[Any], name: str, context: CommandContext, *, retry_refused: bool, dry_run: bool, yes: bool
 ) -> bool:
     """Say what would be done, and ask; return whether to do it.

@@ -148,12 +148,12 @@ class _ExportRun:
         writer = ResourceWriter(self.manifest_file, name, encoder)
         if writer.progress.state != "complete":
             await in_thread(partial(writer.prepare, resumable=source.is_resumable))
-            if not await self._read_or_fail(source, writer):
+            if not await self._read_or_record(source, writer):
                 return
         await in_thread(writer.finish)
         self.on_progress(ExportProgress(name, writer.progress.rows, writer.progress.rows, complete=True))
 
-    async def _read_or_fail(self, source: ResourceSource, writer: ResourceWriter) -> bool:
+    async def _read_or_record(self, source: ResourceSource, writer: ResourceWriter) -> bool:
         """Read a resource, and return whether that was possible.
 
         An error that concerns other resources as well is raised. Whatever happens, what was read is kept.

@@ -14,8 +14,8 @@ from distributed import Reschedule, Worker, WorkerPlugin
 
 from .. import AccountResult, UsageError
 from ._account_job import JobHandle, RunnerOptions
-from ._job_runner import WorkerRunner
 from ._pickling import dumps, loads
+from ._worker_runner import WorkerRunner
 
 WorkerReply: TypeAlias = tuple[Literal["done"], str, bytes] | tuple[Literal["unfit"], str, str]
 """Whether the job was done, the address of the worker, and the pickled result or why this worker is unfit."""

@@ -7,7 +7,7 @@ import threading
 
 import pytest
 
-from cliniko_async._pool.account import Account, AccountRegistry, TrackedLimiter
+from cliniko_async._pool.account import AccountLimiter, AccountRegistry, TrackedLimiter
 from cliniko_async._pool.connections import AccountConnections, ConnectionLimiter
 from cliniko_async.errors import InvalidRequestError
 from cliniko_async.limits import SlidingWindowLimiter, shared_limiter
@@ -31,7 +31,7 @@ async def cancelled(task):
 
 
 def account_of(connections, limiter=None):
-    return Account(TrackedLimiter(limiter or limiter_of(), asyncio.get_running_loop().time), connections)
+    return AccountLimiter(TrackedLimiter(limiter or limiter_of(), asyncio.get_running_loop().time), connections)
 
 
 async def asks(account, priority="bulk"):

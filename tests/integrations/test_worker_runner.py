@@ -12,7 +12,7 @@ import pytest
 
 from cliniko_async import ConfigurationError, UsageError
 from cliniko_async.integrations._account_job import AccountRun, JobHandle, RunnerOptions, StreamRun, WorkerContext
-from cliniko_async.integrations._job_runner import WorkerRunner
+from cliniko_async.integrations._worker_runner import WorkerRunner
 from tests.support import cluster
 
 SOON = 60.0
