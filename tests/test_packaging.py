@@ -116,8 +116,8 @@ for use in (
 def test_a_missing_extra_is_an_error_that_says_how_to_install_it():
     """Each integration raises an ImportError that has the command."""
     done = subprocess.run([sys.executable, "-c", BLOCKED], capture_output=True, text=True, check=True)
-    told = [re.search(r'pip install "cliniko-async\[(\w+)\]"$', line) for line in done.stdout.splitlines()]
-    assert sorted(each[1] if each else "" for each in told) == sorted([*ALL, "redis"])
+    commands = [re.search(r'pip install "cliniko-async\[(\w+)\]"$', line) for line in done.stdout.splitlines()]
+    assert sorted(each[1] if each else "" for each in commands) == sorted([*ALL, "redis"])
 
 
 def test_sqlite_is_opened_without_the_positional_arguments_that_newer_pythons_deprecate():

@@ -1,4 +1,4 @@
-"""Builds the requests for which there is no method, from arguments of any kind."""
+"""Builds the requests of `Cliniko.request`, and checks its arguments, which may be of any type."""
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
@@ -23,7 +23,7 @@ def custom_request(
     params: Mapping[str, Scalar | Sequence[Scalar]] | None,
     json: Any,
 ) -> Request:
-    """Return a request that no method sends.
+    """Return the request of a call of `Cliniko.request`.
 
     Args:
         server: The server of the key.

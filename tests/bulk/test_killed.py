@@ -27,8 +27,8 @@ def test_the_example_creates_each_row_once(tmp_path: Path):
         clear(sandbox)
         own = {"API_KEY": sandbox.api_key, "BASE_URL": sandbox.base_url, "APP_NAME": "T", "CONTACT_EMAIL": "a@b.cd"}
         env = os.environ | {f"CLINIKO_{name}": value for name, value in own.items()}
-        told = [
+        runs = [
             subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, check=False) for _ in range(2)
         ]
-        assert [(done.returncode, done.stdout) for done in told] == [(0, "2 created\n")] * 2
+        assert [(done.returncode, done.stdout) for done in runs] == [(0, "2 created\n")] * 2
         assert names_in(sandbox) == {("Zoe", "Day"): 1, ("Kim", "Day"): 1}

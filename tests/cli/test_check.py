@@ -77,14 +77,14 @@ def test_a_server_that_does_not_say_what_time_it_is(clinic: Sandbox, capfd: pyte
     assert "clock     ?" in capfd.readouterr().out
 
 
-@pytest.mark.parametrize(("minutes", "told"), [(120, "120 minutes behind"), (-10, "10 minutes ahead")])
-def test_a_clock_that_is_wrong(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], minutes, told):
+@pytest.mark.parametrize(("minutes", "message"), [(120, "120 minutes behind"), (-10, "10 minutes ahead")])
+def test_a_clock_that_is_wrong(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], minutes, message):
     with Sandbox(wall=lambda: time.time() + 60 * minutes) as clinic:
         monkeypatch.setenv("CLINIKO_API_KEY", clinic.api_key)
         monkeypatch.setenv("CLINIKO_BASE_URL", clinic.base_url)
         monkeypatch.setenv("CLINIKO_CONTACT_EMAIL", "it@example.com")
         assert main(["check"]) == 5
-    assert f"this computer's clock is {told}" in failed(capfd)
+    assert f"this computer's clock is {message}" in failed(capfd)
 
 
 def test_a_port_where_nothing_answers(nowhere: None, capfd: pytest.CaptureFixture[str]):
@@ -136,9 +136,9 @@ def test_a_network_that_swallows_everything(
 
 
 @pytest.mark.parametrize(
-    ("trusted", "told"), [(False, "shows a certificate of its own"), (True, "check the date and the time")]
+    ("trusted", "message"), [(False, "shows a certificate of its own"), (True, "check the date and the time")]
 )
-def test_an_untrusted_or_expired_certificate(nowhere: None, tmp_path: Path, trusted, told):
+def test_an_untrusted_or_expired_certificate(nowhere: None, tmp_path: Path, trusted, message):
     """The file of SSL_CERT_FILE is read, as the advice says it is."""
     authority = trustme.CA()
     authority.cert_pem.write_to_path(tmp_path / "authority.pem")
@@ -152,4 +152,4 @@ def test_an_untrusted_or_expired_certificate(nowhere: None, tmp_path: Path, trus
             command, env={**os.environ, **settings}, capture_output=True, check=False, text=True, timeout=60
         )
     assert (done.returncode, done.stderr.count("\n")) == (5, 1)
-    assert told in done.stderr
+    assert message in done.stderr

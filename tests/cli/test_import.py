@@ -47,10 +47,10 @@ def sheet(tmp_path: Path) -> Path:
 
 class TestCommand:
     def test_each_row_is_created_once_however_often_it_runs(self, clinic, sheet, capfd):
-        for told in ("2 created", "2 created already"):
+        for summary in ("2 created", "2 created already"):
             assert main([*IMPORT, str(sheet), "--date-format", "%d/%m/%Y"]) == 0
             found = capfd.readouterr()
-            assert (found.out, told in found.err, "Secretperson" in found.err) == ("", True, False)
+            assert (found.out, summary in found.err, "Secretperson" in found.err) == ("", True, False)
         assert names_in(clinic) == {("Zoe", "Secretperson"): 1, ("Kim", "Day"): 1}
         zoe = next(each for each in clinic.all("patients") if each["first_name"] == "Zoe")
         assert (zoe["date_of_birth"], zoe["notes"]) == ("1990-12-31", "two\nlines")
@@ -98,9 +98,9 @@ class TestCommand:
         assert main(run) == 6
         found = capfd.readouterr()
         assert "--decide LINE=created:ID" in found.err
-        told = json.loads(found.out)
-        assert (told["line"], told["status"], len(told["candidates"])) == (2, "ambiguous", 2)
-        assert main([*run, "--decide", f"2=created:{told['candidates'][0]}"]) == 0
+        summary = json.loads(found.out)
+        assert (summary["line"], summary["status"], len(summary["candidates"])) == (2, "ambiguous", 2)
+        assert main([*run, "--decide", f"2=created:{summary['candidates'][0]}"]) == 0
         assert names_in(clinic).total() == 2
 
     def test_a_decision_is_checked_and_recorded(self, clinic, sheet, capfd):

@@ -45,9 +45,9 @@ def test_changes_writes_a_line_for_each_and_prints_the_cursor(clinic: Sandbox, c
     assert sorted(ids(out)) == sorted(changed(clinic, "taxes"))
     line = json.loads(out.splitlines()[0])
     assert (line["type"], line["timestamp"]) == ("tax.upsert", line["data"]["updated_at"])
-    told = err.split("next time: --since ")[1].strip()
+    printed = err.split("next time: --since ")[1].strip()
     key = clinic.add("taxes", name="New", rate=5)
-    assert main(["changes", "taxes", "--since", told]) == 0
+    assert main(["changes", "taxes", "--since", printed]) == 0
     assert ids(capfd.readouterr().out) == [key]
 
 
@@ -89,9 +89,9 @@ def test_invalid_rows_are_a_one_line_error_and_nothing_is_sent(
     clinic: Sandbox, capfd: pytest.CaptureFixture[str], arguments: list[str], line: str
 ):
     assert main(arguments) == 2
-    told = capfd.readouterr().err
-    assert line in told
-    assert told.count("\n") == 1
+    printed = capfd.readouterr().err
+    assert line in printed
+    assert printed.count("\n") == 1
     assert not clinic.requests
 
 

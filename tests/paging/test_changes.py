@@ -359,9 +359,9 @@ async def test_an_invalid_record_is_reported_with_the_valid_ones_and_never_block
         fault = it.sandbox.faults.edit(spoil("b"), times=None, **GET)
         stream = aiter(it.cliniko.appointment_types.changes())
         for _ in range(2):
-            with pytest.raises(DecodingError, match=r"record \d+: name") as told:
+            with pytest.raises(DecodingError, match=r"record \d+: name") as raised:
                 await anext(stream)
-        error = told.value
+        error = raised.value
         assert error.page is not None
         assert [record.name for record in error.page.items] == ["a", "c"]
         assert error.page.cursor == error.cursor
@@ -380,11 +380,11 @@ async def test_a_record_without_an_id_or_a_stamp_stops_the_stream_until_it_is_co
         it.put("b", -20)
         fault = it.sandbox.faults.edit(spoil("b", missing), times=None, **GET)
         stream = aiter(it.cliniko.appointment_types.changes())
-        with pytest.raises(DecodingError) as told:
+        with pytest.raises(DecodingError) as raised:
             await anext(stream)
-        assert told.value.cursor == stream.cursor
+        assert raised.value.cursor == stream.cursor
         with pytest.raises(DecodingError):
-            await it.read(told.value.cursor)
+            await it.read(raised.value.cursor)
         fault.cancel()
         assert [change.record.name async for change in stream] == ["a", "b"]
 

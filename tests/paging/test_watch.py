@@ -230,12 +230,14 @@ def test_a_transient_error_is_survived_and_reported(caplog: pytest.LogCaptureFix
             FAULTS[fault](it, 3)
             stream = it.watch(where.category == "Jane")
             assert await names_of(stream, 3) == "abc"
-            told = warnings(caplog)
-            assert len(told) == 3
-            assert all(text.startswith("the watch of appointment_types continues in ") for text in told)
+            logged = warnings(caplog)
+            assert len(logged) == 3
+            assert all(text.startswith("the watch of appointment_types continues in ") for text in logged)
             assert len(events) == 3
             assert {(event.resource, event.faults) for event in events} == {("appointment_types", ())}
-            assert all(f"continues in {event.seconds:.1f} s" in text for event, text in zip(events, told, strict=True))
+            assert all(
+                f"continues in {event.seconds:.1f} s" in text for event, text in zip(events, logged, strict=True)
+            )
             assert "Jane" not in caplog.text
             assert "?" not in caplog.text
             it.put("d", category="Jane")
@@ -341,9 +343,9 @@ def test_an_invalid_record_is_reported_once_and_holds_up_no_other(caplog: pytest
             stream = it.watch()
             assert await names_of(stream, 2) == "ac"
             assert await nothing_comes(stream, 300)
-            (told,) = warnings(caplog)
-            assert told.startswith("the watch of appointment_types left out invalid records: ")
-            assert all(f"record {keys[name]}: duration_in_minutes expected an integer" in told for name in "bdefghi")
+            (logged,) = warnings(caplog)
+            assert logged.startswith("the watch of appointment_types left out invalid records: ")
+            assert all(f"record {keys[name]}: duration_in_minutes expected an integer" in logged for name in "bdefghi")
             (event,) = events
             assert (event.error, event.seconds, len(event.faults)) == ("DecodingError", 0.0, 7)
             assert "Jane" not in caplog.text + repr(event)

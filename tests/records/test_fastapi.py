@@ -188,7 +188,7 @@ async def test_what_may_be_sent_is_a_request_body(http: httpx.AsyncClient):
 
 
 @for_each(
-    "path, body, told",
+    "path, body, reason",
     [
         ("/type", {"nam": "A"}, "Extra inputs are not permitted"),
         ("/type", {"name": "x" * 256}, "Value error, is longer than 255 characters"),
@@ -200,12 +200,12 @@ async def test_what_may_be_sent_is_a_request_body(http: httpx.AsyncClient):
     ],
 )
 async def test_a_body_that_breaks_a_rule_is_refused_with_the_text_of_the_rule(
-    http: httpx.AsyncClient, path: str, body: Any, told: str
+    http: httpx.AsyncClient, path: str, body: Any, reason: str
 ):
     """A misspelt field is refused and not dropped, at any depth."""
     answer = await http.post(path, json=body)
     assert answer.status_code == 422
-    assert told in [fault["msg"] for fault in answer.json()["detail"]]
+    assert reason in [fault["msg"] for fault in answer.json()["detail"]]
 
 
 async def test_the_rules_of_a_body_are_described(http: httpx.AsyncClient):

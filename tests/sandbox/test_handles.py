@@ -135,11 +135,11 @@ async def test_the_base_url_of_a_name_with_colons_has_brackets():
 
 
 async def test_a_seed_determines_the_invented_clinic():
-    def told(sandbox):
+    def content_of(sandbox):
         return json.dumps(sandbox.all("appointment_types")).replace(sandbox.base_url, "")
 
     async with Sandbox(seed=3) as first, Sandbox(seed=3) as second, Sandbox(seed=4) as third:
-        assert told(first) == told(second) != told(third)
+        assert content_of(first) == content_of(second) != content_of(third)
 
 
 @for_each("count", [0, 1, 24, 700])

@@ -125,7 +125,7 @@ async def test_with_a_budget_the_client_waits_for_it(cliniko, cliniko_sandbox):
     ids=["asynchronous", "synchronous", "synchronous without another plugin", "anyio", "marked"],
 )
 def test_the_fixtures_work_in_every_kind_of_test_and_leave_nothing_open(tmp_path, text, passed, plugins):
-    assert f"{passed} passed" in (told := outcome(tmp_path, text, plugins=plugins)), told
+    assert f"{passed} passed" in (printed := outcome(tmp_path, text, plugins=plugins)), printed
 
 
 def test_a_mark_without_names_is_an_error_that_says_so(tmp_path):

@@ -22,7 +22,7 @@ def started(*arguments):
     )
 
 
-def told(process):
+def printed_by(process):
     """What the program prints before it waits."""
     lines = []
     while not lines or not lines[-1].startswith("Ctrl-C"):
@@ -34,7 +34,7 @@ def told(process):
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_the_program_prints_its_address_and_ends_cleanly(number):
     with started("--appointment-types", "3") as process:
-        text = told(process)
+        text = printed_by(process)
         process.send_signal(number)
         rest, errors = process.communicate(timeout=20)
     assert (process.returncode, rest, errors) == (0, "", "")
@@ -44,7 +44,7 @@ def test_the_program_prints_its_address_and_ends_cleanly(number):
 
 def test_the_commands_that_the_program_suggests_work():
     with started("--appointment-types", "3", "--limit", "9", "--period", "5", "--latency", "0.001") as process:
-        text = told(process)
+        text = printed_by(process)
         user, agent, accept, url = re.findall(r"'([^']+)'", text)
         name, _, value = accept.partition(": ")
         basic = base64.b64encode(user.encode()).decode()
@@ -58,7 +58,7 @@ def test_the_commands_that_the_program_suggests_work():
 
 def test_a_port_that_is_taken_ends_the_program_with_a_line(capsys):
     with started() as process:
-        port = re.search(r":(\d+)/v1", told(process))[1]
+        port = re.search(r":(\d+)/v1", printed_by(process))[1]
         assert main(["--port", port]) == 1
         process.send_signal(signal.SIGINT)
         process.communicate(timeout=20)
@@ -71,7 +71,7 @@ def test_the_program_has_a_port_of_its_own():
 
 def test_the_program_takes_a_key_and_may_be_strict():
     with started("--appointment-types", "3", "--api-key", "mine-au2", "--strict") as process:
-        url = re.search(r"^base URL  (\S+)$", text := told(process), re.MULTILINE)[1]
+        url = re.search(r"^base URL  (\S+)$", text := printed_by(process), re.MULTILINE)[1]
         headers = {
             "Authorization": f"Basic {base64.b64encode(b'mine-au2:').decode()}",
             "User-Agent": "Tests",

@@ -63,5 +63,5 @@ def allowed(spec: dict[str, Any]) -> list[Any] | None:
 
 def assert_named(cls: type, deprecated: set[str]) -> None:
     """Assert that the docstring of a class names exactly the deprecated fields."""
-    _, _, told = (inspect.getdoc(cls) or "").partition("The API has deprecated ")
-    assert set(re.findall(r"`(\w+)`", told)) == deprecated
+    _, _, named = (inspect.getdoc(cls) or "").partition("The API has deprecated ")
+    assert set(re.findall(r"`(\w+)`", named)) == deprecated

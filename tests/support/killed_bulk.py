@@ -87,6 +87,6 @@ def _judge(sandbox: Sandbox, outcomes: dict[str, tuple[str, str]]) -> str:
     if found != expected:
         return f"missing {expected - found}, too many {found - expected}"
     names = {each["id"]: each["first_name"] for each in sandbox.all("patients")}
-    told = {number: names.get(record_id) for number, (_, record_id) in outcomes.items()}
+    reported = {number: names.get(record_id) for number, (_, record_id) in outcomes.items()}
     wanted = {str(number): row["first_name"] for number, row in enumerate(patients(ROWS), 1)}
-    return "" if told == wanted else f"the program reported {outcomes}"
+    return "" if reported == wanted else f"the program reported {outcomes}"

@@ -160,8 +160,8 @@ def test_rejected_messages_are_posted_again_in_order(caplog: pytest.LogCaptureFi
             assert [each.name for each in it.receiver.got] == ["Jane", "Jane", "Jane", "Kim", "Kim"]
             assert it.receiver.accepted == "JaneKim"
             assert it.receiver.redirected == 0
-            told = [each.getMessage() for each in caplog.records if each.levelno == logging.WARNING]
-            assert len(told) == 3
+            logged = [each.getMessage() for each in caplog.records if each.levelno == logging.WARNING]
+            assert len(logged) == 3
             assert not [secret for secret in ("Jane", "Kim", "hush", "/hook", SECRET) if secret in caplog.text]
 
     test()

@@ -62,8 +62,8 @@ async def test_what_a_new_record_has_by_itself_may_be_sent_back(name):
         texts = [field for field in REQUIRED_FIELDS[name] if isinstance(body[field], str) and "content" not in field]
         for field in texts:
             under = UNDER_ANOTHER_NAME.get(field, field.removesuffix("_id"))
-            told = [(await errors(await wire.post(f"/{name}", body | {field: value})))[under] for value in BLANKS]
-            assert told == [BLANK] * len(BLANKS), field
+            expected = [(await errors(await wire.post(f"/{name}", body | {field: value})))[under] for value in BLANKS]
+            assert expected == [BLANK] * len(BLANKS), field
         made = await wire.post(f"/{name}", body)
         assert made.status == 201, made.body
         if "update" in TABLES[name].operations:
@@ -164,8 +164,8 @@ async def test_nothing_can_be_added_to_an_archived_or_unknown_case():
             answer = await wire.post("/individual_appointments", body | {"patient_case_id": case})
             assert await errors(answer) == {"base": "Case has been archived."}
         both = body | {"patient_case_id": closed, "appointment_type_id": "1"}
-        told = {"base": "Case has been archived.", "max_attendees": "is not a number"}
-        assert await errors(await wire.post("/individual_appointments", both)) == told
+        expected = {"base": "Case has been archived.", "max_attendees": "is not a number"}
+        assert await errors(await wire.post("/individual_appointments", both)) == expected
         attendee = wire.sandbox.add("attendees")
         answer = await wire.patch(f"/attendees/{attendee}", {"patient_case_id": closed})
         assert await errors(answer) == {"base": "Case has been archived."}

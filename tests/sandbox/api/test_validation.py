@@ -57,15 +57,15 @@ INVALID_FIELDS = [
 async def test_an_invalid_field_is_named_with_the_text_of_its_error():
     async with running() as wire:
         bodies = [{"name": "New", field: value} for field, value, _ in INVALID_FIELDS]
-        told = [await errors(wire, "/appointment_types", body) for body in bodies]
-        assert told == [{field: text} for field, _, text in INVALID_FIELDS]
+        expected = [await errors(wire, "/appointment_types", body) for body in bodies]
+        assert expected == [{field: text} for field, _, text in INVALID_FIELDS]
 
 
 async def test_every_fault_is_reported_at_once():
     async with running() as wire:
         body = {"duration_in_minutes": "x", "max_attendees": 100, "nonsense": 1}
-        told = {"name": BLANK, "duration_in_minutes": NO_NUMBER, "max_attendees": "must be less than 100"}
-        assert await errors(wire, "/appointment_types", body) == told
+        expected = {"name": BLANK, "duration_in_minutes": NO_NUMBER, "max_attendees": "must be less than 100"}
+        assert await errors(wire, "/appointment_types", body) == expected
 
 
 async def test_unknown_fields_and_those_that_are_only_read_are_passed_over():
@@ -77,7 +77,7 @@ async def test_unknown_fields_and_those_that_are_only_read_are_passed_over():
 
 
 @for_each(
-    "path, body, told",
+    "path, body, expected",
     [
         ("/appointment_type_billable_items", {}, {"appointment_type": BLANK, "billable_item": BLANK}),
         ("/appointment_type_products", {"product_id": "1"}, {"appointment_type": BLANK, "product": "must exist"}),
@@ -91,9 +91,9 @@ async def test_unknown_fields_and_those_that_are_only_read_are_passed_over():
         ("/patients", {"last_name": "Doe"}, {"first_name": BLANK}),
     ],
 )
-async def test_each_resource_has_its_needs(path, body, told):
+async def test_each_resource_has_its_needs(path, body, expected):
     async with running() as wire:
-        assert await errors(wire, path, body) == told
+        assert await errors(wire, path, body) == expected
 
 
 async def test_a_part_is_checked_to_its_depth_and_refused_as_a_whole():
