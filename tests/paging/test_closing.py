@@ -212,3 +212,16 @@ async def test_a_collection_that_fails_or_is_cancelled_leaves_no_page_under_way(
             await asyncio.wait_for(listing.collect(), 1.5)
         assert not other_tasks()
         del kept
+
+
+@virtually
+async def test_while_the_next_page_is_awaited_the_last_one_is_not_kept(without_collector):
+    """It may be long in coming, and a page may be large."""
+    async with listed(4) as (sandbox, cliniko):
+        iterator = aiter(cliniko.appointment_types.list(per_page=2))
+        records = [weakref.ref(await anext(iterator)) for _ in range(2)]
+        sandbox.faults.slow(7.0, **SECOND)
+        step = asyncio.create_task(anext(iterator))
+        await asyncio.sleep(1)
+        assert [record() for record in records] == [None, None]
+        assert (await step).name == "c"
