@@ -1,4 +1,4 @@
-"""One attempt to send a request and its possible outcomes, as values shared by every HTTP layer."""
+"""One attempt to send a request, its progress and its possible outcomes, which every HTTP layer shares."""
 
 import asyncio
 import itertools
@@ -65,7 +65,7 @@ class Attempt(RedactedRepr, msgspec.Struct):
 
 
 class Transport(Protocol):
-    """Sends attempts."""
+    """A layer that sends attempts, itself or through the next one."""
 
     async def send(self, attempt: Attempt) -> Outcome:
         """Send the attempt once, and return the response or the error that explains why there is none."""

@@ -61,23 +61,32 @@ Change: TypeAlias = Callable[[bytes | None, float], Changed]
 
 
 class Store(Protocol):
-    """Keeps one value for all processes that share a window, and provides their common clock."""
+    """Keeps one value for all processes that share a window, and provides their common clock.
+
+    A database with row locks does an update in one transaction: it inserts the row if it is missing, as a row that does
+    not exist cannot be locked; locks the row and selects its value; then reads the clock; calls `change`; and writes
+    the new value. A database with compare-and-set calls `change` again after each conflict, with what is there now.
+    """
 
     async def update(self, change: Change) -> StepReply:
         """Replace the value with the result of `change`, atomically.
 
-        End in bounded time, with an error if need be, as all callers of the event loop wait for it. It may be called in
-        several event loops at once, and cancelled when the event loop ends.
+        - No other process may replace the value between its reading and its writing.
+        - The time is that of one clock for all processes, read after the value is locked, or together with it.
+        - End in bounded time, with an error if need be, as all callers of the event loop wait for it.
+        - If it is cancelled, which happens when the event loop ends, either all of the update is done or nothing.
+        - It may be called in several event loops at once, unless the limiter has `one_loop=True`.
 
         Args:
-            change: Takes the stored value, or None, and the time of the store in seconds. Its result has the `value` to
-                store, the seconds for which it is `useful_for`, and the `reply`. Call it again after a conflict.
+            change: Takes the stored value, or nothing (None or empty bytes), and the time of the store in seconds. Its
+                result has the `value` to store, the `reply`, and `useful_for`: the seconds for which to keep the value.
 
         Returns:
             The reply of the change that was stored.
 
         Raises:
-            StoreLostError: The change could not be stored, or it is unknown whether it was.
+            StoreLostError: The change could not be stored, or it is unknown whether it was. With `lasting=True`, and
+                for any other exception, callers do not wait for the store, but fail.
         """
         ...
 

@@ -1,10 +1,4 @@
-"""A store in memory: the whole of what somebody has to write who keeps the window in another place.
-
-For PostgreSQL, `update` would be one transaction: insert the row if it is missing (`on conflict do nothing`), as the
-first two processes could not lock a row that does not exist; select the value `for update`; after that, select
-`clock_timestamp()`, call `change`, and write the new value. A store with compare-and-set, as Redis, would call `change`
-again after each conflict.
-"""
+"""A store in memory: all that a store of your own needs. The docstring of `Store` says what it must guarantee."""
 
 import asyncio
 
