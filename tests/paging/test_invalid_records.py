@@ -80,6 +80,7 @@ async def test_the_error_has_the_valid_records_and_the_cursor_after_that_page(op
         assert names(error.page.items) == "ef"
         assert error.page.cursor == error.cursor != iterator.cursor
         assert error.page.raw[TYPES][0]["name"] is None
+        assert error.page.server_time is not None
         rest = cliniko.appointment_types.list(per_page=3, cursor=error.cursor, **options)
         assert await rest.collect() == []
 
