@@ -464,7 +464,7 @@ class TestBorrowedSessions:
             await session.close()
             with pytest.raises(UsageError, match="the session is closed"):
                 await client.appointment_types.get("1")
-            assert limiter.fates == ["unsent"]
+            assert limiter.settled_by == ["cancel"]
 
     def test_a_borrowed_session_of_another_loop_is_refused(self):
         async def make():

@@ -82,7 +82,7 @@ async def test_a_redirect_within_the_api_is_followed_with_the_key():
         async with at.cliniko.patient_attachments.download(record) as file:
             assert await file.read() == PDF
         assert [one.authorized for one in at.sandbox.requests] == [True, True]
-        assert at.limiter.fates == ["answered"] * len(at.limiter.fates)
+        assert at.limiter.settled_by == ["complete"] * len(at.limiter.settled_by)
 
 
 @pytest.mark.parametrize("location", ["http://store.example.com/a", "ftp://127.0.0.1/a", "http://me:x@127.0.0.1/a"])

@@ -138,7 +138,7 @@ async def test_headers_of_a_given_session_are_not_sent_to_the_store():
 async def test_requests_to_the_store_need_no_permit():
     async with clinic() as at:
         await at.cliniko.patient_attachments.upload(at.patient_id, PDF, filename="a.pdf")
-        assert at.limiter.fates == ["answered"] * len(at.sandbox.requests)
+        assert at.limiter.settled_by == ["complete"] * len(at.sandbox.requests)
 
 
 @virtually

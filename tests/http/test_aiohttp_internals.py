@@ -50,7 +50,7 @@ async def test_factory_makes_connections_that_close_when_the_server_sends_someth
         await asyncio.sleep(1)
         await client.taxes.get("1")
         assert [request.connection for request in server.requests] == [1, 2]
-    assert limiter.fates == ["answered", "answered"]
+    assert limiter.settled_by == ["complete", "complete"]
 
 
 @virtually

@@ -299,4 +299,4 @@ class TestRequest:
         limiter = RecordingLimiter()
         async with RawServer(answer(503), answer(200)) as server, client_of(server, rate_limiter=limiter) as client:
             assert (await client.request("GET", "/things")).status == 200
-        assert limiter.fates == ["answered"] * len(server.requests) == ["answered"] * 2
+        assert limiter.settled_by == ["complete"] * len(server.requests) == ["complete"] * 2

@@ -270,7 +270,7 @@ class TestTooManyRequests:
         turn = raw(b"HTTP/1.1 429 Slow\r\nX-RateLimit-Reset: 5\r\nContent-Length: 99\r\n\r\nToo ma")
         async with RawServer(turn, answer(201, {"ok": 1})) as server, client_of(server, rate_limiter=limiter) as client:
             await client.request("POST", "/things", json={})
-        assert (len(server.requests), len(limiter.waits), limiter.fates) == (2, 1, ["answered"] * 2)
+        assert (len(server.requests), len(limiter.waits), limiter.settled_by) == (2, 1, ["complete"] * 2)
 
     @virtually
     async def test_a_pause_that_is_longer_than_the_deadline_ends_the_call_at_once(self):
@@ -355,7 +355,7 @@ class TestFaults:
             with pytest.raises(TransportError, match=r"had no connection: Connection refused \(3 attempts\)") as raised:
                 await client.request("GET", "/things")
         assert type(raised.value) is TransportError
-        assert limiter.fates == ["unsent"] * 3
+        assert limiter.settled_by == ["cancel"] * 3
         assert (await limiter.limits()).used == 0
 
     @virtually
@@ -366,7 +366,7 @@ class TestFaults:
             sandbox.faults.drop("answer")
             sandbox.faults.throttle(1)
             await ask(client)
-        assert limiter.fates == ["answered", "given up", "answered", "answered"]
+        assert limiter.settled_by == ["complete", "abandon", "complete", "complete"]
 
     @virtually
     async def test_retries_and_pauses_are_logged_without_the_query(self, caplog):
@@ -513,7 +513,7 @@ class TestDeadlines:
             with pytest.raises(DeadlineExceededError):
                 await client.request("GET", "/things")
             assert now() - began == pytest.approx(5, abs=0.01)
-        assert set(limiter.fates) == {"given up"}
+        assert set(limiter.settled_by) == {"abandon"}
 
     @virtually
     async def test_a_create_in_flight_at_the_deadline_may_have_happened(self):

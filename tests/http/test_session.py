@@ -94,9 +94,9 @@ class Watch:
         await turns(6)
         ours = asyncio.all_tasks() - self.server._lines - {asyncio.current_task()}
         assert not ours
-        assert None not in self.limiter.fates
+        assert None not in self.limiter.settled_by
         limits = await self.limiter.limits()
-        assert limits.used == sum(fate != "unsent" for fate in self.limiter.fates)
+        assert limits.used == sum(method != "cancel" for method in self.limiter.settled_by)
         assert limits.waiting == {"interactive": 0, "bulk": 0}
         assert in_progress(self.client) == []
         # The youngest generation is enough; a full collection for every turn of the loop takes long.

@@ -90,7 +90,7 @@ async def test_a_refused_certificate_is_reported_in_the_words_of_the_system_and_
             expected = rf"certificate verify failed: {reason}.*\(1 attempt\)"
             with pytest.raises(TransportError, match=expected) as raised:
                 await (cliniko.taxes.create(name="GST", rate=10) if write else cliniko.taxes.get("1"))
-    assert (server.heard, limiter.fates, raised.value.sent) == ([], ["unsent"], False)
+    assert (server.heard, limiter.settled_by, raised.value.sent) == ([], ["cancel"], False)
 
 
 async def test_a_wrong_fingerprint_is_not_retried():

@@ -90,7 +90,7 @@ class TestNoReplay:
                 await client.request(method, "/things")
             assert server.arrived == ["GET /first", f"{method} /things"]
             assert server.requests[1].connection == 1
-        assert limiter.fates == ["answered", "given up"]
+        assert limiter.settled_by == ["complete", "abandon"]
 
     @pytest.mark.parametrize("ending", BROKEN)
     @virtually
@@ -203,7 +203,7 @@ class TestUnaskedBytes:
             await asyncio.sleep(1)
             assert (await send(client)).id == "7"
             assert [request.connection for request in server.requests] == [1, 2]
-        assert limiter.fates == ["answered", "answered"]
+        assert limiter.settled_by == ["complete", "complete"]
 
     @for_each("unasked", UNASKED)
     @virtually
@@ -218,7 +218,7 @@ class TestUnaskedBytes:
             turn.line.writer.write(unasked)
             assert (await create(client)).id == "7"
             assert server.arrived == ["GET /taxes/1", "POST /taxes"]
-        assert limiter.fates == ["answered", "unsent", "answered"]
+        assert limiter.settled_by == ["complete", "cancel", "complete"]
 
     @virtually
     async def test_a_request_refused_for_unasked_bytes_was_not_sent(self, options):
@@ -327,7 +327,7 @@ class TestBodiesReadBefore:
         ):
             assert (await create(client)).name == "\u00e9\U0001f600"
             assert (await client.request("GET", "/taxes/1")).body == body
-        assert limiter.fates == ["answered"] * 2
+        assert limiter.settled_by == ["complete"] * 2
 
     @pytest.mark.parametrize("middleware", [reading, releasing])
     @virtually
@@ -460,7 +460,7 @@ class TestLargeAnswers:
             await asyncio.sleep(1)
             assert sent[0] < 12_000_000
             assert (server.open, len(server.requests)) == (0, 1)
-        assert limiter.fates == ["given up"]
+        assert limiter.settled_by == ["abandon"]
 
     @virtually
     async def test_a_body_at_the_bound_is_accepted(self, small):

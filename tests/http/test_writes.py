@@ -135,8 +135,8 @@ class Bench:
         if self.session is not None:
             await self.session.close()
         await self.server.stop()
-        assert len(self.server.requests) == len([fate for fate in self.limiter.fates if fate != "unsent"])
-        assert None not in self.limiter.fates
+        assert len(self.server.requests) == len([method for method in self.limiter.settled_by if method != "cancel"])
+        assert None not in self.limiter.settled_by
 
     @property
     def arrived(self):
@@ -351,7 +351,7 @@ async def test_a_write_that_found_no_server_is_retried(options, send):
 
         bench.limiter.before = before
         await send(bench.client)
-        assert bench.limiter.fates == ["unsent", "unsent", "answered"]
+        assert bench.limiter.settled_by == ["cancel", "cancel", "complete"]
         assert bench.arrived == 1
 
 
@@ -376,7 +376,7 @@ async def test_a_write_without_a_connection_in_time_was_not_done(options, send):
             client = client_of(deaf, rate_limiter=bench.limiter, retry=QUICK, timeout=4.0, **await options())
             with pytest.raises(TransportTimeoutError, match=r"had no connection within 3 s \(3 attempts\)"):
                 await send(client)
-            assert bench.limiter.fates == ["unsent"] * 3
+            assert bench.limiter.settled_by == ["cancel"] * 3
             assert (await bench.limiter.limits()).used == 0
             await manager_of(client).session().close()
             await client.aclose()
@@ -394,7 +394,7 @@ async def test_a_write_whose_deadline_passes_while_connecting_was_not_sent(optio
             client = client_of(deaf, rate_limiter=limiter, deadline=2, **made)
             with pytest.raises(DeadlineExceededError):
                 await send(client)
-            assert limiter.fates == ["unsent"]
+            assert limiter.settled_by == ["cancel"]
             await manager_of(client).session().close()
             await client.aclose()
             assert bench.arrived == 0
@@ -413,7 +413,7 @@ async def test_a_write_that_waits_for_a_connection_was_not_sent():
         other = client_of(server, session=session, rate_limiter=limiter, timeout=4.0, retry=QUICK)
         with pytest.raises(TransportTimeoutError, match="had no connection"):
             await create(other)
-        assert limiter.fates == ["unsent"] * 3
+        assert limiter.settled_by == ["cancel"] * 3
         with pytest.raises(OutcomeUnknownError):
             await first
         assert server.arrived == ["POST /things"]
@@ -430,7 +430,7 @@ async def test_a_name_that_cannot_be_resolved_counts_as_no_server():
     async with client:
         with pytest.raises(TransportError, match=r"had no connection: no such host \(3 attempts\)"):
             await post(client)
-    assert limiter.fates == ["unsent"] * 3
+    assert limiter.settled_by == ["cancel"] * 3
 
 
 class Nowhere(aiohttp.abc.AbstractResolver):
@@ -452,7 +452,7 @@ async def test_a_write_that_is_cancelled_passes_the_cancellation_on(options, sen
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
-        assert bench.limiter.fates == ["given up"]
+        assert bench.limiter.settled_by == ["abandon"]
         assert bench.arrived == 1
 
 

@@ -186,7 +186,7 @@ async def test_a_permit_holds_a_connection_until_it_is_settled():
         permit.cancel()
     await settle_down()
     assert connections.free == 3
-    assert limiter.fates == ["answered", "given up", "unsent"]
+    assert limiter.settled_by == ["complete", "abandon", "cancel"]
 
 
 @virtually
@@ -278,7 +278,7 @@ async def test_a_cancelled_wait_for_a_connection_gives_the_permit_back_unsent():
     await cancelled(await asks(account, "interactive"))
     permit.complete()
     await settle_down()
-    assert limiter.fates == ["answered", "unsent"]
+    assert limiter.settled_by == ["complete", "cancel"]
     assert connections.free == 1
 
 
@@ -296,7 +296,7 @@ async def test_a_permit_granted_before_a_pause_is_not_used_after_it():
     assert now() == 1001
     (await waiting).complete()
     assert now() == 1030
-    assert limiter.fates == ["answered", "unsent", "answered"]
+    assert limiter.settled_by == ["complete", "cancel", "complete"]
 
 
 @virtually
@@ -327,7 +327,7 @@ async def test_a_stale_permit_is_replaced_and_its_connection_kept():
     permit.complete()
     occupant.complete()
     permit = await waiting
-    assert limiter.fates == ["answered", "unsent", None]
+    assert limiter.settled_by == ["complete", "cancel", None]
     assert not behind.done()
     permit.complete()
     (await behind).complete()
@@ -394,7 +394,7 @@ def test_no_connection_and_no_permit_is_lost_whatever_is_cancelled(seed):
         await asyncio.gather(*tasks, return_exceptions=True)
         await settle_down()
         assert connections.free == 4
-        assert not any(None in limiter.fates for limiter in limiters)
+        assert not any(None in limiter.settled_by for limiter in limiters)
         for account in accounts:
             assert (await account.limits()).waiting == {"interactive": 0, "bulk": 0}
 

@@ -20,21 +20,21 @@ QUICK = RetryPolicy(attempts=3, wait_initial=0.01, wait_max=0.01)
 
 @attrs.define
 class RecordingPermit:
-    """A permit that records how it was settled first."""
+    """A permit that records the first of its methods that was called."""
 
     inner: Permit
-    fate: str | None = None
+    settled_by: str | None = None
 
     def complete(self) -> None:
-        self.fate = self.fate or "answered"
+        self.settled_by = self.settled_by or "complete"
         self.inner.complete()
 
     def abandon(self) -> None:
-        self.fate = self.fate or "given up"
+        self.settled_by = self.settled_by or "abandon"
         self.inner.abandon()
 
     def cancel(self) -> None:
-        self.fate = self.fate or "unsent"
+        self.settled_by = self.settled_by or "cancel"
         self.inner.cancel()
 
 
@@ -53,8 +53,8 @@ class RecordingLimiter:
         return self.inner.period
 
     @property
-    def fates(self) -> list[str | None]:
-        return [permit.fate for permit in self.permits]
+    def settled_by(self) -> list[str | None]:
+        return [permit.settled_by for permit in self.permits]
 
     async def acquire(self, priority: Priority) -> Permit:
         if self.before is not None:
