@@ -76,14 +76,15 @@ class Resolver(Generic[T]):
         while self._rows:
             settled = {key for key, work in self._rows.items() if work.learned_at + self._settle <= _now()}
             await self._apply(await self._look_up(), settled)
-            again = [work for key in settled if (work := self._rows.pop(key, None))]
-            for work in [work for work in again if work.sent_again]:
-                # It failed twice: the next run finds out whether it can be created at all.
-                await self._deliver(BulkOutcome(number=work.row.number, status="open"))
-            if first := [work for work in again if not work.sent_again]:
-                for work in first:
-                    work.sent_again = True
-                return first
+            without_record = [work for key in settled if (work := self._rows.pop(key, None))]
+            again = [work for work in without_record if not work.sent_again]
+            for work in without_record:
+                if work.sent_again:
+                    # It failed twice: the next run finds out whether it can be created at all.
+                    await self._deliver(BulkOutcome(number=work.row.number, status="open"))
+                work.sent_again = True
+            if again:
+                return again
             await self._wait()
         return []
 
