@@ -19,8 +19,6 @@ class UnmeetableDeadlineError(Exception):
 class Deadline:
     """When a call has to end, and the earliest time at which the rate limit allows it."""
 
-    __slots__ = ("_monitor", "_scope", "opens_at", "priority")
-
     def __init__(self, scope: asyncio.Timeout, monitor: "DeadlineMonitor") -> None:
         """Create the deadline of a call from its scope, which must have a timeout."""
         self._scope = scope

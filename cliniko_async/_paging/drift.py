@@ -10,7 +10,7 @@ import msgspec
 from .._messages import RedactedRepr
 from .._records.page import PageData
 from .cursor import OffsetPosition
-from .page_rows import all_stamps, id_number, second_of
+from .page_rows import id_number, second_of
 
 Stamps = dict[int, dt.datetime | None]
 """Ids in the order of their rows, each with its `created_at`."""
@@ -123,9 +123,6 @@ class DriftDetector(RedactedRepr, msgspec.Struct, frozen=True):
         return ids | dict(_since(last, state.stamps)).keys()
 
     def _fresh(self, rows: Sequence[Any]) -> tuple[Sequence[Any], Stamps]:
-        known = all_stamps(rows)
-        if known is not None and self.seen.ids.keys().isdisjoint(known):
-            return rows, known
         fresh: list[Any] = []
         stamps: Stamps = {}
         for row in rows:

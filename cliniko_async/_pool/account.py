@@ -27,8 +27,6 @@ _PERIODS = 3
 class TrackedLimiter:
     """The limiter of an account, and when it was last used."""
 
-    __slots__ = ("_clock", "_used", "limiter")
-
     def __init__(self, limiter: RateLimiter, clock: Callable[[], float]) -> None:
         self.limiter = limiter
         self._clock = clock
@@ -166,8 +164,6 @@ class AccountLimiter:
 
 class PooledPermit:
     """A permit with a connection, which is released when the permit is settled or dropped."""
-
-    __slots__ = ("_limiter", "_permit", "_slot")
 
     def __init__(self, limiter: AccountLimiter, permit: Permit, slot: ConnectionSlot) -> None:
         self._limiter: AccountLimiter | None = limiter

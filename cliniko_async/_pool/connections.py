@@ -25,8 +25,6 @@ _TRIES = 3
 class AccountConnections:
     """The connections of one account, and whether its server answers."""
 
-    __slots__ = ("answered_at", "hangs", "held")
-
     def __init__(self) -> None:
         self.held = 0
         self.answered_at = -math.inf
@@ -41,8 +39,6 @@ class AccountConnections:
 
 class ConnectionSlot:
     """The right to one connection, from the moment at which its request may be sent until the request has ended."""
-
-    __slots__ = ("account", "counts", "since")
 
     def __init__(self, account: AccountConnections, since: float) -> None:
         self.account = account

@@ -1,9 +1,14 @@
-"""Long lists of values that the API accepts."""
+"""Lists of values that the API accepts, where they are long or several resources have them."""
 
 from typing import Literal, TypeAlias
 
 # One value a line would make this file a thousand lines long.
 # fmt: off
+FormQuestionType: TypeAlias = Literal[
+    "address", "checkboxes", "date", "full_name", "paragraph", "phone", "pronouns", "radiobuttons", "select",
+    "signature", "text",
+]
+PatientFieldConnection: TypeAlias = Literal["address", "full_name", "phone", "pronouns", "gender_identity", "sex"]
 TimeZone: TypeAlias = Literal[
     "Abu Dhabi", "Adelaide", "Alaska", "Almaty", "American Samoa", "Amman", "Amsterdam", "Arizona", "Ashgabat",
     "Astana", "Asuncion", "Athens", "Atlantic Time (Canada)", "Auckland", "Azores", "Baghdad", "Baku", "Bangkok",

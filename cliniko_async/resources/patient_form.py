@@ -11,6 +11,7 @@ from ..filters import Column, DateTimeField, Filterable, Filters, IntField
 from ..links import Link, SelfLink
 from ..pagination import Paginator
 from ._changes import ChangesMixin
+from ._enums import FormQuestionType, PatientFieldConnection
 from ._list_options import ArchivedListOptions
 from ._mixins import ArchivedGetMixin, ArchivedListMixin, ArchiveMixin
 
@@ -197,25 +198,10 @@ class PatientFormQuestionFields(Fields, total=False):
     name: Required[Annotated[str, MaxLength(255)]]
     options: PatientFormOptionsFields | AsRead[PatientFormOptions] | Sequence[Annotated[str, MaxLength(255)]]
     other: PatientFormOtherFields | AsRead[PatientFormOther]
-    patient_field_connection: Literal["address", "full_name", "phone", "pronouns", "gender_identity", "sex"]
+    patient_field_connection: PatientFieldConnection
     required: bool
     signature_id: Id
-    type: Required[
-        Literal[
-            "address",
-            "checkboxes",
-            "date",
-            "full_name",
-            "paragraph",
-            "phone",
-            "pronouns",
-            "radiobuttons",
-            "select",
-            "signature",
-            "text",
-        ]
-        | None
-    ]
+    type: Required[FormQuestionType | None]
 
 
 class PatientFormSectionFields(Fields, total=False):

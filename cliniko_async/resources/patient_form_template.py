@@ -1,7 +1,7 @@
 """Patient form templates: the templates from which patient forms are made."""
 
 from collections.abc import Sequence
-from typing import Annotated, Literal, Required, Unpack
+from typing import Annotated, Required, Unpack
 
 from .._dates import DateTime
 from .._records.record import Part, Record, record
@@ -9,6 +9,7 @@ from ..fields import AsRead, Fields, Id, MaxLength
 from ..filters import Column, DateTimeField, Filters, IntField
 from ..links import SelfLink
 from ._changes import ChangesMixin
+from ._enums import FormQuestionType, PatientFieldConnection
 from ._mixins import ArchivedGetMixin, ArchivedListMixin, ArchiveMixin
 
 
@@ -106,24 +107,9 @@ class PatientFormTemplateQuestionFields(Fields, total=False):
     name: Required[Annotated[str, MaxLength(255)]]
     options: PatientFormTemplateOptionsFields | AsRead[PatientFormTemplateOptions]
     other: PatientFormTemplateOtherFields | AsRead[PatientFormTemplateOther]
-    patient_field_connection: Literal["address", "full_name", "phone", "pronouns", "gender_identity", "sex"]
+    patient_field_connection: PatientFieldConnection
     required: bool
-    type: Required[
-        Literal[
-            "address",
-            "checkboxes",
-            "date",
-            "full_name",
-            "paragraph",
-            "phone",
-            "pronouns",
-            "radiobuttons",
-            "select",
-            "signature",
-            "text",
-        ]
-        | None
-    ]
+    type: Required[FormQuestionType | None]
 
 
 class PatientFormTemplateSectionFields(Fields, total=False):
