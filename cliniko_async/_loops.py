@@ -60,16 +60,21 @@ async def side_by_side(works: Iterable[Coroutine[Any, Any, object]]) -> None:
         raise errors.exceptions[0] from None
 
 
-def cancel_from_anywhere(loop: asyncio.AbstractEventLoop, cancel: Callable[[], object]) -> None:
-    """Cancel the work of a loop, from any thread; safe to call from a finalizer.
+def call_from_anywhere(loop: asyncio.AbstractEventLoop, function: Callable[[], object]) -> bool:
+    """Call a function in the thread of a loop: at once if this is that thread, otherwise soon.
 
     Args:
         loop: The loop.
-        cancel: Cancels the work. In the thread of the loop it is called at once, so that the work ends in the first
-            turn of the loop after a `break`.
+        function: What to call. As the garbage collector may be the caller, it must bear to be called at any time.
+
+    Returns:
+        Whether it is called: False if the loop is closed, and its tasks with it.
     """
     if runs_here(loop):
-        cancel()
-    else:
-        with contextlib.suppress(RuntimeError):  # The loop is closed, and its tasks with it.
-            loop.call_soon_threadsafe(cancel)
+        function()
+        return True
+    try:
+        loop.call_soon_threadsafe(function)
+    except RuntimeError:
+        return False
+    return True

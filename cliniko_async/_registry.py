@@ -27,6 +27,10 @@ class Registry(Generic[Shared, State]):
         self._make = make
         self._share = share
         self._is_over = is_over
+        self.forget()
+
+    def forget(self) -> None:
+        """Forget everything that was shared."""
         self._lock = threading.Lock()
         self._shared: WeakValueDictionary[bytes, Shared] = WeakValueDictionary()
         self._states: OrderedDict[bytes, State] = OrderedDict()

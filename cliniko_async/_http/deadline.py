@@ -4,12 +4,12 @@ import asyncio
 import math
 
 from ..limits import Permit, Priority, RateLimiter, Wait
+from ..limits.base import PRIORITIES
 
 _CHECK_INTERVAL = 0.25
 """Seconds between checks of the limiter while calls with a deadline wait; another caller may pause it meanwhile."""
 _SETTLE = 0.01
 """Seconds for a call to receive a permit that was granted just before the check."""
-_PRIORITIES: tuple[Priority, Priority] = ("interactive", "bulk")
 
 
 class UnmeetableDeadlineError(Exception):
@@ -99,7 +99,7 @@ class DeadlineMonitor:
     async def _end_hopeless(self) -> None:
         """End the calls that would not get a permit in time even if they were next in line."""
         loop = asyncio.get_running_loop()
-        for priority in _PRIORITIES:
+        for priority in PRIORITIES:
             mine = [deadline for deadline in self._waiting if deadline.priority == priority]
             wait = await self._wait(priority) if mine else None
             hopeless = [one for one in mine if wait is not None and one.misses(wait.first, loop.time())]

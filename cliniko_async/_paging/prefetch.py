@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-from .._loops import cancel_from_anywhere
+from .._loops import call_from_anywhere
 from .._messages import RedactedRepr, Request, Response
 from .._records.page import decode_page
 from .api import Api
@@ -94,7 +94,7 @@ class Prefetcher:
     def cancel(self) -> None:
         """Cancel the prefetch requests. The garbage collector may call this from any thread."""
         if self._loop is not None:
-            cancel_from_anywhere(self._loop, partial(self.keep_only, ()))
+            call_from_anywhere(self._loop, partial(self.keep_only, ()))
 
     def _start(self, url: str) -> asyncio.Task[FetchedPage]:
         self._loop = asyncio.get_running_loop()

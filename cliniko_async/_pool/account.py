@@ -1,7 +1,6 @@
 """The limiters of many accounts that share one connector: each request needs a permit, then a connection."""
 
 import asyncio
-import contextlib
 import functools
 import time
 from collections import Counter
@@ -9,7 +8,7 @@ from collections.abc import Callable
 
 import attrs
 
-from .._loops import runs_here
+from .._loops import call_from_anywhere
 from .._registry import Registry
 from ..errors import InvalidRequestError
 from ..limits import Limits, Permit, Priority, RateLimiter, Wait, shared_limiter
@@ -116,11 +115,9 @@ class AccountLimiter:
     def release(self, slot: ConnectionSlot, *, answered: bool = False) -> None:
         """Release a connection; may be called from any thread at any time, even by the garbage collector."""
         self._tracked.use()
-        loop = self._loop
-        # Never directly: the garbage collector may have interrupted the connection limiter.
-        call = loop.call_soon if runs_here(loop) else loop.call_soon_threadsafe
-        with contextlib.suppress(RuntimeError):  # The loop is closed, and the pool with it.
-            call(functools.partial(self._connections.release, slot, answered=answered))
+        # In a later turn of the loop: the garbage collector may have interrupted the connection limiter.
+        release = functools.partial(self._connections.release, slot, answered=answered)
+        call_from_anywhere(self._loop, functools.partial(self._loop.call_soon, release))
 
     async def _permit(self, priority: Priority) -> tuple[Permit, ConnectionSlot]:
         """Return a permit and a connection; the permit is still valid now that there is a connection."""

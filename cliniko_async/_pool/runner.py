@@ -10,7 +10,7 @@ from typing import Any, Generic, Self, TypeAlias, TypeVar
 import attrs
 
 from .._http.session import SessionManager
-from .._loops import cancel_from_anywhere
+from .._loops import call_from_anywhere
 from ..client import Cliniko
 from ..errors import UsageError
 from .account import AccountLimiter
@@ -197,7 +197,7 @@ class JobRunner(Generic[T]):
     def __del__(self) -> None:
         """Cancel the running jobs."""
         if self._tasks and self._loop is not None:
-            cancel_from_anywhere(self._loop, partial(_cancel, self._tasks))
+            call_from_anywhere(self._loop, partial(_cancel, self._tasks))
 
 
 async def _run(account: str, client: Cliniko, job: AccountJob[T]) -> AccountResult[T]:

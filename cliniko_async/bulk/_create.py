@@ -11,7 +11,7 @@ import attrs
 
 from .._checks import is_count, is_seconds
 from .._frames import HiddenLocals, hides_locals
-from .._loops import cancel_from_anywhere, in_thread, stop
+from .._loops import call_from_anywhere, in_thread, stop
 from .._messages import RedactedRepr
 from ..errors import InvalidRequestError, JournalError
 from ..resources._base import Resource
@@ -198,7 +198,7 @@ class BulkRun(RedactedRepr, Generic[T]):
         """Stop the run."""
         task = self._task
         if task is not None and not task.done():
-            cancel_from_anywhere(task.get_loop(), task.cancel)
+            call_from_anywhere(task.get_loop(), task.cancel)
 
 
 class _Outcomes(Generic[T]):

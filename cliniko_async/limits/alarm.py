@@ -3,8 +3,9 @@
 import asyncio
 import math
 from collections.abc import Callable
+from functools import partial
 
-from .._loops import runs_here
+from .._loops import call_from_anywhere
 
 
 class Alarm:
@@ -20,18 +21,9 @@ class Alarm:
         self.users = 0
         """The number of callers that wait for it, if somebody counts them."""
 
-    def set(self, moment: float) -> None:
-        """Ring at that moment or before; may be called from any thread.
-
-        Raises:
-            RuntimeError: The event loop is closed.
-        """
-        if moment >= self._moment:
-            return
-        if runs_here(self.loop):
-            self._start(moment)
-        else:
-            self.loop.call_soon_threadsafe(self._start, moment)
+    def set(self, moment: float) -> bool:
+        """Ring at that moment or before; may be called from any thread. Return False if the event loop is closed."""
+        return moment >= self._moment or call_from_anywhere(self.loop, partial(self._start, moment))
 
     def stop(self) -> None:
         """Forget the moments that were set."""
@@ -41,8 +33,10 @@ class Alarm:
 
     def _start(self, moment: float) -> None:
         if moment < self._moment:
-            self.stop()
+            # First: the garbage collector may call this for an earlier moment between any two of the next lines.
             self._moment = moment
+            if self._timer is not None:
+                self._timer.cancel()
             # A timer rather than a sleeping task, because a pending timer is harmless when the event loop ends.
             self._timer = self.loop.call_later(max(0.0, moment - self._clock()), self._fire)
 

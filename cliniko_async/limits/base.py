@@ -1,12 +1,13 @@
 """The interface that the client needs from a limiter, and the checks that all limiters share."""
 
+import os
 from collections.abc import Mapping
 from typing import Literal, NamedTuple, Protocol
 
 import attrs
 
 from .._checks import is_count, is_seconds
-from ..errors import ConfigurationError, InvalidRequestError
+from ..errors import ConfigurationError, InvalidRequestError, UsageError
 
 Priority = Literal["interactive", "bulk"]
 PRIORITIES: tuple[Priority, Priority] = ("interactive", "bulk")
@@ -113,6 +114,29 @@ class RateLimiter(Protocol):
             UsageError: The limiter is closed, or belongs to another process or event loop.
         """
         ...
+
+
+class OwnProcess:
+    """The process that a limiter belongs to: the one in which it was first used."""
+
+    def __init__(self) -> None:
+        self._id: int | None = None
+
+    @property
+    def is_another(self) -> bool:
+        """Whether this process was forked from it."""
+        return self._id not in (None, os.getpid())
+
+    def enter(self) -> None:
+        """Record that the limiter is used.
+
+        Raises:
+            UsageError: The limiter belongs to another process.
+        """
+        if self._id is None:
+            self._id = os.getpid()
+        elif self.is_another:
+            raise UsageError("the limiter was used before this process was forked: create one in each process")
 
 
 def check(fits: object, message: str) -> None:

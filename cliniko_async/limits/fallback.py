@@ -1,9 +1,11 @@
 """The limiter that grants a process its own share of the window while the store is unavailable."""
 
 import asyncio
-import contextlib
-from typing import TYPE_CHECKING
+from collections.abc import Coroutine
+from typing import TYPE_CHECKING, Any
 
+from .._loops import call_from_anywhere
+from ..errors import UsageError
 from .base import Limits, Priority
 from .local import LocalQueue
 from .permit import LeasedPermit
@@ -13,19 +15,55 @@ if TYPE_CHECKING:
     from .shared import LeaseLedger
 
 
+class StoreOutage:
+    """The callers of one event loop that wait for permits of the share, until a task ends that waits for the store."""
+
+    def __init__(self, recovery: Coroutine[Any, Any, None]) -> None:
+        self._waits: set[asyncio.Timeout] = set()
+        self._task = asyncio.create_task(recovery)
+        # Not at the end of its coroutine: a task that is cancelled before its first turn never begins it.
+        self._task.add_done_callback(self._send_back)
+
+    @property
+    def is_over(self) -> bool:
+        """Whether the task has ended."""
+        return self._task.done()
+
+    def end(self) -> None:
+        """Do not wait for the store any longer."""
+        self._task.cancel()
+
+    async def wait(self, work: Coroutine[Any, Any, LeasedPermit]) -> LeasedPermit:
+        """Wait for a permit.
+
+        Raises:
+            TimeoutError: The outage is over.
+        """
+        async with asyncio.timeout(None) as wait:
+            self._waits.add(wait)
+            try:
+                return await work
+            finally:
+                self._waits.discard(wait)
+
+    def _send_back(self, task: asyncio.Task[None]) -> None:
+        for wait in self._waits:
+            wait.reschedule(task.get_loop().time())
+
+
 class LocalFallback:
     """A limiter over a store, and a window of this process alone that is used while the store is unavailable.
 
     The local window counts every request of the process, so that what is left of its share is known when the store is
-    lost. The permits that it grants are reported when the store is back.
+    lost. The permits that it grants are reported when the store is back. Each event loop finds out for itself that the
+    store is lost, and that it is back, so that none depends on another loop that is closed, stopped or busy.
     """
 
     def __init__(self, shared: "LeaseLedger", local: LocalQueue) -> None:
         self.rules = shared.rules
         self._shared = shared
         self._local = local
-        self._probe: asyncio.Task[None] | None = None
-        self._waits: set[asyncio.Timeout] = set()
+        self._outages: dict[asyncio.AbstractEventLoop, StoreOutage] = {}
 
     async def acquire(self, priority: Priority) -> LeasedPermit:
         """Wait for a permit of the store, or of the local share while the store is unavailable.
@@ -35,8 +73,8 @@ class LocalFallback:
         """
         while True:
             try:
-                if self._probe is not None:
-                    permit = await self._acquire_local(priority)
+                if (outage := self._outage()) is not None:
+                    permit = await outage.wait(self._local.acquire(priority))
                     permit.mirror = self._shared.record_external(priority)
                 else:
                     permit = await self._shared.acquire(priority)
@@ -47,7 +85,7 @@ class LocalFallback:
             except StoreLostError as error:
                 if error.lasting:
                     raise
-                self._probe = self._probe or asyncio.create_task(self._return_to_store())
+                self._begin_outage()
 
     def pause(self, seconds: float | None) -> float:
         """Pause both windows; return the seconds until the pause ends."""
@@ -55,34 +93,37 @@ class LocalFallback:
 
     async def limits(self) -> Limits:
         """Return the state of the window that is in use now."""
-        return await (self._local if self._probe is not None else self._shared).limits()
+        return await (self._shared if self._outage() is None else self._local).limits()
 
     async def aclose(self) -> None:
         """Close the limiter over the store."""
-        if self._probe is not None and not self._shared.is_inherited:
-            self._probe.cancel()
+        if not self._shared.is_inherited:
+            for loop, outage in list(self._outages.items()):
+                call_from_anywhere(loop, outage.end)
         await self._shared.aclose()
 
-    async def _acquire_local(self, priority: Priority) -> LeasedPermit:
-        async with asyncio.timeout(None) as wait:
-            self._waits.add(wait)
-            try:
-                return await self._local.acquire(priority)
-            finally:
-                self._waits.discard(wait)
+    def _outage(self) -> StoreOutage | None:
+        """Return the outage of the running event loop."""
+        outage = self._outages.get(asyncio.get_running_loop())
+        return None if outage is None or outage.is_over else outage
 
-    async def _return_to_store(self) -> None:
-        """Wait until the store can be used again, and send the waiting callers back to it."""
-        try:
-            delays = store_retries()
-            while True:
-                await asyncio.sleep(next(delays))
-                with contextlib.suppress(StoreLostError):
-                    await self._shared.limits()
-                    break
-            # Other processes return within the longest delay between two retries, and report what they sent meanwhile.
-            await asyncio.sleep(2 * LONGEST_RETRY)
-        finally:
-            self._probe = None
-            for wait in self._waits:
-                wait.reschedule(asyncio.get_running_loop().time())
+    def _begin_outage(self) -> None:
+        if self._outage() is None:
+            for loop in [each for each in list(self._outages) if each.is_closed()]:
+                self._outages.pop(loop, None)
+            self._outages[asyncio.get_running_loop()] = StoreOutage(self._wait_for_store())
+
+    async def _wait_for_store(self) -> None:
+        """Wait until the store can be used again."""
+        delays = store_retries()
+        while True:
+            await asyncio.sleep(next(delays))
+            try:
+                await self._shared.limits()
+            except StoreLostError:
+                continue
+            except UsageError:  # the limiter is closed
+                return
+            break
+        # Other processes return within the longest delay between two retries, and report what they sent meanwhile.
+        await asyncio.sleep(2 * LONGEST_RETRY)

@@ -2,6 +2,8 @@
 
 import asyncio
 import math
+import os
+import sys
 import threading
 import time
 from collections import OrderedDict, deque
@@ -13,9 +15,9 @@ import msgspec
 from .._registry import Registry
 from . import window
 from .alarm import Alarm
-from .base import BULK_SHARE, LIMIT, PERIOD, PRIORITIES, Limits, Priority
+from .base import BULK_SHARE, LIMIT, PERIOD, PRIORITIES, Limits, OwnProcess, Priority
 from .permit import LeasedPermit, WindowLimiter
-from .window import LeaseUpdate, Rules, StepRequest, WindowState
+from .window import Backoff, LeaseUpdate, Rules, StepRequest, WindowState
 
 
 class Waiter(msgspec.Struct, eq=False):
@@ -37,6 +39,7 @@ class LocalQueue:
     def __init__(self, rules: Rules, clock: Callable[[], float]) -> None:
         self.rules = rules
         self.clock = clock
+        self._process = OwnProcess()
         self._state = WindowState()
         self._lock = threading.Lock()
         self._updates: deque[LeaseUpdate] = deque()
@@ -50,7 +53,12 @@ class LocalQueue:
         self._next_lease = 1
 
     async def acquire(self, priority: Priority) -> LeasedPermit:
-        """Wait for a permit, behind earlier callers."""
+        """Wait for a permit, behind earlier callers.
+
+        Raises:
+            UsageError: The queue belongs to another process.
+        """
+        self._process.enter()
         waiter = Waiter(priority)
         with self._lock:
             self._waiting[priority][id(waiter)] = waiter
@@ -83,13 +91,21 @@ class LocalQueue:
 
     def pause(self, seconds: float | None) -> float:
         """Grant nothing for some seconds, guessed if None; return the seconds until the pause ends."""
+        if self._process.is_another:  # A thread of that process may hold the lock.
+            return Backoff().pause(seconds, self.rules.period, self.clock())
+        self._process.enter()
         with self._lock:
             seconds = self._state.backoff.pause(seconds, self.rules.period, self.clock())
         self.serve()
         return seconds
 
     async def limits(self) -> Limits:
-        """Return the state of the window now."""
+        """Return the state of the window now.
+
+        Raises:
+            UsageError: The queue belongs to another process.
+        """
+        self._process.enter()
         self.serve()
         with self._lock:
             waiting: dict[Priority, int] = {priority: len(waiters) for priority, waiters in self._waiting.items()}
@@ -98,7 +114,8 @@ class LocalQueue:
     def is_idle(self) -> bool:
         """Return whether the queue is equivalent to a new one."""
         self.serve()
-        return window.is_idle(self._state, self.rules)
+        with self._lock:
+            return window.is_idle(self._state, self.rules)
 
     def process_releases(self) -> None:
         """Process the queued updates; never blocks."""
@@ -168,9 +185,7 @@ class LocalQueue:
 
     def _set_alarms(self, moment: float) -> None:
         for loop, alarm in list(self._alarms.items()):
-            try:
-                alarm.set(moment)
-            except RuntimeError:  # its loop is closed
+            if not alarm.set(moment):  # its loop is closed
                 self._alarms.pop(loop, None)
 
 
@@ -220,6 +235,9 @@ def limiter_registry(clock: Callable[[], float] = time.monotonic) -> Registry[Sl
 
 
 _limiters = limiter_registry()
+if sys.platform != "win32":
+    # The windows belong to the parent, whose threads may hold the locks.
+    os.register_at_fork(after_in_child=_limiters.forget)
 
 
 def shared_limiter(base_url: str, api_key: str) -> SlidingWindowLimiter:

@@ -10,12 +10,15 @@ from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, TypeAlias
 
+import msgspec
+
+from .._loops import call_from_anywhere
 from ..errors import UsageError
 from .alarm import Alarm
 from .base import PRIORITIES, Limits, Priority
 from .permit import LeasedPermit
-from .store import StepReply, StoreLostError, lost_error, store_retries
-from .window import StepRequest, lease_id, limits_of
+from .store import LONGEST_RETRY, StepReply, StoreLostError, lost_error, store_retries
+from .window import StepRequest, granted_leases, limits_of
 
 if TYPE_CHECKING:
     from .shared import LeaseLedger
@@ -46,6 +49,14 @@ class StoreQueue:
         self._is_due = False
         self._task: asyncio.Task[None] | None = None
 
+    @property
+    def left_over(self) -> StepRequest | None:
+        """What the store has to be told when the loop is closed: the last reports, and that nobody waits."""
+        last = self._request
+        if self._is_open:
+            return msgspec.structs.replace(last, interactive=0, bulk=0)
+        return StepRequest(last.process, last.number + 1, last.first_lease, 0, 0) if self._queued else None
+
     async def acquire(self, priority: Priority) -> LeasedPermit:
         """Wait for a permit that is valid now, behind earlier callers.
 
@@ -74,30 +85,36 @@ class StoreQueue:
                     await self._step()
                 reply = await self._step()
         except BaseException:
-            self._schedule(0.0)  # The step is not finished.
+            self.step_within(0.0)  # The step is not finished.
             raise
         return limits_of(reply.state, self._ledger.rules)
 
-    def report(self) -> None:
-        """Schedule a report of the updates in the ledger to the store; may be called from any thread."""
-        self._schedule(self._ledger.report_within)
+    def step_within(self, seconds: float) -> None:
+        """Do a step within some seconds, unless the loop is closed; may be called from any thread."""
+        if not self._ledger.closed:
+            self._alarm.set(self._ledger.clock() + seconds)
 
     def fail_all(self) -> None:
         """End every wait with a UsageError, because the limiter is closed."""
-        self._fail_waiters(lambda: UsageError("the limiter is closed"))
+        self._fail_waiters(_closed_error)
         self._alarm.stop()
         if self._task is not None:
             self._task.cancel()
 
+    def fail_soon(self) -> None:
+        """End every wait, from any thread."""
+        call_from_anywhere(self._alarm.loop, self.fail_all)
+
     async def close(self) -> None:
-        """End every wait, and report to the store what has not been reported yet."""
+        """End every wait, report to the store what has not been reported yet, and close it."""
         self.fail_all()
         if self._task is not None:
             await asyncio.wait([self._task])
-        with contextlib.suppress(StoreLostError):  # The waiting callers have their error already.
-            async with self._turn:
+        async with self._turn:
+            with contextlib.suppress(StoreLostError):  # The waiting callers have their error already.
                 while self._queued or self._is_open or self._ledger.report_within < math.inf:
                     await self._step()
+            await self._ledger.store.close()
 
     async def _wait(self, priority: Priority, arrival: int) -> LeasedPermit:
         woken: asyncio.Future[LeasedPermit] = self._alarm.loop.create_future()
@@ -105,7 +122,7 @@ class StoreQueue:
         insort(waiting, (arrival, woken))
         if priority in self._queued:
             # Bulk callers of other processes yield only to the interactive callers that the store knows of.
-            self._schedule(self._ledger.rules.courtesy)
+            self.step_within(self._ledger.rules.courtesy)
         else:
             self._serve()
         try:
@@ -118,18 +135,23 @@ class StoreQueue:
             index = bisect_left(waiting, (arrival,))
             if waiting[index : index + 1] == [(arrival, woken)]:
                 del waiting[index]
-                self._schedule(self._ledger.rules.courtesy)
-
-    def _schedule(self, delay: float) -> None:
-        """Do a step within some seconds; may be called from any thread."""
-        with contextlib.suppress(RuntimeError):  # The loop is closed: another queue reports, or the lease ends.
-            self._alarm.set(self._ledger.clock() + delay)
+                self.step_within(self._ledger.rules.courtesy)
 
     def _serve(self) -> None:
         """Do a step now, or after the one that is under way."""
         self._is_due = True
         if self._task is None and not self._ledger.closed:
             self._task = self._alarm.loop.create_task(self._run())
+            # Not at the end of its coroutine: a task that is cancelled before its first turn never begins it.
+            self._task.add_done_callback(self._end_task)
+
+    def _end_task(self, task: asyncio.Task[None]) -> None:
+        self._task = None
+        if task.cancelled():
+            # Its step is not finished. A timer, as all tasks of a loop are cancelled before it is closed.
+            self.step_within(self._ledger.rules.courtesy)
+        elif self._is_due:
+            self._serve()
 
     async def _run(self) -> None:
         """Do the steps that are due; if the limiter waits for a store that is lost, try again until it is back."""
@@ -149,15 +171,16 @@ class StoreQueue:
         except Exception as error:  # noqa: BLE001  (no error of a store may make callers wait forever)
             self._is_due = False
             self._queued.clear()
-            self._fail_waiters(partial(lost_error, error))
-        finally:
-            self._task = None
+            self._fail_waiters(_closed_error if self._ledger.closed else partial(lost_error, error))
+            if not lost_error(error).lasting:
+                self.step_within(LONGEST_RETRY)  # What the step reported still has to be reported.
 
     async def _step(self) -> StepReply:
         """Do a step and deliver the permits that it granted; the caller must hold the turn."""
         self._is_due = False
         self._alarm.stop()
         if not self._is_open:
+            await self._ledger.finish_left_over()
             self._request, self._is_open = self._next_request(), True
         reply = await self._ledger.store.step(self._request)
         self._is_open = False
@@ -173,19 +196,20 @@ class StoreQueue:
     def _deliver(self, reply: StepReply) -> None:
         """Give the granted permits to waiting callers, and schedule the step that asks for the rest."""
         ledger, now = self._ledger, self._ledger.clock()
-        ledger.backoff.merge(reply.backoff, 0.0)
+        ledger.learn(reply.backoff)
         self._queued = {priority for priority, grant in reply.grants.items() if grant.delay < math.inf}
-        for priority, grant in reply.grants.items():
-            for _ in range(grant.count):
-                lease = lease_id(self._request.process, self._request.first_lease)
-                self._request.first_lease += 1
-                _give(LeasedPermit(ledger, lease, priority, now), self.waiting[priority])
+        for priority, lease in granted_leases(self._request, reply.grants):
+            self._request.first_lease += 1
+            _give(LeasedPermit(ledger, lease, priority, now), self.waiting[priority])
         for priority, waiting in self.waiting.items():
             if priority in self._queued:
                 # If there are no more waiting callers, the store must be told.
-                self._schedule(reply.grants[priority].delay if waiting else ledger.rules.courtesy)
+                delay = reply.grants[priority].delay if waiting else ledger.rules.courtesy
+                # The time that the store names is too late if somebody ahead gives up, or is killed.
+                self.step_within(min(delay, ledger.rules.patience))
             elif waiting:
                 self._serve()
+        self.step_within(ledger.report_within)  # What was not part of this step.
 
     def _fail_waiters(self, make_error: Callable[[], Exception]) -> None:
         """End every wait with an error of its own."""
@@ -194,6 +218,10 @@ class StoreQueue:
                 if not woken.done():
                     woken.set_exception(make_error())
             waiting.clear()
+
+
+def _closed_error() -> UsageError:
+    return UsageError("the limiter is closed")
 
 
 def _give(permit: LeasedPermit, waiting: list[Waiter]) -> None:

@@ -1,11 +1,10 @@
 """The limiter whose window is kept in a store, for several processes or machines."""
 
-import asyncio
 import contextlib
 import math
 import operator
-import os
 import secrets
+import threading
 import time
 from collections import deque
 from collections.abc import Callable
@@ -14,14 +13,26 @@ from typing import Self
 
 import attrs
 
-from ..errors import UsageError
-from .base import BULK_SHARE, LIMIT, PERIOD, PRIORITIES, Limits, Priority, WhenLost, check, check_count, check_seconds
+from .base import (
+    BULK_SHARE,
+    LIMIT,
+    PERIOD,
+    PRIORITIES,
+    Limits,
+    OwnProcess,
+    Priority,
+    WhenLost,
+    check,
+    check_count,
+    check_seconds,
+)
 from .fallback import LocalFallback
 from .local import LocalQueue
+from .loops import LoopQueues
 from .permit import LeasedPermit, WindowLimiter
 from .queue import StoreQueue
 from .store import Store, WatchedStore
-from .window import Backoff, LeaseUpdate, Rules
+from .window import Backoff, LeaseUpdate, Rules, StepRequest, granted_leases
 
 LEASE = 60.0
 
@@ -34,31 +45,63 @@ class LeaseLedger:
         self.rules = rules
         self.clock = clock
         self.backoff = Backoff()
-        self.closed = False
-        self._one_loop = one_loop
+        self._process = OwnProcess()
+        self._lock = threading.Lock()
+        """For what several event loops use, but the updates, as the garbage collector may settle a permit."""
+        self._queues = LoopQueues(one_loop=one_loop)
         self._updates: deque[LeaseUpdate] = deque()
         self._has_paused = False
-        self._queues: dict[asyncio.AbstractEventLoop, StoreQueue] = {}
-        self._process: int | None = None
+
+    @property
+    def closed(self) -> bool:
+        """Whether the limiter is closed."""
+        return self._queues.closed
 
     @property
     def is_inherited(self) -> bool:
         """Whether it belongs to the process from which this one was forked."""
-        return self._process not in (None, os.getpid())
+        return self._process.is_another
 
     @property
     def report_within(self) -> float:
         """The seconds within which to report to the store; infinite if there is nothing to report."""
-        if self._has_paused:
+        if self._has_paused or self._queues.left_over:
             return 0.0
         # Wait briefly, so that several updates are reported together.
         return self.rules.courtesy if self._updates else math.inf
 
     def take(self) -> tuple[list[LeaseUpdate], Backoff | None]:
         """Return, and remove, everything that is to be reported to the store."""
-        updates = [self._updates.popleft() for _ in range(len(self._updates))]
-        has_paused, self._has_paused = self._has_paused, False
-        return updates, self.backoff if has_paused else None
+        with self._lock:
+            updates = [self._updates.popleft() for _ in range(len(self._updates))]
+            backoff = self.backoff if self._has_paused else None
+            self._has_paused = False
+        return updates, backoff
+
+    async def finish_left_over(self) -> None:
+        """Forget the event loops that are closed, tell the store so, and return what they were granted.
+
+        Raises:
+            StoreLostError: The store cannot be used.
+        """
+        while (request := self._queues.take_left_over()) is not None:
+            try:
+                reply = await self.store.step(request)
+            except BaseException:
+                self._queues.left_over.append(request)
+                raise
+            if any(grant.count or grant.delay < math.inf for grant in reply.grants.values()):
+                # It was done when callers waited: they are gone.
+                leases = granted_leases(request, reply.grants)
+                updates = [LeaseUpdate(lease, priority, -math.inf) for priority, lease in leases]
+                number, first_lease = request.number + 1, request.first_lease + len(leases)
+                self._queues.left_over.append(StepRequest(request.process, number, first_lease, 0, 0, updates))
+            self._step_all(self.rules.courtesy)  # Those who waited behind it are closer to their turn.
+
+    def learn(self, backoff: Backoff) -> None:
+        """Adopt the pause of the store."""
+        with self._lock:
+            self.backoff.merge(backoff, 0.0)
 
     async def acquire(self, priority: Priority) -> LeasedPermit:
         """Wait for a permit."""
@@ -74,41 +117,40 @@ class LeaseLedger:
         """Record when a permit is free again, and report it; never blocks; may be called from any thread."""
         if not self.is_inherited:
             self._updates.append(update)
-            self._report()
+            self._step_all(self.report_within)
 
     def pause(self, seconds: float | None) -> float:
         """Grant nothing for some seconds, guessed if None; return the seconds until the pause ends."""
-        seconds = self.backoff.pause(seconds, self.rules.period, self.clock())
-        self._has_paused = True
+        if self.is_inherited:  # A thread of that process may hold the lock.
+            return Backoff().pause(seconds, self.rules.period, self.clock())
+        with self._lock:
+            seconds = self.backoff.pause(seconds, self.rules.period, self.clock())
+            self._has_paused = True
         with contextlib.suppress(RuntimeError):  # Not in an event loop, or closed: the next step reports it.
             self._queue()
-        if not self.is_inherited:
-            self._report()
+        self._step_all(self.report_within)
         return seconds
 
     async def limits(self) -> Limits:
         """Return the state of the window now."""
         limits = await self._queue().limits()
-        queues = list(self._queues.values())
+        queues = self._queues.all()
         waiting: dict[Priority, int] = {each: sum(len(queue.waiting[each]) for queue in queues) for each in PRIORITIES}
         return attrs.evolve(limits, waiting=waiting)
 
     async def aclose(self) -> None:
-        """End every wait, report outstanding updates, and close the store."""
-        was_closed, self.closed = self.closed, True
-        if was_closed or self.is_inherited:
+        """End every wait, report outstanding updates, and close the store, as far as that was not done yet."""
+        if self.is_inherited or self.store.is_closed:
             return
-        own = self._queues.pop(asyncio.get_running_loop(), None)
-        for loop, queue in self._queues.items():
-            with contextlib.suppress(RuntimeError):  # It is closed.
-                loop.call_soon_threadsafe(queue.fail_all)
-        if own is not None:
-            await own.close()
-        await self.store.close()
+        own = self._queues.close(self)
+        for queue in self._queues.all():
+            queue.fail_soon()
+        await (self.store if own is None else own).close()
+        self._queues.forget()
 
-    def _report(self) -> None:
-        for queue in list(self._queues.values()):
-            queue.report()
+    def _step_all(self, within: float) -> None:
+        for queue in self._queues.all():
+            queue.step_within(within)
 
     def _queue(self) -> StoreQueue:
         """Return the queue of the running event loop.
@@ -116,20 +158,8 @@ class LeaseLedger:
         Raises:
             UsageError: The limiter is closed, or belongs to another process or event loop.
         """
-        if self._process is None:
-            self._process = os.getpid()
-        if self.is_inherited:
-            raise UsageError("the limiter was used before this process was forked: create one in each process")
-        if self.closed:
-            raise UsageError("the limiter is closed")
-        loop = asyncio.get_running_loop()
-        if loop not in self._queues:
-            if self._one_loop and self._queues:
-                raise UsageError("the limiter belongs to another event loop, as its store does")
-            for old in [each for each in self._queues if each.is_closed()]:
-                self._queues.pop(old, None)
-            self._queues[loop] = StoreQueue(self)
-        return self._queues[loop]
+        self._process.enter()
+        return self._queues.enter(self)
 
 
 class SharedLimiter(WindowLimiter):

@@ -91,7 +91,7 @@ class Store(Protocol):
         ...
 
     async def close(self) -> None:
-        """Close whatever the store has opened."""
+        """Close whatever the store has opened. It is called again if it failed or was cancelled."""
 
 
 class WatchedStore:
@@ -104,6 +104,7 @@ class WatchedStore:
         self._rules = rules
         self._clock = clock
         self._is_lost = False
+        self.is_closed = False
 
     async def step(self, request: StepRequest) -> StepReply:
         """Do a step on the stored value; an unreadable value counts as missing.
@@ -125,8 +126,10 @@ class WatchedStore:
         return reply
 
     async def close(self) -> None:
-        """Close the store."""
-        await self._store.close()
+        """Close the store, if that was not done yet."""
+        if not self.is_closed:
+            await self._store.close()
+            self.is_closed = True
 
     def _change(self, request: StepRequest, asked_at: float, value: bytes | None, now: float) -> Changed:
         """Do the step at the store's time `now`, which was read between `asked_at` and now on the process's clock.

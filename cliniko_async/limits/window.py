@@ -211,6 +211,12 @@ def lease_id(process: str, number: int) -> str:
     return f"{process}:{number}"
 
 
+def granted_leases(request: StepRequest, grants: dict[Priority, Grant]) -> list[tuple[Priority, str]]:
+    """Return the names of the leases that a step granted, with their priorities."""
+    priorities: list[Priority] = [priority for priority, grant in grants.items() for _ in range(grant.count)]
+    return [(each, lease_id(request.process, number)) for number, each in enumerate(priorities, request.first_lease)]
+
+
 def _shortest_waits(state: WindowState, rules: Rules, own: PriorityClass) -> Wait:
     return Wait(*(max(0.0, _opens_at(state, rules, own, ahead) - state.seen_at) for ahead in (0, own.wanted)))
 

@@ -1,7 +1,9 @@
 """What a limiter must do over any store. To try a new store, subclass `StoreConformance` and let `connect` return one.
 
-Everything runs on virtual time, which stands still while a store is at work: a minute costs milliseconds, and nothing
-depends on the speed of the machine.
+If several event loops can use one store, subclass `EventLoopConformance` of `tests/limits/event_loops.py` too.
+
+Everything here runs on virtual time, which stands still while a store is at work: a minute costs milliseconds, and
+nothing depends on the speed of the machine.
 """
 
 import asyncio
@@ -9,19 +11,17 @@ import contextlib
 import gc
 import itertools
 import logging
-import secrets
-from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager
-from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from cliniko_async.errors import InvalidRequestError, LimiterUnavailableError, UsageError
-from cliniko_async.limits import Limits, Priority, SharedLimiter, Store, StoreLostError
-from cliniko_async.limits.store import Change, StepReply
+from cliniko_async.limits import Limits, Priority, StoreLostError
+from tests.limits.event_loops import ThreadConformance
 from tests.limits.history import PERIOD, History, demand, share
+from tests.limits.interruptions import Interruptions
+from tests.limits.simulation import Process
 from tests.support import virtual
 from tests.support.limiting import (
     HOLD,
@@ -35,84 +35,9 @@ from tests.support.limiting import (
     waiting,
 )
 
-REPORTED = 0.061
-"""Within so many seconds what became of a permit is reported, where the period is a minute."""
 
-
-class FaultyStore:
-    """A store by virtual time, whose process can be killed, whose replies can be lost, and which can be away."""
-
-    def __init__(self, store: Store) -> None:
-        self._store = store
-        self._loop = asyncio.get_running_loop()
-        self.killed = False
-        self.away: Exception | None = None
-        self.lost_replies = 0
-        self.ahead = 0.0
-        self.stall = 0.0
-        """How long the process is busy, once, between the time of the store and the step."""
-        self.then: Callable[[], object] | None = None
-        """What happens once, just after a reply has arrived and before anybody is awake."""
-        self.updates = 0
-
-    async def update(self, change: Change) -> StepReply:
-        if self.killed:
-            raise asyncio.CancelledError
-        if self.away is not None:
-            raise self.away
-        with self._loop.standstill():
-            reply = await self._store.update(lambda value, _: change(value, self._read_time()))
-        self.updates += 1
-        if self.lost_replies:
-            self.lost_replies -= 1
-            raise StoreLostError("the reply was lost")
-        if self.then is not None:
-            self._loop.call_soon(self.then)
-            self.then = None
-        return reply
-
-    async def close(self) -> None:
-        with self._loop.standstill():
-            await self._store.close()
-
-    def _read_time(self) -> float:
-        time = self._loop.time() + self.ahead
-        self._loop.advance(self.stall)
-        self.stall = 0.0
-        return time
-
-
-class Process(SharedLimiter):
-    """A limiter that stands for a process."""
-
-    def __init__(self, store: FaultyStore, *window, **options) -> None:
-        super().__init__(store, *window, clock=asyncio.get_running_loop().time, **options)
-        self.store = store
-
-
-class StoreConformance:
-    """The rules of a limiter over a store."""
-
-    def connect(self, where: str) -> AbstractAsyncContextManager[Store]:
-        """Open a store of the window with this name, as a process of its own would."""
-        raise NotImplementedError
-
-    @pytest.fixture(autouse=True)
-    def _folder(self, tmp_path: Path) -> None:
-        self.folder = tmp_path
-
-    @contextlib.asynccontextmanager
-    async def processes(self, count: int, *window, where: str = "", **options) -> AsyncIterator[list[Process]]:
-        """Processes that share a window, which is new if it has no name."""
-        where = where or secrets.token_hex(8)
-        async with contextlib.AsyncExitStack() as stack:
-            stores = [FaultyStore(await stack.enter_async_context(self.connect(where))) for _ in range(count)]
-            processes = [Process(store, *window, **options) for store in stores]
-            yield processes
-            for process in processes:
-                process.store.away = None
-                if not process.store.killed:
-                    await process.aclose()
+class StoreConformance(Interruptions, ThreadConformance):
+    """The rules of a limiter over a store; `connect` of `StoreTests` opens one."""
 
     # What a permit holds, and for how long.
 

@@ -1,14 +1,17 @@
 """A store in memory: all that a store of your own needs. The docstring of `Store` says what it must guarantee."""
 
 import asyncio
+import threading
 
 from cliniko_async.limits.store import Change, StepReply
 
 
 class Shelf:
-    """What all processes share: one value."""
+    """What all processes share: one value, which one at a time changes."""
 
-    value: bytes | None = None
+    def __init__(self) -> None:
+        self.value: bytes | None = None
+        self.lock = threading.Lock()
 
 
 class MemoryStore:
@@ -19,8 +22,9 @@ class MemoryStore:
 
     async def update(self, change: Change) -> StepReply:
         await asyncio.sleep(0)  # As any other store, it lets others run before.
-        changed = change(self._shelf.value, asyncio.get_running_loop().time())
-        self._shelf.value = changed.value
+        with self._shelf.lock:
+            changed = change(self._shelf.value, asyncio.get_running_loop().time())
+            self._shelf.value = changed.value
         return changed.reply
 
     async def close(self) -> None:

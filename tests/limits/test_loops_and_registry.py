@@ -10,10 +10,12 @@ import weakref
 
 import pytest
 
+from cliniko_async.errors import UsageError
 from cliniko_async.limits import Permit, Priority, RateLimiter, SlidingWindowLimiter, shared_limiter
 from cliniko_async.limits.local import limiter_registry
 from tests.support import virtual
-from tests.support.limiting import HOLD, most_in_sliding_window, send, settle_down, step
+from tests.support.forking import in_child
+from tests.support.limiting import HOLD, drain, most_in_sliding_window, send, settle_down, step, waiting
 
 # Several event loops.
 
@@ -149,6 +151,70 @@ def test_one_limiter_serves_one_loop_after_another_and_keeps_none_of_them():
         asyncio.run(main())
     gc.collect()
     assert [loop() for loop in seen] == [None] * 3
+
+
+# Forked processes.
+
+
+@pytest.mark.parametrize("is_default", [False, True], ids=["", "the default of the process"])
+def test_a_process_forked_while_callers_wait_is_refused_and_does_its_parent_no_harm(is_default):
+    where = ("https://api.au1.cliniko.com/v1", "forked-au1")
+
+    async def use(limiter: RateLimiter) -> None:
+        for call in (limiter.acquire("interactive"), limiter.limits()):
+            with pytest.raises(UsageError, match="forked"):
+                await call
+        assert limiter.pause(30) == pytest.approx(30)
+        # A client that is created here has a window of its own.
+        own = shared_limiter(*where)
+        assert own is not limiter
+        assert (await own.limits()).used == 0
+        (await own.acquire("interactive")).complete()
+
+    async def main() -> tuple[float, int]:
+        limiter = shared_limiter(*where) if is_default else SlidingWindowLimiter()
+        permits = await drain(limiter, 200)
+        async with waiting(limiter, "interactive", "bulk") as tasks:
+            await in_child(lambda: use(limiter))
+            for permit in permits:
+                permit.cancel()
+            async with asyncio.timeout(30):
+                for task in tasks:
+                    (await task).cancel()
+        limits = await limiter.limits()
+        return limits.paused, limits.used
+
+    assert asyncio.run(main()) == (0, 0)
+
+
+def test_a_process_forked_while_a_thread_is_inside_a_limiter_is_not_stuck():
+    is_inside, may_leave = threading.Event(), threading.Event()
+
+    def clock() -> float:
+        if threading.current_thread() is not threading.main_thread():
+            is_inside.set()
+            assert may_leave.wait(30)
+        return time.monotonic()
+
+    async def use(limiter: RateLimiter) -> None:
+        for call in (limiter.acquire("interactive"), limiter.limits()):
+            with pytest.raises(UsageError, match="forked"):
+                await call
+        assert limiter.pause(30) == pytest.approx(30)
+
+    async def main() -> int:
+        limiter = SlidingWindowLimiter(2, clock=clock)
+        permit = await limiter.acquire("interactive")
+        thread = threading.Thread(target=limiter.pause, args=(0,))
+        thread.start()
+        assert is_inside.wait(30)
+        await in_child(lambda: use(limiter))
+        may_leave.set()
+        thread.join()
+        permit.cancel()
+        return (await limiter.limits()).used
+
+    assert asyncio.run(main()) == 0
 
 
 # One for a server and a key.

@@ -5,10 +5,11 @@ from collections.abc import AsyncIterator
 
 from cliniko_async.limits import Store
 from tests.limits.conformance import StoreConformance
+from tests.limits.event_loops import EventLoopConformance
 from tests.limits.memory_store import MemoryStore, Shelf
 
 
-class TestMemoryStore(StoreConformance):
+class TestMemoryStore(StoreConformance, EventLoopConformance):
     def setup_method(self) -> None:
         self.shelves: dict[str, Shelf] = {}
 

@@ -17,9 +17,9 @@ from cliniko_async.limits import RateLimiter, SlidingWindowLimiter, Store
 from cliniko_async.limits.redis import RedisStore
 from cliniko_async.limits.sqlite import SqliteStore
 from cliniko_async.limits.store import Change, StepReply
-from tests.limits.conformance import FaultyStore, Process
 from tests.limits.history import PERIOD, History, demand
 from tests.limits.memory_store import MemoryStore, Shelf
+from tests.limits.simulation import FaultyStore, Process
 from tests.support import virtual
 from tests.support.redis_server import RedisServer
 

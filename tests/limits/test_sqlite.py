@@ -10,10 +10,11 @@ import pytest
 from cliniko_async.limits import SqliteLimiter, Store
 from cliniko_async.limits.sqlite import SqliteStore
 from tests.limits.conformance import StoreConformance
+from tests.limits.event_loops import EventLoopConformance
 from tests.support import workers
 
 
-class TestSqliteStore(StoreConformance):
+class TestSqliteStore(StoreConformance, EventLoopConformance):
     @contextlib.asynccontextmanager
     async def connect(self, where: str) -> AsyncIterator[Store]:
         yield SqliteStore(self.folder / "limits.sqlite", where, 5.0, asyncio.get_running_loop().time)

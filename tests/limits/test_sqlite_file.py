@@ -18,6 +18,7 @@ from tests.support import virtual, workers
 from tests.support.for_each import for_each
 from tests.support.limiting import (
     HOLD,
+    close_at_once,
     now,
     send,
     timers,
@@ -241,8 +242,7 @@ def test_a_wait_that_ends_after_its_loop_has_closed_does_no_harm(path):
     task = loop.create_task(limiter.acquire("interactive"))
     loop.call_soon(lambda: loop.call_soon(loop.stop))
     loop.run_forever()
-    loop.close()
-    task._log_destroy_pending = False
+    close_at_once(loop)
     del task
     gc.collect()
     asyncio.run(_take(limiter)).cancel()

@@ -1,0 +1,223 @@
+"""What a limiter over a store must do among threads and event loops, in real time but at any speed of the machine."""
+
+import asyncio
+import gc
+import queue
+import threading
+import weakref
+from collections.abc import Coroutine
+from functools import partial
+from typing import Any
+
+import pytest
+
+from cliniko_async.errors import UsageError
+from cliniko_async.limits import Limits, Permit, SharedLimiter, Store, StoreLostError
+from cliniko_async.limits.store import Change, StepReply
+from tests.limits.simulation import PATIENCE, StoreTests, threads
+from tests.support.limiting import close_at_once
+
+
+def in_loop(work: Coroutine[Any, Any, object]) -> object:
+    """Run a coroutine in an event loop of its own; whoever is stranded has an error."""
+    return asyncio.run(asyncio.wait_for(work, PATIENCE))
+
+
+async def send_and_cancel(limiter: SharedLimiter, count: int) -> None:
+    for _ in range(count):
+        permit = await limiter.acquire("interactive")
+        await asyncio.sleep(0)
+        permit.cancel()
+
+
+class ThreadConformance(StoreTests):
+    """The rules of a limiter whose permits are settled in other threads than that of its callers."""
+
+    def test_permits_that_other_threads_settle_go_to_those_who_wait(self):
+        given: queue.SimpleQueue[Permit | None] = queue.SimpleQueue()
+
+        overs = [threading.Event(), threading.Event()]
+
+        def settle(over: threading.Event) -> None:
+            while (permit := given.get()) is not None:
+                permit.cancel()
+            over.set()
+
+        async def caller(limiter: SharedLimiter, number: int) -> None:
+            for _ in range(4 if number == 0 else 40):
+                given.put(await limiter.acquire("bulk" if number == 0 else "interactive"))
+
+        async def main(limiter: SharedLimiter) -> int:
+            await asyncio.wait_for(asyncio.gather(*(caller(limiter, number) for number in range(6))), PATIENCE)
+            for _ in overs:
+                given.put(None)
+            await asyncio.gather(*(asyncio.to_thread(over.wait, PATIENCE) for over in overs))
+            return (await limiter.limits()).used
+
+        with self.in_real_time(3, 0.5, 1.0) as (home, limiter), threads(*(partial(settle, over) for over in overs)):
+            assert home.run(main(limiter)) == 0
+
+    def test_a_pause_of_any_thread_is_reported(self):
+        """Each is a little longer than those before, while the loop reports the last."""
+        pauses = 200
+
+        async def main(limiter: SharedLimiter, over: threading.Event) -> Limits:
+            while not over.is_set():
+                await limiter.limits()
+            return await limiter.limits()
+
+        def pause(limiter: SharedLimiter, over: threading.Event) -> None:
+            for number in range(pauses):
+                limiter.pause(100 + number)
+            over.set()
+
+        over = threading.Event()
+        with self.in_real_time(3, 60.0) as (home, limiter), threads(lambda: pause(limiter, over)):
+            paused = home.run(asyncio.wait_for(main(limiter, over), PATIENCE)).paused
+        assert paused > 100 + pauses - 1 - PATIENCE
+
+
+class Interrupted:
+    """A store whose next step is never answered, before or after it was done, if so asked."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self.hangs = ""
+        self.is_lost = False
+
+    async def update(self, change: Change) -> StepReply:
+        hangs, self.hangs = self.hangs, ""
+        if self.is_lost:
+            raise StoreLostError("gone")
+        if hangs == "before":
+            await asyncio.sleep(PATIENCE)
+        reply = await self._store.update(change)
+        if hangs == "after":
+            await asyncio.sleep(PATIENCE)
+        return reply
+
+    async def close(self) -> None:
+        await self._store.close()
+
+
+class EventLoopConformance(ThreadConformance):
+    """The rules of a limiter over a store that several event loops can use."""
+
+    def test_event_loops_in_threads_wake_each_other_up(self):
+        async def main(limiter: SharedLimiter) -> None:
+            await asyncio.gather(*(send_and_cancel(limiter, 6) for _ in range(8)))
+
+        with self.in_real_time(6, 60.0) as (home, limiter):
+            with threads(*[lambda: in_loop(main(limiter))] * 2):
+                home.run(asyncio.wait_for(main(limiter), PATIENCE))
+            assert home.run(limiter.limits()).used == 0
+
+    @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # A step may begin as a loop closes.
+    def test_event_loops_that_are_closed_while_callers_wait_hold_up_nobody_and_are_forgotten(self):
+        loops: list[weakref.ref[asyncio.AbstractEventLoop]] = []
+
+        async def hold(limiter: SharedLimiter) -> None:
+            permit = await limiter.acquire("interactive")
+            try:
+                await asyncio.sleep(2 * PATIENCE)
+            finally:
+                permit.cancel()
+
+        async def main(limiter: SharedLimiter) -> None:
+            loops.append(weakref.ref(asyncio.get_running_loop()))
+            limiter.pause(0.001)
+            await send_and_cancel(limiter, 1)
+            callers = [asyncio.create_task(hold(limiter)) for _ in range(4)]
+            await asyncio.sleep(0.01)
+            del callers
+
+        def many(limiter: SharedLimiter) -> None:
+            for _ in range(6):
+                in_loop(main(limiter))
+
+        with self.in_real_time(3, 60.0) as (home, limiter):
+            with threads(*[lambda: many(limiter)] * 3):
+                home.run(asyncio.wait_for(send_and_cancel(limiter, 10), PATIENCE))
+            home.run(limiter.limits())
+            assert home.run(limiter.limits()).used == 0
+            for _ in range(3):  # What has a finalizer takes more than one.
+                gc.collect()
+            assert len(loops) == 18
+            assert not [loop for loop in loops if loop() is not None]
+
+    @pytest.mark.parametrize("hangs", ["before", "after"])
+    def test_what_a_loop_was_reporting_when_it_was_closed_is_reported_by_the_next(self, hangs):
+        stores: list[Interrupted] = []
+
+        def wrap(store: Store) -> Store:
+            stores.append(Interrupted(store))
+            return stores[0]
+
+        async def main(limiter: SharedLimiter) -> None:
+            """Close the loop soon after the store was asked."""
+            permits = [await limiter.acquire("interactive") for _ in range(3)]
+            stores[0].hangs = hangs
+            limiter.pause(60)
+            for permit in permits:
+                permit.cancel()
+            with pytest.raises(TimeoutError):
+                await asyncio.wait_for(limiter.limits(), 0.2)
+
+        with self.in_real_time(3, 60.0, wrap=wrap) as (home, limiter):
+            in_loop(main(limiter))
+            limits = home.run(limiter.limits())
+        assert limits.used == 0
+        assert limits.paused > 0
+
+    def test_whoever_comes_while_another_thread_closes_is_served_or_sent_away(self):
+        ended: list[str] = []
+
+        async def main(limiter: SharedLimiter) -> None:
+            try:
+                await asyncio.gather(*(send_and_cancel(limiter, 3) for _ in range(2)))
+                ended.append("served")
+            except UsageError:
+                ended.append("sent away")
+
+        for number in range(20):
+            with self.in_real_time(6, 60.0) as (home, limiter), threads(*[lambda: in_loop(main(limiter))] * 3):
+                home.run(asyncio.sleep(number / 5000))
+                home.run(limiter.aclose())
+        assert len(ended) == 60
+
+    def test_a_loop_that_closes_the_limiter_reports_what_others_left(self):
+        async def main(limiter: SharedLimiter) -> None:
+            permit = await limiter.acquire("interactive")
+            await limiter.limits()
+            permit.cancel()
+
+        with self.in_real_time(2, 60.0, where="left") as (home, limiter):
+            in_loop(main(limiter))
+            home.run(limiter.aclose())
+        with self.in_real_time(2, 60.0, where="left") as (home, other):
+            assert home.run(other.limits()).used == 0
+
+    def test_loops_that_use_a_share_return_to_the_store_each_for_itself(self):
+        """One of them is closed before the store is back, without any of its tasks."""
+        stores: list[Interrupted] = []
+
+        def wrap(store: Store) -> Store:
+            stores.append(Interrupted(store))
+            return stores[0]
+
+        async def main(limiter: SharedLimiter) -> None:
+            (await limiter.acquire("interactive")).cancel()
+
+        with self.in_real_time(3, 60.0, 1.0, when_lost="share", workers=3, wrap=wrap) as (home, limiter):
+            stores[0].is_lost = True
+            closed = asyncio.new_event_loop()
+            permits = [closed.run_until_complete(limiter.acquire("interactive"))]
+            close_at_once(closed)
+            with threads(*[lambda: in_loop(main(limiter))] * 2):
+                waiting = home.get_loop().create_task(limiter.acquire("interactive"))
+                home.run(asyncio.sleep(0.1))
+                stores[0].is_lost = False
+                permits.append(home.run(asyncio.wait_for(waiting, PATIENCE)))
+            assert home.run(limiter.limits()).used == 2
+            for permit in permits:
+                permit.cancel()
