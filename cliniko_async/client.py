@@ -18,7 +18,7 @@ from ._http.session import OnePerProcess, SessionManager
 from ._messages import Credentials, Response, Server
 from ._spelling import did_you_mean
 from .errors import ConfigurationError
-from .limits import Limits, Priority, RateLimiter, shared_limiter
+from .limits import Limits, Priority, RateLimiter, process_limiter
 from .links import Link, ListLink
 from .observers import Observer
 from .pagination import Paginator
@@ -102,7 +102,7 @@ class Cliniko(ResourceAttributes, OnePerProcess):
                 options = CallOptions(timeout, deadline, retry, priority, observers)
                 credentials = Credentials(checked_key(api_key), user_agent(app_name, contact_email))
                 server = Server(base_url_for(api_key, shard, base_url))
-                limiter = shared_limiter(server.base_url, api_key) if rate_limiter is None else rate_limiter
+                limiter = process_limiter(server.base_url, api_key) if rate_limiter is None else rate_limiter
                 self._manager = SessionManager(server, credentials, limiter, session)
                 self._view = ClientView(self._manager, options)
         finally:

@@ -10,7 +10,7 @@ import pytest
 
 from cliniko_async import Cliniko, ConfigurationError, InvalidRequestError, RetryPolicy, UsageError
 from cliniko_async.errors import NotFoundError
-from cliniko_async.limits import SlidingWindowLimiter, shared_limiter
+from cliniko_async.limits import SlidingWindowLimiter, process_limiter
 from tests.support.clients import KEY, ONCE, WHO, RecordingLimiter, client_of, virtually
 from tests.support.for_each import for_each
 from tests.support.inside import manager_of, session_of, view_of
@@ -172,7 +172,7 @@ class TestTheOtherOptions:
     def test_the_limiter_is_shared_by_all_clients_of_one_server_and_key(self):
         one, two = Cliniko(KEY, **WHO), Cliniko(KEY, **WHO)
         other = Cliniko(KEY, base_url="https://proxy.example/v1", **WHO)
-        shared = shared_limiter("https://api.au2.cliniko.com/v1", KEY)
+        shared = process_limiter("https://api.au2.cliniko.com/v1", KEY)
         assert manager_of(one).limiter is manager_of(two).limiter is shared
         assert manager_of(other).limiter is not manager_of(one).limiter
 

@@ -55,7 +55,7 @@ LAYERS = (
 )
 RANKS = {top_level: rank for rank, layer in enumerate(LAYERS) for top_level in layer}
 OUTSIDE = LAYERS[-1]
-OWN_ALIASES = {"limits", "sandbox"}
+OWN_ALIASES = {"sandbox"}
 SANDBOX_FOLDERS = ("protocol", "db", "seed", "api", "server")
 """The folders of the sandbox, each of which may import those before it."""
 

@@ -11,7 +11,7 @@ import attrs
 from .._loops import call_from_anywhere
 from .._registry import Registry
 from ..errors import InvalidRequestError
-from ..limits import Limits, Permit, Priority, RateLimiter, Wait, shared_limiter
+from ..limits import Limits, Permit, Priority, RateLimiter, Wait, process_limiter
 from .connections import AccountConnections, ConnectionLimiter, ConnectionSlot
 
 _LONGEST_UNUSED = 1.0
@@ -207,7 +207,7 @@ class AccountRegistry(Registry[AccountLimiter, TrackedLimiter]):
         """
 
         def tracked(base_url: str, api_key: str) -> TrackedLimiter:
-            return TrackedLimiter(shared_limiter(base_url, api_key) if make is None else make(api_key), clock)
+            return TrackedLimiter(process_limiter(base_url, api_key) if make is None else make(api_key), clock)
 
         def limited(of: TrackedLimiter) -> AccountLimiter:
             return AccountLimiter(of, self._connections)

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 
 from .._lazy import lazy_names
 from .base import Limits, Permit, Priority, RateLimiter, Wait
-from .local import SlidingWindowLimiter, shared_limiter
+from .local import SlidingWindowLimiter, process_limiter
 
 if TYPE_CHECKING:
     from .redis import RedisLimiter
     from .shared import SharedLimiter
     from .sqlite import SqliteLimiter
-    from .store import Store, StoreLostError
+    from .store import StateChange, StepReply, Store, StoreLostError
 else:
     __getattr__, __dir__ = lazy_names(
         __name__,
@@ -22,6 +22,8 @@ else:
             "RedisLimiter": "redis",
             "SharedLimiter": "shared",
             "SqliteLimiter": "sqlite",
+            "StateChange": "store",
+            "StepReply": "store",
             "Store": "store",
             "StoreLostError": "store",
         },
@@ -36,8 +38,10 @@ __all__ = [
     "SharedLimiter",
     "SlidingWindowLimiter",
     "SqliteLimiter",
+    "StateChange",
+    "StepReply",
     "Store",
     "StoreLostError",
     "Wait",
-    "shared_limiter",
+    "process_limiter",
 ]

@@ -240,7 +240,7 @@ if sys.platform != "win32":
     os.register_at_fork(after_in_child=_limiters.forget)
 
 
-def shared_limiter(base_url: str, api_key: str) -> SlidingWindowLimiter:
+def process_limiter(base_url: str, api_key: str) -> SlidingWindowLimiter:
     """Return the one limiter of this process for a server and a key, the same for every client, event loop and thread.
 
     Args:

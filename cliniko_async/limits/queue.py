@@ -23,7 +23,7 @@ from .window import StepRequest, granted_leases, limits_of
 if TYPE_CHECKING:
     from .shared import LeaseLedger
 
-Waiter: TypeAlias = tuple[int, asyncio.Future[LeasedPermit]]
+WaitingCall: TypeAlias = tuple[int, asyncio.Future[LeasedPermit]]
 """The number of an arrival, and what is set when the caller gets a permit."""
 _STALE = 1.0
 _arrivals = itertools.count()
@@ -37,11 +37,11 @@ class StoreQueue:
     """
 
     def __init__(self, ledger: "LeaseLedger") -> None:
-        self.waiting: dict[Priority, list[Waiter]] = {priority: [] for priority in PRIORITIES}
+        self.waiting: dict[Priority, list[WaitingCall]] = {priority: [] for priority in PRIORITIES}
         self._ledger = ledger
         self._turn = asyncio.Lock()
         self._request = StepRequest(secrets.token_hex(6), number=0, first_lease=1, interactive=0, bulk=0)
-        self._is_open = False
+        self._is_unanswered = False
         """Whether the outcome of the last request is unknown."""
         self._queued: set[Priority] = set()
         """The priorities at which the store knows of waiting callers."""
@@ -53,7 +53,7 @@ class StoreQueue:
     def left_over(self) -> StepRequest | None:
         """What the store has to be told when the loop is closed: the last reports, and that nobody waits."""
         last = self._request
-        if self._is_open:
+        if self._is_unanswered:
             return msgspec.structs.replace(last, interactive=0, bulk=0)
         return StepRequest(last.process, last.number + 1, last.first_lease, 0, 0) if self._queued else None
 
@@ -81,7 +81,7 @@ class StoreQueue:
         """
         try:
             async with self._turn:
-                if self._is_open:
+                if self._is_unanswered:
                     await self._step()
                 reply = await self._step()
         except BaseException:
@@ -112,7 +112,7 @@ class StoreQueue:
             await asyncio.wait([self._task])
         async with self._turn:
             with contextlib.suppress(StoreLostError):  # The waiting callers have their error already.
-                while self._queued or self._is_open or self._ledger.report_within < math.inf:
+                while self._queued or self._is_unanswered or self._ledger.report_within < math.inf:
                     await self._step()
             await self._ledger.store.close()
 
@@ -179,11 +179,11 @@ class StoreQueue:
         """Do a step and deliver the permits that it granted; the caller must hold the turn."""
         self._is_due = False
         self._alarm.stop()
-        if not self._is_open:
+        if not self._is_unanswered:
             await self._ledger.finish_left_over()
-            self._request, self._is_open = self._next_request(), True
+            self._request, self._is_unanswered = self._next_request(), True
         reply = await self._ledger.store.step(self._request)
-        self._is_open = False
+        self._is_unanswered = False
         self._deliver(reply)
         return reply
 
@@ -224,7 +224,7 @@ def _closed_error() -> UsageError:
     return UsageError("the limiter is closed")
 
 
-def _give(permit: LeasedPermit, waiting: list[Waiter]) -> None:
+def _give(permit: LeasedPermit, waiting: list[WaitingCall]) -> None:
     """Give a permit to the first waiting caller, or cancel it if there is none."""
     while waiting:
         _, woken = waiting.pop(0)

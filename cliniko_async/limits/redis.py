@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from .._redis import RedisLostError, ScriptRunner
 from .base import BULK_SHARE, LIMIT, PERIOD, WhenLost, check, check_seconds
 from .shared import LEASE, SharedLimiter
-from .store import Change, StepReply, StoreLostError, digest
+from .store import StateChange, StepReply, StoreLostError, digest
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis, RedisCluster
@@ -97,7 +97,7 @@ class RedisStore:
             raise ImportError('RedisLimiter needs redis: pip install "cliniko-async[redis]"') from error
         self._key = f"cliniko_async:window:{name}"
 
-    async def update(self, change: Change) -> StepReply:
+    async def update(self, change: StateChange) -> StepReply:
         """Change the value; start again whenever another process has changed its version meanwhile."""
         found = await self._run(_READ)
         while True:

@@ -13,6 +13,7 @@ from typing import Self
 
 import attrs
 
+from ..errors import ConfigurationError
 from .base import (
     BULK_SHARE,
     LIMIT,
@@ -28,10 +29,10 @@ from .base import (
 )
 from .fallback import LocalFallback
 from .local import LocalQueue
-from .loops import LoopQueues
+from .loop_queues import LoopQueues
 from .permit import LeasedPermit, WindowLimiter
 from .queue import StoreQueue
-from .store import Store, WatchedStore
+from .store import Store, WindowStore
 from .window import Backoff, LeaseUpdate, Rules, StepRequest, granted_leases
 
 LEASE = 60.0
@@ -41,7 +42,7 @@ class LeaseLedger:
     """A window in a store: a queue for each event loop of this process, and the updates not reported yet."""
 
     def __init__(self, store: Store, rules: Rules, clock: Callable[[], float], *, waits: bool, one_loop: bool) -> None:
-        self.store = WatchedStore(store, rules, clock, waits=waits)
+        self.store = WindowStore(store, rules, clock, waits=waits)
         self.rules = rules
         self.clock = clock
         self.backoff = Backoff()
@@ -110,7 +111,7 @@ class LeaseLedger:
     def record_external(self, priority: Priority) -> LeasedPermit:
         """Return a permit for a request that another window has granted, and report it."""
         permit = LeasedPermit(self, secrets.token_hex(8), priority, self.clock())
-        self.settle(LeaseUpdate(permit.lease, priority, permit.granted_at + self.rules.lease, in_flight=True))
+        self.settle(LeaseUpdate(permit.lease, priority, permit.granted_at + self.rules.lease_hold, in_flight=True))
         return permit
 
     def settle(self, update: LeaseUpdate) -> None:
@@ -207,11 +208,8 @@ class SharedLimiter(WindowLimiter):
         window: LeaseLedger | LocalFallback
         window = ledger = LeaseLedger(store, rules, clock, waits=when_lost == "wait", one_loop=one_loop)
         if when_lost == "share":
-            check(workers, 'when_lost="share" needs workers, the number of processes that share')
-            own = rules.limit // operator.index(workers or 1)
-            check(own, 'when_lost="share" needs a limit of at least one request for each of the workers')
-            share = Rules(own, period, bulk_share)
-            window = LocalFallback(ledger, LocalQueue(share, clock))
+            share = _share(rules.limit, workers)
+            window = LocalFallback(ledger, LocalQueue(Rules(share, period, bulk_share), clock))
         super().__init__(window)
         self._close = window.aclose
 
@@ -230,3 +228,12 @@ class SharedLimiter(WindowLimiter):
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         await self.aclose()
+
+
+def _share(limit: int, workers: int | None) -> int:
+    """Return the number of requests in a period that each of the workers may send while the store is lost."""
+    if workers is None:
+        raise ConfigurationError('when_lost="share" needs workers, the number of processes that share')
+    share = limit // operator.index(workers)
+    check(share, 'when_lost="share" needs a limit of at least one request for each of the workers')
+    return share

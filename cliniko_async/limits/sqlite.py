@@ -11,7 +11,7 @@ from pathlib import Path
 
 from .base import BULK_SHARE, LIMIT, PERIOD, check, check_seconds
 from .shared import LEASE, SharedLimiter
-from .store import Change, StepReply, StoreLostError, digest
+from .store import StateChange, StepReply, StoreLostError, digest
 
 _inherited: list[sqlite3.Connection] = []
 """Connections of a parent process: SQLite forbids closing them in a forked process, so they are kept open."""
@@ -75,7 +75,7 @@ class SqliteStore:
         self._identity: tuple[int, int] | None = None
         self._close: Callable[[], object] = lambda: None
 
-    async def update(self, change: Change) -> StepReply:
+    async def update(self, change: StateChange) -> StepReply:
         """Change the row in one transaction."""
         return await asyncio.get_running_loop().run_in_executor(self._thread, self._update, change)
 
@@ -84,7 +84,7 @@ class SqliteStore:
         await asyncio.get_running_loop().run_in_executor(self._thread, self._close)
         self._thread.shutdown(wait=True)
 
-    def _update(self, change: Change) -> StepReply:
+    def _update(self, change: StateChange) -> StepReply:
         try:
             # If the file was deleted or moved, other processes use a new one, so the old one is no longer shared.
             if self._connection is None or self._identity != _identity(self._path):

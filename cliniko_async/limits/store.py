@@ -48,7 +48,7 @@ class StepReply(NamedTuple):
     backoff: Backoff
 
 
-class Changed(NamedTuple):
+class ChangedState(NamedTuple):
     """The value to store, the seconds for which it is useful, and the reply of the step."""
 
     value: bytes
@@ -56,7 +56,7 @@ class Changed(NamedTuple):
     reply: StepReply
 
 
-Change: TypeAlias = Callable[[bytes | None, float], Changed]
+StateChange: TypeAlias = Callable[[bytes | None, float], ChangedState]
 """Takes the stored value, or None, and the time of the store in seconds. It may be called again after a conflict."""
 
 
@@ -68,7 +68,7 @@ class Store(Protocol):
     the new value. A database with compare-and-set calls `change` again after each conflict, with what is there now.
     """
 
-    async def update(self, change: Change) -> StepReply:
+    async def update(self, change: StateChange) -> StepReply:
         """Replace the value with the result of `change`, atomically.
 
         - No other process may replace the value between its reading and its writing.
@@ -94,7 +94,7 @@ class Store(Protocol):
         """Close whatever the store has opened. It is called again if it failed or was cancelled."""
 
 
-class WatchedStore:
+class WindowStore:
     """The steps over a store, and a log of when the store is lost and when it is back."""
 
     def __init__(self, store: Store, rules: Rules, clock: Callable[[], float], *, waits: bool) -> None:
@@ -131,7 +131,7 @@ class WatchedStore:
             await self._store.close()
             self.is_closed = True
 
-    def _change(self, request: StepRequest, asked_at: float, value: bytes | None, now: float) -> Changed:
+    def _change(self, request: StepRequest, asked_at: float, value: bytes | None, now: float) -> ChangedState:
         """Do the step at the store's time `now`, which was read between `asked_at` and now on the process's clock.
 
         As either may be long ago in a busy process, each conversion between the clocks assumes the later end.
@@ -144,8 +144,8 @@ class WatchedStore:
         grants = step(state, rules, request, now, offset=now - asked_at)
         backoff = Backoff()
         backoff.merge(state.backoff, offset=self._clock() - now)
-        useful_for = max(rules.lease, state.backoff.paused_until - now) + 2 * rules.hold + rules.patience
-        return Changed(_encode(state), useful_for, StepReply(grants, state, backoff))
+        useful_for = max(rules.lease_hold, state.backoff.paused_until - now) + 2 * rules.hold + rules.patience
+        return ChangedState(_encode(state), useful_for, StepReply(grants, state, backoff))
 
 
 def lost_error(error: Exception) -> StoreLostError:

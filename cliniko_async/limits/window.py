@@ -25,20 +25,20 @@ class Rules:
     """The parameters of a window; times are in seconds."""
 
     def __init__(
-        self, limit: int = LIMIT, period: float = PERIOD, bulk_share: float = BULK_SHARE, in_flight: float = math.inf
+        self, limit: int = LIMIT, period: float = PERIOD, bulk_share: float = BULK_SHARE, lease: float = math.inf
     ) -> None:
-        """Create with the options of a limiter, and the longest time that a request is in flight."""
+        """Create with the options of a limiter."""
         check_count("limit", limit)
         check_seconds("period", period)
         check(is_seconds(bulk_share) and bulk_share <= 1, "bulk_share must be a number above 0 and at most 1")
-        # Also from the numbers of numpy, which no store can keep.
-        limit, period, bulk_share, in_flight = operator.index(limit), float(period), float(bulk_share), float(in_flight)
+        # Convert numpy scalars, which a store cannot encode.
+        limit, period, bulk_share = operator.index(limit), float(period), float(bulk_share)
         self.limit = limit
         self.period = period
         self.hold = period * (1 + PAD)
         self.long_hold = period * (1 + GRACE + PAD)
         # How long a permit that is never settled is held.
-        self.lease = in_flight + self.long_hold
+        self.lease_hold = float(lease) + self.long_hold
         self.bulk_limit = max(1, int(bulk_share * limit + 1e-9))
         # Bulk permits are evenly spaced, so that interactive callers get the permits that become free in between.
         self.bulk_interval = period / (bulk_share * limit)
@@ -86,7 +86,7 @@ class QueuedProcess(msgspec.Struct, array_like=True):
 class PriorityClass(msgspec.Struct, array_like=True):
     """The permits held at one priority, and the processes that wait at it, first in the queue first."""
 
-    in_flight: dict[str, float] = {}
+    leases: dict[str, float] = {}
     """When each lease ends if it is never settled; the oldest first."""
     settled: list[float] = []
     """When the permits whose requests have ended are free again, ascending."""
@@ -128,7 +128,7 @@ class WindowState(msgspec.Struct, array_like=True):
     def held(self) -> int:
         """The number of permits that are in flight, or settled but not free yet."""
         interactive, bulk = self.interactive, self.bulk
-        return len(interactive.in_flight) + len(interactive.settled) + len(bulk.in_flight) + len(bulk.settled)
+        return len(interactive.leases) + len(interactive.settled) + len(bulk.leases) + len(bulk.settled)
 
 
 class LeaseUpdate(msgspec.Struct):
@@ -187,7 +187,7 @@ def step(
     if request.bulk or state.bulk.queue:
         grants["bulk"] = _serve(state, rules, state.bulk, request, first)
     if request.number:
-        state.last_steps[request.process] = LastStep(request.number, grants, now + rules.lease)
+        state.last_steps[request.process] = LastStep(request.number, grants, now + rules.lease_hold)
     return grants
 
 
@@ -227,7 +227,7 @@ def _set_back(state: WindowState, seconds: float) -> None:
     backoff, state.backoff = state.backoff, Backoff()
     state.backoff.merge(backoff, seconds)
     for own in (state.interactive, state.bulk):
-        own.in_flight = {lease: end + seconds for lease, end in own.in_flight.items()}
+        own.leases = {lease: end + seconds for lease, end in own.leases.items()}
         own.settled = [free_at + seconds for free_at in own.settled]
         for queued in own.queue:
             queued.back_by += seconds
@@ -237,10 +237,10 @@ def _set_back(state: WindowState, seconds: float) -> None:
 
 def _settle(state: WindowState, update: LeaseUpdate, now: float, offset: float) -> None:
     own = state.interactive if update.priority == "interactive" else state.bulk
-    own.in_flight.pop(update.lease, None)
+    own.leases.pop(update.lease, None)
     free_at = update.free_at + offset
     if update.in_flight:
-        own.in_flight[update.lease] = free_at
+        own.leases[update.lease] = free_at
     elif free_at > now:
         insort(own.settled, free_at)
 
@@ -250,8 +250,8 @@ def _trim(state: WindowState, process: str, now: float) -> None:
     for own in (state.interactive, state.bulk):
         if own.settled and own.settled[0] <= now:
             del own.settled[: bisect_right(own.settled, now)]
-        while own.in_flight and own.in_flight[lease := next(iter(own.in_flight))] <= now:
-            del own.in_flight[lease]
+        while own.leases and own.leases[lease := next(iter(own.leases))] <= now:
+            del own.leases[lease]
         if own.queue:
             own.queue = [queued for queued in own.queue if queued.back_by >= now or queued.process == process]
     if state.last_steps:
@@ -273,13 +273,13 @@ def _serve(state: WindowState, rules: Rules, own: PriorityClass, request: StepRe
             # All free permits if no other process waits, otherwise a part for each. Bulk is evenly spaced.
             count = min(want, max(1, (rules.limit - state.held) // (len(queue) + 1)))
         for number in range(first_lease, first_lease + count):
-            own.in_flight[lease_id(process, number)] = now + rules.lease
+            own.leases[lease_id(process, number)] = now + rules.lease_hold
         if own is state.bulk:
             state.bulk_opens_at = now + rules.bulk_interval
     if count == want:
         return Grant(count)
     if count:
-        # For the rest it goes to the end of the queue.
+        # It has left its place, and goes to the end of the queue for the rest.
         position = len(queue)
         opens_at = max(_opens_at(state, rules, own, position), now + rules.courtesy if position else now)
     queue[position : position + 1] = [QueuedProcess(process, want - count, max(opens_at, now) + rules.patience)]
@@ -301,12 +301,14 @@ def _opens_at(state: WindowState, rules: Rules, own: PriorityClass, ahead: int) 
 
 def _released_at(now: float, rules: Rules, size: int, ahead: int, *classes: PriorityClass) -> float:
     """Return the earliest moment at which one of `size` permits is free, if `ahead` others are granted first."""
+    # Each round of `size` grants lasts a hold. In the last round, the caller needs all but `size - place - 1` of the
+    # permits that are held now to be free, so it waits for the one at `index` in the order of their ends.
     rounds, place = divmod(ahead, size)
     index, moment = place - size, now
     for own in classes:
-        index += len(own.in_flight) + len(own.settled)
+        index += len(own.leases) + len(own.settled)
     if index >= 0:
-        ends = sorted(end for own in classes for end in (*own.settled, *own.in_flight.values()))
+        ends = sorted(end for own in classes for end in (*own.settled, *own.leases.values()))
         # A permit in flight is held until a period after its response, which arrives now at the earliest.
         moment = min(ends[index], now + rules.hold)
     return moment + rounds * rules.hold

@@ -12,8 +12,7 @@ from typing import Any
 import pytest
 
 from cliniko_async.errors import UsageError
-from cliniko_async.limits import Limits, Permit, SharedLimiter, Store, StoreLostError
-from cliniko_async.limits.store import Change, StepReply
+from cliniko_async.limits import Limits, Permit, SharedLimiter, StateChange, StepReply, Store, StoreLostError
 from tests.limits.simulation import PATIENCE, StoreTests, threads
 from tests.support.limiting import close_at_once
 
@@ -85,7 +84,7 @@ class Interrupted:
         self.hangs = ""
         self.is_lost = False
 
-    async def update(self, change: Change) -> StepReply:
+    async def update(self, change: StateChange) -> StepReply:
         hangs, self.hangs = self.hangs, ""
         if self.is_lost:
             raise StoreLostError("gone")

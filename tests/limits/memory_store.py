@@ -3,7 +3,7 @@
 import asyncio
 import threading
 
-from cliniko_async.limits.store import Change, StepReply
+from cliniko_async.limits import StateChange, StepReply
 
 
 class Shelf:
@@ -20,7 +20,7 @@ class MemoryStore:
     def __init__(self, shelf: Shelf) -> None:
         self._shelf = shelf
 
-    async def update(self, change: Change) -> StepReply:
+    async def update(self, change: StateChange) -> StepReply:
         await asyncio.sleep(0)  # As any other store, it lets others run before.
         with self._shelf.lock:
             changed = change(self._shelf.value, asyncio.get_running_loop().time())

@@ -16,8 +16,7 @@ from typing import Any
 import pytest
 
 import cliniko_async.limits
-from cliniko_async.limits import SharedLimiter, Store, StoreLostError
-from cliniko_async.limits.store import Change, StepReply
+from cliniko_async.limits import SharedLimiter, StateChange, StepReply, Store, StoreLostError
 
 _LIMITS = str(Path(cliniko_async.limits.__file__).parent)
 PATIENCE = 30.0
@@ -45,7 +44,7 @@ class FaultyStore:
         """What closing raises."""
         self.times_closed = 0
 
-    async def update(self, change: Change) -> StepReply:
+    async def update(self, change: StateChange) -> StepReply:
         if self.killed:
             raise asyncio.CancelledError
         if self.away is not None:

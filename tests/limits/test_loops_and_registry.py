@@ -11,7 +11,7 @@ import weakref
 import pytest
 
 from cliniko_async.errors import UsageError
-from cliniko_async.limits import Permit, Priority, RateLimiter, SlidingWindowLimiter, shared_limiter
+from cliniko_async.limits import Permit, Priority, RateLimiter, SlidingWindowLimiter, process_limiter
 from cliniko_async.limits.local import limiter_registry
 from tests.support import virtual
 from tests.support.forking import in_child
@@ -166,13 +166,13 @@ def test_a_process_forked_while_callers_wait_is_refused_and_does_its_parent_no_h
                 await call
         assert limiter.pause(30) == pytest.approx(30)
         # A client that is created here has a window of its own.
-        own = shared_limiter(*where)
+        own = process_limiter(*where)
         assert own is not limiter
         assert (await own.limits()).used == 0
         (await own.acquire("interactive")).complete()
 
     async def main() -> tuple[float, int]:
-        limiter = shared_limiter(*where) if is_default else SlidingWindowLimiter()
+        limiter = process_limiter(*where) if is_default else SlidingWindowLimiter()
         permits = await drain(limiter, 200)
         async with waiting(limiter, "interactive", "bulk") as tasks:
             await in_child(lambda: use(limiter))
@@ -221,16 +221,16 @@ def test_a_process_forked_while_a_thread_is_inside_a_limiter_is_not_stuck():
 
 
 def test_one_server_and_key_have_one_limiter():
-    limiter = shared_limiter("https://api.au1.cliniko.com/v1", "one-au1")
-    assert shared_limiter("https://api.au1.cliniko.com/v1/", "one-au1") is limiter
+    limiter = process_limiter("https://api.au1.cliniko.com/v1", "one-au1")
+    assert process_limiter("https://api.au1.cliniko.com/v1/", "one-au1") is limiter
     assert isinstance(limiter, SlidingWindowLimiter)
     assert repr(limiter) == "SlidingWindowLimiter(limit=200, period=60, bulk_share=0.8)"
 
 
 def test_another_server_or_another_key_has_another_limiter():
-    mine = shared_limiter("https://api.au1.cliniko.com/v1", "one-au1")
-    assert shared_limiter("http://127.0.0.1:8080/v1", "one-au1") is not mine
-    assert shared_limiter("https://api.au1.cliniko.com/v1", "two-au1") is not mine
+    mine = process_limiter("https://api.au1.cliniko.com/v1", "one-au1")
+    assert process_limiter("http://127.0.0.1:8080/v1", "one-au1") is not mine
+    assert process_limiter("https://api.au1.cliniko.com/v1", "two-au1") is not mine
 
 
 def test_the_key_itself_is_kept_nowhere():

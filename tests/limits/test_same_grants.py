@@ -13,10 +13,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from redis.asyncio import Redis
 
-from cliniko_async.limits import RateLimiter, SlidingWindowLimiter, Store
+from cliniko_async.limits import RateLimiter, SlidingWindowLimiter, StateChange, StepReply, Store
 from cliniko_async.limits.redis import RedisStore
 from cliniko_async.limits.sqlite import SqliteStore
-from cliniko_async.limits.store import Change, StepReply
 from tests.limits.history import PERIOD, History, demand
 from tests.limits.memory_store import MemoryStore, Shelf
 from tests.limits.simulation import FaultyStore, Process
@@ -76,7 +75,7 @@ class InOrder:
         self.store = store
         self.turn = turn
 
-    async def update(self, change: Change) -> StepReply:
+    async def update(self, change: StateChange) -> StepReply:
         async with self.turn:
             for _ in range(TURNS):
                 await asyncio.sleep(0)

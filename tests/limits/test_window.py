@@ -116,12 +116,12 @@ def test_a_window_that_remembers_a_429_is_not_idle(report, idle_after):
 @pytest.mark.parametrize("in_flight", [True, False], ids=["in flight", "settled"])
 def test_a_window_that_holds_a_permit_is_not_idle(in_flight):
     """Else its state would be dropped, and the permit granted twice."""
-    state, rules, now = WindowState(), Rules(10, PERIOD, in_flight=5.0), 1000.0
+    state, rules, now = WindowState(), Rules(10, PERIOD, lease=5.0), 1000.0
     step(state, rules, ask("first", interactive=1), now)
-    lease = LeaseUpdate(lease_id("first", 1), "interactive", now + rules.lease, in_flight)
-    for seconds in (0, rules.lease - 1, rules.lease):
+    lease = LeaseUpdate(lease_id("first", 1), "interactive", now + rules.lease_hold, in_flight)
+    for seconds in (0, rules.lease_hold - 1, rules.lease_hold):
         step(state, rules, ask("first", 0, updates=[] if seconds else [lease]), now + seconds)
-        assert is_idle(state, rules) == (seconds == rules.lease)
+        assert is_idle(state, rules) == (seconds == rules.lease_hold)
 
 
 def test_a_window_in_which_bulk_has_to_wait_for_its_turn_is_not_idle():
@@ -154,7 +154,7 @@ def test_limits_count_what_is_in_flight_and_what_is_settled_at_both_priorities()
 
 
 def test_after_its_clock_was_set_back_a_window_goes_on_as_if_no_time_had_passed():
-    rules, now, back = Rules(5, PERIOD, in_flight=5.0), 10_000.0, 7000.0
+    rules, now, back = Rules(5, PERIOD, lease=5.0), 10_000.0, 7000.0
     one, other = busy_window(rules, now), busy_window(rules, now)
     step(other, rules, ask("fourth", 0), now + 11 - back)
     for seconds in (11, 12, 31, 35, 40, 61, 75, 100, 200):

@@ -10,7 +10,7 @@ import pytest
 from cliniko_async._pool.account import AccountLimiter, AccountRegistry, TrackedLimiter
 from cliniko_async._pool.connections import AccountConnections, ConnectionLimiter
 from cliniko_async.errors import InvalidRequestError
-from cliniko_async.limits import SlidingWindowLimiter, shared_limiter
+from cliniko_async.limits import SlidingWindowLimiter, process_limiter
 from tests.support.clients import RecordingLimiter, virtually
 from tests.support.for_each import for_each
 from tests.support.limiting import limiter_of, now, settle_down, step
@@ -418,7 +418,7 @@ async def test_clients_with_one_server_and_key_share_one_account():
 async def test_by_default_the_limiter_is_the_one_that_the_process_shares():
     accounts = AccountRegistry(ConnectionLimiter(1, 1))
     permit = await accounts.get(URL, "a key of this test").acquire("interactive")
-    assert (await shared_limiter(URL, "a key of this test").limits()).used == 1
+    assert (await process_limiter(URL, "a key of this test").limits()).used == 1
     permit.cancel()
 
 

@@ -21,7 +21,7 @@ from cliniko_async.errors import (
     UnauthorizedError,
     UsageError,
 )
-from cliniko_async.limits import SlidingWindowLimiter, shared_limiter
+from cliniko_async.limits import SlidingWindowLimiter, process_limiter
 from cliniko_async.sandbox import Sandbox
 from tests.support.clients import KEY, ONCE, WHO, virtually
 from tests.support.for_each import for_each
@@ -149,7 +149,7 @@ async def test_no_key_is_shown():
 
 async def test_by_default_an_account_has_the_limiter_that_the_process_shares():
     async with AccountPool(**WHO) as pool:
-        permit = await shared_limiter("https://api.au1.cliniko.com/v1", "of-this-test-au1").acquire("bulk")
+        permit = await process_limiter("https://api.au1.cliniko.com/v1", "of-this-test-au1").acquire("bulk")
         assert (await pool.client("of-this-test-au1").limits()).used == 1
         permit.cancel()
 
