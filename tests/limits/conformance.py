@@ -211,7 +211,7 @@ class StoreConformance(Interruptions, ThreadConformance):
         assert sum(served) == 40
         assert min(served) >= 10
 
-    def test_one_who_waits_a_while_is_served_though_others_ask_without_pause(self):
+    def test_a_modest_process_is_served_although_others_ask_without_pause(self):
         """Seven processes want more than there is; the eighth has one caller."""
 
         async def main() -> list[float]:
@@ -250,7 +250,7 @@ class StoreConformance(Interruptions, ThreadConformance):
         assert paused == pytest.approx(20, abs=0.01)
         assert (other, bulk) == pytest.approx((20, 20), abs=0.1)
 
-    def test_a_guess_that_was_too_short_is_doubled_by_whoever_meets_the_next(self):
+    def test_a_guessed_pause_that_was_too_short_is_doubled_by_any_process(self):
         async def main() -> list[float]:
             async with self.processes(2, 10) as (one, other):
                 pauses = [one.pause(None)]
@@ -273,7 +273,7 @@ class StoreConformance(Interruptions, ThreadConformance):
 
         assert virtual.run(main()) == pytest.approx(30, abs=0.1)
 
-    def test_a_permit_that_was_left_lying_is_asked_for_anew(self):
+    def test_a_permit_that_was_not_picked_up_in_time_is_requested_again(self):
         """Its task slept on, and another process may have told of a pause meanwhile."""
 
         async def main() -> tuple[int, int]:
@@ -347,7 +347,7 @@ class StoreConformance(Interruptions, ThreadConformance):
         assert virtual.run(main()) == pytest.approx([30 + LONG_HOLD] * 2, abs=0.1)
 
     @pytest.mark.parametrize("priority", ["interactive", "bulk"])
-    def test_behind_a_killed_waiter_the_queue_goes_on(self, priority):
+    def test_a_killed_waiter_does_not_block_the_queue(self, priority):
         async def main() -> float:
             async with self.processes(2, 1) as (dead, other):
                 await send(other)
@@ -358,7 +358,7 @@ class StoreConformance(Interruptions, ThreadConformance):
 
         assert virtual.run(main()) <= 2 * HOLD + 0.1
 
-    def test_without_anything_to_do_there_is_neither_task_nor_timer(self):
+    def test_an_idle_limiter_has_neither_task_nor_timer(self):
         async def main() -> tuple[int, int]:
             async with self.processes(1, 2) as (limiter,):
                 before = len(asyncio.all_tasks())
@@ -368,7 +368,7 @@ class StoreConformance(Interruptions, ThreadConformance):
 
         assert virtual.run(main()) == (0, 0)
 
-    def test_closing_sends_away_who_waits_and_reports_what_is_held(self):
+    def test_closing_ends_every_wait_and_reports_what_is_held(self):
         async def main() -> tuple[int, int]:
             async with self.processes(2, 2) as (limiter, other):
                 (await limiter.acquire("interactive")).complete()
@@ -389,7 +389,7 @@ class StoreConformance(Interruptions, ThreadConformance):
 
         assert virtual.run(main()) == (1, 0)
 
-    def test_who_asks_for_the_limits_and_goes_away_does_no_harm(self):
+    def test_a_cancelled_call_of_limits_does_no_harm(self):
         async def main() -> int:
             async with self.processes(1, 2) as (limiter,):
                 task = asyncio.create_task(limiter.limits())
@@ -400,7 +400,7 @@ class StoreConformance(Interruptions, ThreadConformance):
         assert virtual.run(main()) == 0
 
     @pytest.mark.parametrize("turns", range(6))
-    def test_who_asks_for_the_limits_and_goes_away_at_any_turn_holds_up_nobody(self, turns):
+    def test_a_call_of_limits_cancelled_at_any_turn_delays_no_caller(self, turns):
         """Its step may be the one that serves those who wait."""
 
         async def main() -> float:
@@ -417,7 +417,7 @@ class StoreConformance(Interruptions, ThreadConformance):
 
         assert virtual.run(main()) == pytest.approx(HOLD, abs=0.1)
 
-    def test_limits_that_fail_hold_up_nobody_who_waits(self):
+    def test_limits_that_fail_delay_no_waiting_caller(self):
         async def main() -> float:
             async with self.processes(1, 1) as (limiter,):
                 await send(limiter)
@@ -505,7 +505,7 @@ class StoreConformance(Interruptions, ThreadConformance):
 
         assert virtual.run(main()) == 1
 
-    def test_a_clock_of_the_store_that_is_set_back_locks_nobody_out(self):
+    def test_a_store_clock_that_is_set_back_blocks_no_caller(self):
         """As far as it tells, no time has passed: everything is held as long as it would have been."""
 
         async def main() -> list[float]:
@@ -524,7 +524,7 @@ class StoreConformance(Interruptions, ThreadConformance):
         assert first <= 30 + LONG_HOLD + HOLD
         assert second <= first + 2 * HOLD
 
-    def test_who_waits_goes_on_when_the_store_is_back_and_what_was_settled_meanwhile_is_reported(self, caplog):
+    def test_waiting_callers_are_served_and_permits_reported_when_the_store_is_back(self, caplog):
         async def main() -> tuple[bool, float, int]:
             async with self.processes(2, 3) as (limiter, other):
                 permits = [await limiter.acquire("interactive") for _ in range(3)]
@@ -550,7 +550,7 @@ class StoreConformance(Interruptions, ThreadConformance):
         assert used == 2
         assert [record.levelname for record in caplog.records] == ["WARNING", "INFO"]
 
-    def test_who_is_to_fail_fails_until_the_store_is_back_and_no_permit_is_lost(self):
+    def test_with_fail_callers_fail_until_the_store_is_back_and_no_permit_is_lost(self):
         async def main() -> int:
             async with self.processes(1, 3, when_lost="fail") as (limiter,):
                 permit = await limiter.acquire("interactive")
@@ -572,7 +572,7 @@ class StoreConformance(Interruptions, ThreadConformance):
 
     @pytest.mark.parametrize("when_lost", ["wait", "fail", "share"])
     @pytest.mark.parametrize("error", [StoreLostError("refused", lasting=True), ZeroDivisionError("refused")], ids=repr)
-    def test_what_waiting_cannot_help_reaches_who_waits(self, when_lost, error):
+    def test_a_lasting_error_reaches_the_waiting_callers(self, when_lost, error):
         async def main() -> None:
             async with self.processes(1, 3, when_lost=when_lost, workers=1) as (limiter,):
                 limiter.store.away = error
@@ -584,7 +584,7 @@ class StoreConformance(Interruptions, ThreadConformance):
 
         virtual.run(main())
 
-    def test_who_has_a_share_sends_no_more_than_that_while_the_store_is_away(self):
+    def test_a_process_sends_no_more_than_its_share_while_the_store_is_unavailable(self):
         async def main() -> tuple[int, int, int, float, int]:
             async with self.processes(1, 10, 3600.0, 1.0, when_lost="share", workers=2) as (limiter,):
                 for _ in range(2):

@@ -32,7 +32,7 @@ async def send_and_cancel(limiter: SharedLimiter, count: int) -> None:
 class ThreadConformance(StoreTests):
     """The rules of a limiter whose permits are settled in other threads than that of its callers."""
 
-    def test_permits_that_other_threads_settle_go_to_those_who_wait(self):
+    def test_permits_that_other_threads_settle_go_to_waiting_callers(self):
         given: queue.SimpleQueue[Permit | None] = queue.SimpleQueue()
 
         overs = [threading.Event(), threading.Event()]
@@ -112,7 +112,7 @@ class EventLoopConformance(ThreadConformance):
             assert home.run(limiter.limits()).used == 0
 
     @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # A step may begin as a loop closes.
-    def test_event_loops_that_are_closed_while_callers_wait_hold_up_nobody_and_are_forgotten(self):
+    def test_event_loops_closed_while_callers_wait_delay_no_other_and_are_forgotten(self):
         loops: list[weakref.ref[asyncio.AbstractEventLoop]] = []
 
         async def hold(limiter: SharedLimiter) -> None:
@@ -168,7 +168,7 @@ class EventLoopConformance(ThreadConformance):
         assert limits.used == 0
         assert limits.paused > 0
 
-    def test_whoever_comes_while_another_thread_closes_is_served_or_sent_away(self):
+    def test_a_caller_that_comes_while_another_thread_closes_is_served_or_gets_an_error(self):
         ended: list[str] = []
 
         async def main(limiter: SharedLimiter) -> None:

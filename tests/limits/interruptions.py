@@ -69,7 +69,7 @@ class Interruptions(StoreTests):
 
     @pytest.mark.parametrize("turns", range(8))
     @pytest.mark.parametrize("is_away", [False, True], ids=["", "while the store is away"])
-    def test_who_waits_is_served_though_the_tasks_of_the_limiter_are_cancelled_at_any_turn(self, turns, is_away):
+    def test_waiting_callers_are_served_although_tasks_of_the_limiter_are_cancelled_at_any_turn(self, turns, is_away):
         async def main() -> float:
             async with self.processes(1, 1) as (limiter,):
                 if is_away:
@@ -111,7 +111,7 @@ class Interruptions(StoreTests):
     @pytest.mark.parametrize("turns", [*range(8), None])
     @pytest.mark.parametrize("priority", ["interactive", "bulk"])
     @pytest.mark.parametrize("is_away", [False, True], ids=["", "while the store is away"])
-    def test_callers_who_go_away_at_any_turn_leave_nothing_in_the_queue(self, turns, priority, is_away):
+    def test_callers_cancelled_at_any_turn_leave_nothing_in_the_queue(self, turns, priority, is_away):
         """Neither one process nor the other waits for them, not even for a while."""
 
         async def main() -> tuple[list[float], dict, bool]:
@@ -140,7 +140,7 @@ class Interruptions(StoreTests):
         assert nobody_is_ahead
 
     @pytest.mark.parametrize("ending", ["gives up", "is killed"])
-    def test_who_waits_behind_callers_who_go_away_does_not_wait_for_their_turns(self, ending):
+    def test_a_caller_does_not_wait_for_the_turns_of_callers_that_were_cancelled(self, ending):
         """When it asked, its turn was two windows later."""
 
         async def main() -> float:
@@ -163,9 +163,7 @@ class Interruptions(StoreTests):
     @pytest.mark.parametrize("when_lost", ["wait", "fail", "share"])
     @pytest.mark.parametrize("lost", ["the request", "the reply"])
     @pytest.mark.parametrize("settled", ["before the step fails", "after it failed"])
-    def test_what_was_settled_is_reported_when_the_store_is_back_though_nobody_asks_again(
-        self, when_lost, lost, settled
-    ):
+    def test_what_was_settled_is_reported_when_the_store_is_back_without_another_call(self, when_lost, lost, settled):
         async def main() -> tuple[list[int], float]:
             async with self.processes(2, 4, lease=600, when_lost=when_lost, workers=1) as (limiter, other):
                 permits = [await limiter.acquire("interactive") for _ in range(4)]
@@ -230,7 +228,7 @@ class Interruptions(StoreTests):
 
     @pytest.mark.parametrize("when_lost", ["wait", "fail", "share"])
     @pytest.mark.parametrize("turns", range(14))
-    def test_whoever_closes_at_any_turn_after_the_store_was_lost_leaves_nobody_waiting(self, when_lost, turns):
+    def test_closing_at_any_turn_after_the_store_was_lost_ends_every_wait(self, when_lost, turns):
         async def main() -> tuple[set[type], int, int]:
             async with self.processes(1, 1, 60.0, 1.0, when_lost=when_lost, workers=1) as (limiter,):
                 permit = await limiter.acquire("interactive")
@@ -277,7 +275,7 @@ class Interruptions(StoreTests):
         assert virtual.run(main()) == ({UsageError}, 1, 0, 0)
 
     @pytest.mark.parametrize("is_under_way", [False, True], ids=["", "while a step is under way"])
-    def test_whoever_closes_at_the_same_time_as_another_returns_when_all_is_reported_and_closed(self, is_under_way):
+    def test_every_concurrent_close_returns_when_all_is_reported_and_closed(self, is_under_way):
         async def main() -> list[tuple[int, int]]:
             async with self.processes(2, 1) as (limiter, other):
                 permit = await limiter.acquire("interactive")

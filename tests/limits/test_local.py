@@ -111,7 +111,7 @@ def test_limits_tell_the_truth_at_each_moment():
     ]
 
 
-def test_limits_count_those_who_wait():
+def test_limits_count_the_waiting_callers():
     async def main() -> Limits:
         limiter = limiter_of(1)
         permit = await limiter.acquire("interactive")
@@ -131,7 +131,7 @@ def test_limits_count_those_who_wait():
 
 
 @pytest.mark.parametrize("latency", [0.0, 0.2, 2.0])
-def test_three_hundred_at_once_take_one_window_and_two_answers(latency):
+def test_three_hundred_requests_at_once_take_one_window_and_two_responses(latency):
     async def main() -> float:
         limiter = limiter_of()
         began = now()
@@ -151,7 +151,7 @@ def test_a_thousand_take_hardly_longer_than_the_ideal():
     assert virtual.run(main()) <= 1.03 * 4 * 60
 
 
-def test_ten_thousand_who_wait_are_served_in_order_though_half_of_them_leave():
+def test_ten_thousand_waiters_are_served_in_order_although_half_of_them_leave():
     async def main() -> tuple[list[int], float]:
         limiter = limiter_of()
         served: list[int] = []
@@ -173,7 +173,7 @@ def test_ten_thousand_who_wait_are_served_in_order_though_half_of_them_leave():
     assert took == pytest.approx(25 * HOLD, abs=0.1)
 
 
-def test_who_waits_costs_the_same_however_many_wait():
+def test_a_waiter_costs_the_same_however_many_wait():
     """The clock is asked a few times for each permit, not once for each waiter."""
 
     async def main(count: int) -> float:
@@ -261,7 +261,7 @@ def test_bulk_that_never_queues_holds_its_share_at_most():
 @pytest.mark.parametrize(
     ("first", "second"), [("interactive", "interactive"), ("interactive", "bulk"), ("bulk", "bulk")]
 )
-def test_who_comes_as_a_permit_falls_free_does_not_take_it_from_who_waits(first, second):
+def test_a_caller_that_comes_when_a_permit_becomes_free_does_not_overtake_the_queue(first, second):
     async def main() -> bool:
         moment = 0.0
         limiter = SlidingWindowLimiter(1, clock=lambda: moment)
@@ -413,7 +413,7 @@ def test_a_permit_settled_in_the_midst_of_another_call_is_not_lost():
     assert virtual.run(main()) == 0
 
 
-def test_a_permit_settled_in_the_midst_of_another_call_goes_to_who_waits():
+def test_a_permit_settled_during_another_call_goes_to_the_first_waiter():
     async def main() -> float:
         limiter, interruptions = interrupted_limiter()
         permit = await limiter.acquire("interactive")
@@ -426,7 +426,7 @@ def test_a_permit_settled_in_the_midst_of_another_call_goes_to_who_waits():
     assert virtual.run(main()) == 0
 
 
-def test_a_permit_settled_in_the_midst_of_a_call_goes_to_that_caller_if_no_other_waits():
+def test_a_permit_settled_during_a_call_goes_to_that_caller_if_no_other_waits():
     async def main() -> float:
         limiter, interruptions = interrupted_limiter()
         permit = await limiter.acquire("interactive")

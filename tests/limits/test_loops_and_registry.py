@@ -42,7 +42,7 @@ def test_threads_with_loops_of_their_own_share_one_window():
     assert most_in_sliding_window(counted, 0.05) <= 20
 
 
-def test_threads_that_give_permits_back_strand_nobody():
+def test_permits_returned_by_threads_reach_every_waiter():
     """Permits settled in one thread wake those who wait in another, a thousand times over."""
     limiter = SlidingWindowLimiter(2, 60.0)
     done = []
@@ -85,7 +85,7 @@ def forget(task: asyncio.Task[Permit]) -> None:
 
 
 @pytest.mark.parametrize("in_flight", [True, False], ids=["while all are in flight", "while a timer runs"])
-def test_a_loop_that_is_closed_with_waiters_strands_nobody_elsewhere(in_flight):
+def test_a_loop_closed_with_waiters_blocks_no_other_loop(in_flight):
     with loops(2) as (first, second):
         limiter = SlidingWindowLimiter(1, clock=second.time)
         permit = second.run_until_complete(limiter.acquire("interactive"))
@@ -113,7 +113,7 @@ def test_a_grant_that_a_closed_loop_never_took_comes_back():
         assert second.time() == virtual.START
 
 
-def test_a_loop_that_is_closed_with_the_only_waiter_leaves_the_permit_to_who_comes():
+def test_a_loop_closed_with_the_only_waiter_leaves_the_permit_to_the_next_caller():
     with loops(2) as (first, second):
         limiter = SlidingWindowLimiter(1, clock=second.time)
         permit = second.run_until_complete(limiter.acquire("interactive"))
@@ -252,7 +252,7 @@ def texts_within(*objects: object) -> list[str]:
     return [str(each) for each in seen.values() if isinstance(each, str | bytes)]
 
 
-def test_a_window_outlives_the_last_who_used_it():
+def test_a_window_outlives_its_last_user():
     """A client that is made after another was closed knows what that one sent."""
     moment = 0.0
     registry = limiter_registry(lambda: moment)

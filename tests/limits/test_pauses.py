@@ -9,7 +9,7 @@ from tests.support import virtual
 from tests.support.limiting import limiter_of, send
 
 
-def test_nobody_gets_a_permit_while_a_pause_lasts():
+def test_no_permit_is_granted_during_a_pause():
     async def main() -> tuple[list[float], Limits]:
         limiter = limiter_of(bulk_share=1)
         assert limiter.pause(20) == 20
@@ -22,7 +22,7 @@ def test_nobody_gets_a_permit_while_a_pause_lasts():
     assert (limits.used, limits.remaining, limits.next_free, limits.paused) == (0, 200, 20, 20)
 
 
-def test_those_who_wait_already_wait_for_the_pause_too():
+def test_callers_that_already_wait_also_wait_for_the_pause():
     async def main() -> float:
         limiter = limiter_of(1)
         (await limiter.acquire("interactive")).complete()
@@ -57,7 +57,7 @@ def test_a_pause_never_shortens_one_under_way():
     assert virtual.run(main()) == [30, 20, 20, 20, 25, 35]
 
 
-def test_without_a_word_from_the_server_a_pause_that_was_too_short_is_doubled_up_to_a_period():
+def test_a_guessed_pause_that_was_too_short_is_doubled_up_to_a_period():
     async def main() -> list[float]:
         limiter = limiter_of()
         pauses = []

@@ -106,7 +106,7 @@ async def test_windows_of_other_names_are_apart_and_redis_sees_no_name(redis):
     assert not [key for key in await redis.keys() if b"MS0x" in key]
 
 
-async def test_a_key_that_somebody_else_uses_is_named_in_the_error(redis):
+async def test_a_key_that_another_program_uses_is_named_in_the_error(redis):
     async with limiter_of(redis) as limiter:
         await send(limiter)
         await limiter.limits()
@@ -204,7 +204,7 @@ def test_a_worker_killed_with_all_permits_costs_no_more_than_its_lease(own_serve
 # When Redis goes away.
 
 
-async def test_who_waits_goes_on_when_redis_is_back(own_server, caplog):
+async def test_waiting_callers_are_served_when_redis_is_back(own_server, caplog):
     async with client_of(own_server) as redis, limiter_of(redis, 2, 0.5) as limiter:
         permit = await limiter.acquire("interactive")
         own_server.stop()
@@ -232,7 +232,7 @@ async def test_what_was_sent_meanwhile_is_entered_when_redis_is_back(own_server)
         assert await used(limiter) == 3
 
 
-async def test_who_is_to_fail_fails_with_a_clear_error_until_redis_is_back(own_server):
+async def test_with_fail_callers_fail_with_a_clear_error_until_redis_is_back(own_server):
     async with client_of(own_server) as redis, limiter_of(redis, when_lost="fail") as limiter:
         own_server.stop()
         for priority in ("interactive", "bulk"):
@@ -260,7 +260,7 @@ async def eventually(limiter: RedisLimiter):
     raise AssertionError("Redis did not come back")
 
 
-async def test_who_has_a_share_sends_no_more_than_that_while_redis_is_away(own_server):
+async def test_a_process_sends_no_more_than_its_share_while_redis_is_unavailable(own_server):
     options = {"when_lost": "share", "workers": 2}
     async with client_of(own_server) as redis, limiter_of(redis, 10, **options) as limiter:
         for _ in range(2):
@@ -294,7 +294,7 @@ async def test_a_redis_that_is_full_is_waited_for_until_there_is_room(own_server
         assert await used(limiter) == 2
 
 
-async def test_a_redis_that_became_a_replica_is_waited_for_until_it_is_none_again(own_server):
+async def test_a_redis_that_became_a_replica_is_waited_for_until_it_is_a_primary_again(own_server):
     async with client_of(own_server) as redis, limiter_of(redis, 2) as limiter:
         await send(limiter)
         await redis.execute_command("REPLICAOF", "127.0.0.1", "1")
@@ -324,7 +324,7 @@ async def test_a_slow_redis_takes_no_permit_twice(own_server):
 
 
 @pytest.mark.parametrize("command", ["FLUSHALL", "SCRIPT FLUSH"])
-async def test_a_redis_that_forgets_is_told_anew(redis, command):
+async def test_after_redis_lost_its_data_the_window_is_stored_again(redis, command):
     async with limiter_of(redis) as limiter:
         permit = await limiter.acquire("interactive")
         await redis.execute_command(command)

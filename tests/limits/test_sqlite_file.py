@@ -50,7 +50,7 @@ def test_after_the_machine_was_restarted_what_was_held_is_held_no_longer_than_be
     assert waited == pytest.approx(HOLD, abs=0.1)
 
 
-def test_a_wall_clock_that_somebody_sets_changes_nothing(path, monkeypatch):
+def test_setting_the_wall_clock_changes_nothing(path, monkeypatch):
     async def main() -> list[float]:
         async with limiter_at(path, 1) as limiter:
             began = now()
@@ -89,7 +89,7 @@ def test_a_file_that_was_truncated_is_filled_anew(path):
     assert virtual.run(main()) == 1
 
 
-def test_between_two_steps_there_is_one_file_and_none_beside_it_that_could_be_lost(path):
+def test_between_two_steps_there_is_no_second_file_that_could_be_lost(path):
     async def main() -> list[str]:
         async with processes(path, 2, 10) as (one, other):
             await send(one)
@@ -137,7 +137,7 @@ def test_a_new_file_that_is_locked_is_waited_for_only_so_long(path):
     virtual.run(main())
 
 
-def test_a_new_file_that_somebody_reads_is_waited_for_only_so_long(path):
+def test_a_new_file_that_is_being_read_is_waited_for_up_to_the_busy_timeout(path):
     with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as reader:
         reader.execute("CREATE TABLE other (id)")
         reader.execute("BEGIN")
@@ -166,7 +166,7 @@ def test_a_file_that_cannot_be_used_is_a_clear_error(path, damage):
     virtual.run(main())
 
 
-def test_what_is_no_fault_of_the_file_reaches_who_waits(path):
+def test_an_error_that_is_not_of_the_file_reaches_the_waiting_callers(path):
     this = threading.current_thread()
 
     def clock() -> float:
@@ -181,7 +181,7 @@ def test_what_is_no_fault_of_the_file_reaches_who_waits(path):
     virtual.run(main())
 
 
-def test_windows_of_one_file_are_apart_and_their_names_are_not_in_it(path):
+def test_windows_of_one_file_are_separate_and_their_names_are_not_stored(path):
     async def main() -> list[int]:
         async with limiter_at(path, 5, name="MS0xLWtlcHQ-au1") as one, limiter_at(path, 5, name="other") as other:
             await send(one)
@@ -220,7 +220,7 @@ def test_event_loops_in_threads_share_a_limiter(path):
     workers.assert_kept(counted, 20, 0.2)
 
 
-def test_a_permit_settled_after_its_loop_has_closed_is_told_by_the_next(path):
+def test_a_permit_settled_after_its_loop_was_closed_is_reported_by_the_next_loop(path):
     limiter = SqliteLimiter(path, 2)
     permit = asyncio.run(_take(limiter))
     permit.cancel()
@@ -249,7 +249,7 @@ def test_a_wait_that_ends_after_its_loop_has_closed_does_no_harm(path):
     asyncio.run(limiter.aclose())
 
 
-def test_closing_in_one_loop_sends_away_who_waits_in_another(path):
+def test_closing_in_one_loop_ends_the_waits_in_another(path):
     limiter = SqliteLimiter(path, 1)
     ended: list[BaseException] = []
     waits = threading.Event()

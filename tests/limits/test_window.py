@@ -37,7 +37,7 @@ def test_a_window_in_which_a_process_waits_is_not_idle(priority):
     assert is_idle(state, rules)
 
 
-def test_who_got_a_part_asks_again_as_soon_as_the_others_were_served():
+def test_a_process_granted_a_part_asks_again_as_soon_as_the_others_were_served():
     """At any moment of the clock, while permits are left."""
     state, rules, now = WindowState(), Rules(10, PERIOD), 1000.0
     pause = Backoff(paused_until=now + 10)
@@ -83,13 +83,13 @@ def test_a_process_that_no_longer_waits_gives_its_place_to_the_next(priority):
 
 
 @pytest.mark.parametrize(("late", "count"), [(3.2, 0), (3.3, 1)])
-def test_who_asks_again_up_to_a_twentieth_of_the_period_and_a_quarter_second_late_keeps_its_place(late, count):
+def test_a_process_keeps_its_place_if_it_asks_again_within_its_patience(late, count):
     state, rules, now = WindowState(), Rules(1, PERIOD), 1000.0
     step(state, rules, ask("first", interactive=1, backoff=Backoff(paused_until=now + 10)), now)
     assert step(state, rules, ask("second", interactive=1), now + 10 + late)["interactive"].count == count
 
 
-def test_who_asks_again_too_late_keeps_its_place_if_nobody_asked_meanwhile():
+def test_a_process_that_asks_again_too_late_keeps_its_place_if_no_other_asked_meanwhile():
     state, rules, now = WindowState(), Rules(1, PERIOD), 1000.0
     step(state, rules, ask("first", interactive=1, backoff=Backoff(paused_until=now + 10)), now)
     step(state, rules, ask("second", interactive=1), now)
@@ -153,7 +153,7 @@ def test_limits_count_what_is_in_flight_and_what_is_settled_at_both_priorities()
     assert (limits.used, limits.remaining) == (5, 5)
 
 
-def test_after_its_clock_was_set_back_a_window_goes_on_as_if_no_time_had_passed():
+def test_after_its_clock_was_set_back_a_window_continues_as_if_no_time_had_passed():
     rules, now, back = Rules(5, PERIOD, lease=5.0), 10_000.0, 7000.0
     one, other = busy_window(rules, now), busy_window(rules, now)
     step(other, rules, ask("fourth", 0), now + 11 - back)
