@@ -19,7 +19,7 @@ class Alarm:
         self._moment = math.inf
         self._timer: asyncio.TimerHandle | None = None
         self.users = 0
-        """The number of callers that wait for it, if somebody counts them."""
+        """The number of callers that wait for it, counted by the local limiter."""
 
     def set(self, moment: float) -> bool:
         """Ring at that moment or before; may be called from any thread. Return False if the event loop is closed."""

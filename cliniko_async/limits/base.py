@@ -37,7 +37,7 @@ class Wait(NamedTuple):
     first: float
     """For the next caller in the queue."""
     last: float
-    """For a caller who arrives now, behind all waiting callers."""
+    """For a caller that arrives now, after all waiting callers."""
 
 
 @attrs.frozen

@@ -53,7 +53,7 @@ class LocalQueue:
         self._next_lease = 1
 
     async def acquire(self, priority: Priority) -> LeasedPermit:
-        """Wait for a permit, behind earlier callers.
+        """Wait for a permit, after earlier callers.
 
         Raises:
             UsageError: The queue belongs to another process.

@@ -14,9 +14,9 @@ if TYPE_CHECKING:
 
 
 class LoopQueues:
-    """The queue of each event loop, and what those whose loop is closed have left to tell the store.
+    """The queue of each event loop, and the last requests of the queues whose loop was closed.
 
-    The lock is held for a few lines only, in which no permit is settled but by the garbage collector, which needs none.
+    The lock is held for a few lines only. Settling a permit needs no lock, as the garbage collector may do it at any time.
     """
 
     def __init__(self, *, one_loop: bool) -> None:
@@ -56,7 +56,7 @@ class LoopQueues:
         self._queues.clear()
 
     def take_left_over(self) -> StepRequest | None:
-        """Forget the event loops that are closed; return, and remove, what one of them has left to tell."""
+        """Forget the event loops that are closed; return, and remove, one of their last requests."""
         with self._lock:
             for closed in [loop for loop in self._queues if loop.is_closed()]:
                 left_over = self._queues.pop(closed).left_over

@@ -51,14 +51,14 @@ class StoreQueue:
 
     @property
     def left_over(self) -> StepRequest | None:
-        """What the store has to be told when the loop is closed: the last reports, and that nobody waits."""
+        """The last request to the store once the loop is closed: its last reports, and that no caller waits."""
         last = self._request
         if self._is_unanswered:
             return msgspec.structs.replace(last, interactive=0, bulk=0)
         return StepRequest(last.process, last.number + 1, last.first_lease, 0, 0) if self._queued else None
 
     async def acquire(self, priority: Priority) -> LeasedPermit:
-        """Wait for a permit that is valid now, behind earlier callers.
+        """Wait for a permit that is valid now, after earlier callers.
 
         Raises:
             StoreLostError: The store cannot be used, and the limiter does not wait for it.
@@ -203,9 +203,9 @@ class StoreQueue:
             _give(LeasedPermit(ledger, lease, priority, now), self.waiting[priority])
         for priority, waiting in self.waiting.items():
             if priority in self._queued:
-                # If there are no more waiting callers, the store must be told.
+                # If there are no more waiting callers, a step reports that.
                 delay = reply.grants[priority].delay if waiting else ledger.rules.courtesy
-                # The time that the store names is too late if somebody ahead gives up, or is killed.
+                # The time that the store names is too late if a process ahead withdraws, or is killed.
                 self.step_within(min(delay, ledger.rules.patience))
             elif waiting:
                 self._serve()

@@ -80,7 +80,7 @@ class LeaseLedger:
         return updates, backoff
 
     async def finish_left_over(self) -> None:
-        """Forget the event loops that are closed, tell the store so, and return what they were granted.
+        """Forget the event loops that are closed, withdraw their calls from the store, and return their permits.
 
         Raises:
             StoreLostError: The store cannot be used.
@@ -92,12 +92,12 @@ class LeaseLedger:
                 self._queues.left_over.append(request)
                 raise
             if any(grant.count or grant.delay < math.inf for grant in reply.grants.values()):
-                # It was done when callers waited: they are gone.
+                # The callers for which it was sent no longer exist: return their permits and their place.
                 leases = granted_leases(request, reply.grants)
                 updates = [LeaseUpdate(lease, priority, -math.inf) for priority, lease in leases]
                 number, first_lease = request.number + 1, request.first_lease + len(leases)
                 self._queues.left_over.append(StepRequest(request.process, number, first_lease, 0, 0, updates))
-            self._step_all(self.rules.courtesy)  # Those who waited behind it are closer to their turn.
+            self._step_all(self.rules.courtesy)  # The next callers in the queue have moved up.
 
     def learn(self, backoff: Backoff) -> None:
         """Adopt the pause of the store."""

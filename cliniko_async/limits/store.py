@@ -149,7 +149,7 @@ class WindowStore:
 
 
 def lost_error(error: Exception) -> StoreLostError:
-    """Return the error for one caller, who may change it; any other error of a store is one that lasts."""
+    """Return a new error for each caller, as callers may change it. An error of another class counts as lasting."""
     if isinstance(error, StoreLostError):
         lost, cause = StoreLostError(*error.args, lasting=error.lasting), error.__cause__
     else:
