@@ -97,9 +97,10 @@ class LocalFallback:
 
     async def aclose(self) -> None:
         """Close the limiter over the store."""
-        if not self._shared.is_inherited:
-            for loop, outage in list(self._outages.items()):
-                call_from_anywhere(loop, outage.end)
+        # After a fork, the loops belong to the parent.
+        outages = [] if self._shared.is_inherited else list(self._outages.items())
+        for loop, outage in outages:
+            call_from_anywhere(loop, outage.end)
         await self._shared.aclose()
 
     def _outage(self) -> StoreOutage | None:

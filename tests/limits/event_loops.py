@@ -58,7 +58,7 @@ class ThreadConformance(StoreTests):
 
     def test_a_pause_of_any_thread_is_reported(self):
         """Each is a little longer than those before, while the loop reports the last."""
-        pauses = 200
+        pauses = 40
 
         async def main(limiter: SharedLimiter, over: threading.Event) -> Limits:
             while not over.is_set():

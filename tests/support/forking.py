@@ -8,7 +8,7 @@ import warnings
 from collections.abc import Callable, Coroutine
 from typing import Any
 
-_PATIENCE = 30
+_PATIENCE = 120
 
 
 async def in_child(main: Callable[[], Coroutine[Any, Any, object]]) -> None:
