@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 class LoopQueues:
     """The queue of each event loop, and the last requests of the queues whose loop was closed.
 
-    The lock is held for a few lines only. Settling a permit needs no lock, as the garbage collector may do it at any time.
+    The lock is held for a few lines only. Settling a permit needs no lock, as the garbage collector may do it anywhere.
     """
 
     def __init__(self, *, one_loop: bool) -> None:
