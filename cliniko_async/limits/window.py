@@ -172,7 +172,7 @@ def step(
     if now < state.seen_at:
         _set_back(state, now - state.seen_at)
     state.seen_at = now
-    if (last := state.last_steps.get(request.process)) is not None and last.number == request.number:
+    if request.number and (last := state.last_steps.get(request.process)) is not None and last.number == request.number:
         return {priority: Grant(grant.count, 0.0) for priority, grant in last.grants.items()}
     for update in request.updates:
         _settle(state, update, now, offset)
@@ -269,7 +269,7 @@ def _serve(state: WindowState, rules: Rules, own: PriorityClass, request: StepRe
         del queue[position : position + 1]
     if want and opens_at <= now:
         count = 1
-        if own is state.interactive:
+        if want > 1 and own is state.interactive:
             # All free permits if no other process waits, otherwise a part for each. Bulk is evenly spaced.
             count = min(want, max(1, (rules.limit - state.held) // (len(queue) + 1)))
         for number in range(first_lease, first_lease + count):
