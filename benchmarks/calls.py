@@ -103,7 +103,7 @@ class Bare:
         self._taken: deque[float] = deque()
 
     async def acquire(self) -> bool:
-        """Take a permit if one is free."""
+        """Use a free permit, if there is one."""
         now, taken = time.monotonic(), self._taken
         while taken and taken[0] <= now:
             taken.popleft()

@@ -125,7 +125,7 @@ class Pager(Generic[T]):
             The rows, and the number of records in the whole list, if known.
 
         Raises:
-            StopAsyncIteration: There are no more.
+            StopAsyncIteration: The list has ended.
         """
         try:
             # Inner frames hold the requested URLs, and the contents of a page that could not be decoded.

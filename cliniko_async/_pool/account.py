@@ -206,11 +206,11 @@ class AccountRegistry(Registry[AccountLimiter, TrackedLimiter]):
             clock: Returns seconds.
         """
 
-        def tracked(base_url: str, api_key: str) -> TrackedLimiter:
+        def new_state(base_url: str, api_key: str) -> TrackedLimiter:
             return TrackedLimiter(process_limiter(base_url, api_key) if make is None else make(api_key), clock)
 
-        def limited(of: TrackedLimiter) -> AccountLimiter:
-            return AccountLimiter(of, self._connections)
+        def over(state: TrackedLimiter) -> AccountLimiter:
+            return AccountLimiter(state, self._connections)
 
         self._connections = connections
-        super().__init__(tracked, limited, TrackedLimiter.may_be_forgotten)
+        super().__init__(new_state, over, TrackedLimiter.may_be_forgotten)

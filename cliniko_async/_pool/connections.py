@@ -123,7 +123,7 @@ class ConnectionLimiter:
             raise
 
     def release(self, slot: ConnectionSlot, *, answered: bool = False) -> None:
-        """Give a slot to the next waiter, and record whether a complete response came."""
+        """Release a slot to the next waiter, and record whether a complete response arrived."""
         now, account = self._clock.now, slot.account
         if slot.counts:
             del self._counted[slot]
@@ -155,7 +155,7 @@ class ConnectionLimiter:
         return bool(self._counted)
 
     def _try_more(self) -> None:
-        """Give connections beyond the limit to accounts that never had a response, at most `connections` at once."""
+        """Grant connections beyond the limit to accounts that never had a response, at most `connections` at once."""
         room = min(self._connections, self.free + _TRIES * self._uncounted)
         for queues in self._waiting.values():
             for account, woken in [item for item in queues[0].items() if item[0].is_untried and not item[1].done()]:

@@ -1,7 +1,7 @@
 """Creates the records of all rows, so that a run that ends anywhere is continued without a lost or doubled record.
 
 1. The rows are checked, and compared with the journal.
-2. A row is sent at most once at a time: the journal says so before, and what became of it after.
+2. A row is sent at most once at a time. The journal records it before it is sent, and its outcome afterwards.
 3. While nothing is in flight, the records of rows without an outcome are looked up. A row without a record is sent
    again once its last request can no longer have an effect, which is so after `settle` seconds.
 """

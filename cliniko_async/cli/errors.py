@@ -31,7 +31,7 @@ class ExitCode(enum.IntEnum):
     KEY_REFUSED = 4
     """The API key is missing, malformed or rejected, or its user may not do this."""
     UNAVAILABLE = 5
-    """The network, the server, the clock or the request budget is in the way. Run the command again later."""
+    """The network, the server, the clock or the request budget is in the way. It is safe to try again later."""
     OUTCOME_UNKNOWN = 6
     """A write may or may not have happened. Look before you run the command again."""
     INVALID_DATA = 7
@@ -39,7 +39,7 @@ class ExitCode(enum.IntEnum):
     FILE = 8
     """A file cannot be read or written, or the disk is full."""
     INCOMPLETE = 9
-    """Records may be missing: a list changed while it was read, or an export could not read all. Run it again."""
+    """Records may be missing: a list changed too much while it was read, or an export is incomplete. Run it again."""
     DECLINED = 10
     """You answered no. Nothing was sent."""
     INTERRUPTED = 130

@@ -36,7 +36,7 @@ async def export_resources(
     Args:
         resources: What to export, such as patients and invoices. `cliniko resources` shows all names.
         to: The directory to write to. It is created if it is missing.
-        form: NDJSON has a line of JSON for each record. csv is for spreadsheets; it is written as it is, so a text that
+        form: Use ndjson for one line of JSON per record. csv is for spreadsheets; it is written as it is, so text that
             begins with = is a formula to a spreadsheet. parquet, for data frames and DuckDB, needs
             cliniko-async[arrow].
         everything: Export every resource.

@@ -57,7 +57,7 @@ async def import_records(
         date_format: How days are written, such as %d/%m/%Y; by default like 1990-12-31.
         retry_refused: Send rows again that Cliniko refused, although they are unchanged.
         create_new: Create new rows although rows that were created are missing from the file.
-        settle: Seconds after which a request without a response can no longer have an effect. If a row has no answer
+        settle: Seconds after which a request without a response can no longer have an effect. If a row has no response
             and no record, the command waits that long, and then sends it again.
         context: The options of the command line.
     """

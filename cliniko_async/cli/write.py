@@ -149,7 +149,7 @@ class _UnsentRecord:
         """Check the fields from a file and from options.
 
         Raises:
-            CommandError: There are no fields, or a field is given twice.
+            CommandError: No field is given, or one is given twice.
             InvalidFieldsError: A field is invalid.
         """
         verb = "create" if id is None else "update"

@@ -137,10 +137,11 @@ class OwnProcess:
         Raises:
             UsageError: The limiter belongs to another process.
         """
-        if self._forks != OwnProcess.forks:
-            if self._forks is not None:
-                raise UsageError("the limiter was used before this process was forked: create one in each process")
+        forks = self._forks  # Read once, as several threads may use the limiter for the first time.
+        if forks is None:
             self._forks = OwnProcess.forks
+        elif forks != OwnProcess.forks:
+            raise UsageError("the limiter was used before this process was forked: create one in each process")
 
 
 def _count_fork() -> None:

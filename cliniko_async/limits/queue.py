@@ -203,7 +203,7 @@ class StoreQueue:
             _give(LeasedPermit(ledger, lease, priority, now), self.waiting[priority])
         for priority, waiting in self.waiting.items():
             if priority in self._queued:
-                # If there are no more waiting callers, a step reports that.
+                # Without waiting callers, the next step withdraws from the queue.
                 delay = reply.grants[priority].delay if waiting else ledger.rules.courtesy
                 # The time that the store names is too late if a process ahead withdraws, or is killed.
                 self.step_within(min(delay, ledger.rules.patience))

@@ -18,7 +18,7 @@ from tests.support.limiting import close_at_once
 
 
 def in_loop(work: Coroutine[Any, Any, object]) -> object:
-    """Run a coroutine in an event loop of its own; whoever is stranded has an error."""
+    """Run a coroutine in a new event loop; fail if it does not end."""
     return asyncio.run(asyncio.wait_for(work, PATIENCE))
 
 
@@ -57,8 +57,8 @@ class ThreadConformance(StoreTests):
             assert home.run(main(limiter)) == 0
 
     def test_a_pause_of_any_thread_is_reported(self):
-        """Each is a little longer than those before, while the loop reports the last."""
-        pauses = 40
+        """Each is longer than those before, by more than the test may take, while the loop reports the last."""
+        pauses, longer = 40, 1000.0
 
         async def main(limiter: SharedLimiter, over: threading.Event) -> Limits:
             while not over.is_set():
@@ -67,13 +67,13 @@ class ThreadConformance(StoreTests):
 
         def pause(limiter: SharedLimiter, over: threading.Event) -> None:
             for number in range(pauses):
-                limiter.pause(100 + number)
+                limiter.pause(longer * (number + 1))
             over.set()
 
         over = threading.Event()
         with self.in_real_time(3, 60.0) as (home, limiter), threads(lambda: pause(limiter, over)):
             paused = home.run(asyncio.wait_for(main(limiter, over), PATIENCE)).paused
-        assert paused > 100 + pauses - 1 - PATIENCE
+        assert paused > longer * (pauses - 1)
 
 
 class Interrupted:

@@ -13,6 +13,7 @@ import pytest
 from cliniko_async.errors import UsageError
 from cliniko_async.limits import Permit, Priority, RateLimiter, SlidingWindowLimiter, process_limiter
 from cliniko_async.limits.local import limiter_registry
+from tests.limits import simulation
 from tests.support import virtual
 from tests.support.forking import in_child
 from tests.support.limiting import HOLD, drain, most_in_sliding_window, send, settle_down, step, waiting
@@ -80,7 +81,7 @@ def wait_in(
 
 
 def forget(task: asyncio.Task[Permit]) -> None:
-    """What a loop that is closed leaves behind is no fault of these tests."""
+    """Ignore the warnings about what a closed loop leaves behind."""
     task._log_destroy_pending = False
 
 
@@ -185,6 +186,19 @@ def test_a_process_forked_while_callers_wait_is_refused_and_does_its_parent_no_h
         return limits.paused, limits.used
 
     assert asyncio.run(main()) == (0, 0)
+
+
+def test_threads_that_use_a_limiter_for_the_first_time_at_once_are_served():
+    limiters = [SlidingWindowLimiter() for _ in range(100)]
+    together = threading.Barrier(3)
+
+    async def use() -> None:
+        for limiter in limiters:
+            together.wait(simulation.PATIENCE)
+            await limiter.limits()
+
+    with simulation.threads(*[lambda: asyncio.run(use())] * 3):
+        pass
 
 
 def test_a_process_forked_while_a_thread_is_inside_a_limiter_is_not_stuck():

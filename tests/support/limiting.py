@@ -53,7 +53,7 @@ async def waiting(limiter: RateLimiter, *priorities: Priority):
 
 
 def close_at_once(loop: asyncio.AbstractEventLoop) -> None:
-    """Close a loop that does not run, with its tasks pending; that asyncio says so is no fault of these tests."""
+    """Close a loop that does not run, with its tasks pending, without the warnings of asyncio about them."""
     for task in asyncio.all_tasks(loop):
         task._log_destroy_pending = False
     loop.close()
