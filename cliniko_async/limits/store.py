@@ -6,6 +6,7 @@ value. `tests/limits/conformance.py` tests everything that a limiter must do ove
 
 import hashlib
 import logging
+import threading
 from collections.abc import Callable, Iterator
 from functools import partial
 from typing import NamedTuple, Protocol, TypeAlias
@@ -91,7 +92,7 @@ class Store(Protocol):
         ...
 
     async def close(self) -> None:
-        """Close whatever the store has opened. It is called again if it failed or was cancelled."""
+        """Close whatever the store has opened. Called once at a time, and again if it failed or was cancelled."""
 
 
 class WindowStore:
@@ -105,6 +106,7 @@ class WindowStore:
         self._clock = clock
         self._is_lost = False
         self.is_closed = False
+        self._closing = threading.Lock()
 
     async def step(self, request: StepRequest) -> StepReply:
         """Do a step on the stored value; an unreadable value counts as missing.
@@ -126,10 +128,15 @@ class WindowStore:
         return reply
 
     async def close(self) -> None:
-        """Close the store, if that was not done yet."""
-        if not self.is_closed:
-            await self._store.close()
-            self.is_closed = True
+        """Close the store, unless that was done or another event loop is doing it."""
+        if not self._closing.acquire(blocking=False):
+            return
+        try:
+            if not self.is_closed:
+                await self._store.close()
+                self.is_closed = True
+        finally:
+            self._closing.release()
 
     def _change(self, request: StepRequest, asked_at: float, value: bytes | None, now: float) -> ChangedState:
         """Do the step at the store's time `now`, which was read between `asked_at` and now on the process's clock.

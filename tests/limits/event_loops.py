@@ -83,6 +83,7 @@ class Interrupted:
         self._store = store
         self.hangs = ""
         self.is_lost = False
+        self.times_closed = 0
 
     async def update(self, change: StateChange) -> StepReply:
         hangs, self.hangs = self.hangs, ""
@@ -96,6 +97,8 @@ class Interrupted:
         return reply
 
     async def close(self) -> None:
+        await asyncio.sleep(0)
+        self.times_closed += 1
         await self._store.close()
 
 
@@ -183,6 +186,26 @@ class EventLoopConformance(ThreadConformance):
                 home.run(asyncio.sleep(number / 5000))
                 home.run(limiter.aclose())
         assert len(ended) == 60
+
+    def test_event_loops_that_close_a_limiter_at_once_close_its_store_once(self):
+        together = threading.Barrier(3)
+
+        async def close(limiter: SharedLimiter) -> None:
+            await send_and_cancel(limiter, 1)
+            together.wait(PATIENCE)
+            await limiter.aclose()
+
+        for _ in range(20):
+            stores: list[Interrupted] = []
+
+            def wrap(store: Store, stores: list[Interrupted] = stores) -> Store:
+                stores.append(Interrupted(store))
+                return stores[0]
+
+            with self.in_real_time(6, 60.0, wrap=wrap) as (_home, limiter):
+                with threads(*[lambda limiter=limiter: in_loop(close(limiter))] * 3):
+                    pass
+                assert stores[0].times_closed == 1
 
     def test_a_loop_that_closes_the_limiter_reports_what_others_left(self):
         async def main(limiter: SharedLimiter) -> None:
