@@ -21,7 +21,9 @@ class LoopQueues:
 
     def __init__(self, *, one_loop: bool) -> None:
         self.closed = False
-        self.left_over: deque[StepRequest] = deque()
+        self._left_over: deque[StepRequest] = deque()
+        self._sender: asyncio.AbstractEventLoop | None = None
+        """The loop that sends the first of them; if it is closed before it has an answer, another one does."""
         self._one_loop = one_loop
         self._lock = threading.Lock()
         self._queues: dict[asyncio.AbstractEventLoop, StoreQueue] = {}
@@ -55,13 +57,34 @@ class LoopQueues:
         """Forget every event loop."""
         self._queues.clear()
 
-    def take_left_over(self) -> StepRequest | None:
-        """Forget the event loops that are closed; return, and remove, one of their last requests."""
+    @property
+    def has_left_over(self) -> bool:
+        """Whether there are last requests, and no other event loop is sending them."""
+        sender = self._sender  # Read once, as another thread may change it.
+        return bool(self._left_over) and (sender is None or sender.is_closed())
+
+    def next_left_over(self) -> StepRequest | None:
+        """Forget the event loops that are closed, and return one of their last requests, to be sent by this loop."""
         with self._lock:
             for closed in [loop for loop in self._queues if loop.is_closed()]:
                 left_over = self._queues.pop(closed).left_over
-                self.left_over.extend(() if left_over is None else (left_over,))
-            return self.left_over.popleft() if self.left_over else None
+                self._left_over.extend(() if left_over is None else (left_over,))
+            if not self.has_left_over:
+                return None
+            self._sender = asyncio.get_running_loop()
+            return self._left_over[0]
+
+    def end_left_over(self, following: StepRequest | None) -> None:
+        """Replace the request that this loop has sent by the following one, if there is one."""
+        with self._lock:
+            self._left_over.popleft()
+            self._left_over.extend(() if following is None else (following,))
+            self._sender = None
+
+    def release_left_over(self, sender: asyncio.AbstractEventLoop) -> None:
+        """Leave the request that a loop could not send to any other; never blocks, even in a finalizer."""
+        if not sender.is_closed():  # Otherwise another loop may be sending it by now.
+            self._sender = None
 
     def _is_foreign(self, loop: asyncio.AbstractEventLoop) -> bool:
         """Return whether the store cannot be used in a loop."""

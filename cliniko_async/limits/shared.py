@@ -1,5 +1,6 @@
 """The limiter whose window is kept in a store, for several processes or machines."""
 
+import asyncio
 import contextlib
 import math
 import operator
@@ -66,7 +67,7 @@ class LeaseLedger:
     @property
     def report_within(self) -> float:
         """The seconds within which to report to the store; infinite if there is nothing to report."""
-        if self._has_paused or self._queues.left_over:
+        if self._has_paused or self._queues.has_left_over:
             return 0.0
         # Wait briefly, so that several updates are reported together.
         return self.rules.courtesy if self._updates else math.inf
@@ -85,18 +86,21 @@ class LeaseLedger:
         Raises:
             StoreLostError: The store cannot be used.
         """
-        while (request := self._queues.take_left_over()) is not None:
+        loop = asyncio.get_running_loop()
+        while (request := self._queues.next_left_over()) is not None:
             try:
                 reply = await self.store.step(request)
             except BaseException:
-                self._queues.left_over.append(request)
+                self._queues.release_left_over(loop)
                 raise
+            following: StepRequest | None = None
             if any(grant.count or grant.delay < math.inf for grant in reply.grants.values()):
                 # The callers for which it was sent no longer exist: return their permits and their place.
                 leases = granted_leases(request, reply.grants)
                 updates = [LeaseUpdate(lease, priority, -math.inf) for priority, lease in leases]
                 number, first_lease = request.number + 1, request.first_lease + len(leases)
-                self._queues.left_over.append(StepRequest(request.process, number, first_lease, 0, 0, updates))
+                following = StepRequest(request.process, number, first_lease, 0, 0, updates)
+            self._queues.end_left_over(following)
             self._step_all(self.rules.courtesy)  # The next callers in the queue have moved up.
 
     def learn(self, backoff: Backoff) -> None:
