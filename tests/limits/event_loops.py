@@ -103,6 +103,20 @@ class Interrupted:
         await self._store.close()
 
 
+class SlowToClose(Interrupted):
+    """A store that is closed when a test lets it."""
+
+    def __init__(self, store: Store) -> None:
+        super().__init__(store)
+        self.begun = threading.Event()
+        self.may_end = threading.Event()
+
+    async def close(self) -> None:
+        self.begun.set()
+        assert await asyncio.to_thread(self.may_end.wait, PATIENCE)
+        await super().close()
+
+
 class EventLoopConformance(ThreadConformance):
     """The rules of a limiter over a store that several event loops can use."""
 
@@ -236,6 +250,20 @@ class EventLoopConformance(ThreadConformance):
                 with threads(*[lambda limiter=limiter: in_loop(close(limiter))] * 3):
                     pass
                 assert stores[0].times_closed == 1
+
+    def test_a_loop_that_closes_the_limiter_while_another_closes_the_store_leaves_that_to_it(self):
+        stores: list[SlowToClose] = []
+
+        def wrap(store: Store) -> Store:
+            stores.append(SlowToClose(store))
+            return stores[0]
+
+        with self.in_real_time(6, 60.0, wrap=wrap) as (home, limiter):
+            with threads(lambda: in_loop(limiter.aclose())):
+                assert stores[0].begun.wait(PATIENCE)
+                home.run(asyncio.wait_for(limiter.aclose(), PATIENCE))
+                stores[0].may_end.set()
+            assert stores[0].times_closed == 1
 
     def test_a_loop_that_closes_the_limiter_reports_what_others_left(self):
         async def main(limiter: SharedLimiter) -> None:
