@@ -9,7 +9,7 @@ from weakref import WeakSet
 
 import aiohttp
 
-from ._checks import is_count
+from ._checks import count_argument, count_option
 from ._frames import HiddenLocals
 from ._http.aiohttp_internals import loop_of, open_session
 from ._http.config import base_url_for, checked_key
@@ -90,16 +90,13 @@ class AccountPool(OnePerProcess):
         **options: Unpack[ClientOptions],
     ) -> None:
         """Create the pool; nothing is opened before its first client is created."""
-        self._connections = connections
-        self._per_account = per_account
-        for name, number in {"connections": connections, "per_account": per_account}.items():
-            if not is_count(number):
-                raise ConfigurationError(f"{name} must be a whole number, at least 1")
+        self._connections = count_option("connections", connections)
+        self._per_account = count_option("per_account", per_account)
         if limiter is not None and not callable(limiter):
             raise ConfigurationError("limiter must be a function that returns the limiter for an API key")
         self._who = {"app_name": app_name, "contact_email": contact_email}
         self._options = options
-        self._accounts = AccountRegistry(ConnectionLimiter(connections, per_account), limiter)
+        self._accounts = AccountRegistry(ConnectionLimiter(self._connections, self._per_account), limiter)
         self._session = session
         self._owns_session = session is None
         self._loop: asyncio.AbstractEventLoop | None = loop_of(session)
@@ -182,8 +179,7 @@ class AccountPool(OnePerProcess):
         try:
             if not isinstance(keys, Mapping):
                 raise InvalidRequestError("keys must be a mapping of your names to API keys", argument="keys")
-            if not is_count(concurrency):
-                raise InvalidRequestError("concurrency must be a whole number, at least 1", argument="concurrency")
+            concurrency = count_argument("concurrency", concurrency)
             return JobRunner(lambda api_key: self._new_client(api_key, {}), job, keys, concurrency)
         finally:
             del keys  # From the traceback of an error.

@@ -21,7 +21,7 @@ import aiohttp
 import attrs
 
 from ._backoff import retry_delays
-from ._checks import is_count, is_seconds
+from ._checks import count_option, seconds_option
 from ._frames import HiddenLocals, hides_locals
 from ._loops import side_by_side
 from ._webhooks.dead_letters import DeadLetters
@@ -70,13 +70,6 @@ class _DeliveryOptions:
     timeout: float
     wait_max: float
 
-    def __attrs_post_init__(self) -> None:
-        if not is_count(self.tries):
-            raise ConfigurationError("tries must be a whole number, at least 1")
-        for name in ("timeout", "wait_max"):
-            if not is_seconds(getattr(self, name)):
-                raise ConfigurationError(f"{name} must be a number of seconds above 0")
-
 
 class WebhookSender:
     """Posts changes to one URL, each until the receiver accepts it.
@@ -122,7 +115,11 @@ class WebhookSender:
             with HiddenLocals():
                 self._url = checked_url(url)
                 self._signer = Signer(secret)
-                self._options = _DeliveryOptions(tries, timeout, wait_max)
+                self._options = _DeliveryOptions(
+                    count_option("tries", tries),
+                    seconds_option("timeout", timeout),
+                    seconds_option("wait_max", wait_max),
+                )
         finally:
             del secret, url  # From the traceback of an error.
         self._dead_letters = None if dead_letters is None else DeadLetters(dead_letters)

@@ -7,11 +7,10 @@ from typing import Literal, TypeAlias
 
 import attrs
 
-from .._checks import is_count, is_seconds
+from .._checks import count_option, seconds_option
 from .._messages import Request, Response, retry_after
 from ..errors import (
     ClinikoError,
-    ConfigurationError,
     DeadlineExceededError,
     DecodingError,
     OutcomeUnknownError,
@@ -31,18 +30,12 @@ _UNKNOWN = "{}: it may have been done, so look before you send it again"
 
 
 def check_seconds(_: object, attribute: "attrs.Attribute[float]", value: float) -> None:
-    """Check that an attribute is a number of seconds above 0.
-
-    Raises:
-        ConfigurationError: It is not.
-    """
-    if not is_seconds(value):
-        raise ConfigurationError(f"{attribute.name} must be a number of seconds above 0")
+    """Check that an attribute is a number of seconds above 0."""
+    seconds_option(attribute.name, value)
 
 
 def _check_count(_: object, attribute: "attrs.Attribute[int]", value: int) -> None:
-    if not is_count(value):
-        raise ConfigurationError(f"{attribute.name} must be a whole number, at least 1")
+    count_option(attribute.name, value)
 
 
 @attrs.frozen

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Generic, Literal, NoReturn, Self, TypeVar
 
 import attrs
 
-from .._checks import is_count, is_seconds
+from .._checks import count_argument, seconds_argument
 from .._frames import HiddenLocals, hides_locals
 from .._loops import call_from_anywhere, in_thread, stop
 from .._messages import RedactedRepr
@@ -69,21 +69,15 @@ def bulk_create(
     """
     if not isinstance(resource, Resource) or "create" not in resource.operations:
         raise InvalidRequestError("resource must be one with create, such as cliniko.patients", argument="resource")
-    _check("concurrency must be a whole number, at least 1", "concurrency", fits=is_count(concurrency))
-    _check("settle must be a number of seconds, at least 0", "settle", fits=is_seconds(settle, zero=True))
-    _check('new_rows must be "refuse" or "create"', "new_rows", fits=new_rows in ("refuse", "create"))
+    if new_rows not in ("refuse", "create"):
+        raise InvalidRequestError('new_rows must be "refuse" or "create"', argument="new_rows")
     options = BulkOptions(
-        concurrency=concurrency,
-        settle=float(settle),
+        concurrency=count_argument("concurrency", concurrency),
+        settle=seconds_argument("settle", settle, zero=True),
         retry_refused=bool(retry_refused),
         allow_new=new_rows == "create",
     )
     return BulkCreate(_BulkJob(resource, rows, numbers, Path(journal), options))
-
-
-def _check(problem: str, argument: str, *, fits: bool) -> None:
-    if not fits:
-        raise InvalidRequestError(problem, argument=argument)
 
 
 @attrs.frozen(repr=False)

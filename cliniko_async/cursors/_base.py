@@ -6,8 +6,7 @@ from typing import NoReturn, Protocol
 
 import attrs
 
-from .._checks import is_seconds
-from ..errors import ConfigurationError, UsageError
+from ..errors import UsageError
 
 
 class CursorStore(Protocol):
@@ -149,10 +148,3 @@ def _refuse(token: int, current: int) -> NoReturn:
     if token < current:
         raise UsageError("this run can no longer save: a later run was begun, or the cursor was cleared")
     raise UsageError("the cursor store does not know this run: it lost its data, or another store began the run")
-
-
-def checked_seconds(seconds: float) -> float:
-    """Return a timeout as a float; raise a ConfigurationError if it is not a number of seconds above 0."""
-    if not is_seconds(seconds):
-        raise ConfigurationError("timeout must be a number of seconds above 0")
-    return float(seconds)

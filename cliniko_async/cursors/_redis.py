@@ -8,12 +8,13 @@ import secrets
 from typing import TYPE_CHECKING, Any, Literal
 
 from .._backoff import retry_delays
+from .._checks import seconds_option
 from .._compat import heed_cancellation
 from .._frames import HiddenLocals
 from .._redis import outage
 from .._timeouts import Timeouts
 from ..errors import ConfigurationError
-from ._base import Cursors, Entry, EntryChange, checked_seconds
+from ._base import Cursors, Entry, EntryChange
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis, RedisCluster
@@ -65,7 +66,7 @@ class RedisCursors(Cursors):
             raise ConfigurationError('when_lost must be "wait" or "fail"')
         self._redis: Any = redis
         self._when_lost = when_lost
-        self._timeouts = Timeouts(checked_seconds(timeout))
+        self._timeouts = Timeouts(seconds_option("timeout", timeout))
         _require_redis()
         self._is_lost = False
 

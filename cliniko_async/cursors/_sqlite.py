@@ -5,9 +5,10 @@ import os
 import sqlite3
 from collections.abc import Callable
 
+from .._checks import seconds_option
 from .._loops import in_thread
 from ..errors import ConfigurationError, UsageError
-from ._base import Cursors, Entry, EntryChange, checked_seconds, saving
+from ._base import Cursors, Entry, EntryChange, saving
 
 Write = Callable[[sqlite3.Connection], object]
 
@@ -40,7 +41,7 @@ class SqliteCursors(Cursors):
         self._path = os.fspath(path)
         if not self._path or self._path.startswith(":memory:"):
             raise ConfigurationError("path must be a file that all processes can open")
-        self._timeout = checked_seconds(timeout)
+        self._timeout = seconds_option("timeout", timeout)
 
     async def save(
         self,

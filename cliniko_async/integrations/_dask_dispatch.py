@@ -4,15 +4,15 @@ import asyncio
 import contextlib
 import itertools
 import logging
-import math
 from collections.abc import Callable, Coroutine
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import attrs
 from distributed.client import FutureCancelledError
 
-from .. import AccountResult, InvalidRequestError, UsageError
+from .. import AccountResult, UsageError
 from .._backoff import retry_delays
+from .._checks import count_argument, seconds_argument
 from .._compat import heed_cancellation
 from ._dask_worker import Assignment, leave, unpacked
 from ._pickling import dumps
@@ -45,13 +45,12 @@ class RunSettings:
     close_timeout: float
 
     def __attrs_post_init__(self) -> None:
-        for name, number, least in (("concurrency", self.concurrency, 1), ("retries", self.retries, 0)):
-            if isinstance(number, bool) or not isinstance(number, int) or number < least:
-                raise InvalidRequestError(f"{name} must be a whole number from {least}", argument=name)
-        waits = {"idle_timeout": self.idle_timeout, "close_timeout": self.close_timeout}
-        for name, seconds in (waits if self.timeout is None else waits | {"timeout": self.timeout}).items():
-            if not 0 < seconds < math.inf:
-                raise InvalidRequestError(f"{name} must be a number of seconds above 0", argument=name)
+        count_argument("concurrency", self.concurrency)
+        count_argument("retries", self.retries, least=0)
+        seconds_argument("idle_timeout", self.idle_timeout)
+        seconds_argument("close_timeout", self.close_timeout)
+        if self.timeout is not None:
+            seconds_argument("timeout", self.timeout)
 
     def assignment(self, account: str, key: str) -> bytes:
         """Return the pickled assignment that is sent for an account."""

@@ -9,6 +9,7 @@ from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, I
 from typing import Any, Self
 
 from .. import DecodingError, InvalidRequestError
+from .._checks import count_argument
 from .._frames import hides_locals
 
 try:
@@ -83,11 +84,9 @@ def batches(records: AsyncIterable[object], *, rows: int = 10_000) -> "Batches":
         An iterator over the batches. Its `cursor` is the position after the last batch.
 
     Raises:
-        InvalidRequestError: `rows` is not a whole number from 1.
+        InvalidRequestError: `rows` is not a whole number of at least 1.
     """
-    if not isinstance(rows, int) or isinstance(rows, bool) or rows < 1:
-        raise InvalidRequestError("rows must be a whole number from 1", argument="rows")
-    return Batches(aiter(records), rows)
+    return Batches(aiter(records), count_argument("rows", rows))
 
 
 class Batches:

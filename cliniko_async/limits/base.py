@@ -7,7 +7,6 @@ from typing import ClassVar, Literal, NamedTuple, Protocol
 
 import attrs
 
-from .._checks import is_count, is_seconds
 from ..errors import ConfigurationError, InvalidRequestError, UsageError
 
 Priority = Literal["interactive", "bulk"]
@@ -156,16 +155,6 @@ def check(fits: object, message: str) -> None:
     """Raise a ConfigurationError unless an option is valid."""
     if not fits:
         raise ConfigurationError(message)
-
-
-def check_count(name: str, count: object) -> None:
-    """Raise a ConfigurationError unless an option is a whole number of at least 1."""
-    check(is_count(count), f"{name} must be a whole number, at least 1")
-
-
-def check_seconds(name: str, seconds: object) -> None:
-    """Raise a ConfigurationError unless an option is a finite number of seconds above 0."""
-    check(is_seconds(seconds), f"{name} must be a number of seconds above 0")
 
 
 def check_priority(priority: str) -> None:

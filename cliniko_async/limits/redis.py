@@ -5,8 +5,9 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from .._checks import seconds_option
 from .._redis import RedisLostError, ScriptRunner
-from .base import BULK_SHARE, LIMIT, PERIOD, WhenLost, check, check_seconds
+from .base import BULK_SHARE, LIMIT, PERIOD, WhenLost, check
 from .shared import LEASE, SharedLimiter
 from .store import StateChange, StepReply, StoreLostError, digest
 
@@ -72,10 +73,9 @@ class RedisLimiter(SharedLimiter):
             ConfigurationError: An option is not valid.
             ImportError: The extra `redis` is not installed.
         """
-        check_seconds("timeout", timeout)
         check(name, "name must say whose budget it is")
         super().__init__(
-            RedisStore(redis, digest(name), timeout),
+            RedisStore(redis, digest(name), seconds_option("timeout", timeout)),
             limit,
             period,
             bulk_share,

@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import math
-import operator
 import secrets
 import threading
 import time
@@ -14,6 +13,7 @@ from typing import Self
 
 import attrs
 
+from .._checks import count_option, seconds_option
 from ..errors import ConfigurationError
 from .base import (
     BULK_SHARE,
@@ -25,8 +25,6 @@ from .base import (
     Priority,
     WhenLost,
     check,
-    check_count,
-    check_seconds,
 )
 from .fallback import LocalFallback
 from .local import LocalQueue
@@ -205,10 +203,9 @@ class SharedLimiter(WindowLimiter):
         Raises:
             ConfigurationError: An option is not valid.
         """
-        check_seconds("lease", lease)
-        check_count("workers", 1 if workers is None else workers)
+        workers = None if workers is None else count_option("workers", workers)
         check(when_lost in ("wait", "fail", "share"), 'when_lost must be "wait", "fail" or "share"')
-        rules = Rules(limit, period, bulk_share, lease)
+        rules = Rules(limit, period, bulk_share, seconds_option("lease", lease))
         window: LeaseLedger | LocalFallback
         window = ledger = LeaseLedger(store, rules, clock, waits=when_lost == "wait", one_loop=one_loop)
         if when_lost == "share":
@@ -238,6 +235,6 @@ def _share(limit: int, workers: int | None) -> int:
     """Return the number of requests in a period that each of the workers may send while the store is lost."""
     if workers is None:
         raise ConfigurationError('when_lost="share" needs workers, the number of processes that share')
-    share = limit // operator.index(workers)
+    share = limit // workers
     check(share, 'when_lost="share" needs a limit of at least one request for each of the workers')
     return share

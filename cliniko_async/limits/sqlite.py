@@ -9,7 +9,8 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from .base import BULK_SHARE, LIMIT, PERIOD, check, check_seconds
+from .._checks import seconds_option
+from .base import BULK_SHARE, LIMIT, PERIOD, check
 from .shared import LEASE, SharedLimiter
 from .store import StateChange, StepReply, StoreLostError, digest
 
@@ -55,10 +56,9 @@ class SqliteLimiter(SharedLimiter):
         Raises:
             ConfigurationError: An option is not valid.
         """
-        check_seconds("busy_timeout", busy_timeout)
         file = os.fspath(path)
         check(file and not file.startswith(":memory:"), "path must be a file that all processes can open")
-        store = SqliteStore(Path(file).absolute(), digest(name), busy_timeout, clock)
+        store = SqliteStore(Path(file).absolute(), digest(name), seconds_option("busy_timeout", busy_timeout), clock)
         super().__init__(store, limit, period, bulk_share, lease=lease, when_lost="fail", clock=clock)
 
 

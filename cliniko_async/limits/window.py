@@ -6,14 +6,13 @@ and `redis.py` in Redis.
 """
 
 import math
-import operator
 from bisect import bisect_right, insort
 from collections.abc import Sequence
 
 import msgspec
 
-from .._checks import is_seconds
-from .base import BULK_SHARE, LIMIT, PERIOD, Limits, Priority, Wait, check, check_count, check_seconds
+from .._checks import count_option, seconds_option, share_option
+from .base import BULK_SHARE, LIMIT, PERIOD, Limits, Priority, Wait
 
 PAD = 0.002
 """Extra time for which each permit is held, as a share of the period, because clocks run at different rates."""
@@ -28,13 +27,10 @@ class Rules:
         self, limit: int = LIMIT, period: float = PERIOD, bulk_share: float = BULK_SHARE, lease: float = math.inf
     ) -> None:
         """Create with the options of a limiter."""
-        check_count("limit", limit)
-        check_seconds("period", period)
-        check(is_seconds(bulk_share) and bulk_share <= 1, "bulk_share must be a number above 0 and at most 1")
-        # Convert numpy scalars, which a store cannot encode.
-        limit, period, bulk_share = operator.index(limit), float(period), float(bulk_share)
-        self.limit = limit
-        self.period = period
+        # These convert numpy scalars, which a store cannot encode.
+        self.limit = limit = count_option("limit", limit)
+        self.period = period = seconds_option("period", period)
+        bulk_share = share_option("bulk_share", bulk_share)
         self.hold = period * (1 + PAD)
         self.long_hold = period * (1 + GRACE + PAD)
         # How long a permit that is never settled is held.

@@ -7,7 +7,7 @@ from typing import TypeVar
 
 import msgspec
 
-from .._checks import is_seconds
+from .._checks import seconds_argument
 from .._messages import is_unicode
 from .._paging.pager import ListSpec
 from ..changes import Changes
@@ -52,7 +52,7 @@ class ChangesMixin(Resource[T]):
                 them.
             PaginationError: The responses contradict one another.
         """
-        return Changes(self._changes_spec(filters), since, _overlap(overlap))
+        return Changes(self._changes_spec(filters), since, seconds_argument("overlap", overlap, zero=True))
 
     def watch(
         self,
@@ -94,24 +94,17 @@ class ChangesMixin(Resource[T]):
             UsageError: The client is closed, or is used from another event loop.
         """
         texts = filter_texts(self, filters)
-        options = WatchOptions(_store(store), _stream_name(self.name, name, texts), _every(every), _overlap(overlap))
+        options = WatchOptions(
+            _store(store),
+            _stream_name(self.name, name, texts),
+            seconds_argument("every", every),
+            seconds_argument("overlap", overlap, zero=True),
+        )
         spec = self._changes_spec(filters)
         return Watch(msgspec.structs.replace(spec, api=spec.api.bulk()), since, options)
 
     def _changes_spec(self, filters: Sequence[Filterable]) -> ListSpec[T]:
         return self.list_spec((self._url(f"/{self.name}"),), filters, self.everything())
-
-
-def _overlap(value: float) -> float:
-    if not is_seconds(value, zero=True):
-        raise InvalidRequestError("overlap must be a number of seconds, at least 0", argument="overlap")
-    return float(value)
-
-
-def _every(value: float) -> float:
-    if not is_seconds(value):
-        raise InvalidRequestError("every must be a number of seconds above 0", argument="every")
-    return float(value)
 
 
 def _store(value: CursorStore | None) -> CursorStore | None:

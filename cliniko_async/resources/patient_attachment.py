@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Annotated, Never, Unpack
 
-from .._checks import is_seconds
+from .._checks import seconds_argument
 from .._compat import deprecated
 from .._dates import DateTime
 from .._files.download import Download
@@ -208,8 +208,7 @@ class PatientAttachments(
             TransportError: No usable response arrived, and no record was created. It is safe to try again.
         """
         upload = self._checked_upload(patient_id, file, filename, description, size)
-        if not is_seconds(timeout, zero=True):
-            raise InvalidRequestError("timeout must be a number of seconds, at least 0", argument="timeout")
+        timeout = seconds_argument("timeout", timeout, zero=True)
         async with open_source(upload) as source:
             upload.fields["upload_url"] = await self._api.store.keep(partial(self._form, patient_id), upload, source)
         return await self._processed(await self._create(upload.fields), timeout)

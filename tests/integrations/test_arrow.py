@@ -41,6 +41,7 @@ from cliniko_async.integrations.arrow import Batches, batches, schema, table
 from cliniko_async.resources._names import RESOURCES
 from cliniko_async.resources._registry import resource_class
 from tests.support.clients import virtually
+from tests.support.for_each import for_each
 from tests.support.frames import assert_own_frames_hidden, chain
 from tests.support.listed import TYPES, listed, other_tasks, run_turns
 from tests.support.paths import ROOT
@@ -83,7 +84,7 @@ def test_each_type_of_a_column_has_one_type_in_arrow():
     assert schema(Booking).field("repeat_rule").type == rule
 
 
-@pytest.mark.parametrize("cls", CLASSES, ids=lambda cls: cls.__name__)
+@for_each("cls", CLASSES, ids=lambda cls: cls.__name__)
 def test_the_schema_of_a_class_is_that_of_its_columns(cls: Any):
     found = schema(cls)
     assert found.names == list(columns(cls))
@@ -170,7 +171,7 @@ def test_a_map_keeps_its_pairs():
 # Values that do not fit
 
 
-@pytest.mark.parametrize(
+@for_each(
     "text",
     [
         "0",
@@ -187,9 +188,7 @@ def test_a_decimal_is_exact(text: str):
     assert price == Decimal(text)
 
 
-@pytest.mark.parametrize(
-    "text", ["100000000000000000000", "0.0000000000000000001", "1E+40", "NaN", "sNaN", "Infinity", "-Infinity"]
-)
+@for_each("text", ["100000000000000000000", "0.0000000000000000001", "1E+40", "NaN", "sNaN", "Infinity", "-Infinity"])
 def test_a_decimal_that_does_not_fit_is_an_error_that_names_record_and_column_and_not_the_value(text: str):
     records = [ITEM, attrs.evolve(ITEM, id="7", price=Decimal(text), name=SECRET), ITEM]
     with pytest.raises(DecodingError) as caught:
@@ -200,8 +199,8 @@ def test_a_decimal_that_does_not_fit_is_an_error_that_names_record_and_column_an
     assert_own_frames_hidden(caught.value, text, SECRET)
 
 
-@pytest.mark.parametrize(
-    ("changes", "fault"),
+@for_each(
+    "changes, fault",
     [
         ({"duration_in_minutes": 2**63}, "duration_in_minutes does not fit in int64"),
         ({"name": "\ud800" + SECRET}, "name does not fit in string"),
@@ -288,8 +287,8 @@ async def read_all(iterator: Batches) -> list[str]:
     return [names_in(batch) async for batch in iterator]
 
 
-@pytest.mark.parametrize(
-    ("rows", "expected"),
+@for_each(
+    "rows, expected",
     [(1, list("abcdefg")), (3, ["abc", "def", "g"]), (7, ["abcdefg"]), (10_000, ["abcdefg"])],
 )
 @virtually
@@ -466,13 +465,13 @@ async def test_leaving_leaves_nothing_also_with_an_error_to_come_or_handled(step
         assert not other_tasks()
 
 
-@pytest.mark.parametrize("rows", [0, -1, 1.5, True, "10", None])
+@for_each("rows", [0, -1, 1.5, True, "10", None])
 def test_rows_must_be_a_whole_number(rows: Any):
     async def none() -> AsyncIterator[object]:
         return
         yield
 
-    with pytest.raises(InvalidRequestError, match=r"^rows must be a whole number from 1$"):
+    with pytest.raises(InvalidRequestError, match=r"^rows must be a whole number, at least 1$"):
         batches(none(), rows=rows)
 
 
