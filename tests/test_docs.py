@@ -23,6 +23,7 @@ from cliniko_async.resources._registry import RESOURCES
 from cliniko_async.sandbox import Sandbox
 from tests.support import virtual
 from tests.support.clients import WHO
+from tests.support.for_each import for_each
 from tests.support.paths import ROOT
 from tests.test_layers import LAYERS
 from tools import docs
@@ -231,7 +232,7 @@ def anchors(page: Path) -> set[str]:
     return {re.sub(r"[^\w -]", "", head.lower()).replace(" ", "-") for head in heads}
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+@for_each("page", PAGES, ids=lambda page: page.name)
 def test_links_between_the_documents_lead_somewhere(page: Path):
     lost: list[str] = []
     for source, target, anchor in LINK.findall(page.read_text(encoding="utf-8")):

@@ -161,7 +161,7 @@ class TestTheTree:
             (418, ResponseError),
         ],
     )
-    @pytest.mark.parametrize("body", [b"", b"<html>no</html>", b'{"errors": [1]}', b"\xff\xfe", b"null", DEEP])
+    @for_each("body", [b"", b"<html>no</html>", b'{"errors": [1]}', b"\xff\xfe", b"null", DEEP])
     def test_the_status_determines_the_class_whatever_the_body(self, status, cls, body):
         found = error(status, body)
         assert type(found) is cls
@@ -319,7 +319,7 @@ class TestDetail:
         ],
         ids=lambda value: repr(value)[:40],
     )
-    @pytest.mark.parametrize("status", [302, 401, 422, 503])
+    @for_each("status", [302, 401, 422, 503])
     def test_the_detail_is_the_message_of_the_server_or_none(self, status, body, detail):
         assert error(status, body).detail == detail
 
@@ -487,7 +487,7 @@ def assert_ours_alone(found: BaseException) -> None:
 
 class TestTravelling:
     @for_each("found", ERRORS, ids=lambda found: f"{type(found).__name__}")
-    @pytest.mark.parametrize("protocol", range(2, pickle.HIGHEST_PROTOCOL + 1))
+    @for_each("protocol", range(2, pickle.HIGHEST_PROTOCOL + 1))
     def test_every_error_can_be_pickled_with_all_that_it_holds(self, found, protocol):
         found.cursor = "abc"
         back = pickle.loads(pickle.dumps(found, protocol))

@@ -28,6 +28,7 @@ from cliniko_async import (
 from cliniko_async._messages import Credentials, Request, Response
 from cliniko_async.integrations.arrow import table
 from tests.support.clients import KEY, WHO, virtually
+from tests.support.for_each import for_each
 from tests.support.frames import assert_hidden, chain
 from tests.support.listed import listed
 from tests.support.records import CLASSES, example
@@ -84,7 +85,7 @@ def test_rich_shows_the_same():
     assert NAME not in pretty_repr(PAGE)
 
 
-@pytest.mark.parametrize("cls", CLASSES, ids=lambda cls: cls.__name__)
+@for_each("cls", CLASSES, ids=lambda cls: cls.__name__)
 def test_a_record_that_is_not_complete_has_a_repr_too(cls: Any):
     """As a debugger may show it while it is made."""
     empty = object.__new__(cls)

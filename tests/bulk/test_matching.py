@@ -7,12 +7,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cliniko_async.bulk._matching import OpenRow, agreement, match
+from tests.support.for_each import for_each
 
 LINK = {"links": {"self": "https://api.au1.cliniko.com/v1/concession_types/7?a=b"}}
 
 
-@pytest.mark.parametrize(
-    ("sent", "found"),
+@for_each(
+    "sent, found",
     [
         ("Zoe", "Zoe"),
         (" zoe  DAY ", "Zoe Day"),
@@ -39,8 +40,8 @@ def test_a_value_in_another_form_matches(sent: Any, found: Any):
     assert agreement({"field": sent}, {"field": found}) == "same"
 
 
-@pytest.mark.parametrize(
-    ("sent", "found"),
+@for_each(
+    "sent, found",
     [
         ("Zoe", "Zoé Day"),
         ("!!", "??"),
@@ -97,7 +98,7 @@ def test_rows_that_differ_only_in_form_and_share_a_record_are_ambiguous():
     assert (verdict.adopted, set(verdict.ambiguous.values())) == ({}, {("1",)})
 
 
-@pytest.mark.parametrize("created_at", ["1970-01-01T00:00:09Z", "1970-01-01T00:00:11Z", None, "soon"])
+@for_each("created_at", ["1970-01-01T00:00:09Z", "1970-01-01T00:00:11Z", None, "soon"])
 def test_a_record_that_existed_before_is_not_a_candidate(created_at: Any):
     verdict = match([open_row("Zoe", since=10.0)], {"1": {"name": "Zoe", "created_at": created_at}})
     assert bool(verdict.adopted) == (created_at != "1970-01-01T00:00:09Z")

@@ -5,13 +5,12 @@ from collections.abc import Sequence
 from decimal import Decimal
 from typing import Annotated, Any, Literal, Required
 
-import pytest
-
 from cliniko_async import to_dict
 from cliniko_async._dates import Date, DateTime
 from cliniko_async.cli.values import typed, typed_fields
 from cliniko_async.fields import Fields, Id, MaxLength, Moment, Money
 from cliniko_async.resources._registry import resource_class
+from tests.support.for_each import for_each
 
 
 class Phone(Fields, total=False):
@@ -22,8 +21,8 @@ class Phone(Fields, total=False):
 NOON = dt.datetime(2026, 1, 31, 12, tzinfo=dt.UTC)
 
 
-@pytest.mark.parametrize(
-    ("hint", "value", "expected"),
+@for_each(
+    "hint, value, expected",
     [
         (str, "12", "12"),
         (Annotated[str, MaxLength(3)], "x", "x"),

@@ -150,7 +150,7 @@ async def test_a_file_that_is_not_there_yet_is_not_found():
                 pass
 
 
-@pytest.mark.parametrize("where", ["api", "store"])
+@for_each("where", ["api", "store"])
 def test_a_truncated_file_is_an_error(where: str):
     @virtually
     async def test():
@@ -167,8 +167,8 @@ def test_a_truncated_file_is_an_error(where: str):
     test()
 
 
-@pytest.mark.parametrize("where", ["api", "store"])
-@pytest.mark.parametrize("moment", ["request", "answer", "headers"])
+@for_each("where", ["api", "store"])
+@for_each("moment", ["request", "answer", "headers"])
 def test_what_is_cut_off_before_the_file_begins_is_asked_again(where: str, moment: Any):
     @virtually
     async def test():
@@ -206,7 +206,7 @@ async def test_a_download_from_a_failing_store_is_tried_as_often_as_the_policy_s
         assert (len(at.sandbox.files.requests), len(at.sandbox.requests)) == (3, 1)
 
 
-@pytest.mark.parametrize("where", ["api", "store"])
+@for_each("where", ["api", "store"])
 def test_no_answer_in_time_is_a_timeout(where: str):
     @virtually
     async def test():
@@ -405,8 +405,8 @@ async def test_unasked_bytes_on_a_kept_connection_are_not_the_file():
             await asyncio.sleep(wait)
 
 
-@pytest.mark.parametrize("where", ["api", "store"])
-@pytest.mark.parametrize("moment", ["head", "body"])
+@for_each("where", ["api", "store"])
+@for_each("moment", ["head", "body"])
 @virtually
 async def test_no_frame_of_a_download_that_is_cut_short_shows_a_key_or_a_url(where: str, moment: str):
     turn = silence() if moment == "head" else stall(200, PDF)

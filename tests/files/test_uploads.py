@@ -447,9 +447,9 @@ def form_of(server: RawServer) -> Turn:
     return turn
 
 
-@pytest.mark.parametrize("leave", ["by itself", "by a timeout of the caller's"])
+@for_each("leave", ["by itself", "by a timeout of the caller's"])
 @for_each("turn", [silence(), close(), answer(403, b"<Secretsign>"), answer(201, b"<html>Secretsign")])
-@pytest.mark.parametrize("stream", [False, True])
+@for_each("stream", [False, True])
 @virtually
 async def test_no_frame_of_an_upload_that_fails_shows_the_key_the_form_or_the_file(
     stream: bool, turn: Turn, leave: str

@@ -56,8 +56,8 @@ async def refused(after: float):
 # At once
 
 
-@pytest.mark.parametrize("kind", [RecordingLimiter, PlainLimiter])
-@pytest.mark.parametrize("method", ["GET", "POST"])
+@for_each("kind", [RecordingLimiter, PlainLimiter])
+@for_each("method", ["GET", "POST"])
 @virtually
 async def test_a_call_whose_permit_would_come_too_late_ends_at_once_and_is_not_sent(kind, method):
     limiter = kind(limiter_of(2))
@@ -238,7 +238,7 @@ async def test_calls_wait_for_a_limiter_that_cannot_report_its_waits(kind):
 
 
 @for_each("number", range(5))
-@pytest.mark.parametrize("first", range(0, 40, 5))
+@for_each("first", range(0, 40, 5))
 def test_no_call_is_refused_that_would_have_been_served(first, number):
     """The same history twice: first one call waits without a deadline, then with one."""
     seed = first + number

@@ -21,6 +21,7 @@ from cliniko_async.observers import (
 )
 from tests.support.attachments import clinic
 from tests.support.clients import KEY, ONCE, QUICK, WHO, RecordingLimiter, client_of, virtually
+from tests.support.for_each import for_each
 from tests.support.paths import EXAMPLES
 from tests.support.raw_server import RawServer, answer, close, silence
 
@@ -174,7 +175,7 @@ async def test_an_observer_that_raises_is_logged_and_does_no_harm(caplog, error)
     assert failed[0].exc_info[0] is type(error)
 
 
-@pytest.mark.parametrize("observers", [None, 5, ["print"], [print, None], [asyncio.sleep]])
+@for_each("observers", [None, 5, ["print"], [print, None], [asyncio.sleep]])
 def test_observers_must_be_functions(observers):
     with pytest.raises(ConfigurationError, match="observers"):
         Cliniko(KEY, **WHO, observers=observers)

@@ -122,7 +122,7 @@ class TestThePolicy:
 
 
 class TestClassification:
-    @pytest.mark.parametrize("status", [200, 201, 204, 299])
+    @for_each("status", [200, 201, 204, 299])
     @for_each("method", ["GET", "POST", "PATCH", "DELETE"])
     def test_2xx_responses_succeed(self, method, status):
         assert classify(Request(method, "https://x/v1/a"), Response(status, {}, b"")) == "done"
@@ -161,7 +161,7 @@ class TestClassification:
 
 
 class TestTooManyRequests:
-    @pytest.mark.parametrize("skew", [0.0, 0.7, 5 * 3600 + 0.3, -7 * 3600 - 0.9])
+    @for_each("skew", [0.0, 0.7, 5 * 3600 + 0.3, -7 * 3600 - 0.9])
     @for_each("reset", [1.0, 1.5, 17.25, 59.9])
     @virtually
     async def test_every_call_waits_until_the_reset_by_the_clock_of_the_server(self, reset, skew):

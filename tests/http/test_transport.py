@@ -385,7 +385,7 @@ READS = {
 }
 
 
-@pytest.mark.parametrize("status", [200, 201, 202, 203, 206])
+@for_each("status", [200, 201, 202, 203, 206])
 @for_each("body", NO_ANSWERS)
 @for_each("read", READS)
 @virtually

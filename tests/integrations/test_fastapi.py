@@ -27,6 +27,7 @@ from cliniko_async.errors import (
 )
 from cliniko_async.integrations.fastapi import ClinikoDep, add_exception_handlers, get_cliniko, lifespan, ndjson
 from tests.support.clients import ONCE, WHO
+from tests.support.for_each import for_each
 
 SENT = Request("PATCH", "https://api.au1.cliniko.com/v1/patients/4711?q=Appleseed", b'{"name": "Appleseed"}')
 BODY = json.dumps({"errors": {"first_name": "can't be blank"}}).encode()
@@ -183,8 +184,8 @@ def test_an_invalid_argument_is_answered_with_what_is_expected():
     }
 
 
-@pytest.mark.parametrize(
-    ("error", "seconds"),
+@for_each(
+    "error, seconds",
     [
         (deadline(12.2), {13}),
         (deadline(0.2), {1}),

@@ -23,6 +23,7 @@ from tests.limits.history import PERIOD, History, demand, share
 from tests.limits.interruptions import Interruptions
 from tests.limits.simulation import Process
 from tests.support import virtual
+from tests.support.for_each import for_each
 from tests.support.limiting import (
     HOLD,
     LONG_HOLD,
@@ -41,8 +42,8 @@ class StoreConformance(Interruptions, ThreadConformance):
 
     # What a permit holds, and for how long.
 
-    @pytest.mark.parametrize(("ending", "hold"), [("complete", HOLD), ("abandon", LONG_HOLD), ("cancel", 0.0)])
-    @pytest.mark.parametrize("own", [True, False], ids=["here", "elsewhere"])
+    @for_each("ending, hold", [("complete", HOLD), ("abandon", LONG_HOLD), ("cancel", 0.0)])
+    @for_each("own", [True, False], ids=["here", "elsewhere"])
     def test_a_permit_is_free_again_as_its_ending_says(self, ending, hold, own):
         async def main() -> float:
             async with self.processes(2, 1) as (one, other):
@@ -306,7 +307,7 @@ class StoreConformance(Interruptions, ThreadConformance):
         assert waited == pytest.approx(HOLD, abs=0.1)
         assert (limits.used, limits.waiting) == (0, {"interactive": 0, "bulk": 0})
 
-    @pytest.mark.parametrize("turns", range(8))
+    @for_each("turns", range(8))
     def test_a_task_cancelled_at_any_turn_of_its_grant_gives_the_permit_back(self, turns):
         async def main() -> int:
             async with self.processes(1, 1) as (limiter,):
@@ -399,7 +400,7 @@ class StoreConformance(Interruptions, ThreadConformance):
 
         assert virtual.run(main()) == 0
 
-    @pytest.mark.parametrize("turns", range(6))
+    @for_each("turns", range(6))
     def test_a_call_of_limits_cancelled_at_any_turn_delays_no_caller(self, turns):
         """Its step may be the one that serves those who wait."""
 
@@ -570,8 +571,8 @@ class StoreConformance(Interruptions, ThreadConformance):
 
         assert virtual.run(main()) == 1
 
-    @pytest.mark.parametrize("when_lost", ["wait", "fail", "share"])
-    @pytest.mark.parametrize("error", [StoreLostError("refused", lasting=True), ZeroDivisionError("refused")], ids=repr)
+    @for_each("when_lost", ["wait", "fail", "share"])
+    @for_each("error", [StoreLostError("refused", lasting=True), ZeroDivisionError("refused")], ids=repr)
     def test_a_lasting_error_reaches_the_waiting_callers(self, when_lost, error):
         async def main() -> None:
             async with self.processes(1, 3, when_lost=when_lost, workers=1) as (limiter,):
@@ -627,8 +628,8 @@ class StoreConformance(Interruptions, ThreadConformance):
 
         assert virtual.run(main()) == [3, 2]
 
-    @pytest.mark.parametrize("when_lost", ["wait", "share"])
-    @pytest.mark.parametrize("is_back", [False, True])
+    @for_each("when_lost", ["wait", "share"])
+    @for_each("is_back", [False, True])
     def test_a_limiter_may_be_closed_while_its_store_is_away_or_just_came_back(self, when_lost, is_back):
         async def main() -> tuple[set[type], int]:
             async with self.processes(1, 1, 60.0, 1.0, when_lost=when_lost, workers=1) as (limiter,):

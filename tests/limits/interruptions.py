@@ -8,6 +8,7 @@ from cliniko_async.errors import UsageError
 from cliniko_async.limits import SharedLimiter, StoreLostError
 from tests.limits.simulation import StoreTests
 from tests.support import virtual
+from tests.support.for_each import for_each
 from tests.support.forking import in_child
 from tests.support.limiting import HOLD, LONG_HOLD, most_in_sliding_window, now, send, timers, waiting
 
@@ -31,7 +32,7 @@ class Interruptions(StoreTests):
 
     # Tasks that are cancelled.
 
-    @pytest.mark.parametrize("turns", range(8))
+    @for_each("turns", range(8))
     def test_if_every_task_is_cancelled_at_any_turn_the_next_caller_is_served(self, turns):
         """At the first turns, neither the caller nor the task that serves it has begun."""
 
@@ -53,7 +54,7 @@ class Interruptions(StoreTests):
         assert served < 0.2
         assert used == 0
 
-    @pytest.mark.parametrize("turns", range(8))
+    @for_each("turns", range(8))
     def test_if_every_task_is_cancelled_at_any_turn_closing_ends(self, turns):
         async def main() -> int:
             async with self.processes(1, 1) as (limiter,):
@@ -67,8 +68,8 @@ class Interruptions(StoreTests):
 
         assert virtual.run(main()) == 1
 
-    @pytest.mark.parametrize("turns", range(8))
-    @pytest.mark.parametrize("is_away", [False, True], ids=["", "while the store is away"])
+    @for_each("turns", range(8))
+    @for_each("is_away", [False, True], ids=["", "while the store is away"])
     def test_waiting_callers_are_served_although_tasks_of_the_limiter_are_cancelled_at_any_turn(self, turns, is_away):
         async def main() -> float:
             async with self.processes(1, 1) as (limiter,):
@@ -86,7 +87,7 @@ class Interruptions(StoreTests):
 
         assert virtual.run(main()) < 0.5
 
-    @pytest.mark.parametrize("turns", range(12))
+    @for_each("turns", range(12))
     def test_the_store_is_used_again_though_the_tasks_of_a_limiter_with_a_share_are_cancelled_at_any_turn(self, turns):
         async def main() -> int:
             async with self.processes(1, 2, when_lost="share", workers=2) as (limiter,):
@@ -108,9 +109,9 @@ class Interruptions(StoreTests):
 
     # Callers who go away.
 
-    @pytest.mark.parametrize("turns", [*range(8), None])
-    @pytest.mark.parametrize("priority", ["interactive", "bulk"])
-    @pytest.mark.parametrize("is_away", [False, True], ids=["", "while the store is away"])
+    @for_each("turns", [*range(8), None])
+    @for_each("priority", ["interactive", "bulk"])
+    @for_each("is_away", [False, True], ids=["", "while the store is away"])
     def test_callers_cancelled_at_any_turn_leave_nothing_in_the_queue(self, turns, priority, is_away):
         """Neither one process nor the other waits for them, not even for a while."""
 
@@ -160,9 +161,9 @@ class Interruptions(StoreTests):
 
     # Reports that fail.
 
-    @pytest.mark.parametrize("when_lost", ["wait", "fail", "share"])
-    @pytest.mark.parametrize("lost", ["the request", "the reply"])
-    @pytest.mark.parametrize("settled", ["before the step fails", "after it failed"])
+    @for_each("when_lost", ["wait", "fail", "share"])
+    @for_each("lost", ["the request", "the reply"])
+    @for_each("settled", ["before the step fails", "after it failed"])
     def test_what_was_settled_is_reported_when_the_store_is_back_without_another_call(self, when_lost, lost, settled):
         async def main() -> tuple[list[int], float]:
             async with self.processes(2, 4, lease=600, when_lost=when_lost, workers=1) as (limiter, other):
@@ -229,8 +230,8 @@ class Interruptions(StoreTests):
 
     # Closing.
 
-    @pytest.mark.parametrize("when_lost", ["wait", "fail", "share"])
-    @pytest.mark.parametrize("turns", range(14))
+    @for_each("when_lost", ["wait", "fail", "share"])
+    @for_each("turns", range(14))
     def test_closing_at_any_turn_after_the_store_was_lost_ends_every_wait(self, when_lost, turns):
         async def main() -> tuple[set[type], int, int]:
             async with self.processes(1, 1, 60.0, 1.0, when_lost=when_lost, workers=1) as (limiter,):
@@ -249,8 +250,8 @@ class Interruptions(StoreTests):
         assert ended <= ({UsageError, StoreLostError} if when_lost == "fail" else {UsageError})
         assert (times_closed, left) == (1, 0)
 
-    @pytest.mark.parametrize("turns", range(16))
-    @pytest.mark.parametrize("is_under_way", [False, True], ids=["", "while a step is under way"])
+    @for_each("turns", range(16))
+    @for_each("is_under_way", [False, True], ids=["", "while a step is under way"])
     def test_a_closing_that_is_cancelled_at_any_turn_is_finished_by_the_next(self, turns, is_under_way):
         async def main() -> tuple[set[type], int, int, int]:
             async with self.processes(2, 2) as (limiter, other):
@@ -277,7 +278,7 @@ class Interruptions(StoreTests):
 
         assert virtual.run(main()) == ({UsageError}, 1, 0, 0)
 
-    @pytest.mark.parametrize("is_under_way", [False, True], ids=["", "while a step is under way"])
+    @for_each("is_under_way", [False, True], ids=["", "while a step is under way"])
     def test_every_concurrent_close_returns_when_all_is_reported_and_closed(self, is_under_way):
         async def main() -> list[tuple[int, int]]:
             async with self.processes(2, 1) as (limiter, other):

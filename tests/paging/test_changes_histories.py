@@ -76,8 +76,8 @@ def test_a_server_that_repeats_rows_on_a_page_hides_no_version_and_brings_none_t
     history(choices, repeats)
 
 
-@pytest.mark.parametrize("sortable", [True, False])
-@pytest.mark.parametrize("copies", [2, 5])
+@for_each("sortable", [True, False])
+@for_each("copies", [2, 5])
 def test_a_page_of_one_repeated_record_is_not_an_endless_loop(sortable, copies):
     server = still_server({1: 0.5, 2: 0.5, 3: 7.0}, sortable=sortable, repeats="joined")
     server._copies = lambda row: copies if row.id == 2 else 1
@@ -86,7 +86,7 @@ def test_a_page_of_one_repeated_record_is_not_an_endless_loop(sortable, copies):
     assert sorted(row.id for row in reader.got) == ["1", "2", "3"]
 
 
-@pytest.mark.parametrize("sortable", [True, False])
+@for_each("sortable", [True, False])
 @given(seed=st.integers(0, 2**32), step=st.sampled_from([0.0, 0.05, 0.3, 1.0, 7.0]), count=st.integers(1, 40))
 @settings(max_examples=30)
 def test_a_run_ends_however_fast_records_change(sortable, seed, step, count):

@@ -60,7 +60,7 @@ async def failure_of(pages):
 
 
 @pytest.mark.usefixtures("without_collector")
-@pytest.mark.parametrize("prefetch", [0, 4])
+@for_each("prefetch", [0, 4])
 @for_each("fault", [*FAULTS])
 @virtually
 async def test_leaving_after_a_handled_error_leaves_nothing_without_the_garbage_collector(fault, prefetch):
@@ -121,8 +121,8 @@ async def test_a_step_ended_by_a_timeout_leaves_nothing_for_the_garbage_collecto
 # Closing.
 
 
-@pytest.mark.parametrize("prefetch", [0, 4])
-@pytest.mark.parametrize("shape", ["records", "pages"])
+@for_each("prefetch", [0, 4])
+@for_each("shape", ["records", "pages"])
 @virtually
 async def test_a_closed_iterator_has_nothing_under_way_and_keeps_its_position(shape, prefetch):
     async with listed(12, latency=1.0) as (sandbox, cliniko):
@@ -161,8 +161,8 @@ async def test_an_iterator_closed_before_its_first_step_or_after_its_last_is_at_
         assert await read(cliniko.appointment_types.list(cursor=iterator.cursor, **options)) == ("", None)
 
 
-@pytest.mark.parametrize("prefetch", [0, 4])
-@pytest.mark.parametrize("refused", [False, True])
+@for_each("prefetch", [0, 4])
+@for_each("refused", [False, True])
 @virtually
 async def test_closing_an_iterator_ends_the_step_of_every_consumer(prefetch, refused):
     async with listed(9, latency=1.0) as (sandbox, cliniko):

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from cliniko_async._paging import by_created_at as anchored
 from cliniko_async.errors import PaginationDriftError
+from tests.support.for_each import for_each
 from tests.support.model_iteration import Iteration
 from tests.support.model_server import ADDING, MEMBERSHIP, REMOVING, START, Dice, Model, Stored, Tape, query_of, twice
 
@@ -84,7 +85,7 @@ def test_a_full_page_of_an_iteration_by_id_is_followed_by_one_more_request():
     assert iterate(model, per_page=4, stable=True).requests == 3
 
 
-@pytest.mark.parametrize("size", [99, 100, 101, 250, 1000])
+@for_each("size", [99, 100, 101, 250, 1000])
 def test_a_bulk_import_of_one_second_costs_at_most_four_times_its_pages(size):
     model = Model(Tape(b""), sortable=False)
     model.rows = {7 * key % 1009: Stored(7 * key % 1009, START, "a") for key in range(1, size + 1)}
@@ -104,8 +105,8 @@ def test_a_stable_iteration_is_safe_with_a_server_that_repeats_rows_on_a_page(ch
         iterate(model, resumes=resumes, per_page=per_page, stable=True)
 
 
-@pytest.mark.parametrize("repeats", ["joined", "counted"])
-@pytest.mark.parametrize("options", [{}, {"stable": True}, {"sort": ("name",)}])
+@for_each("repeats", ["joined", "counted"])
+@for_each("options", [{}, {"stable": True}, {"sort": ("name",)}])
 def test_rows_that_are_repeated_on_a_page_and_counted_cost_no_request_more(options, repeats):
     rows = {key: Stored(key, START + key, "abc"[key % 3], copies=1 + (repeats == "joined")) for key in range(1, 31)}
     model = Model(Dice(1), rows=rows, changes=0, repeats=repeats, shuffles=False)

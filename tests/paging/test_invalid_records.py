@@ -49,7 +49,7 @@ async def read_on(types, options):
     return "".join(sorted(got)), errors
 
 
-@pytest.mark.parametrize("options", ORDERS)
+@for_each("options", ORDERS)
 @for_each("change", SPOILS.values(), ids=SPOILS)
 @virtually
 async def test_an_invalid_record_raises_an_error_and_loses_no_other(options, change):
@@ -147,8 +147,8 @@ async def test_an_invalid_record_is_reported_after_re_anchoring_too():
         assert names(await cliniko.appointment_types.list(cursor=error.cursor).collect()) == "hz"
 
 
-@pytest.mark.parametrize("spoiled", ["no id", "no stamp"])
-@pytest.mark.parametrize("unsortable", [(), ("id",)])
+@for_each("spoiled", ["no id", "no stamp"])
+@for_each("unsortable", [(), ("id",)])
 @virtually
 async def test_pages_without_any_key_are_an_error_and_not_an_endless_loop(spoiled, unsortable):
     async with listed(6, unsortable=unsortable) as (sandbox, cliniko):
@@ -161,7 +161,7 @@ async def test_pages_without_any_key_are_an_error_and_not_an_endless_loop(spoile
 
 
 @for_each("odd", ["x7", "", "7.5", "9" * 20, "-7"])
-@pytest.mark.parametrize("unsortable", [(), ("id",)])
+@for_each("unsortable", [(), ("id",)])
 @virtually
 async def test_an_invalid_id_is_refused_where_the_iteration_needs_it(odd, unsortable):
     async with listed(3, unsortable=unsortable) as (sandbox, cliniko):

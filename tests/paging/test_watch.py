@@ -27,6 +27,7 @@ from cliniko_async import (
 from cliniko_async.observers import Event, WatchInterrupted
 from cliniko_async.resources._names import RESOURCES
 from cliniko_async.resources._registry import resource_class
+from tests.support.for_each import for_each
 
 from ..support.clients import KEY, RecordingLimiter, client_of, virtually
 from ..support.kills import kill_watchers
@@ -283,8 +284,8 @@ async def test_a_limiter_without_its_store_is_waited_for():
 # Permanent errors
 
 
-@pytest.mark.parametrize(
-    ("status", "error"),
+@for_each(
+    "status, error",
     [(401, UnauthorizedError), (403, ForbiddenError), (404, NotFoundError), (400, BadRequestError)],
 )
 @virtually
@@ -397,7 +398,7 @@ async def test_within_a_page_with_an_invalid_record_the_cursor_stays_before_the_
 # The store
 
 
-@pytest.mark.parametrize("count", range(5))
+@for_each("count", range(5))
 @virtually
 async def test_after_a_restart_only_the_unconfirmed_change_is_repeated(count):
     async with clinic() as it:
@@ -511,7 +512,7 @@ class SandboxAddress:
 # Leaving
 
 
-@pytest.mark.parametrize("turns", range(0, 60, 3))
+@for_each("turns", range(0, 60, 3))
 @virtually
 async def test_a_step_that_is_cancelled_at_any_await_loses_nothing_and_leaves_no_task(turns):
     async with clinic() as it:
@@ -576,8 +577,8 @@ async def test_leaving_a_loop_leaves_no_task_and_does_not_confirm_the_last_chang
 # Arguments
 
 
-@pytest.mark.parametrize(
-    ("argument", "value"),
+@for_each(
+    "argument, value",
     [
         *(("every", value) for value in (0, -1, "60", True, float("inf"), float("nan"))),
         *(("overlap", value) for value in (-1, "60", True, float("inf"))),

@@ -155,7 +155,7 @@ async def test_a_cancelled_waiter_that_is_still_queued_is_skipped():
     assert (connections.free, second.held, third.held) == (0, 0, 1)
 
 
-@pytest.mark.parametrize(("count", "seconds"), [(99, 0), (399, 0.65), (1000, 1.4), (10_000, 10)])
+@for_each("count, seconds", [(99, 0), (399, 0.65), (1000, 1.4), (10_000, 10)])
 @virtually
 async def test_many_hanging_accounts_are_recognised_within_a_few_rounds(count, seconds):
     """No more than a hundred are tried at a time."""

@@ -11,6 +11,7 @@ import pytest
 from cliniko_async import RetryPolicy
 from cliniko_async.errors import TransportTimeoutError
 from tests.support.clients import ONCE, virtually
+from tests.support.for_each import for_each
 from tests.support.limiting import now
 from tests.support.many import ManyServer, key_of, pool_of
 from tests.support.raw_server import Line, RawServer, answer, deaf_port, head, read_request
@@ -107,8 +108,8 @@ async def mute() -> AsyncIterator[int]:
 # No delay of others
 
 
-@pytest.mark.parametrize("count", [13, 100, 250])
-@pytest.mark.parametrize("moment", [0.0, 0.2, 5.0])
+@for_each("count", [13, 100, 250])
+@for_each("moment", [0.0, 0.2, 5.0])
 @virtually
 async def test_a_healthy_account_hardly_waits_however_many_accounts_hang(count, moment):
     """With the default sizes, and after all of them: each hanging account sends eight requests while there is room."""

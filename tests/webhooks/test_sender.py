@@ -22,6 +22,7 @@ from standardwebhooks import Webhook
 from cliniko_async import Change, ConfigurationError, UnauthorizedError, UsageError, to_dict
 from cliniko_async.webhooks import WebhookGoneError, WebhookSender, generate_secret
 from tests.support.clients import virtually
+from tests.support.for_each import for_each
 from tests.support.frames import assert_frames_hidden, assert_own_frames_hidden
 from tests.support.kills import kill_senders
 from tests.support.listed import other_tasks
@@ -189,7 +190,7 @@ async def test_the_waits_double_up_to_the_longest():
         assert all(bound / 2 <= wait <= bound + 0.1 for wait, bound in zip(pauses(it.receiver), bounds, strict=True))
 
 
-@pytest.mark.parametrize(("asked", "least"), [("120", 120), ("999999", 3600), ("-5", 0), ("soon", 0)])
+@for_each("asked, least", [("120", 120), ("999999", 3600), ("-5", 0), ("soon", 0)])
 @virtually
 async def test_the_retry_after_of_a_receiver_is_obeyed(asked, least):
     async with scene() as it:
@@ -415,7 +416,7 @@ async def test_neither_a_repr_nor_a_traceback_shows_the_secret_the_path_or_a_rec
         assert_frames_hidden(cancelled.value, "Jane", "hush", SECRET, SECRET.removeprefix("whsec_"))
 
 
-@pytest.mark.parametrize(
+@for_each(
     "secret",
     [
         "",
@@ -439,7 +440,7 @@ def test_an_invalid_secret_is_refused_and_not_shown(secret: Any):
         assert_own_frames_hidden(refused.value, str(secret))
 
 
-@pytest.mark.parametrize(
+@for_each(
     "url",
     [
         "http://example.com/hook",
@@ -459,9 +460,7 @@ def test_an_unsafe_url_is_refused_and_not_shown(url: Any):
     assert WebhookSender("http://localhost:8000/hook", SECRET)
 
 
-@pytest.mark.parametrize(
-    "options", [{"tries": 0}, {"tries": 1.5}, {"timeout": 0}, {"wait_max": "1"}, {"timeout": True}]
-)
+@for_each("options", [{"tries": 0}, {"tries": 1.5}, {"timeout": 0}, {"wait_max": "1"}, {"timeout": True}])
 def test_an_invalid_option_is_refused(options: Any):
     with pytest.raises(ConfigurationError, match=next(iter(options))):
         WebhookSender("https://example.com/hook", SECRET, **options)

@@ -3,6 +3,7 @@
 import pytest
 
 from tests.sandbox.wire import running
+from tests.support.for_each import for_each
 
 STARTS = "2031-02-02T22:00:00Z"
 NOT_FOUND = {"status": "404", "error": "Not Found"}
@@ -15,8 +16,8 @@ async def test_any_user_agent_is_accepted():
             assert (await wire.ask("GET", "/users", headers={"User-Agent": agent})).status == 200
 
 
-@pytest.mark.parametrize("strict", [False, True])
-@pytest.mark.parametrize("options", [{"headers": {"User-Agent": " "}}, {"skip_auto_headers": ["User-Agent"]}])
+@for_each("strict", [False, True])
+@for_each("options", [{"headers": {"User-Agent": " "}}, {"skip_auto_headers": ["User-Agent"]}])
 async def test_a_request_without_a_user_agent_is_400(options, strict):
     async with running(strict=strict) as wire:
         headers = {name: text for name, text in wire.headers().items() if name != "User-Agent"}
@@ -37,7 +38,7 @@ async def test_put_is_an_older_form_of_patch(strict, statuses):
         assert (wire.sandbox.get("patients", patient)["notes"] == "Put") is not strict
 
 
-@pytest.mark.parametrize("strict", [False, True])
+@for_each("strict", [False, True])
 async def test_put_creates_nothing(strict):
     async with running(strict=strict) as wire:
         assert (await wire.ask("PUT", "/taxes", json={"name": "VAT"})).json == NOT_FOUND
@@ -92,7 +93,7 @@ async def test_fractions_in_a_filter_count():
             assert await wire.names("/appointment_types", f"created_at:>2023-11-14T22:13:25{fraction}Z") == found
 
 
-@pytest.mark.parametrize("strict", [False, True])
+@for_each("strict", [False, True])
 async def test_a_stamp_without_a_zone_is_utc(strict):
     async with running(strict=strict) as wire:
         ids = {f"{name}_id": wire.sandbox.add(plural) for name, plural in WHO.items()}
@@ -105,8 +106,8 @@ async def test_a_stamp_without_a_zone_is_utc(strict):
                 assert (answer.status, answer.json["starts_at"]) == (201, STARTS)
 
 
-@pytest.mark.parametrize("resource", ["attendees", "individual_appointments"])
-@pytest.mark.parametrize(("strict", "status"), [(False, 204), (True, 422)])
+@for_each("resource", ["attendees", "individual_appointments"])
+@for_each("strict, status", [(False, 204), (True, 422)])
 async def test_the_older_reason_of_a_cancellation_is_accepted(resource, strict, status):
     async with running(strict=strict) as wire:
         added = wire.sandbox.add(resource)

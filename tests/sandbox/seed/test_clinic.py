@@ -14,6 +14,7 @@ from cliniko_async.resources._names import RESOURCES
 from cliniko_async.sandbox import Sandbox
 from cliniko_async.sandbox.db.schema import load_tables
 from tests.sandbox.wire import running
+from tests.support.for_each import for_each
 
 MONDAY = dt.datetime(2026, 5, 4, tzinfo=dt.UTC)
 UNLISTED = {"available_times", "public_settings", "services", "settings", "signatures"}
@@ -113,7 +114,7 @@ async def test_ids_rise_with_the_time_of_creation():
                 assert created == sorted(created), name
 
 
-@pytest.mark.parametrize("seed", [1, 906, 907, 908])
+@for_each("seed", [1, 906, 907, 908])
 async def test_no_practitioner_has_overlapping_bookings(seed):
     async with clinic(seed=seed) as sandbox:
         for bookings in by_practitioner(sandbox).values():
