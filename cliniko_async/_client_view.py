@@ -30,7 +30,7 @@ class ClientView:
         self._manager = manager
         self.options = options
         self.server = manager.server
-        self.account = manager.account
+        self.account_digest = manager.account_digest
         self.unsortable = manager.unsortable
         transport: Transport = AiohttpTransport(manager.session, manager.credentials, options.timeout)
         reporter = Reporter(manager.server, options.priority, options.observers)
@@ -49,7 +49,7 @@ class ClientView:
         return ClientView(self._manager, attrs.evolve(self.options, priority="bulk", deadline=None), wrap)
 
     @property
-    def store(self) -> "FileStore":
+    def file_store(self) -> "FileStore":
         """The file store, for uploads and downloads with the options of this view."""
         from ._files.storage import FileStore  # noqa: PLC0415  (few programs send files)
 

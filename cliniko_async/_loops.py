@@ -65,7 +65,7 @@ def call_from_anywhere(loop: asyncio.AbstractEventLoop, function: Callable[[], o
 
     Args:
         loop: The loop.
-        function: What to call. As the garbage collector may be the caller, it must bear to be called at any time.
+        function: What to call. As the garbage collector may be the caller, it must be safe to call at any time.
 
     Returns:
         Whether it is called: False if the loop is closed, and its tasks with it.

@@ -204,7 +204,7 @@ class Server(msgspec.Struct, frozen=True):
         """Return the URL of a path below the base path."""
         return self.base_url + path
 
-    def own(self, url: str) -> str | None:
+    def own_url(self, url: str) -> str | None:
         """Return `url` if it is on this server below its base path, otherwise None."""
         if isinstance(url, str) and url.startswith(self.base_url) and _PLAIN.fullmatch(url, len(self.base_url)):
             return url  # The fast path, for nearly all URLs: no parser can read it differently.

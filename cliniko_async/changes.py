@@ -62,7 +62,7 @@ class Changes(Generic[T]):
         """
         self._spec = spec
         query = spec.query
-        self._belongs_to = fingerprint("changes", spec.api.account, query.sources, query.filters)
+        self._belongs_to = fingerprint("changes", spec.api.account_digest, query.sources, query.filters)
         self._begin = partial(ByUpdatedAt.resumed, query, RunOptions(overlap, _digest))
         self._position = UpdatedAtPosition(second=None)
         if isinstance(since, str):

@@ -40,7 +40,7 @@ class Paginator(Generic[T]):
         """
         self._spec = spec
         query = spec.query
-        self._belongs_to = fingerprint(spec.api.account, query.sources, query.filters, query.sort, query.stable)
+        self._belongs_to = fingerprint(spec.api.account_digest, query.sources, query.filters, query.sort, query.stable)
         self._position: ListPosition = Start()
         if cursor is not None:
             self._position = read_cursor(cursor, self._belongs_to, list_positions)

@@ -57,7 +57,7 @@ class Watch(Generic[T]):
     @property
     def account(self) -> str:
         """The name under which a store keeps the cursors of the account: a digest, which does not reveal the key."""
-        return self._spec.api.account.hex()
+        return self._spec.api.account_digest.hex()
 
     @property
     def name(self) -> str:

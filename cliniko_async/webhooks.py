@@ -25,7 +25,7 @@ from ._checks import count_option, seconds_option
 from ._frames import HiddenLocals, hides_locals
 from ._loops import side_by_side
 from ._webhooks.dead_letters import DeadLetters
-from ._webhooks.delivery import Answer, checked_url, post
+from ._webhooks.delivery import PostResult, checked_url, post
 from ._webhooks.message import PREFIX, Message, Signer
 from .changes import Change
 from .errors import ClinikoError, ConfigurationError, UsageError
@@ -180,27 +180,27 @@ class WebhookSender:
             OSError: The dead-letter file cannot be written. The change was not accepted.
         """
         message, tries, delays = Message.of(change), 0, retry_delays(_FIRST_WAIT, self._options.wait_max)
-        while (answer := await self._post(message)).verdict != "accepted":
-            tries += answer.verdict == "refused"
+        while (result := await self._post(message)).verdict != "accepted":
+            tries += result.verdict == "refused"
             if tries >= self._options.tries and self._dead_letters is not None:
-                await self._dead_letters.append(message, tries, answer.reason)
-                logger.warning("%r: %s is given up after %d tries: it %s", self, message.id, tries, answer.reason)
+                await self._dead_letters.append(message, tries, result.reason)
+                logger.warning("%r: %s is given up after %d tries: it %s", self, message.id, tries, result.reason)
                 return False
-            wait = max(next(delays), answer.retry_after)
-            logger.warning("%r: %s is posted again in %.1f s: it %s", self, message.id, wait, answer.reason)
+            wait = max(next(delays), result.retry_after)
+            logger.warning("%r: %s is posted again in %.1f s: it %s", self, message.id, wait, result.reason)
             await asyncio.sleep(wait)
         return True
 
-    async def _post(self, message: Message) -> Answer:
+    async def _post(self, message: Message) -> PostResult:
         self._check()
         if self._session is None:
             self._session = aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar())
         headers = self._signer.headers(message)
-        answer = await post(self._session, self._url, headers, message.body, self._options.timeout)
-        self._is_gone |= answer.verdict == "gone"
-        if answer.verdict != "accepted":
+        result = await post(self._session, self._url, headers, message.body, self._options.timeout)
+        self._is_gone |= result.verdict == "gone"
+        if result.verdict != "accepted":
             self._check()  # Closing the sender cuts the connection, which does not count as a try.
-        return answer
+        return result
 
     def _check(self) -> None:
         if self._is_closed:

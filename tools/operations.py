@@ -74,13 +74,13 @@ class _Recorder:
     """Replaces the client: instead of sending a request, it raises a `_Sent` that holds it."""
 
     server = Server(_BASE)
-    account = b"account"
+    account_digest = b"account"
 
     def __init__(self) -> None:
         self.unsortable: set[str] = set()
 
     @property
-    def store(self) -> FileStore:
+    def file_store(self) -> FileStore:
         raise NotImplementedError
 
     def bulk(self) -> "_Recorder":

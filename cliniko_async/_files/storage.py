@@ -60,7 +60,7 @@ class FileStore:
             outcome = await self._reported_post(attempt, Multipart(form.fields, upload.filename, source))
             if isinstance(outcome, Response) and 200 <= outcome.status < 300:
                 return _joined(form.url, _key(attempt.request, outcome))
-            passing = classify(attempt.request, outcome) == "retry" and not attempt.hopeless
+            passing = classify(attempt.request, outcome) == "retry" and not attempt.certificate_rejected
             if number == policy.attempts or not passing or not source.again:
                 raise error_of(attempt, outcome)
             await self.pause(policy.wait(number, outcome))
@@ -93,7 +93,7 @@ class FileStore:
 
     async def _opened(self, stack: AsyncExitStack, request: Request) -> Download:
         for _ in range(_MOST_REDIRECTS):
-            keyed = self._manager.server.own(request.url) is not None
+            keyed = self._manager.server.own_url(request.url) is not None
             opening = _Opening(self._ask, stack, self._options.timeout, keyed=keyed)
             try:
                 await self._sender(opening).send(request)
@@ -120,7 +120,7 @@ class FileStore:
             url = urljoin(error.request.url, location)
         except ValueError:
             url = location
-        own = self._manager.server.own(url)
+        own = self._manager.server.own_url(url)
         return Request("GET", own) if own else FileRequest("GET", self._checked(url, error.request))
 
     def _checked(self, url: str, request: Request | None = None) -> str:

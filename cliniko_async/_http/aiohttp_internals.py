@@ -56,10 +56,10 @@ class NoReplay:
             vars(request).pop("send", None)  # It is a reference cycle with the request.
 
     async def _send(self, request: ClientRequest, connection: "Connection") -> ClientResponse:
-        if await _has_unasked(connection):
+        if await _has_unsolicited(connection):
             raise ConnectionLostError("the server had sent data that was not requested")
         if isinstance(connection.protocol, _QuietHandler):
-            connection.protocol.expect_answer(connection)
+            connection.protocol.expect_response(connection)
         self._sending.sent = True
         return await type(request).send(request, connection)
 
@@ -68,7 +68,7 @@ class NoReplay:
 _CAN_POLL = hasattr(select, "poll")
 
 
-async def _has_unasked(connection: "Connection") -> bool:
+async def _has_unsolicited(connection: "Connection") -> bool:
     """Return whether the connection was closed, or received bytes that the next request would take for its response."""
     ending = connection.transport.get_extra_info("socket") if connection.transport else None
     if ending is not None and (not _CAN_POLL or _is_readable(ending.fileno())):
@@ -88,18 +88,18 @@ def _is_readable(number: int) -> bool:
 class _QuietHandler(ResponseHandler):
     """A connection that closes itself as soon as the server sends unsolicited data."""
 
-    _expects_answer = False
+    _expects_response = False
 
-    def expect_answer(self, connection: "Connection") -> None:
+    def expect_response(self, connection: "Connection") -> None:
         """Accept bytes until the connection is released."""
-        self._expects_answer = True
+        self._expects_response = True
         connection.add_callback(self._release)
 
     def _release(self) -> None:
-        self._expects_answer = False
+        self._expects_response = False
 
     def data_received(self, data: bytes) -> None:
-        if self._expects_answer or not data:  # Empty data makes aiohttp process what it buffered.
+        if self._expects_response or not data:  # Empty data makes aiohttp process what it buffered.
             super().data_received(data)
         else:
             self.close()

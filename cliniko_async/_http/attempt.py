@@ -9,7 +9,7 @@ import msgspec
 
 from .._messages import RedactedRepr, Request, Response
 from ..errors import TransportError
-from .deadline import Deadline
+from .deadline import CallDeadline
 
 Outcome: TypeAlias = Response | TransportError
 """How an attempt ended: with a response of any status, or without a complete response."""
@@ -35,7 +35,7 @@ class Attempt(RedactedRepr, msgspec.Struct):
 
     request: Request
     number: int = 1
-    deadline: Deadline | None = None
+    deadline: CallDeadline | None = None
     may_be_done: bool = False
     """Whether the server may have carried out the request in an earlier attempt."""
     started: bool = False
@@ -44,8 +44,8 @@ class Attempt(RedactedRepr, msgspec.Struct):
     """Whether the server may have received it."""
     status: int | None = None
     """The status of the response, once its headers have arrived."""
-    hopeless: bool = False
-    """Whether every further attempt would fail too, because the server's certificate was rejected."""
+    certificate_rejected: bool = False
+    """Whether the server's certificate was rejected, as it would be in every further attempt."""
     call: Call = Call()
     began: float = 0.0
     """When it was sent, by the event loop's time."""

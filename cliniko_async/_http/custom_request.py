@@ -37,7 +37,7 @@ def custom_request(
     """
     if not isinstance(method, str) or not _METHOD.fullmatch(method.upper()):
         raise InvalidRequestError("method must be a word such as GET", argument="method")
-    url = server.own(_with_params(_absolute(server, path_or_url), params))
+    url = server.own_url(_with_params(_absolute(server, path_or_url), params))
     if url is None:
         raise InvalidRequestError(
             "path_or_url is not on the server of the key, or contains characters that must be encoded",

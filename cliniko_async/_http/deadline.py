@@ -8,7 +8,7 @@ from ..limits.base import PRIORITIES
 
 _CHECK_INTERVAL = 0.25
 """Seconds between checks of the limiter while calls with a deadline wait; another caller may pause it meanwhile."""
-_SETTLE = 0.01
+_GRACE = 0.01
 """Seconds for a call to receive a permit that was granted just before the check."""
 
 
@@ -16,7 +16,7 @@ class UnmeetableDeadlineError(Exception):
     """No permit will be free before the deadline of a call."""
 
 
-class Deadline:
+class CallDeadline:
     """When a call has to end, and the earliest time at which the rate limit allows it."""
 
     def __init__(self, scope: asyncio.Timeout, monitor: "DeadlineMonitor") -> None:
@@ -59,11 +59,11 @@ class DeadlineMonitor:
     def __init__(self, limiter: RateLimiter) -> None:
         """Create the monitor of a limiter."""
         self._limiter = limiter
-        self._waiting: set[Deadline] = set()
+        self._waiting: set[CallDeadline] = set()
         self._timer: asyncio.TimerHandle | None = None
         self._check: asyncio.Task[None] | None = None
 
-    async def acquire(self, deadline: Deadline) -> Permit:
+    async def acquire(self, deadline: CallDeadline) -> Permit:
         """Wait for a permit.
 
         Raises:
@@ -88,7 +88,7 @@ class DeadlineMonitor:
     def _start_check(self) -> None:
         self._timer = None
         if self._waiting:
-            self._check = asyncio.get_running_loop().create_task(self._end_hopeless())
+            self._check = asyncio.get_running_loop().create_task(self._end_unmeetable())
             self._check.add_done_callback(self._finish_check)
 
     def _finish_check(self, _: asyncio.Task[None]) -> None:
@@ -96,16 +96,16 @@ class DeadlineMonitor:
         if self._waiting:
             self._schedule_check()
 
-    async def _end_hopeless(self) -> None:
+    async def _end_unmeetable(self) -> None:
         """End the calls that would not get a permit in time even if they were next in line."""
         loop = asyncio.get_running_loop()
         for priority in PRIORITIES:
             mine = [deadline for deadline in self._waiting if deadline.priority == priority]
             wait = await self._wait(priority) if mine else None
-            hopeless = [one for one in mine if wait is not None and one.misses(wait.first, loop.time())]
-            if hopeless:
-                await asyncio.sleep(_SETTLE)
-                for deadline in self._waiting.intersection(hopeless):
+            unmeetable = [one for one in mine if wait is not None and one.misses(wait.first, loop.time())]
+            if unmeetable:
+                await asyncio.sleep(_GRACE)
+                for deadline in self._waiting.intersection(unmeetable):
                     deadline.end(loop.time())
                 return  # Once these are gone, the wait of the other priority may be shorter.
 

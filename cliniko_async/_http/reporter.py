@@ -53,7 +53,7 @@ class _RequestTarget(TypedDict):
 
 
 def _target_of(request: Request, server: Server) -> _RequestTarget:
-    if isinstance(request, FileRequest) or server.own(request.url) is None:
+    if isinstance(request, FileRequest) or server.own_url(request.url) is None:
         return {"method": request.method, "server": str(URL(request.url, encoded=True).origin()), "route": ""}
     # Without ids and names.
     route = "/".join(map(_without_id, request.path.removeprefix(server.base_path).split("/")))

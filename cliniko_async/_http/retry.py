@@ -146,7 +146,7 @@ class Retrying:
         try:
             async with CallScope(self._manager.calls, self._deadline) as scope:
                 if self._deadline is not None:
-                    attempt.deadline = self._manager.deadline(scope)
+                    attempt.deadline = self._manager.call_deadline(scope)
                 while True:
                     outcome = await self._inner.send(attempt)
                     result = self._result(attempt, outcome)
@@ -175,7 +175,7 @@ class Retrying:
         verdict = classify(attempt.request, outcome)
         if verdict == "done" and isinstance(outcome, Response):
             return outcome
-        if verdict == "retry" and not attempt.hopeless and attempt.number < self._policy.attempts:
+        if verdict == "retry" and not attempt.certificate_rejected and attempt.number < self._policy.attempts:
             return None
         return _error(attempt, outcome, verdict)
 

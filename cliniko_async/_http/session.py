@@ -11,7 +11,7 @@ from ..errors import ConfigurationError, UsageError
 from ..limits import RateLimiter
 from .aiohttp_internals import has_base_url, loop_of, open_session
 from .calls import OpenCalls
-from .deadline import Deadline, DeadlineMonitor
+from .deadline import CallDeadline, DeadlineMonitor
 
 _CONNECTIONS = 100
 _LIMITER = ("acquire", "pause", "limits")
@@ -51,7 +51,8 @@ class SessionManager(OnePerProcess):
         self.credentials = credentials
         self.limiter = limiter
         self.owned = session is None
-        self.account = hashlib.blake2b(f"{server.base_url} {credentials.api_key}".encode(), digest_size=12).digest()
+        account = f"{server.base_url} {credentials.api_key}".encode()
+        self.account_digest = hashlib.blake2b(account, digest_size=12).digest()
         self.unsortable: set[str] = set()
         self.calls = OpenCalls(loop_of(session))
         self._session = session
@@ -69,9 +70,9 @@ class SessionManager(OnePerProcess):
             raise UsageError("the session is closed")
         return self._session
 
-    def deadline(self, scope: asyncio.Timeout) -> Deadline:
+    def call_deadline(self, scope: asyncio.Timeout) -> CallDeadline:
         """Return the deadline of a call that has one."""
-        return Deadline(scope, self._monitor)
+        return CallDeadline(scope, self._monitor)
 
     async def close(self) -> None:
         """End every call with a `UsageError`, and close the session unless it was passed in.

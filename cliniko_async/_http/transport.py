@@ -27,7 +27,7 @@ _NEVER_SENT = (
     aiohttp.ClientHttpProxyError,
     aiohttp.ServerFingerprintMismatch,
 )
-_HOPELESS = (aiohttp.ClientConnectorCertificateError, aiohttp.ServerFingerprintMismatch)
+_CERTIFICATE_REJECTED = (aiohttp.ClientConnectorCertificateError, aiohttp.ServerFingerprintMismatch)
 
 
 class AiohttpTransport:
@@ -109,7 +109,7 @@ async def read_before(response: ClientResponse) -> bytes:
 def failure_of(
     attempt: Attempt, error: Exception, seconds: float, *, late: str = "received no response within"
 ) -> TransportError:
-    """Return the error for an attempt without a response, and update `sent` and `hopeless` on the attempt.
+    """Return the error for an attempt without a response, and update `sent` and `certificate_rejected` on the attempt.
 
     Args:
         attempt: The attempt.
@@ -119,7 +119,7 @@ def failure_of(
     """
     if isinstance(error, _NEVER_SENT):
         attempt.sent = False
-    attempt.hopeless = isinstance(error, _HOPELESS)
+    attempt.certificate_rejected = isinstance(error, _CERTIFICATE_REJECTED)
     kind, reason = TransportError, f"received no response: {reason_of(error)}"
     if isinstance(error, aiohttp.ConnectionTimeoutError):
         kind, reason = TransportTimeoutError, f"had no connection within {seconds * CONNECT_SHARE:g} s"

@@ -23,7 +23,7 @@ class Api(Protocol):
         ...
 
     @property
-    def account(self) -> bytes:
+    def account_digest(self) -> bytes:
         """A digest that distinguishes accounts without revealing the key."""
         ...
 
@@ -33,7 +33,7 @@ class Api(Protocol):
         ...
 
     @property
-    def store(self) -> "FileStore":
+    def file_store(self) -> "FileStore":
         """The store that holds the files."""
         ...
 

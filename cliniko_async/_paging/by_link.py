@@ -69,7 +69,7 @@ class ByLink(RedactedRepr, msgspec.Struct, frozen=True):
             raise PaginationError("a link of the list leads to another server or path")
         if self.detector.pages_without_progress > _MAX_WITHOUT_PROGRESS:
             error = PaginationDriftError if self.detector.drifted else PaginationError
-            raise error("the list continues without new records")
+            raise error("the list keeps returning pages without new records")
         key = hash(self.link)
         if key == self.previous or key in self.visited:
             raise PaginationError("the list links to a page that was read before")
@@ -179,7 +179,7 @@ class ByLink(RedactedRepr, msgspec.Struct, frozen=True):
         )
 
     def _link(self, link: str, number: int) -> str | None:
-        url = self.query.own(link, self.source) if link else None
+        url = self.query.own_link(link, self.source) if link else None
         if url and self.prefetch and self.link and number == self.number + 1:
             return _with_page(self.link, number)  # The URL that was prefetched.
         return url

@@ -46,9 +46,9 @@ class ListQuery(RedactedRepr, msgspec.Struct, frozen=True):
         base = self.sources[source]
         return f"{base}{'&' if '?' in base else '?'}{query}"
 
-    def own(self, link: str, source: int) -> str | None:
+    def own_link(self, link: str, source: int) -> str | None:
         """Return a link of the list, with missing parts of the query added, or None if it leads elsewhere."""
-        url = self.server.own(link)
+        url = self.server.own_url(link)
         asked = self.url(source).partition("?")[2]
         if url is None or f"?{asked}&" in f"{url}&":
             return url

@@ -57,7 +57,7 @@ class AccountLimiter:
         self._limiter = tracked.limiter
         self._connections = connections
         self._loop = asyncio.get_running_loop()
-        self._own = AccountConnections()
+        self._account = AccountConnections()
         self._turns: dict[Priority, asyncio.Lock] = {"interactive": asyncio.Lock(), "bulk": asyncio.Lock()}
         self._waiting: dict[Priority, int] = {"interactive": 0, "bulk": 0}
         self._holding: Counter[Priority] = Counter()
@@ -110,7 +110,7 @@ class AccountLimiter:
     @property
     def hangs(self) -> bool:
         """Whether its server hangs."""
-        return self._own.hangs
+        return self._account.hangs
 
     def release(self, slot: ConnectionSlot, *, answered: bool = False) -> None:
         """Release a connection; may be called from any thread at any time, even by the garbage collector."""
@@ -143,7 +143,7 @@ class AccountLimiter:
         """Wait for a connection; cancel the permit if the wait ends without one."""
         self._holding[priority] += 1
         try:
-            return await self._connections.acquire(self._own, priority)
+            return await self._connections.acquire(self._account, priority)
         except BaseException:
             permit.cancel()
             raise

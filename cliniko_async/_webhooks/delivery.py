@@ -15,12 +15,12 @@ ReceiverVerdict: TypeAlias = Literal["accepted", "refused", "unavailable", "gone
 
 _GONE = 410
 _UNAVAILABLE = (429, 503)
-_LONGEST_ANSWER = 1_000_000
+_LARGEST_RESPONSE = 1_000_000
 _LONGEST_RETRY_AFTER = 3600.0
 
 
 @attrs.frozen
-class Answer:
+class PostResult:
     """What came of a try: the verdict, the reason in plain words, and the seconds the receiver asked to wait."""
 
     verdict: ReceiverVerdict
@@ -47,7 +47,7 @@ def checked_url(url: str) -> URL:
 
 async def post(
     session: aiohttp.ClientSession, url: URL, headers: Mapping[str, str], body: bytes, seconds: float
-) -> Answer:
+) -> PostResult:
     """Post a message once, in some seconds at most. Redirects are not followed."""
     limits = aiohttp.ClientTimeout(total=seconds, sock_connect=seconds / 2)
     try:
@@ -55,16 +55,16 @@ async def post(
             status = response.status
             await _read(response.content)
     except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError):
-        return Answer("unavailable", "cannot be reached")
+        return PostResult("unavailable", "cannot be reached")
     except TimeoutError:
-        return Answer("refused", "did not answer in time")
+        return PostResult("refused", "did not answer in time")
     except (aiohttp.ClientError, OSError):
-        return Answer("refused", "broke the connection off")
+        return PostResult("refused", "broke the connection off")
     if 200 <= status < 300:
-        return Answer("accepted", f"answered {status}")
+        return PostResult("accepted", f"answered {status}")
     rest = min(max(retry_after(response.headers), 0.0), _LONGEST_RETRY_AFTER)
     verdict: ReceiverVerdict = "gone" if status == _GONE else "unavailable" if status in _UNAVAILABLE else "refused"
-    return Answer(verdict, f"answered {status}", rest)
+    return PostResult(verdict, f"answered {status}", rest)
 
 
 async def _read(content: aiohttp.StreamReader) -> None:
@@ -72,5 +72,5 @@ async def _read(content: aiohttp.StreamReader) -> None:
     size = 0
     async for chunk in content.iter_any():
         size += len(chunk)
-        if size > _LONGEST_ANSWER:
+        if size > _LARGEST_RESPONSE:
             return

@@ -92,7 +92,7 @@ class _BulkJob(RedactedRepr, Generic[T]):
 
     @property
     def owner(self) -> Owner:
-        return Owner(self.resource.account, self.resource.name)
+        return Owner(self.resource.account_digest, self.resource.name)
 
     async def prepare(self) -> list[PreparedRow]:
         return await prepare_rows(self.resource.sent_fields("create"), self.rows, self.numbers)

@@ -62,7 +62,7 @@ class JournalEntry:
 class Owner:
     """The account and the resource that a journal belongs to."""
 
-    account: bytes
+    account_digest: bytes
     resource: str
 
 
@@ -110,7 +110,7 @@ class RowJournal:
             raise JournalError(f"{self._path.name} is a journal of another version of this library")
         (found,) = self._connection.execute("SELECT account, resource FROM owner")
         if owner is not None and owner != Owner(*found):
-            whose = "resource" if owner.account == found[0] else "account"
+            whose = "resource" if owner.account_digest == found[0] else "account"
             raise JournalError(f"the journal {self._path.name} belongs to another {whose}")
         self._connection.execute("COMMIT")
 

@@ -56,7 +56,7 @@ def match(rows: Sequence[OpenRow], records: Mapping[str, Mapping[str, Any]]) -> 
     matches = Matches()
     for key in [key for key, ids in same.items() if ids]:
         rivals = [other for other, ids in same.items() if ids & same[key]]
-        if _is_settled(rivals, same):
+        if _is_unambiguous(rivals, same):
             # Identical rows: whichever gets which record, each record has one row.
             index = rivals.index(key)
             if index < len(same[key]):
@@ -71,7 +71,7 @@ def match(rows: Sequence[OpenRow], records: Mapping[str, Mapping[str, Any]]) -> 
     return matches
 
 
-def _is_settled(rivals: Sequence[RowKey], same: Mapping[RowKey, frozenset[str]]) -> bool:
+def _is_unambiguous(rivals: Sequence[RowKey], same: Mapping[RowKey, frozenset[str]]) -> bool:
     """Return whether rows that agree with the same records are identical, and not fewer than the records."""
     first = rivals[0]
     return all(key[0] == first[0] and same[key] == same[first] for key in rivals) and len(same[first]) <= len(rivals)

@@ -65,7 +65,9 @@ class Resolver(Generic[T]):
         self._rows[work.row.key] = work
 
     async def resolve(self) -> list[RowWork]:
-        """Look the rows up, and again as often as one of them has settled, until each is decided.
+        """Look the rows up, and again whenever another one is final, until each is decided.
+
+        A row is final `settle` seconds after its last request ended: that request can no longer have an effect.
 
         Returns:
             The rows to send again, which certainly have no record. Call it again afterwards. Empty if all are decided.
@@ -74,9 +76,9 @@ class Resolver(Generic[T]):
             ClinikoError: The records cannot be read, or the journal cannot be used.
         """
         while self._rows:
-            settled = {key for key, work in self._rows.items() if work.learned_at + self._settle <= _now()}
-            await self._apply(await self._look_up(), settled)
-            without_record = [work for key in settled if (work := self._rows.pop(key, None))]
+            final = {key for key, work in self._rows.items() if work.learned_at + self._settle <= _now()}
+            await self._apply(await self._look_up(), final)
+            without_record = [work for key in final if (work := self._rows.pop(key, None))]
             again = [work for work in without_record if not work.sent_again]
             for work in without_record:
                 if work.sent_again:
@@ -88,14 +90,14 @@ class Resolver(Generic[T]):
             await self._wait()
         return []
 
-    async def _apply(self, matches: Matches, settled: set[RowKey]) -> None:
-        """Record the matches. An ambiguous row may still become clear until it has settled."""
+    async def _apply(self, matches: Matches, final: set[RowKey]) -> None:
+        """Record the matches. An ambiguous row may still become clear until it is final."""
         for key, record_id in matches.adopted.items():
             await in_thread(partial(self._journal.record, key, "adopted", id=record_id))
             number = self._rows.pop(key).row.number
             await self._deliver(BulkOutcome(number=number, status="adopted", id=record_id))
         for key, ids in matches.ambiguous.items():
-            if key in settled:
+            if key in final:
                 await in_thread(partial(self._journal.record, key, "ambiguous", candidates=ids))
                 number = self._rows.pop(key).row.number
                 await self._deliver(BulkOutcome(number=number, status="ambiguous", candidates=ids))
@@ -114,7 +116,7 @@ class Resolver(Generic[T]):
         return match(rows, {id: record for id, record in records.items() if id not in claimed})
 
     async def _wait(self) -> None:
-        """Wait until another row has settled, if any row is left."""
+        """Wait until another row is final, if any row is left."""
         if self._rows:
             seconds = max(min(work.learned_at for work in self._rows.values()) + self._settle - _now(), 0.0)
             logger.info(

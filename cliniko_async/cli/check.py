@@ -54,11 +54,11 @@ async def check(*, context: Context) -> None:
     """
     async with context.client(timeout=TIMEOUT, retry=RetryPolicy(attempts=1)) as cliniko:
         write_lines(["settings  ok  a key, a name and an e-mail address are there"])
-        response = await _answer(cliniko)
+        response = await _response(cliniko)
     write_lines([_clock_line(response), _key_line(response)])
 
 
-async def _answer(cliniko: Cliniko) -> Response:
+async def _response(cliniko: Cliniko) -> Response:
     """Ask who the key belongs to.
 
     Raises:

@@ -174,7 +174,7 @@ def new_manifest(sources: Mapping[str, ResourceSource], export_format: ExportFor
         raise InvalidRequestError(f"format must be one of {', '.join(FORMATS)}{near}", argument="format")
     return Manifest(
         library=f"{_DISTRIBUTION} {version(_DISTRIBUTION)}",
-        account=next(iter(sources.values())).resource.account.hex(),
+        account=next(iter(sources.values())).resource.account_digest.hex(),
         format=export_format,
         archived=archived,
         filters={name: source.filters for name, source in sources.items() if source.filters},

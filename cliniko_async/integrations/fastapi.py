@@ -70,7 +70,7 @@ _HANDLED = (
 """The errors of a call. A wrong configuration and a closed client are faults of the application, so they stay a 500."""
 
 _BUSY = (RateLimitedError, DeadlineExceededError, LimiterUnavailableError)
-_ANSWERS: tuple[tuple[type[ClinikoError] | tuple[type[ClinikoError], ...], int, str], ...] = (
+_RESPONSES: tuple[tuple[type[ClinikoError] | tuple[type[ClinikoError], ...], int, str], ...] = (
     (InvalidFieldsError, 422, "some fields are invalid"),
     (UnprocessableError, 422, "Cliniko refused the fields"),
     (InvalidRequestError, 400, "the request is invalid"),
@@ -173,7 +173,7 @@ async def _answer(_: Request, error: Exception) -> Response:
 
 
 def _status_and_body(error: Exception) -> tuple[int, dict[str, Any]]:
-    status, text = next((status, text) for kinds, status, text in _ANSWERS if isinstance(error, kinds))
+    status, text = next((status, text) for kinds, status, text in _RESPONSES if isinstance(error, kinds))
     if isinstance(error, InvalidFieldsError):
         return status, {"detail": text, "errors": dict(error.faults)}
     if isinstance(error, UnprocessableError):

@@ -52,9 +52,9 @@ class Resource(ResourceDescription[T]):
         self._api = api
 
     @property
-    def account(self) -> bytes:
+    def account_digest(self) -> bytes:
         """A digest that distinguishes accounts without revealing the key."""
-        return self._api.account
+        return self._api.account_digest
 
     def bulk_through(self, wrap: TransportWrapper) -> Self:
         """Return this resource at bulk priority and without a deadline.

@@ -111,7 +111,7 @@ async def _singly(api: Api, link: Link[T]) -> dict[str, T]:
 
 def _find(api: Api, link: Link[Any] | ListLink[Any], argument: str = "link") -> tuple[str, str]:
     """Return the URL of a link on the client's server, and the name of the resource that it leads to."""
-    url = api.server.own(link.href)
+    url = api.server.own_url(link.href)
     if url is None:
         raise InvalidRequestError("a link leads to a server other than that of the key", argument=argument)
     path = url.partition("?")[0].removeprefix(api.server.base_url)

@@ -210,7 +210,9 @@ class PatientAttachments(
         upload = self._checked_upload(patient_id, file, filename, description, size)
         timeout = seconds_argument("timeout", timeout, zero=True)
         async with open_source(upload) as source:
-            upload.fields["upload_url"] = await self._api.store.keep(partial(self._form, patient_id), upload, source)
+            upload.fields["upload_url"] = await self._api.file_store.keep(
+                partial(self._form, patient_id), upload, source
+            )
         return await self._processed(await self._create(upload.fields), timeout)
 
     def _checked_upload(
@@ -245,7 +247,7 @@ class PatientAttachments(
             if left <= 0:
                 request = Request("GET", self._url(self._member(attachment.id)))
                 raise OutcomeUnknownError(_UPLOADED.format(f"was not processed within {seconds:g} s"), request=request)
-            await self._api.store.pause(min(wait, left))
+            await self._api.file_store.pause(min(wait, left))
             wait = min(2 * wait, _LONGEST_WAIT)
             try:
                 attachment = await self.get(attachment.id, archived="include")
@@ -277,11 +279,11 @@ class PatientAttachments(
         """
         if not isinstance(attachment, PatientAttachment):
             attachment = await self.get(attachment, archived="include")
-        async with self._api.store.stream(self._content(attachment)) as file:
+        async with self._api.file_store.stream(self._content(attachment)) as file:
             yield file
 
     def _content(self, attachment: PatientAttachment) -> Request:
-        url = self._api.server.own(attachment.content.href) if attachment.content else None
+        url = self._api.server.own_url(attachment.content.href) if attachment.content else None
         if url is None:
             raise InvalidRequestError(
                 "attachment has no link to its file on the server of the key", argument="attachment"

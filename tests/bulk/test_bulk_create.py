@@ -459,7 +459,9 @@ class TestLeaving:
         loop.set_exception_handler(lambda *_: None)  # It would log that a task was still pending.
         client = Cliniko(KEY, **WHO)
         options = {"journal": tmp_path / "journal", "concurrency": 1}
-        with RowJournal(tmp_path / "journal", Owner(client.patients.account, "patients"), create=True) as journal:
+        with RowJournal(
+            tmp_path / "journal", Owner(client.patients.account_digest, "patients"), create=True
+        ) as journal:
             journal.enter(loop.run_until_complete(prepare_rows(PatientFields, [ZOE] * 9, None)))
             for entry in journal.entries():
                 journal.record(entry.key, "skipped")

@@ -390,7 +390,7 @@ async def test_the_middlewares_of_a_given_session_do_not_see_what_goes_to_a_stor
 
 
 @virtually
-async def test_unasked_bytes_on_a_kept_connection_are_not_the_file():
+async def test_unsolicited_bytes_on_a_kept_connection_are_not_the_file():
     lines: list[Line] = []
 
     async def talk(line: Line) -> None:

@@ -33,7 +33,7 @@ async def test_send_distinguishes_requests_given_to_a_connection_from_others():
 
 
 @virtually
-async def test_factory_makes_connections_that_close_when_the_server_sends_something_unasked():
+async def test_factory_makes_connections_that_close_when_the_server_sends_unsolicited_bytes():
     """The name is `TCPConnector._factory`."""
 
     async def first(line):

@@ -139,7 +139,7 @@ class TestNoReplay:
 
 
 WHOLE = b'HTTP/1.1 201 Created\r\nContent-Length: 13\r\n\r\n{"id": "666"}'
-UNASKED = {
+UNSOLICITED = {
     "an answer": WHOLE,
     "two answers": WHOLE * 2,
     "the head of an answer": WHOLE.partition(b"{")[0],
@@ -171,13 +171,13 @@ def read(client):
     return client.taxes.get("7")
 
 
-class TestUnaskedBytes:
-    """Bytes that a server sends unasked on a kept connection are not the response to any request."""
+class TestUnsolicitedBytes:
+    """Unsolicited bytes on a kept connection are not the response to any request."""
 
     @pytest.mark.parametrize("send", [create, read])
-    @for_each("unasked", UNASKED)
+    @for_each("unsolicited", UNSOLICITED)
     @virtually
-    async def test_unasked_bytes_are_not_the_response_to_the_next_request(self, options, unasked, send):
+    async def test_unsolicited_bytes_are_not_the_response_to_the_next_request(self, options, unsolicited, send):
         turn = Talkative()
         async with (
             options() as made,
@@ -185,29 +185,29 @@ class TestUnaskedBytes:
             client_of(server, retry=QUICK, **made) as client,
         ):
             await client.taxes.get("1")
-            turn.line.writer.write(unasked)
+            turn.line.writer.write(unsolicited)
             await asyncio.sleep(1)
             assert (await send(client)).id == "7"
             assert [request.connection for request in server.requests] == [1, 2]
 
     @pytest.mark.parametrize("send", [create, read])
-    @for_each("unasked", UNASKED | HALF)
+    @for_each("unsolicited", UNSOLICITED | HALF)
     @virtually
     async def test_in_a_session_of_the_client_even_half_a_line_closes_the_connection_before_it_is_used(
-        self, unasked, send
+        self, unsolicited, send
     ):
         turn, limiter = Talkative(), RecordingLimiter()
         async with RawServer(turn, FRESH) as server, client_of(server, rate_limiter=limiter) as client:
             await client.taxes.get("1")
-            turn.line.writer.write(unasked)
+            turn.line.writer.write(unsolicited)
             await asyncio.sleep(1)
             assert (await send(client)).id == "7"
             assert [request.connection for request in server.requests] == [1, 2]
         assert limiter.settled_by == ["complete", "complete"]
 
-    @for_each("unasked", UNASKED)
+    @for_each("unsolicited", UNSOLICITED)
     @virtually
-    async def test_unasked_bytes_are_noticed_before_the_loop_has_read_them(self, options, unasked):
+    async def test_unsolicited_bytes_are_noticed_before_the_loop_has_read_them(self, options, unsolicited):
         turn, limiter = Talkative(), RecordingLimiter()
         async with (
             options() as made,
@@ -215,13 +215,13 @@ class TestUnaskedBytes:
             client_of(server, rate_limiter=limiter, retry=QUICK, **made) as client,
         ):
             await client.taxes.get("1")
-            turn.line.writer.write(unasked)
+            turn.line.writer.write(unsolicited)
             assert (await create(client)).id == "7"
             assert server.arrived == ["GET /taxes/1", "POST /taxes"]
         assert limiter.settled_by == ["complete", "cancel", "complete"]
 
     @virtually
-    async def test_a_request_refused_for_unasked_bytes_was_not_sent(self, options):
+    async def test_a_request_refused_for_unsolicited_bytes_was_not_sent(self, options):
         turn = Talkative()
         async with (
             options() as made,
@@ -237,7 +237,7 @@ class TestUnaskedBytes:
 
     @for_each("at", [0, 1, 10, len(WHOLE)])
     @virtually
-    async def test_unasked_bytes_in_the_packet_of_a_response_are_not_the_next_response(self, options, at):
+    async def test_unsolicited_bytes_in_the_packet_of_a_response_are_not_the_next_response(self, options, at):
         first = json.dumps(TAX).encode()
         head = f"HTTP/1.1 200 OK\r\nContent-Length: {len(first)}\r\n\r\n".encode()
 
@@ -533,10 +533,10 @@ class TestOurOwnServer:
         ],
     )
     def test_every_spelling_of_a_url_below_the_base_is_recognised(self, base, url):
-        own = Server(base).own(url)
+        own = Server(base).own_url(url)
         assert own is not None
         assert own.startswith(base + "/x")
 
     @pytest.mark.parametrize("url", [5, None, b"https://proxy.example/x"])
     def test_a_url_that_is_not_a_text_is_refused(self, url):
-        assert Server("https://proxy.example").own(url) is None
+        assert Server("https://proxy.example").own_url(url) is None

@@ -25,7 +25,7 @@ class ModelApi:
     failures: int = 0
     """One in this many requests fails; 0 means none."""
     server: Server = attrs.field(factory=lambda: Server(BASE))
-    account: bytes = b"the account"
+    account_digest: bytes = b"the account"
     unsortable: set[str] = attrs.field(factory=set)
     sent: list[str] = attrs.field(factory=list)
     on_send: Callable[[], object] = lambda: None
