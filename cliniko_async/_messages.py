@@ -111,7 +111,6 @@ class Response(RedactedRepr, msgspec.Struct, frozen=True):
     headers: Mapping[str, str]
     body: bytes
     elapsed: float = 0.0
-    """Seconds from the start of the request to the end of the response."""
 
     def json(self) -> Any:
         """Parse the body as JSON.

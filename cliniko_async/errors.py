@@ -203,7 +203,6 @@ class DeadlineExceededError(TransportError, TimeoutError):
     """
 
     retry_after: float | None = None
-    """Seconds until the budget allows a request, or None if the call did not wait for the budget."""
 
 
 class OutcomeUnknownError(_RequestError):
@@ -305,7 +304,6 @@ class UnprocessableError(ResponseError, status=422):
     summary = "the API refused what was sent"
 
     errors: dict[str, str | None]
-    """What is wrong with each field, by the API's own names; empty if the API did not say."""
 
     def __init__(self, *, request: Request, response: Response, attempts: int = 1) -> None:
         """Create the error.
@@ -366,13 +364,11 @@ class DecodingError(ClinikoError):
         request: The request, or None if there was none.
         status: The HTTP status of the response, or None.
         written: Whether a write was carried out, although its response cannot be read.
-        page: While iterating: the page with its valid records; `cursor` continues after it. None if the whole page
-            was rejected; then `cursor` is before it.
+        page: While iterating: the page with its valid records; `cursor` continues after it. None if the whole page was
+            rejected, for example because of more than 100 invalid records; then `cursor` is before it.
     """
 
     page: "Page[Any] | None" = None
-    """While iterating: the page with its valid records; `cursor` continues after it. None if the whole page was
-    rejected, for example because of more than 100 invalid records; then `cursor` is before it."""
 
     def __init__(
         self,

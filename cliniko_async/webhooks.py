@@ -40,7 +40,7 @@ _FIRST_WAIT = 1.0
 
 
 class WebhookGoneError(ClinikoError):
-    """The receiver answered 410: it wants no more webhooks. Nothing is posted until a new sender is made."""
+    """The receiver answered 410: it has unsubscribed. Nothing is posted until a new sender is made."""
 
 
 def generate_secret() -> str:
@@ -76,7 +76,8 @@ class WebhookSender:
 
     A message is `{"type": "patient.upsert", "timestamp": …, "data": …}`, where `data` is `to_dict(record)`, with the
     headers `webhook-id`, `webhook-timestamp` and `webhook-signature`. The id is the same in every try and after a
-    restart, and different for each version of a record, so a receiver can recognise a message that it has had.
+    restart, and different for each version of a record, so a receiver can recognise a message that it has already
+    processed.
 
     Any status from 200 to 299 accepts a message. After anything else it is posted again, after random waits that
     double up to `wait_max`, or after the `Retry-After` of the response. A receiver that cannot be reached, or answers
@@ -206,7 +207,7 @@ class WebhookSender:
         if self._is_closed:
             raise UsageError("the sender is closed")
         if self._is_gone:
-            raise WebhookGoneError(f"{self!r}: the receiver answered 410, so it wants no more webhooks")
+            raise WebhookGoneError(f"{self!r}: the receiver answered 410: it has unsubscribed")
 
     async def forward(self, *watches: Watch[Any]) -> None:
         """Post the changes of watches, until you cancel it or one of them ends with an error.

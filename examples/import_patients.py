@@ -1,4 +1,4 @@
-"""Create a patient for each row of a CSV file, and continue after an interruption without a doubled record.
+"""Create a patient for each row of a CSV file, and continue after an interruption without a duplicate.
 
 `python examples/import_patients.py patients.csv` needs CLINIKO_API_KEY, CLINIKO_APP_NAME and CLINIKO_CONTACT_EMAIL. The
 first row of the file has the names of fields that are texts, such as first_name and last_name. Run it as often as

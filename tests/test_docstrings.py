@@ -3,6 +3,7 @@
 import ast
 import builtins
 import inspect
+import itertools
 import re
 import textwrap
 from collections.abc import Iterator
@@ -27,8 +28,11 @@ FILES = sorted((ROOT / "cliniko_async").rglob("*.py"))
 
 def sections(documented: Any) -> dict[str, list[str]]:
     """The sections of a docstring, each with the names of its entries."""
-    text = (inspect.getdoc(documented) or "") + "\n"
-    return {name: ENTRY.findall(body) for name, body in SECTION.findall(text)}
+    return sections_of(inspect.getdoc(documented))
+
+
+def sections_of(text: str | None) -> dict[str, list[str]]:
+    return {name: ENTRY.findall(body) for name, body in SECTION.findall(f"{text or ''}\n")}
 
 
 def top_level(documented: Any) -> str:
@@ -155,6 +159,25 @@ def test_every_field_of_a_value_is_described():
     described = {name: sections(OBJECTS[name]) for name in expected}
     found = {name: {*each.get("Args", ()), *each.get("Attributes", ())} for name, each in described.items()}
     assert {name: found[name] ^ fields for name, fields in expected.items() if found[name] != fields} == {}
+
+
+def attributes_with_a_text(cls: ast.ClassDef) -> set[str]:
+    """The attributes of a class that have a text of their own below them."""
+    pairs = itertools.pairwise(cls.body)
+    described = [each for each, text in pairs if isinstance(text, ast.Expr) and isinstance(text.value, ast.Constant)]
+    targets = [each.target for each in described if isinstance(each, ast.AnnAssign)]
+    return {target.id for target in targets if isinstance(target, ast.Name)}
+
+
+def test_no_attribute_is_described_twice():
+    """Either in the docstring of its class, or below it."""
+    nodes = [node for path in FILES for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))]
+    classes = [node for node in nodes if isinstance(node, ast.ClassDef)]
+    below = {cls: attributes_with_a_text(cls) for cls in classes}
+    listed = {cls: set(sections_of(ast.get_docstring(cls)).get("Attributes", ())) for cls in classes}
+    assert any(below.values())
+    assert any(listed.values())
+    assert {cls.name: twice for cls in classes if (twice := below[cls] & listed[cls])} == {}
 
 
 @for_each("name", [*RESOURCES])

@@ -1,4 +1,4 @@
-"""Creating many records, without a lost or doubled one: `bulk_create`, its journal, and the rows of a file.
+"""Creating many records, without a lost or duplicated one: `bulk_create`, its journal, and the rows of a file.
 
 ```python
 async for outcome in bulk_create(cliniko.patients, rows, journal="patients.journal"):

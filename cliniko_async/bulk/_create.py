@@ -37,7 +37,7 @@ def bulk_create(
     new_rows: Literal["refuse", "create"] = "refuse",
     retry_refused: bool = False,
 ) -> "BulkCreate[T]":
-    """Create many records, so that a run that ends anywhere can be repeated without a lost or doubled record.
+    """Create many records, so that a run that ends anywhere can be repeated without a lost or duplicated record.
 
     Iterate over the result to run it: `async for outcome in bulk_create(...)`. Each row comes once, also those that an
     earlier run with the same journal created. All rows are checked before anything is sent. Requests have bulk

@@ -82,7 +82,7 @@ def _entry(entries: list[JournalEntry], number: int, *, can_exist: bool) -> Jour
     states = UNRESOLVED if can_exist else (*UNRESOLVED, "refused", "skipped")
     found = [entry for entry in entries if entry.number == number and entry.state in states]
     if not found:
-        raise JournalError(f"the journal has no row {number} about which this can be decided")
+        raise JournalError(f"this decision does not apply to row {number}")
     if len(found) > 1:
         raise JournalError(
             f"the journal has {len(found)} rows numbered {number}, from different files: restore the earlier one"

@@ -1,4 +1,4 @@
-"""Creates the records of all rows, so that a run that ends anywhere is continued without a lost or doubled record.
+"""Creates the records of all rows, so that a run that ends anywhere is continued without a lost or duplicated record.
 
 1. The rows are checked, and compared with the journal.
 2. A row is sent at most once at a time. The journal records it before it is sent, and its outcome afterwards.

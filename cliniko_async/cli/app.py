@@ -27,7 +27,7 @@ async def limits(*, context: Context) -> None:
   itself, as `sync` does.
 - A write is sent within `context.writing(lookup)`, so that after Ctrl-C or a lost response an error names the command
   `lookup`, which shows whether the write was done. A longer command that can be continued says so in
-  `context.on_interrupt`.
+  `context.interrupt_message`.
 """  # noqa: D214  (the section is that of the example)
 
 import asyncio

@@ -31,7 +31,7 @@ _NETWORK_ADVICE = (
     ),
     (
         r"certificate|TLS",
-        """something on the way, such as a proxy or a virus scanner, shows a certificate of its own: ask whoever runs it
+        """something on the way, such as a proxy or a virus scanner, shows its own certificate: ask whoever runs it
         for the certificate and set SSL_CERT_FILE, or exempt the server""",
     ),
     (
@@ -39,8 +39,8 @@ _NETWORK_ADVICE = (
         """this computer cannot find the server: check the network connection, the DNS, and the end of the key (-au2)
         or CLINIKO_BASE_URL""",
     ),
-    (r"(?i)refused", "nothing answers there: check CLINIKO_BASE_URL, and whether a firewall is in the way"),
-    (r"", "check the network connection, and whether a firewall is in the way; proxies are not used"),
+    (r"(?i)refused", "nothing answers there: check CLINIKO_BASE_URL, and whether a firewall blocks it"),
+    (r"", "check the network connection, and whether a firewall blocks it; proxies are not used"),
 )
 
 
@@ -53,7 +53,7 @@ async def check(*, context: Context) -> None:
         context: The options of the command line.
     """
     async with context.client(timeout=TIMEOUT, retry=RetryPolicy(attempts=1)) as cliniko:
-        write_lines(["settings  ok  a key, a name and an e-mail address are there"])
+        write_lines(["settings  ok  a key, a name and an e-mail address are set"])
         response = await _response(cliniko)
     write_lines([_clock_line(response), _key_line(response)])
 

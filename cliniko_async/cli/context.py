@@ -33,14 +33,14 @@ class CommandContext:
         debug: Whether an error is followed by its traceback.
 
     Attributes:
-        on_interrupt: The line that Ctrl-C ends with; empty for the usual one.
+        interrupt_message: The line that Ctrl-C ends with; empty for the usual one.
         lookup: While a write is under way, the command that shows whether it was done.
     """
 
     def __init__(self, *, quiet: bool = False, debug: bool = False) -> None:
         self.quiet = quiet
         self.debug = debug
-        self.on_interrupt = ""
+        self.interrupt_message = ""
         self.lookup = ""
 
     def client(self, **options: Any) -> "contextlib.AbstractAsyncContextManager[Cliniko]":
@@ -87,9 +87,10 @@ class CommandContext:
             lookup: The command that shows whether the write was done, such as "cliniko get patients 1".
         """
         self.lookup = lookup
-        self.on_interrupt = f"interrupted: what was being sent may or may not have been done; look with `{lookup}`"
+        self.interrupt_message = f"interrupted: the write may or may not have happened; look with `{lookup}`"
         yield
-        self.lookup = self.on_interrupt = ""
+        # Not in a `finally`: after a failure, whoever reports the error needs both.
+        self.lookup = self.interrupt_message = ""
 
     def confirm(self, question: str, *, yes: bool) -> None:
         """Ask a question on the terminal, before something is changed.

@@ -31,7 +31,7 @@ class ExitCode(enum.IntEnum):
     KEY_REFUSED = 4
     """The API key is missing, malformed or rejected, or its user may not do this."""
     UNAVAILABLE = 5
-    """The network, the server, the clock or the request budget is in the way. It is safe to try again later."""
+    """The network, the server, the clock or the request budget prevented it. It is safe to try again later."""
     OUTCOME_UNKNOWN = 6
     """A write may or may not have happened. Look before you run the command again."""
     INVALID_DATA = 7
@@ -89,7 +89,7 @@ def report(error: BaseException, context: "CommandContext") -> int:
     """
     line, code = describe(error)
     if code is ExitCode.INTERRUPTED:
-        line = context.on_interrupt or line
+        line = context.interrupt_message or line
     if code is ExitCode.OUTCOME_UNKNOWN and context.lookup:
         line = f"{line}; look with `{context.lookup}`"
     if line:

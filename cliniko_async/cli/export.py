@@ -49,7 +49,7 @@ async def export_resources(
         context: The options of the command line.
     """
     names = _checked(resources, where, everything=everything)
-    context.on_interrupt = _STOPPED
+    context.interrupt_message = _STOPPED
     with terminate_like_ctrl_c(), context.progress() as display:
         async with context.client() as cliniko:
             try:

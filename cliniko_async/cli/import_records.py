@@ -80,7 +80,7 @@ async def import_records(
                 await decide(place, number, decision, id=record_id)
         if not await _confirm(run, source.name, context, retry_refused=retry_refused, dry_run=dry_run, yes=yes):
             return None
-        context.on_interrupt = "interrupted: run the same command again, and it continues"
+        context.interrupt_message = "interrupted: run the same command again, and it continues"
         outcomes = await _run(run, context, resource, len(rows.rows))
     return _report(outcomes, context)
 
@@ -159,7 +159,8 @@ def _report(outcomes: list[BulkOutcome[Any]], context: CommandContext) -> ExitCo
         if outcome.status not in _DONE:
             write_bytes(json.dumps(_entry(outcome), ensure_ascii=False).encode() + b"\n")
     if counts["ambiguous"]:
-        context.note("look for the candidates in Cliniko, and run it again with --decide LINE=created:ID, or resend")
+        decisions = "--decide LINE=created:ID, LINE=resend or LINE=skip"
+        context.note(f"look for the candidates in Cliniko, and run it again with {decisions}")
     if counts["ambiguous"] or counts["open"]:
         return ExitCode.OUTCOME_UNKNOWN
     return ExitCode.INVALID_DATA if counts["refused"] else None

@@ -136,5 +136,5 @@ def visibility_options(resource: Any, **given: Visibility | None) -> dict[str, V
     """
     for name, value in given.items():
         if value and name not in resource.visibilities():
-            raise CommandError(f"there is no --{name} here: the API does not say whether these are {name}")
+            raise CommandError(f"--{name} does not apply to {resource.name}, which cannot be filtered by {name}_at")
     return {name: value for name, value in given.items() if value}

@@ -87,7 +87,7 @@ async def watch(
         "store": SqliteCursors(path) if path else None,
         "every": every,
     }
-    context.on_interrupt = "interrupted; the next run continues here" if path else ""
+    context.interrupt_message = "interrupted; the next run continues here" if path else ""
     with terminate_like_ctrl_c(), _lines_for_errors(path):
         async with context.client() as cliniko:
             found: Mapping[str, Any] = cliniko.resources
@@ -138,7 +138,7 @@ def _lines_for_errors(path: str | None = None) -> Generator[None]:
     try:
         yield
     except WebhookGoneError:
-        raise CommandError("the receiver answered 410: it wants no more webhooks", ExitCode.UNAVAILABLE) from None
+        raise CommandError("the receiver answered 410: it has unsubscribed", ExitCode.UNAVAILABLE) from None
     except ConfigurationError as error:
         raise CommandError(str(error)) from None
     except sqlite3.Error as error:

@@ -57,9 +57,9 @@ async def export(
     """Write the records of resources to files, one for each resource, with bounded memory.
 
     If an earlier call in the same directory was interrupted in any way, even by a crash or `kill -9`, the same call
-    continues it. The files then have exactly the rows of one export: none is missing and none is doubled. A list with
-    ids continues at a cursor; a list without them (`services`), and practitioners with `archived="include"`, which are
-    in two lists, start over. A file gets its final name when it is complete; an older one is then replaced.
+    continues it. The files then have exactly the rows of one export: none is missing and none is duplicated. A list
+    with ids continues at a cursor; a list without them (`services`), and practitioners with `archived="include"`, which
+    are in two lists, start over. A file gets its final name when it is complete; an older one is then replaced.
 
     Args:
         cliniko: The client. `cliniko.with_options(priority="bulk")` leaves a part of the request budget to other calls.

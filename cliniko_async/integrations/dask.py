@@ -130,8 +130,8 @@ def _named_once(accounts: Iterable[str]) -> list[str]:
     names = list(accounts)
     if invalid := [name for name in names if not isinstance(name, str)]:
         raise InvalidRequestError(f"the name of an account must be a str, not {invalid[0]!r}", argument="accounts")
-    if doubled := [name for name, count in Counter(names).items() if count > 1]:
-        raise InvalidRequestError(f"accounts are repeated: {', '.join(map(repr, doubled[:5]))}", argument="accounts")
+    if repeated := [name for name, count in Counter(names).items() if count > 1]:
+        raise InvalidRequestError(f"accounts are repeated: {', '.join(map(repr, repeated[:5]))}", argument="accounts")
     return names
 
 

@@ -188,7 +188,7 @@ class TestDecisions:
         async with clinic(tmp_path) as each:
             await each.run([ZOE])
             for decision, options in (("skip", {}), ("resend", {}), ("created", {"id": "7"})):
-                with pytest.raises(JournalError, match="has no row 1 about which this can be decided"):
+                with pytest.raises(JournalError, match="this decision does not apply to row 1"):
                     await decide(each.journal, 1, decision, **options)
 
     @pytest.mark.parametrize(

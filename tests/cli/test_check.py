@@ -132,11 +132,11 @@ def test_a_network_that_swallows_everything(
     with listening() as port:
         monkeypatch.setenv("CLINIKO_BASE_URL", f"http://127.0.0.1:{port}/v1")
         assert main(["check"]) == 5
-    assert "whether a firewall is in the way" in failed(capfd)
+    assert "whether a firewall blocks it" in failed(capfd)
 
 
 @pytest.mark.parametrize(
-    ("trusted", "message"), [(False, "shows a certificate of its own"), (True, "check the date and the time")]
+    ("trusted", "message"), [(False, "shows its own certificate"), (True, "check the date and the time")]
 )
 def test_an_untrusted_or_expired_certificate(nowhere: None, tmp_path: Path, trusted, message):
     """The file of SSL_CERT_FILE is read, as the advice says it is."""

@@ -154,11 +154,11 @@ def test_the_settings_have_no_id_and_signatures_have_two(clinic: Sandbox, capfd:
         (["list", "taxes", "--sort", "name:up"], "sort by name, name:asc or name:desc"),
         (
             ["list", "taxes", "--archived", "only"],
-            "there is no --archived here: the API does not say whether these are archived",
+            "--archived does not apply to taxes, which cannot be filtered by archived_at",
         ),
         (
             ["get", "settings", "--deleted", "only"],
-            "there is no --deleted here: the API does not say whether these are deleted",
+            "--deleted does not apply to settings, which cannot be filtered by deleted_at",
         ),
         (["list", "settings"], "the API has no list for settings, only get"),
         (

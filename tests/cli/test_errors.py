@@ -51,7 +51,7 @@ def test_an_interrupted_write_says_where_to_look(capfd: pytest.CaptureFixture[st
     def command() -> int:
         with context.writing("cliniko get taxes 1"):
             pass
-        assert (context.on_interrupt, context.lookup) == ("", "")
+        assert (context.interrupt_message, context.lookup) == ("", "")
         with context.writing("cliniko get taxes 2"):
             raise KeyboardInterrupt
 

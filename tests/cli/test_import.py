@@ -97,7 +97,7 @@ class TestCommand:
         clinic.faults.status(502, acted=True, method="POST")
         assert main(run) == 6
         found = capfd.readouterr()
-        assert "--decide LINE=created:ID" in found.err
+        assert "run it again with --decide LINE=created:ID, LINE=resend or LINE=skip\n" in found.err
         summary = json.loads(found.out)
         assert (summary["line"], summary["status"], len(summary["candidates"])) == (2, "ambiguous", 2)
         assert main([*run, "--decide", f"2=created:{summary['candidates'][0]}"]) == 0

@@ -183,7 +183,10 @@ def test_an_interrupted_write_reports_an_unknown_outcome(clinic: Sandbox):
     command = ["create", "taxes", "--set", "name=GST", "--set", "rate=10", "--yes"]
     code, text, errors = interrupted(command, clinic, os.environ)
     assert (code, text, errors.count("\n")) == (130, "", 1)
-    assert "may or may not have been done; look with `cliniko list taxes --sort created_at:desc --limit 5`" in errors
+    assert (
+        "the write may or may not have happened; look with `cliniko list taxes --sort created_at:desc --limit 5`"
+        in errors
+    )
 
 
 def test_progress_is_shown_on_a_terminal_and_not_in_a_pipe(clinic: Sandbox, tmp_path: Path):
