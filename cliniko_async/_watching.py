@@ -40,20 +40,20 @@ def is_transient(error: ClinikoError) -> bool:
 def report(spec: ListSpec[Any], error: ClinikoError, wait: float) -> None:
     """Tell the log and the observers of an error after which the watch of a list sends the next request."""
     # The text of an error contains neither a query nor a value of a record.
-    logger.warning("the watch of %s continues in %.1f s after an error: %s", spec.envelope, wait, error)
+    logger.warning("the watch of %s continues in %.1f s after an error: %s", spec.name, wait, error)
     _tell(spec, error, (), wait)
 
 
 def report_invalid(spec: ListSpec[Any], error: DecodingError) -> None:
     """Tell the log and the observers of invalid records that the watch of a list leaves out."""
     # All of the faults, because the text of the error shows only some. They have ids and fields, but no values.
-    logger.warning("the watch of %s left out invalid records: %s", spec.envelope, "; ".join(error.faults))
+    logger.warning("the watch of %s left out invalid records: %s", spec.name, "; ".join(error.faults))
     _tell(spec, error, error.faults, 0.0)
 
 
 def _tell(spec: ListSpec[Any], error: ClinikoError, faults: tuple[str, ...], wait: float) -> None:
     name = type(error).__name__
-    spec.api.emit(WatchInterrupted(resource=spec.envelope, error=name, faults=faults, seconds=wait))
+    spec.api.emit(WatchInterrupted(resource=spec.name, error=name, faults=faults, seconds=wait))
 
 
 class Pace:

@@ -104,10 +104,10 @@ class Paginator(Generic[T]):
             PaginationError: The server does not report it.
         """
         query = msgspec.structs.replace(self._spec.query, per_page=1)
-        prefetcher = msgspec.structs.replace(self._spec, prefetch=0).prefetcher()
+        fetcher = msgspec.structs.replace(self._spec, prefetch=0).page_fetcher()
         sources = range(len(query.sources))
         with HiddenLocals():  # So that no traceback shows a URL, which may name a patient.
-            totals = [(await prefetcher.get(query.url(source))).page.total_entries for source in sources]
+            totals = [(await fetcher.get(query.url(source))).page.total_entries for source in sources]
         if None in totals:
             error = PaginationError("the server did not say how many records the list has")
             error.request = self._spec.request()

@@ -37,6 +37,7 @@ LAYERS = (
     {"fields"},
     {"cursors", "limits"},
     {"observers"},
+    {"_api"},
     {"_records"},
     {"_csv", "_paging", "rows"},
     {"pagination"},

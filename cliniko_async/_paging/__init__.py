@@ -6,7 +6,7 @@ first page after a key that cannot change, and divides a second that does not fi
 requests the first page after the last id, and `ByUpdatedAt` reads changes. The latter three are safe because they yield
 rows only from a page that is complete, or whose key has advanced past them.
 
-`Pager` drives any of them, and sends the requests through `Prefetcher`.
+`Pager` drives any of them, and sends the requests through `PageFetcher`.
 """
 
 from .by_created_at import ByCreatedAt

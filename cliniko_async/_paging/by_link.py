@@ -93,13 +93,13 @@ class ByLink(RedactedRepr, msgspec.Struct, frozen=True):
         detector = self._started(page)
         found = detector.inspect(page, self._after_cursor(page))
         if found.disordered or (detector.ordered and found.changed):
-            return ConsumedPage((), self._restarted(detector, received.requested_at))
+            return ConsumedPage((), self._restarted(detector, received.request_order))
         if found.changed and self.resumed_at:
             # The rows yielded before the cursor are unknown, and might be repeated.
             raise PaginationDriftError("the list changed while it was read: continue from its start")
         detector = msgspec.structs.replace(detector, drifted=detector.drifted or found.changed)
         now = msgspec.structs.replace(self, detector=detector)
-        following = now._following(page, now._state(page, found.fresh, found.stamps, received.received_at))
+        following = now._following(page, now._state(page, found.fresh, found.stamps, received.receipt_order))
         return ConsumedPage(found.fresh, following, page.total_entries, _LinkedPage(now, page))
 
     def fallback(self) -> None:
@@ -156,9 +156,9 @@ class ByLink(RedactedRepr, msgspec.Struct, frozen=True):
         self.detector.seen.ids.update(dict.fromkeys(stamps, 0))
         return page.rows[index:]
 
-    def _restarted(self, detector: DriftDetector, requested_at: int) -> ByCreatedAt:
+    def _restarted(self, detector: DriftDetector, request_order: int) -> ByCreatedAt:
         """Return a restart after the newest page received before the inconsistent page was requested."""
-        state = detector.newest_before(requested_at)
+        state = detector.newest_before(request_order)
         second = state.second if state else None
         return ByCreatedAt(self.query, self.source, second, detector.seen.since(second), yielded=detector.yielded)
 
@@ -184,7 +184,7 @@ class ByLink(RedactedRepr, msgspec.Struct, frozen=True):
             return _with_page(self.link, number)  # The URL that was prefetched.
         return url
 
-    def _state(self, page: PageData[Any], rows: Sequence[Any], stamps: Stamps, received_at: int = 0) -> PageState:
+    def _state(self, page: PageData[Any], rows: Sequence[Any], stamps: Stamps, receipt_order: int = 0) -> PageState:
         """Return the state after the rows that were yielded from a page."""
         detector = self.detector
         second, offset = (detector.last.second, detector.last.offset) if detector.last else (None, self.resumed_at)
@@ -193,7 +193,7 @@ class ByLink(RedactedRepr, msgspec.Struct, frozen=True):
             # Only a page that lies within one second can exceed the ids of a cursor.
             within = second is None or second == created_second(rows[0])
             offset = self._offset(page, rows, stamps) if within else None
-        return PageState(stamps, second, offset, detector.yielded + len(rows), received_at)
+        return PageState(stamps, second, offset, detector.yielded + len(rows), receipt_order)
 
     def _offset(self, page: PageData[Any], rows: Sequence[Any], stamps: Stamps) -> OffsetPosition:
         last = rows[-1]

@@ -221,7 +221,7 @@ class ByUpdatedAt(Sequential, RedactedRepr, msgspec.Struct, frozen=True):
 
     def _consumed(self, fresh: Sequence[Version], following: "ByUpdatedAt") -> ConsumedPage:
         versions = _NewVersions(self, fresh, following)
-        return ConsumedPage([version.row for version in fresh], following, cursor_source=versions)
+        return ConsumedPage([version.row for version in fresh], following, position_provider=versions)
 
     def _end(self, fresh: Sequence[Version], second: int | None = None) -> ConsumedPage:
         after = self._after(fresh, second)

@@ -26,7 +26,7 @@ class PageState(RedactedRepr, msgspec.Struct, frozen=True):
     offset: OffsetPosition | None
     yielded: int
     """Number of records yielded so far."""
-    received_at: int
+    receipt_order: int
 
 
 class SeenIds(msgspec.Struct, frozen=True):
@@ -108,12 +108,12 @@ class DriftDetector(RedactedRepr, msgspec.Struct, frozen=True):
             recent=(*self.recent, state)[-keep:],
         )
 
-    def newest_before(self, requested_at: int) -> PageState | None:
-        """Return the newest state whose page, and every page before it, was received before `requested_at`.
+    def newest_before(self, request_order: int) -> PageState | None:
+        """Return the newest state whose page, and every page before it, was received before `request_order`.
 
         With prefetching, a page that was yielded since may be newer than the page requested then.
         """
-        older = list(takewhile(lambda state: state.received_at < requested_at, self.recent))
+        older = list(takewhile(lambda state: state.receipt_order < request_order, self.recent))
         return older[-1] if older else None
 
     def ids_of_second(self, state: PageState) -> set[int]:

@@ -6,16 +6,16 @@ from typing import Any, Generic, TypeVar
 
 import msgspec
 
+from .._api import Api
 from .._frames import HiddenLocals
 from .._messages import RedactedRepr, Request
 from .._records.page import InvalidRow, PageData, valid_records
 from ..errors import BadRequestError, ClinikoError, DecodingError, PaginationDriftError, PaginationError
-from .api import Api
 from .cursor import Position, Start, write_cursor
 from .page import Page
-from .prefetch import Prefetcher
+from .page_fetcher import PageFetcher
 from .query import ListQuery
-from .strategy import ConsumedPage, CursorSource, DecodedPage, PagingStrategy
+from .strategy import ConsumedPage, DecodedPage, PagingStrategy, PositionProvider
 
 T = TypeVar("T")
 Begin = Callable[[Any], PagingStrategy]
@@ -27,7 +27,8 @@ class ListSpec(RedactedRepr, msgspec.Struct, Generic[T], frozen=True):
 
     api: Api
     record: type[T]
-    envelope: str
+    name: str
+    """The name of the resource, which is also the key of a page that holds its records."""
     query: ListQuery
     limit: int | None = None
     """Maximum number of records to yield."""
@@ -44,17 +45,17 @@ class ListSpec(RedactedRepr, msgspec.Struct, Generic[T], frozen=True):
         filters = f"{len(query.filters)} filter{'s' if len(query.filters) > 1 else ''}" if query.filters else ""
         options = {"sort": ",".join(query.sort), "limit": self.limit, "prefetch": self.prefetch, "stable": query.stable}
         shown = [f"{name}={value}" for name, value in options.items() if value]
-        return ", ".join(filter(None, [self.envelope, filters, *shown]))
+        return ", ".join(filter(None, [self.name, filters, *shown]))
 
-    def prefetcher(self) -> Prefetcher:
-        """Return a prefetcher for its pages."""
-        return Prefetcher(self.api, self.record, self.envelope, survives_cancellation=self.prefetch > 0)
+    def page_fetcher(self) -> PageFetcher:
+        """Return a new fetcher of its pages."""
+        return PageFetcher(self.api, self.record, self.name, survives_cancellation=self.prefetch > 0)
 
 
 class _LastPage(RedactedRepr, msgspec.Struct, Generic[T], frozen=True):
     """The rows returned last, and what provides the position after any of them."""
 
-    cursor_source: CursorSource
+    position_provider: PositionProvider
     rows: Sequence[T] = ()
     data: PageData[T] | None = None
     """The page that the rows are from; None before the first page, and after it was released."""
@@ -84,19 +85,19 @@ class Pager(Generic[T]):
         self._remaining = spec.limit
         self._refused_sort: str | None = None
         self._closed_at: str | None = None
-        self._prefetcher = spec.prefetcher()
+        self._fetcher = spec.page_fetcher()
         if spec.prefetch:
-            weakref.finalize(self, self._prefetcher.cancel).atexit = False
+            weakref.finalize(self, self._fetcher.cancel).atexit = False
 
     def cursor(self, yielded: int) -> str:
         """Return the cursor after the first `yielded` of the last rows returned."""
-        return self._closed_at or self._write(self._last.cursor_source.position(self._last.rows[:yielded]))
+        return self._closed_at or self._write(self._last.position_provider.position(self._last.rows[:yielded]))
 
     async def aclose(self, yielded: int) -> None:
         """Cancel pending requests and drop the last page; the cursor stays after the first `yielded` of its rows."""
         self._closed_at = self.cursor(yielded)
-        self._strategy, self._last = None, _LastPage(self._last.cursor_source)
-        await self._prefetcher.aclose()
+        self._strategy, self._last = None, _LastPage(self._last.position_provider)
+        await self._fetcher.aclose()
 
     def release_page(self) -> bool:
         """Drop the last page before waiting for the next one, as the next strategy knows where it ended.
@@ -139,7 +140,7 @@ class Pager(Generic[T]):
             if isinstance(error, PaginationError):
                 error.request = self._spec.request()
             # A caller that keeps the error keeps this iterator alive, but may never resume it.
-            self._prefetcher.drop_pending()
+            self._fetcher.drop_pending()
             raise
         raise StopAsyncIteration
 
@@ -159,7 +160,7 @@ class Pager(Generic[T]):
 
     async def _advance(self, strategy: PagingStrategy) -> ConsumedPage:
         try:
-            received = await self._prefetcher.get(strategy.next_url())
+            received = await self._fetcher.get(strategy.next_url())
         except BadRequestError:
             other = strategy.fallback()
             if other is None:
@@ -188,7 +189,7 @@ class Pager(Generic[T]):
                 raise self._invalid_records(page, (), None) from None
             raise
         if page.faults and any(isinstance(row, InvalidRow) for row in consumed.rows):
-            after = (consumed.cursor_source or strategy).position(consumed.rows)
+            after = (consumed.position_provider or strategy).position(consumed.rows)
             raise self._invalid_records(page, consumed.rows, self._write(after))
         return consumed
 
@@ -205,7 +206,7 @@ class Pager(Generic[T]):
             raise StopAsyncIteration  # It was closed while the page was being requested.
         following = consumed.following or self._next_source(strategy.source)
         if consumed.rows or following is None:
-            self._last = _LastPage(consumed.cursor_source or strategy, consumed.rows[: self._remaining], page)
+            self._last = _LastPage(consumed.position_provider or strategy, consumed.rows[: self._remaining], page)
         else:
             self._last = _LastPage(following)
         if self._remaining is not None:
@@ -224,6 +225,6 @@ class Pager(Generic[T]):
         if self._remaining is not None:
             count = min(count, -(-self._remaining // self._spec.query.per_page))
         try:
-            self._prefetcher.keep_only(self._strategy.lookahead(count) if self._strategy else ())
+            self._fetcher.keep_only(self._strategy.lookahead(count) if self._strategy else ())
         except PaginationError:
-            self._prefetcher.keep_only(())  # `next_url` raises it again when the page is due.
+            self._fetcher.keep_only(())  # `next_url` raises it again when the page is due.

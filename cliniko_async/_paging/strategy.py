@@ -15,14 +15,14 @@ MAX_TRIES = 3
 
 
 class DecodedPage(RedactedRepr, msgspec.Struct, frozen=True):
-    """A page with the times of its request and receipt, as sequence numbers within one iteration."""
+    """A page, and when it was requested and received: the numbers of both events within one iteration."""
 
     page: PageData[Any]
-    requested_at: int = 0
-    received_at: int = 0
+    request_order: int = 0
+    receipt_order: int = 0
 
 
-class CursorSource(Protocol):
+class PositionProvider(Protocol):
     """Provides the position between any two records of a page."""
 
     def position(self, yielded: Sequence[Any] = ()) -> Position:
@@ -37,11 +37,11 @@ class ConsumedPage(RedactedRepr, msgspec.Struct, frozen=True):
     following: "PagingStrategy | None"
     total: int | None = None
     """Number of records in the whole list, if known."""
-    cursor_source: CursorSource | None = None
+    position_provider: PositionProvider | None = None
     """Provides the positions among the rows; if None, the strategy that consumed the page does."""
 
 
-class PagingStrategy(CursorSource, Protocol):
+class PagingStrategy(PositionProvider, Protocol):
     """Chooses the next URL of an iteration. Immutable: consuming a page returns a new strategy."""
 
     @property

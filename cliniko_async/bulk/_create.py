@@ -18,7 +18,7 @@ from ..resources._base import Resource
 from ._journal import JournalEntry, Owner, RowJournal
 from ._outcome import BulkOutcome, BulkPlan, plan_of
 from ._rows import PreparedRow, prepare_rows
-from ._runner import BulkOptions, BulkRunner
+from ._worker import BulkOptions, BulkWorker
 
 T = TypeVar("T")
 
@@ -77,11 +77,11 @@ def bulk_create(
         retry_refused=bool(retry_refused),
         allow_new=new_rows == "create",
     )
-    return BulkCreate(_BulkJob(resource, rows, numbers, Path(journal), options))
+    return BulkCreate(_BulkInput(resource, rows, numbers, Path(journal), options))
 
 
 @attrs.frozen(repr=False)
-class _BulkJob(RedactedRepr, Generic[T]):
+class _BulkInput(RedactedRepr, Generic[T]):
     """What is to be created."""
 
     resource: Resource[T]
@@ -108,17 +108,17 @@ class _BulkJob(RedactedRepr, Generic[T]):
 class BulkCreate(RedactedRepr, Generic[T]):
     """Many records to create, as `bulk_create` returns it."""
 
-    def __init__(self, job: _BulkJob[T]) -> None:
+    def __init__(self, given: _BulkInput[T]) -> None:
         """Create from what is to be created.
 
         Args:
-            job: The resource, the rows, the journal and the options.
+            given: The resource, the rows, the journal and the options.
         """
-        self._job = job
+        self._given = given
 
     def __aiter__(self) -> "BulkRun[T]":
         """Return a run, which starts with its first step."""
-        return BulkRun(self._job)
+        return BulkRun(self._given)
 
     if not TYPE_CHECKING:
 
@@ -137,25 +137,26 @@ class BulkCreate(RedactedRepr, Generic[T]):
             JournalError: The journal is in use, belongs to another account or resource, or cannot be read.
         """
         with HiddenLocals():
-            rows = await self._job.prepare()
-            entries = await in_thread(self._job.entries)
-            return plan_of(rows, entries, allow_new=self._job.options.allow_new)
+            rows = await self._given.prepare()
+            entries = await in_thread(self._given.entries)
+            return plan_of(rows, entries, allow_new=self._given.options.allow_new)
 
 
 class BulkRun(RedactedRepr, Generic[T]):
     """A run of a bulk create: an iterator over the outcome of each row, as soon as it is known.
 
-    It starts with the first step. If the `async for` ends early, it stops. The next run looks up the rows in flight.
+    A task does the work, and starts with the first step. If the `async for` ends early, it stops. The next run looks up
+    the rows in flight.
     """
 
-    def __init__(self, job: _BulkJob[T]) -> None:
+    def __init__(self, given: _BulkInput[T]) -> None:
         """Create a run.
 
         Args:
-            job: The resource, the rows, the journal and the options.
+            given: The resource, the rows, the journal and the options.
         """
-        self._job = job
-        self._outcomes = _Outcomes[T](2 * job.options.concurrency)
+        self._given = given
+        self._outcomes = _Outcomes[T](2 * given.options.concurrency)
         self._task: asyncio.Task[None] | None = None
 
     def __aiter__(self) -> Self:
@@ -173,8 +174,8 @@ class BulkRun(RedactedRepr, Generic[T]):
         """
         with HiddenLocals():
             if self._task is None:
-                # The task has no reference to this iterator, which is collected when the loop is left.
-                self._task = asyncio.create_task(_run(self._job, self._outcomes))
+                # The worker has no reference to this iterator, which is collected when the loop is left.
+                self._task = asyncio.create_task(_work(self._given, self._outcomes))
                 self._task.add_done_callback(self._outcomes.end)
             try:
                 return await self._outcomes.next()
@@ -227,16 +228,16 @@ class _Outcomes(Generic[T]):
         raise error or StopAsyncIteration
 
 
-async def _run(job: _BulkJob[T], outcomes: _Outcomes[T]) -> None:
-    rows = await job.prepare()
+async def _work(given: _BulkInput[T], outcomes: _Outcomes[T]) -> None:
+    rows = await given.prepare()
     with ExitStack() as stack:
-        journal, entries = await in_thread(lambda: _open(stack, job, rows))
-        await BulkRunner(job.resource, journal, job.options, outcomes.deliver).run(rows, entries)
+        journal, entries = await in_thread(lambda: _open(stack, given, rows))
+        await BulkWorker(given.resource, journal, given.options, outcomes.deliver).run(rows, entries)
 
 
-def _open(stack: ExitStack, job: _BulkJob[Any], rows: list[PreparedRow]) -> tuple[RowJournal, list[JournalEntry]]:
-    journal = stack.enter_context(RowJournal(job.path, job.owner, create=True))
-    plan = plan_of(rows, journal.entries(), allow_new=job.options.allow_new)
+def _open(stack: ExitStack, given: _BulkInput[Any], rows: list[PreparedRow]) -> tuple[RowJournal, list[JournalEntry]]:
+    journal = stack.enter_context(RowJournal(given.path, given.owner, create=True))
+    plan = plan_of(rows, journal.entries(), allow_new=given.options.allow_new)
     if plan.problem:
         raise JournalError(f'{plan.problem} (new_rows="create")' if plan.can_allow_new else plan.problem)
     journal.enter(rows)

@@ -26,19 +26,30 @@ class ServerClock:
         return self._offset + asyncio.get_running_loop().time()
 
 
-class Journaling:
-    """A transport that awaits a function before the first attempt is sent, and sets a clock by the responses."""
+class ClockSetting:
+    """A transport that sets a clock by each response."""
 
-    def __init__(self, inner: Transport, clock: ServerClock, before: Callable[[], Awaitable[None]] | None) -> None:
+    def __init__(self, inner: Transport, clock: ServerClock) -> None:
         self._inner = inner
         self._clock = clock
-        self._before = before
+
+    async def send(self, attempt: Attempt) -> Outcome:
+        """Send an attempt."""
+        outcome = await self._inner.send(attempt)
+        self._clock.set(outcome)
+        return outcome
+
+
+class Journaling:
+    """A transport that awaits a function once, before the first attempt is sent."""
+
+    def __init__(self, inner: Transport, before: Callable[[], Awaitable[None]]) -> None:
+        self._inner = inner
+        self._before: Callable[[], Awaitable[None]] | None = before
 
     async def send(self, attempt: Attempt) -> Outcome:
         """Send an attempt, which has its permit."""
         if self._before is not None:
             await self._before()
             self._before = None
-        outcome = await self._inner.send(attempt)
-        self._clock.set(outcome)
-        return outcome
+        return await self._inner.send(attempt)

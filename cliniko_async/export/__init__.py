@@ -11,8 +11,8 @@ export. Importing this module does not import pyarrow.
 """
 
 from ._manifest import ExportedResource, ExportError, Manifest, read_manifest
-from ._plan import FORMATS, ExportFormat, exportable
 from ._runner import ExportProgress, export
+from ._sources import FORMATS, ExportFormat, exportable
 
 __all__ = [
     "FORMATS",

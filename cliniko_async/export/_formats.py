@@ -8,7 +8,7 @@ from .._csv import csv_lines
 from .._durable import rename
 from .._records.converter import to_json_lines
 from ..rows import columns, row
-from ._plan import ExportFormat
+from ._sources import ExportFormat
 
 
 class RowEncoder(Protocol):

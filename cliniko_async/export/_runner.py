@@ -18,7 +18,7 @@ from ..filters import Filterable
 from ..pagination import Page
 from ._formats import RowEncoder, encoder_for
 from ._manifest import ExportError, Manifest, ManifestFile, read_manifest
-from ._plan import ExportFormat, OpenList, ResourceSource, check_same, new_manifest, sources_of
+from ._sources import ExportFormat, OpenList, ResourceSource, check_same, new_manifest, sources_of
 from ._writer import ResourceWriter, remove_parts
 
 _LOCK = ".export.lock"
@@ -174,8 +174,8 @@ class _ExportRun:
             return
         if source.is_single:
             writer.add([await source.resource.get()])
-        for records in source.lists():
-            await self._read_list(records, source, writer)
+        for open_list in source.lists():
+            await self._read_list(open_list, source, writer)
         await in_thread(writer.end)
 
     async def _read_list(self, open_list: OpenList, source: ResourceSource, writer: ResourceWriter) -> None:

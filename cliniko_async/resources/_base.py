@@ -6,10 +6,10 @@ from urllib.parse import quote
 
 import attrs
 
+from .._api import Api
 from .._compat import typed_cache
 from .._http.attempt import TransportWrapper
 from .._messages import Request, Response, as_object
-from .._paging.api import Api
 from .._paging.pager import ListSpec
 from .._paging.query import ListQuery
 from .._records.converter import to_json
@@ -159,7 +159,7 @@ class Resource(ResourceDescription[T]):
         return ListSpec(
             api=self._api,
             record=self.record,
-            envelope=self.name,
+            name=self.name,
             query=query,
             limit=None if limit is None else whole("limit", limit),
             prefetch=whole("prefetch", options.get("prefetch", 0), least=0),

@@ -4,9 +4,9 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import Any, TypeVar
 
+from .._api import Api
 from .._frames import hides_locals
 from .._messages import Request, is_id
-from .._paging.api import Api
 from .._records.page import decode_record
 from ..errors import InvalidRequestError, NotFoundError
 from ..links import Link, ListLink

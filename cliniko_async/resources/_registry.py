@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from functools import cache
 from typing import Any, Generic, Protocol, TypeVar, overload
 
-from .._paging.api import Api
+from .._api import Api
 from .._spelling import did_you_mean
 from ._base import Resource
 from ._description import AnyResource

@@ -412,7 +412,7 @@ class TestLeaving:
                     async with asyncio.timeout(seconds):
                         await each.run(rows)
                 tasks = [str(task.get_coro()) for task in asyncio.all_tasks()]
-                assert [task for task in tasks if "_run" in task or "BulkRunner" in task] == []
+                assert [task for task in tasks if "_work" in task or "BulkWorker" in task] == []
             each.sandbox.faults.clear()
             assert set(statuses(await each.run(rows)).values()) <= {"created", "adopted"}
             assert each.names() == Counter((row["first_name"], row["last_name"]) for row in rows)

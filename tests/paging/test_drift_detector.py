@@ -22,9 +22,9 @@ def page(rows, total=10, following="more") -> PageData:
     return PageData(rows, rows, total, following, request(), response({}))
 
 
-def state(rows, yielded: int, received_at: int = 0) -> PageState:
+def state(rows, yielded: int, receipt_order: int = 0) -> PageState:
     stamps = stamps_of(rows)
-    return PageState(stamps, second_of([*stamps.values()][-1]), None, yielded, received_at)
+    return PageState(stamps, second_of([*stamps.values()][-1]), None, yielded, receipt_order)
 
 
 def read(detector: DriftDetector, *ids: int, total: int = 10) -> DriftDetector:
@@ -107,6 +107,6 @@ def test_the_ids_of_the_last_second_of_the_oldest_recent_page_are_still_recognis
 
 
 def test_a_restart_begins_after_the_last_page_of_the_complete_prefix():
-    states = tuple(state(rows_of(key), key, received_at=moment) for key, moment in ((1, 10), (2, 30), (3, 20)))
+    states = tuple(state(rows_of(key), key, receipt_order=moment) for key, moment in ((1, 10), (2, 30), (3, 20)))
     detector = DriftDetector(recent=states)
     assert [detector.newest_before(moment) for moment in (10, 11, 25, 31)] == [None, states[0], states[0], states[2]]

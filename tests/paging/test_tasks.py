@@ -8,7 +8,7 @@ import threading
 
 import pytest
 
-from cliniko_async._paging.prefetch import Prefetcher
+from cliniko_async._paging.page_fetcher import PageFetcher
 from cliniko_async.errors import DecodingError, ServerError, UsageError
 from cliniko_async.sandbox import Sandbox
 from tests.support.clients import client_of, virtually
@@ -358,11 +358,11 @@ async def test_closing_a_client_ends_its_prefetched_requests():
         assert (await anext(iterator)).name == "b"
 
 
-# The prefetcher.
+# The page fetcher.
 
 
-def test_cancelling_a_prefetcher_before_its_first_request_does_nothing():
-    Prefetcher(ModelApi(Model(Tape(b""))), Stored, "things").cancel()
+def test_cancelling_a_fetcher_before_its_first_request_does_nothing():
+    PageFetcher(ModelApi(Model(Tape(b""))), Stored, "things").cancel()
 
 
 @virtually

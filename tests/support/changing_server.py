@@ -12,7 +12,7 @@ import attrs
 from cliniko_async._messages import Request, Response
 from cliniko_async._paging.by_updated_at import ByUpdatedAt, RunOptions, version_digest
 from cliniko_async._paging.cursor import UpdatedAtPosition, changes_positions, fingerprint, read_cursor, write_cursor
-from cliniko_async._paging.strategy import ConsumedPage, CursorSource, DecodedPage
+from cliniko_async._paging.strategy import ConsumedPage, DecodedPage, PositionProvider
 from cliniko_async._records.page import PageData
 
 from .model_server import LARGEST_ID, START, RefusedError, Source, query_of
@@ -213,7 +213,7 @@ class Reader:
         self.requests = 0
         while strategy is not None:
             consumed = self._step(strategy)
-            source = consumed.cursor_source or consumed.following or strategy
+            source = consumed.position_provider or consumed.following or strategy
             for count, row in enumerate(consumed.rows, 1):
                 self.got.append(row)
                 if stop():
@@ -236,7 +236,7 @@ class Reader:
             return ConsumedPage((), other)
         return strategy.consume(DecodedPage(page))
 
-    def _keep(self, source: CursorSource, yielded: Sequence[Any]) -> None:
+    def _keep(self, source: PositionProvider, yielded: Sequence[Any]) -> None:
         position = source.position(yielded)
         assert isinstance(position, UpdatedAtPosition)
         self.cursor = write_cursor(OWNER, position)

@@ -124,7 +124,7 @@ class Iteration:
         for count, row in enumerate(consumed.rows, 1):
             self.got.append(row.id)
             if self.resumes and self.model.choices.pick(3):
-                source = consumed.cursor_source or strategy
+                source = consumed.position_provider or strategy
                 text = write_cursor(OWNER, source.position(consumed.rows[:count]))
                 return read_cursor(text, OWNER, list_positions)
         return None

@@ -23,7 +23,7 @@ from ._journal import JournalEntry, RowJournal
 from ._outcome import BulkOutcome, earlier_outcome
 from ._resolving import Resolver, RowWork
 from ._rows import PreparedRow
-from ._sending import Journaling, ServerClock
+from ._sending import ClockSetting, Journaling, ServerClock
 
 T = TypeVar("T")
 
@@ -43,8 +43,8 @@ class BulkOptions:
     allow_new: bool
 
 
-class BulkRunner(Generic[T]):
-    """One run over rows that were checked, with an open journal."""
+class BulkWorker(Generic[T]):
+    """Does the work of one run, over rows that were checked, with an open journal."""
 
     def __init__(
         self,
@@ -53,7 +53,7 @@ class BulkRunner(Generic[T]):
         options: BulkOptions,
         deliver: Callable[[BulkOutcome[T]], Awaitable[None]],
     ) -> None:
-        """Create a run.
+        """Create the worker of a run.
 
         Args:
             resource: The resource, with any priority.
@@ -66,7 +66,7 @@ class BulkRunner(Generic[T]):
         self._options = options
         self._deliver = deliver
         self._clock = ServerClock()
-        self._resolver = Resolver(self._journaled(), journal, options.settle, deliver)
+        self._resolver = Resolver(resource.bulk_through(self._set_clock), journal, options.settle, deliver)
         self._failure: Exception | None = None
         self._unknown_in_turn = 0
 
@@ -105,16 +105,16 @@ class BulkRunner(Generic[T]):
         Raises:
             DecodingError: The response does not say the time.
         """
-        resource: Any = self._journaled()
+        resource: Any = self._resource.bulk_through(self._set_clock)
         await resource.list().count()
         if not self._clock.is_set:
             raise DecodingError(["the server's responses have no Date header"])
 
-    def _journaled(self, before: Callable[[], Awaitable[None]] | None = None) -> Resource[T]:
-        def wrap(inner: Transport) -> Transport:
-            return Journaling(inner, self._clock, before)
+    def _set_clock(self, inner: Transport) -> Transport:
+        return ClockSetting(inner, self._clock)
 
-        return self._resource.bulk_through(wrap)
+    def _journal_first(self, work: RowWork, inner: Transport) -> Transport:
+        return Journaling(self._set_clock(inner), partial(self._mark, work))
 
     async def _send(self, works: list[RowWork]) -> None:
         """Send rows, several at once. After a failure no more are sent, and those in flight are waited for."""
@@ -136,7 +136,7 @@ class BulkRunner(Generic[T]):
 
     async def _create(self, work: RowWork) -> BulkOutcome[T] | None:
         """Send one row; return its outcome, or None if it is unknown."""
-        resource: Any = self._journaled(partial(self._mark, work))
+        resource: Any = self._resource.bulk_through(partial(self._journal_first, work))
         row = work.row
         try:
             record: Any = await resource.create(**row.fields)

@@ -1,4 +1,4 @@
-"""Requests pages on demand or ahead of time, without a reference to the iterator.
+"""Sends every request of an iteration, on demand or ahead of time, without a reference to the iterator.
 
 This way an iterator that is dropped is collected at once, and its prefetch requests are cancelled.
 """
@@ -11,27 +11,27 @@ from typing import Any
 
 import msgspec
 
+from .._api import Api
 from .._loops import call_from_anywhere
 from .._messages import RedactedRepr, Request, Response
 from .._records.page import decode_page
-from .api import Api
 from .strategy import DecodedPage
 
 
 class FetchedPage(RedactedRepr, msgspec.Struct, frozen=True):
-    """A response with the times of its request and receipt, as sequence numbers within one iteration."""
+    """A response, and when it was requested and received: the numbers of both events within one iteration."""
 
     request: Request
     response: Response
-    requested_at: int
-    received_at: int
+    request_order: int
+    receipt_order: int
 
 
-class Prefetcher:
-    """Requests the pages of one iteration and records the order in which they were requested and received."""
+class PageFetcher:
+    """Requests the pages of one iteration, and numbers requests and receipts in the order in which they happen."""
 
     def __init__(self, api: Api, record: type[Any], envelope: str, *, survives_cancellation: bool = False) -> None:
-        """Create a prefetcher.
+        """Create the fetcher of one iteration.
 
         Args:
             api: The client.
@@ -103,15 +103,15 @@ class Prefetcher:
         return task
 
     async def _fetch(self, url: str) -> FetchedPage:
-        requested_at = next(self._events)
+        request_order = next(self._events)
         request = Request("GET", url)
         response = await self._api.send(request)
-        return FetchedPage(request, response, requested_at, next(self._events))
+        return FetchedPage(request, response, request_order, next(self._events))
 
     def _decode(self, fetched: FetchedPage) -> DecodedPage:
         # Not in the task, or all pages received together would be decoded before the first is yielded.
         page = decode_page(self._record, self._envelope, fetched.request, fetched.response)
-        return DecodedPage(page, fetched.requested_at, fetched.received_at)
+        return DecodedPage(page, fetched.request_order, fetched.receipt_order)
 
 
 def _retrieve_error(task: asyncio.Task[FetchedPage]) -> None:

@@ -20,7 +20,7 @@ FORMATS: tuple[ExportFormat, ...] = get_args(ExportFormat)
 """The formats of files."""
 
 OpenList = Callable[[str | None], Paginator[Any]]
-"""Returns a list, from a cursor on."""
+"""Returns a list, from a cursor on if there is one."""
 
 _ARCHIVED = ("exclude", "include")
 _DISTRIBUTION = "cliniko-async"
@@ -59,7 +59,7 @@ class ResourceSource:
         return [self.resource.list, self.resource.list_inactive, self.resource.list]
 
     def lists(self) -> list[OpenList]:
-        """Return the lists that together have every record; a single object has none."""
+        """Return functions that open the lists which together have every record; a single object has none."""
         return [] if self.is_single else [self._list(method) for method in self._methods]
 
     def new_records(self, records: Sequence[Any]) -> list[Any]:

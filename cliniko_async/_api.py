@@ -4,12 +4,12 @@ import asyncio
 from collections.abc import Coroutine
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
-from .._messages import Request, Response, Server
-from ..observers import Event
+from ._messages import Request, Response, Server
+from .observers import Event
 
 if TYPE_CHECKING:
-    from .._files.storage import FileStore
-    from .._http.attempt import TransportWrapper
+    from ._files.storage import FileStore
+    from ._http.attempt import TransportWrapper
 
 T = TypeVar("T")
 
