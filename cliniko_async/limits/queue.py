@@ -18,7 +18,7 @@ from .alarm import Alarm
 from .base import PRIORITIES, Limits, Priority
 from .permit import LeasedPermit
 from .store import LONGEST_RETRY, StepReply, StoreLostError, lost_error, store_retries
-from .window import StepRequest, granted_leases, limits_of
+from .window import Grant, LeaseUpdate, StepRequest, granted_leases, limits_of
 
 if TYPE_CHECKING:
     from .shared import LeaseLedger
@@ -48,14 +48,6 @@ class StoreQueue:
         self._alarm = Alarm(ledger.clock, self._serve)
         self._is_due = False
         self._task: asyncio.Task[None] | None = None
-
-    @property
-    def left_over(self) -> StepRequest | None:
-        """The last request to the store once the loop is closed: its last reports, and that no caller waits."""
-        last = self._request
-        if self._is_unanswered:
-            return msgspec.structs.replace(last, interactive=0, bulk=0)
-        return StepRequest(last.process, last.number + 1, last.first_lease, 0, 0) if self._queued else None
 
     async def acquire(self, priority: Priority) -> LeasedPermit:
         """Wait for a permit that is valid now, after earlier callers.
@@ -115,6 +107,24 @@ class StoreQueue:
                 while self._queued or self._is_unanswered or self._ledger.report_within < math.inf:
                     await self._step()
             await self._ledger.store.close()
+
+    async def finish(self) -> None:
+        """Finish the queue of a closed event loop in another loop: learn how its last step ended, and withdraw.
+
+        Several loops may do it at once, and each of them may be closed meanwhile: the store does a step only once.
+
+        Raises:
+            StoreLostError: The store cannot be used.
+        """
+        last, grants = self._request, dict[Priority, Grant]()
+        if self._is_unanswered:
+            grants = (await self._ledger.store.step(msgspec.structs.replace(last, interactive=0, bulk=0))).grants
+        elif not self._queued:
+            return
+        leases = granted_leases(last, grants)  # Their callers no longer exist.
+        updates = [LeaseUpdate(lease, priority, -math.inf) for priority, lease in leases]
+        first_lease = last.first_lease + len(leases)
+        await self._ledger.store.step(StepRequest(last.process, last.number + 1, first_lease, 0, 0, updates))
 
     async def _wait(self, priority: Priority, arrival: int) -> LeasedPermit:
         woken: asyncio.Future[LeasedPermit] = self._alarm.loop.create_future()
@@ -180,7 +190,7 @@ class StoreQueue:
         self._is_due = False
         self._alarm.stop()
         if not self._is_unanswered:
-            await self._ledger.finish_left_over()
+            await self._ledger.finish_closed_loops()
             self._request, self._is_unanswered = self._next_request(), True
         reply = await self._ledger.store.step(self._request)
         self._is_unanswered = False

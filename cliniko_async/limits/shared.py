@@ -1,6 +1,5 @@
 """The limiter whose window is kept in a store, for several processes or machines."""
 
-import asyncio
 import contextlib
 import math
 import secrets
@@ -32,7 +31,7 @@ from .loop_queues import LoopQueues
 from .permit import LeasedPermit, WindowLimiter
 from .queue import StoreQueue
 from .store import Store, WindowStore
-from .window import Backoff, LeaseUpdate, Rules, StepRequest, granted_leases
+from .window import Backoff, LeaseUpdate, Rules
 
 LEASE = 60.0
 
@@ -65,7 +64,7 @@ class LeaseLedger:
     @property
     def report_within(self) -> float:
         """The seconds within which to report to the store; infinite if there is nothing to report."""
-        if self._has_paused or self._queues.has_left_over:
+        if self._has_paused or self._queues.left:
             return 0.0
         # Wait briefly, so that several updates are reported together.
         return self.rules.courtesy if self._updates else math.inf
@@ -78,27 +77,15 @@ class LeaseLedger:
             self._has_paused = False
         return updates, backoff
 
-    async def finish_left_over(self) -> None:
-        """Forget the event loops that are closed, withdraw their calls from the store, and return their permits.
+    async def finish_closed_loops(self) -> None:
+        """Withdraw the callers of event loops that are closed, and report what these had not reported.
 
         Raises:
             StoreLostError: The store cannot be used.
         """
-        loop = asyncio.get_running_loop()
-        while (request := self._queues.next_left_over()) is not None:
-            try:
-                reply = await self.store.step(request)
-            except BaseException:
-                self._queues.release_left_over(loop)
-                raise
-            following: StepRequest | None = None
-            if any(grant.count or grant.delay < math.inf for grant in reply.grants.values()):
-                # The callers for which it was sent no longer exist: return their permits and their place.
-                leases = granted_leases(request, reply.grants)
-                updates = [LeaseUpdate(lease, priority, -math.inf) for priority, lease in leases]
-                number, first_lease = request.number + 1, request.first_lease + len(leases)
-                following = StepRequest(request.process, number, first_lease, 0, 0, updates)
-            self._queues.end_left_over(following)
+        for loop, queue in self._queues.left:
+            await queue.finish()
+            self._queues.forget(loop)
             self._step_all(self.rules.courtesy)  # The next callers in the queue have moved up.
 
     def learn(self, backoff: Backoff) -> None:
@@ -149,7 +136,7 @@ class LeaseLedger:
         for queue in self._queues.all():
             queue.fail_soon()
         await (self.store if own is None else own).close()
-        self._queues.forget()
+        self._queues.forget_all()
 
     def _step_all(self, within: float) -> None:
         for queue in self._queues.all():

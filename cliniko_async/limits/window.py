@@ -141,7 +141,7 @@ class StepRequest(msgspec.Struct):
 
     process: str
     number: int
-    """The number of the step: a step that arrives twice is done once. Number 0 never counts as repeated."""
+    """The number of the step: a step that arrives again, or after a later one, is not done. Number 0 always is."""
     first_lease: int
     interactive: int
     bulk: int
@@ -168,7 +168,7 @@ def step(
     if now < state.seen_at:
         _set_back(state, now - state.seen_at)
     state.seen_at = now
-    if request.number and (last := state.last_steps.get(request.process)) is not None and last.number == request.number:
+    if request.number and (last := state.last_steps.get(request.process)) is not None and last.number >= request.number:
         return {priority: Grant(grant.count, 0.0) for priority, grant in last.grants.items()}
     for update in request.updates:
         _settle(state, update, now, offset)

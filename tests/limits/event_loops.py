@@ -117,6 +117,23 @@ class SlowToClose(Interrupted):
         await super().close()
 
 
+class Meeting(Interrupted):
+    """A store in which some steps wait until as many others have come, in pairs."""
+
+    def __init__(self, store: Store) -> None:
+        super().__init__(store)
+        self.meetings = 0
+        self._pair = threading.Barrier(2, action=self._met)
+
+    async def update(self, change: StateChange) -> StepReply:
+        if self.meetings:
+            await asyncio.to_thread(self._pair.wait, PATIENCE)
+        return await super().update(change)
+
+    def _met(self) -> None:
+        self.meetings -= 1
+
+
 class EventLoopConformance(ThreadConformance):
     """The rules of a limiter over a store that several event loops can use."""
 
@@ -186,6 +203,33 @@ class EventLoopConformance(ThreadConformance):
             limits = home.run(limiter.limits())
         assert limits.used == 0
         assert limits.paused > 0
+
+    @pytest.mark.parametrize("hangs", ["before", "after"])
+    def test_what_a_loop_left_is_reported_once_although_two_loops_report_it_at_once(self, hangs):
+        stores: list[Meeting] = []
+
+        def wrap(store: Store) -> Store:
+            stores.append(Meeting(store))
+            return stores[0]
+
+        async def begin_step(limiter: SharedLimiter) -> asyncio.Task[Permit]:
+            (await limiter.acquire("interactive")).complete()
+            stores[0].hangs = hangs
+            caller = asyncio.create_task(limiter.acquire("interactive"))
+            while stores[0].hangs:  # noqa: ASYNC110  (the store takes it)
+                await asyncio.sleep(0.001)
+            return caller
+
+        with self.in_real_time(3, 600.0, wrap=wrap) as (home, limiter):
+            loop = asyncio.new_event_loop()
+            caller = loop.run_until_complete(begin_step(limiter))
+            close_at_once(loop)
+            stores[0].meetings = 2
+            with threads(lambda: in_loop(limiter.limits())):
+                home.run(asyncio.wait_for(limiter.limits(), PATIENCE))
+            assert stores[0].meetings == 0
+            assert home.run(asyncio.wait_for(limiter.limits(), PATIENCE)).used == 1
+            assert not caller.done()
 
     @pytest.mark.parametrize("hangs", ["before", "after"])
     def test_what_a_loop_left_is_reported_although_the_next_one_is_closed_while_it_reports_that(self, hangs):

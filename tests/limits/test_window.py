@@ -64,6 +64,16 @@ def test_a_step_that_arrives_twice_is_done_once_and_number_0_each_time():
     assert len(state.last_steps) == 1
 
 
+def test_a_step_that_arrives_after_a_later_one_of_its_process_is_not_done():
+    state, rules = WindowState(), Rules(10, PERIOD)
+    late = ask("first", 1, interactive=2, updates=[LeaseUpdate("first:9", "bulk", 1060.0)])
+    step(state, rules, late, 1000.0)
+    step(state, rules, ask("first", 2), 1000.0)
+    grants = step(state, rules, late, 1000.0)
+    assert state.held == 3
+    assert not any(grant.count for grant in grants.values())
+
+
 def test_a_repeated_step_says_to_ask_again_at_once():
     """Its reply was lost, and the delay that it named may have passed since."""
     state, rules = WindowState(), Rules(3, PERIOD)
