@@ -10,8 +10,6 @@ from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, TypeAlias
 
-import msgspec
-
 from .._loops import call_from_anywhere
 from ..errors import UsageError
 from .alarm import Alarm
@@ -118,13 +116,12 @@ class StoreQueue:
         """
         last, grants = self._request, dict[Priority, Grant]()
         if self._is_unanswered:
-            grants = (await self._ledger.store.step(msgspec.structs.replace(last, interactive=0, bulk=0))).grants
+            grants = (await self._ledger.store.step(last)).grants
         elif not self._queued:
             return
         leases = granted_leases(last, grants)  # Their callers no longer exist.
         updates = [LeaseUpdate(lease, priority, -math.inf) for priority, lease in leases]
-        first_lease = last.first_lease + len(leases)
-        await self._ledger.store.step(StepRequest(last.process, last.number + 1, first_lease, 0, 0, updates))
+        await self._ledger.store.step(StepRequest(last.process, last.number + 1, last.first_lease, 0, 0, updates))
 
     async def _wait(self, priority: Priority, arrival: int) -> LeasedPermit:
         woken: asyncio.Future[LeasedPermit] = self._alarm.loop.create_future()

@@ -86,7 +86,6 @@ class LeaseLedger:
         for loop, queue in self._queues.left:
             await queue.finish()
             self._queues.forget(loop)
-            self._step_all(self.rules.courtesy)  # The next callers in the queue have moved up.
 
     def learn(self, backoff: Backoff) -> None:
         """Adopt the pause of the store."""

@@ -117,6 +117,23 @@ class SlowToClose(Interrupted):
         await super().close()
 
 
+def leave_a_caller(limiter: SharedLimiter, store: Interrupted, hangs: str) -> asyncio.Task[Permit]:
+    """Use a permit in a loop of its own, and close the loop while the store is asked for another one."""
+
+    async def main() -> asyncio.Task[Permit]:
+        (await limiter.acquire("interactive")).complete()
+        store.hangs = hangs
+        caller = asyncio.create_task(limiter.acquire("interactive"))
+        while store.hangs:  # noqa: ASYNC110  (the store takes it)
+            await asyncio.sleep(0.001)
+        return caller
+
+    loop = asyncio.new_event_loop()
+    caller = loop.run_until_complete(main())
+    close_at_once(loop)
+    return caller
+
+
 class Meeting(Interrupted):
     """A store in which some steps wait until as many others have come, in pairs."""
 
@@ -212,24 +229,29 @@ class EventLoopConformance(ThreadConformance):
             stores.append(Meeting(store))
             return stores[0]
 
-        async def begin_step(limiter: SharedLimiter) -> asyncio.Task[Permit]:
-            (await limiter.acquire("interactive")).complete()
-            stores[0].hangs = hangs
-            caller = asyncio.create_task(limiter.acquire("interactive"))
-            while stores[0].hangs:  # noqa: ASYNC110  (the store takes it)
-                await asyncio.sleep(0.001)
-            return caller
-
         with self.in_real_time(3, 600.0, wrap=wrap) as (home, limiter):
-            loop = asyncio.new_event_loop()
-            caller = loop.run_until_complete(begin_step(limiter))
-            close_at_once(loop)
+            caller = leave_a_caller(limiter, stores[0], hangs)
             stores[0].meetings = 2
             with threads(lambda: in_loop(limiter.limits())):
                 home.run(asyncio.wait_for(limiter.limits(), PATIENCE))
             assert stores[0].meetings == 0
             assert home.run(asyncio.wait_for(limiter.limits(), PATIENCE)).used == 1
             assert not caller.done()
+
+    @pytest.mark.parametrize("hangs", ["before", "after"])
+    def test_what_a_loop_left_is_reported_when_another_closes_the_limiter(self, hangs):
+        stores: list[Interrupted] = []
+
+        def wrap(store: Store) -> Store:
+            stores.append(Interrupted(store))
+            return stores[0]
+
+        with self.in_real_time(3, 600.0, wrap=wrap, where="left") as (home, limiter):
+            caller = leave_a_caller(limiter, stores[0], hangs)
+            home.run(asyncio.wait_for(limiter.aclose(), PATIENCE))
+            assert not caller.done()
+        with self.in_real_time(3, 600.0, where="left") as (home, other):
+            assert home.run(other.limits()).used == 1
 
     @pytest.mark.parametrize("hangs", ["before", "after"])
     def test_what_a_loop_left_is_reported_although_the_next_one_is_closed_while_it_reports_that(self, hangs):
