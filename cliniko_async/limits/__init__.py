@@ -1,6 +1,6 @@
 """Rate limiters, which decide when a request may be sent, so that no window of the server exceeds its limit.
 
-A permit is held from before its request is sent until one period after the answer arrived. The server counts the
+A permit is held from before its request is sent until one period after the response arrived. The server counts the
 request in between, so the limit is respected whether the server uses a fixed window, a sliding one or a token bucket.
 """
 

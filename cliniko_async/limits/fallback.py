@@ -15,6 +15,10 @@ if TYPE_CHECKING:
     from .shared import LeaseLedger
 
 
+class _StoreIsBackError(Exception):
+    """The outage is over."""
+
+
 class StoreOutage:
     """The callers of one event loop that wait for permits of the share, until a task ends that waits for the store."""
 
@@ -37,14 +41,17 @@ class StoreOutage:
         """Wait for a permit.
 
         Raises:
-            TimeoutError: The outage is over.
+            _StoreIsBackError: The outage is over.
         """
-        async with asyncio.timeout(None) as wait:
-            self._waits.add(wait)
-            try:
-                return await work
-            finally:
-                self._waits.discard(wait)
+        try:
+            async with asyncio.timeout(None) as wait:
+                self._waits.add(wait)
+                try:
+                    return await work
+                finally:
+                    self._waits.discard(wait)
+        except TimeoutError:
+            raise _StoreIsBackError from None
 
     def _send_back(self, task: asyncio.Task[None]) -> None:
         for wait in self._waits:
@@ -80,7 +87,7 @@ class LocalFallback:
                     permit = await self._shared.acquire(priority)
                     permit.mirror = self._local.record_external(priority)
                 return permit
-            except TimeoutError:  # the store is back
+            except _StoreIsBackError:
                 continue
             except StoreLostError as error:
                 if error.lasting:

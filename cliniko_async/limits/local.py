@@ -14,8 +14,8 @@ import msgspec
 
 from .._registry import Registry
 from . import window
-from .alarm import Alarm
 from .base import BULK_SHARE, LIMIT, PERIOD, PRIORITIES, Limits, OwnProcess, Priority
+from .loop_timer import LoopTimer
 from .permit import LeasedPermit, WindowLimiter
 from .window import Backoff, LeaseUpdate, Rules, StepRequest, WindowState
 
@@ -45,8 +45,8 @@ class LocalQueue:
         self._updates: deque[LeaseUpdate] = deque()
         self._departed: deque[Waiter] = deque()
         self._waiting: dict[Priority, OrderedDict[int, Waiter]] = {each: OrderedDict() for each in PRIORITIES}
-        self._alarms: dict[asyncio.AbstractEventLoop, Alarm] = {}
-        """The alarm of each event loop that has waiting callers.
+        self._timers: dict[asyncio.AbstractEventLoop, LoopTimer] = {}
+        """The timer of each event loop that has waiting callers.
 
         Each loop wakes its own tasks, so that none depends on another loop that is closed, stopped or busy.
         """
@@ -63,7 +63,7 @@ class LocalQueue:
         with self._lock:
             self._waiting[priority][id(waiter)] = waiter
             self._serve()
-        if self._alarms:
+        if self._timers:
             self.process_releases()
         if not waiter.lease:
             await self._wait(waiter)
@@ -80,7 +80,7 @@ class LocalQueue:
         """Record when a permit is free again; never blocks, in any thread, even if the garbage collector calls it."""
         self._updates.append(update)
         # Each waiting caller has a timer; one that gets its timer after this check has not read the updates yet.
-        if self._alarms:
+        if self._timers:
             self.process_releases()
 
     def serve(self) -> None:
@@ -129,8 +129,8 @@ class LocalQueue:
     async def _wait(self, waiter: Waiter) -> None:
         loop = asyncio.get_running_loop()
         woken = asyncio.Event()
-        alarm = self._alarms.setdefault(loop, Alarm(self.clock, self.serve))
-        alarm.users += 1
+        timer = self._timers.setdefault(loop, LoopTimer(self.clock, self.serve))
+        timer.users += 1
         try:
             with self._lock:
                 waiter.wake = lambda: loop.call_soon_threadsafe(woken.set)
@@ -142,10 +142,10 @@ class LocalQueue:
             self.process_releases()
             raise
         finally:
-            alarm.users -= 1
-            if not alarm.users:
-                alarm.stop()
-                self._alarms.pop(loop, None)
+            timer.users -= 1
+            if not timer.users:
+                timer.stop()
+                self._timers.pop(loop, None)
 
     def _serve(self) -> None:
         """Advance the window to now and serve waiting callers; the caller must hold the lock."""
@@ -162,7 +162,7 @@ class LocalQueue:
             for _ in range(grant.count):
                 self._give(priority)
             if grant.delay < math.inf:
-                self._set_alarms(now + grant.delay)
+                self._set_timers(now + grant.delay)
 
     def _give(self, priority: Priority) -> None:
         """Give the next lease to the first waiting caller; return it if the event loops of all are closed."""
@@ -183,10 +183,10 @@ class LocalQueue:
         self._next_lease += 1
         return window.lease_id("", self._next_lease - 1)
 
-    def _set_alarms(self, moment: float) -> None:
-        for loop, alarm in list(self._alarms.items()):
-            if not alarm.set(moment):  # its loop is closed
-                self._alarms.pop(loop, None)
+    def _set_timers(self, moment: float) -> None:
+        for loop, timer in list(self._timers.items()):
+            if not timer.set(moment):  # its loop is closed
+                self._timers.pop(loop, None)
 
 
 class SlidingWindowLimiter(WindowLimiter):

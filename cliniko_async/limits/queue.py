@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from .._loops import call_from_anywhere
 from ..errors import UsageError
-from .alarm import Alarm
 from .base import PRIORITIES, Limits, Priority
+from .loop_timer import LoopTimer
 from .permit import LeasedPermit
 from .store import LONGEST_RETRY, StepReply, StoreLostError, lost_error, store_retries
 from .window import Grant, LeaseUpdate, StepRequest, granted_leases, limits_of
@@ -43,7 +43,7 @@ class StoreQueue:
         """Whether the outcome of the last request is unknown."""
         self._queued: set[Priority] = set()
         """The priorities at which the store knows of waiting callers."""
-        self._alarm = Alarm(ledger.clock, self._serve)
+        self._timer = LoopTimer(ledger.clock, self._step_soon)
         self._is_due = False
         self._task: asyncio.Task[None] | None = None
 
@@ -58,7 +58,8 @@ class StoreQueue:
             permit = await self._wait(priority, arrival)
             # A permit that was not picked up in time is returned: a pause may have begun after it was granted.
             now = self._ledger.clock()
-            is_paused = self._ledger.backoff.paused_until > now + self._ledger.rules.courtesy
+            # By the clock of the store, the pause may have ended a little earlier than by that of this process.
+            is_paused = self._ledger.backoff.paused_until > now + self._ledger.rules.step_delay
             if now - permit.granted_at <= _STALE and not is_paused:
                 return permit
             permit.cancel()
@@ -82,18 +83,18 @@ class StoreQueue:
     def step_within(self, seconds: float) -> None:
         """Do a step within some seconds, unless the loop is closed; may be called from any thread."""
         if not self._ledger.closed:
-            self._alarm.set(self._ledger.clock() + seconds)
+            self._timer.set(self._ledger.clock() + seconds)
 
     def fail_all(self) -> None:
         """End every wait with a UsageError, because the limiter is closed."""
         self._fail_waiters(_closed_error)
-        self._alarm.stop()
+        self._timer.stop()
         if self._task is not None:
             self._task.cancel()
 
     def fail_soon(self) -> None:
         """End every wait, from any thread."""
-        call_from_anywhere(self._alarm.loop, self.fail_all)
+        call_from_anywhere(self._timer.loop, self.fail_all)
 
     async def close(self) -> None:
         """End every wait, report to the store what has not been reported yet, and close it."""
@@ -124,14 +125,14 @@ class StoreQueue:
         await self._ledger.store.step(StepRequest(last.process, last.number + 1, last.first_lease, 0, 0, updates))
 
     async def _wait(self, priority: Priority, arrival: int) -> LeasedPermit:
-        woken: asyncio.Future[LeasedPermit] = self._alarm.loop.create_future()
+        woken: asyncio.Future[LeasedPermit] = self._timer.loop.create_future()
         waiting = self.waiting[priority]
         insort(waiting, (arrival, woken))
         if priority in self._queued:
             # Bulk callers of other processes yield only to the interactive callers that the store knows of.
-            self.step_within(self._ledger.rules.courtesy)
+            self.step_within(self._ledger.rules.step_delay)
         else:
-            self._serve()
+            self._step_soon()
         try:
             return await woken
         except BaseException:
@@ -142,13 +143,13 @@ class StoreQueue:
             index = bisect_left(waiting, (arrival,))
             if waiting[index : index + 1] == [(arrival, woken)]:
                 del waiting[index]
-                self.step_within(self._ledger.rules.courtesy)
+                self.step_within(self._ledger.rules.step_delay)
 
-    def _serve(self) -> None:
+    def _step_soon(self) -> None:
         """Do a step now, or after the one that is under way."""
         self._is_due = True
         if self._task is None and not self._ledger.closed:
-            self._task = self._alarm.loop.create_task(self._run())
+            self._task = self._timer.loop.create_task(self._run())
             # Not at the end of its coroutine: a task that is cancelled before its first turn never begins it.
             self._task.add_done_callback(self._end_task)
 
@@ -156,9 +157,9 @@ class StoreQueue:
         self._task = None
         if task.cancelled():
             # Its step is not finished. A timer, as all tasks of a loop are cancelled before it is closed.
-            self.step_within(self._ledger.rules.courtesy)
+            self.step_within(self._ledger.rules.step_delay)
         elif self._is_due:
-            self._serve()
+            self._step_soon()
 
     async def _run(self) -> None:
         """Do the steps that are due; if the limiter waits for a store that is lost, try again until it is back."""
@@ -185,7 +186,7 @@ class StoreQueue:
     async def _step(self) -> StepReply:
         """Do a step and deliver the permits that it granted; the caller must hold the turn."""
         self._is_due = False
-        self._alarm.stop()
+        self._timer.stop()
         if not self._is_unanswered:
             await self._ledger.finish_closed_loops()
             self._request, self._is_unanswered = self._next_request(), True
@@ -211,11 +212,11 @@ class StoreQueue:
         for priority, waiting in self.waiting.items():
             if priority in self._queued:
                 # Without waiting callers, the next step withdraws from the queue.
-                delay = reply.grants[priority].delay if waiting else ledger.rules.courtesy
+                delay = reply.grants[priority].delay if waiting else ledger.rules.step_delay
                 # The time that the store names is too late if a process ahead withdraws, or is killed.
-                self.step_within(min(delay, ledger.rules.patience))
+                self.step_within(min(delay, ledger.rules.place_timeout))
             elif waiting:
-                self._serve()
+                self._step_soon()
         self.step_within(ledger.report_within)  # What was not part of this step.
 
     def _fail_waiters(self, make_error: Callable[[], Exception]) -> None:

@@ -66,7 +66,7 @@ class RedisLimiter(SharedLimiter):
             workers: The number of processes that share the window; needed for `"share"`, at most `limit`.
             lease: The longest, in seconds, that a request is in flight; more than the client's `timeout`. What a
                 worker that died had is free a lease and a period after it was granted.
-            timeout: Seconds to wait for an answer before Redis counts as unavailable.
+            timeout: Seconds to wait for a reply before Redis counts as unavailable.
             clock: Returns the time of this process in seconds.
 
         Raises:

@@ -37,7 +37,7 @@ LEASE = 60.0
 
 
 class LeaseLedger:
-    """A window in a store: a queue for each event loop of this process, and the updates not reported yet."""
+    """What this process knows of a window in a store: its queues, one for each event loop, and updates to report."""
 
     def __init__(self, store: Store, rules: Rules, clock: Callable[[], float], *, waits: bool, one_loop: bool) -> None:
         self.store = WindowStore(store, rules, clock, waits=waits)
@@ -46,7 +46,7 @@ class LeaseLedger:
         self.backoff = Backoff()
         self._process = OwnProcess()
         self._lock = threading.Lock()
-        """For what several event loops use, but the updates, as the garbage collector may settle a permit."""
+        """Guards what event loops share, except the updates, as the garbage collector may settle a permit anywhere."""
         self._queues = LoopQueues(one_loop=one_loop)
         self._updates: deque[LeaseUpdate] = deque()
         self._has_paused = False
@@ -67,7 +67,7 @@ class LeaseLedger:
         if self._has_paused or self._queues.left:
             return 0.0
         # Wait briefly, so that several updates are reported together.
-        return self.rules.courtesy if self._updates else math.inf
+        return self.rules.step_delay if self._updates else math.inf
 
     def take(self) -> tuple[list[LeaseUpdate], Backoff | None]:
         """Return, and remove, everything that is to be reported to the store."""
@@ -131,10 +131,10 @@ class LeaseLedger:
         """End every wait, report outstanding updates, and close the store, as far as that was not done yet."""
         if self.is_inherited or self.store.is_closed:
             return
-        own = self._queues.close(self)
-        for queue in self._queues.all():
-            queue.fail_soon()
-        await (self.store if own is None else own).close()
+        queue = self._queues.close(self)
+        for each in self._queues.all():
+            each.fail_soon()
+        await (self.store if queue is None else queue).close()
         self._queues.forget_all()
 
     def _step_all(self, within: float) -> None:

@@ -66,7 +66,8 @@ class Store(Protocol):
 
     A database with row locks does an update in one transaction: it inserts the row if it is missing, as a row that does
     not exist cannot be locked; locks the row and selects its value; then reads the clock; calls `change`; and writes
-    the new value. A database with compare-and-set calls `change` again after each conflict, with what is there now.
+    the new value. In PostgreSQL that clock is `clock_timestamp()`, as `now()` is when the transaction began. A database
+    with compare-and-set calls `change` again after each conflict, with what is there now.
     """
 
     async def update(self, change: StateChange) -> StepReply:
@@ -151,7 +152,7 @@ class WindowStore:
         grants = step(state, rules, request, now, offset=now - asked_at)
         backoff = Backoff()
         backoff.merge(state.backoff, offset=self._clock() - now)
-        useful_for = max(rules.lease_hold, state.backoff.paused_until - now) + 2 * rules.hold + rules.patience
+        useful_for = max(rules.lease_hold, state.backoff.paused_until - now) + 2 * rules.hold + rules.place_timeout
         return ChangedState(_encode(state), useful_for, StepReply(grants, state, backoff))
 
 

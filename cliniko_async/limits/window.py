@@ -38,10 +38,10 @@ class Rules:
         self.bulk_limit = max(1, int(bulk_share * limit + 1e-9))
         # Bulk permits are evenly spaced, so that interactive callers get the permits that become free in between.
         self.bulk_interval = period / (bulk_share * limit)
-        # How late a process may ask again and still keep its place in the queue.
-        self.patience = GRACE * period + 0.25
-        # How long a process waits after a grant, so that others are served, and before a report, to combine reports.
-        self.courtesy = period / 1000
+        # How late a process may ask again before it loses its place in the queue.
+        self.place_timeout = GRACE * period + 0.25
+        # How long a process waits before a step that is not urgent, so that reports are combined and others are served.
+        self.step_delay = period / 1000
         self.options = f"limit={limit}, period={period:g}, bulk_share={bulk_share:g}"
 
 
@@ -178,10 +178,10 @@ def step(
     grants: dict[Priority, Grant] = {}
     first = request.first_lease
     if request.interactive or state.interactive.queue:
-        grants["interactive"] = grant = _serve(state, rules, state.interactive, request, first)
+        grants["interactive"] = grant = _grant(state, rules, state.interactive, request, first)
         first += grant.count
     if request.bulk or state.bulk.queue:
-        grants["bulk"] = _serve(state, rules, state.bulk, request, first)
+        grants["bulk"] = _grant(state, rules, state.bulk, request, first)
     if request.number:
         state.last_steps[request.process] = LastStep(request.number, grants, now + rules.lease_hold)
     return grants
@@ -189,7 +189,7 @@ def step(
 
 def limits_of(state: WindowState, rules: Rules) -> Limits:
     """Return the state of the window as of the last step, without the number of waiting callers."""
-    interactive, bulk = (_shortest_waits(state, rules, own) for own in (state.interactive, state.bulk))
+    interactive, bulk = (_shortest_waits(state, rules, class_) for class_ in (state.interactive, state.bulk))
     paused = max(0.0, state.backoff.paused_until - state.seen_at)
     remaining = max(0, rules.limit - state.held)
     waits: dict[Priority, Wait] = {"interactive": interactive, "bulk": bulk}
@@ -213,8 +213,8 @@ def granted_leases(request: StepRequest, grants: dict[Priority, Grant]) -> list[
     return [(each, lease_id(request.process, number)) for number, each in enumerate(priorities, request.first_lease)]
 
 
-def _shortest_waits(state: WindowState, rules: Rules, own: PriorityClass) -> Wait:
-    return Wait(*(max(0.0, _opens_at(state, rules, own, ahead) - state.seen_at) for ahead in (0, own.wanted)))
+def _shortest_waits(state: WindowState, rules: Rules, class_: PriorityClass) -> Wait:
+    return Wait(*(max(0.0, _opens_at(state, rules, class_, ahead) - state.seen_at) for ahead in (0, class_.wanted)))
 
 
 def _set_back(state: WindowState, seconds: float) -> None:
@@ -222,73 +222,73 @@ def _set_back(state: WindowState, seconds: float) -> None:
     state.bulk_opens_at += seconds
     backoff, state.backoff = state.backoff, Backoff()
     state.backoff.merge(backoff, seconds)
-    for own in (state.interactive, state.bulk):
-        own.leases = {lease: end + seconds for lease, end in own.leases.items()}
-        own.settled = [free_at + seconds for free_at in own.settled]
-        for queued in own.queue:
+    for class_ in (state.interactive, state.bulk):
+        class_.leases = {lease: end + seconds for lease, end in class_.leases.items()}
+        class_.settled = [free_at + seconds for free_at in class_.settled]
+        for queued in class_.queue:
             queued.back_by += seconds
     for last in state.last_steps.values():
         last.forget_at += seconds
 
 
 def _settle(state: WindowState, update: LeaseUpdate, now: float, offset: float) -> None:
-    own = state.interactive if update.priority == "interactive" else state.bulk
-    own.leases.pop(update.lease, None)
+    class_ = state.interactive if update.priority == "interactive" else state.bulk
+    class_.leases.pop(update.lease, None)
     free_at = update.free_at + offset
     if update.in_flight:
-        own.leases[update.lease] = free_at
+        class_.leases[update.lease] = free_at
     elif free_at > now:
-        insort(own.settled, free_at)
+        insort(class_.settled, free_at)
 
 
 def _trim(state: WindowState, process: str, now: float) -> None:
     """Remove permits that are free by now, and other processes that did not ask again in time."""
-    for own in (state.interactive, state.bulk):
-        if own.settled and own.settled[0] <= now:
-            del own.settled[: bisect_right(own.settled, now)]
-        while own.leases and own.leases[lease := next(iter(own.leases))] <= now:
-            del own.leases[lease]
-        if own.queue:
-            own.queue = [queued for queued in own.queue if queued.back_by >= now or queued.process == process]
+    for class_ in (state.interactive, state.bulk):
+        if class_.settled and class_.settled[0] <= now:
+            del class_.settled[: bisect_right(class_.settled, now)]
+        while class_.leases and class_.leases[lease := next(iter(class_.leases))] <= now:
+            del class_.leases[lease]
+        if class_.queue:
+            class_.queue = [queued for queued in class_.queue if queued.back_by >= now or queued.process == process]
     if state.last_steps:
         state.last_steps = {process: last for process, last in state.last_steps.items() if last.forget_at > now}
 
 
-def _serve(state: WindowState, rules: Rules, own: PriorityClass, request: StepRequest, first_lease: int) -> Grant:
+def _grant(state: WindowState, rules: Rules, class_: PriorityClass, request: StepRequest, first_lease: int) -> Grant:
     """Grant a process what it wants at one priority, or its part of it, and update its place in the queue."""
-    process, want = request.process, request.interactive if own is state.interactive else request.bulk
-    now, queue, position = state.seen_at, own.queue, 0
+    process, want = request.process, request.interactive if class_ is state.interactive else request.bulk
+    now, queue, position = state.seen_at, class_.queue, 0
     while position < len(queue) and queue[position].process != process:
         position += 1
-    opens_at, count = _opens_at(state, rules, own, position), 0
+    opens_at, count = _opens_at(state, rules, class_, position), 0
     if not want or opens_at <= now:
         del queue[position : position + 1]
     if want and opens_at <= now:
         count = 1
-        if want > 1 and own is state.interactive:
+        if want > 1 and class_ is state.interactive:
             # All free permits if no other process waits, otherwise a part for each. Bulk is evenly spaced.
             count = min(want, max(1, (rules.limit - state.held) // (len(queue) + 1)))
         for number in range(first_lease, first_lease + count):
-            own.leases[lease_id(process, number)] = now + rules.lease_hold
-        if own is state.bulk:
+            class_.leases[lease_id(process, number)] = now + rules.lease_hold
+        if class_ is state.bulk:
             state.bulk_opens_at = now + rules.bulk_interval
     if count == want:
         return Grant(count)
     if count:
         # It has left its place, and goes to the end of the queue for the rest.
         position = len(queue)
-        opens_at = max(_opens_at(state, rules, own, position), now + rules.courtesy if position else now)
-    queue[position : position + 1] = [QueuedProcess(process, want - count, max(opens_at, now) + rules.patience)]
+        opens_at = max(_opens_at(state, rules, class_, position), now + rules.step_delay if position else now)
+    queue[position : position + 1] = [QueuedProcess(process, want - count, max(opens_at, now) + rules.place_timeout)]
     return Grant(count, max(0.0, opens_at - now))
 
 
-def _opens_at(state: WindowState, rules: Rules, own: PriorityClass, ahead: int) -> float:
+def _opens_at(state: WindowState, rules: Rules, class_: PriorityClass, ahead: int) -> float:
     """Return the earliest moment at which a permit is free for a caller with `ahead` others ahead at its priority.
 
     Interactive callers go before bulk callers. A moment in the past means now.
     """
     paused_until, interactive, bulk = state.backoff.paused_until, state.interactive, state.bulk
-    if own is interactive:
+    if class_ is interactive:
         return max(paused_until, _released_at(state.seen_at, rules, rules.limit, ahead, interactive, bulk))
     of_all = _released_at(state.seen_at, rules, rules.limit, ahead + interactive.wanted, interactive, bulk)
     of_share = _released_at(state.seen_at, rules, rules.bulk_limit, ahead, bulk)
@@ -296,15 +296,18 @@ def _opens_at(state: WindowState, rules: Rules, own: PriorityClass, ahead: int) 
 
 
 def _released_at(now: float, rules: Rules, size: int, ahead: int, *classes: PriorityClass) -> float:
-    """Return the earliest moment at which one of `size` permits is free, if `ahead` others are granted first."""
-    # Each round of `size` grants lasts a hold. In the last round, the caller needs all but `size - place - 1` of the
-    # permits that are held now to be free, so it waits for the one at `index` in the order of their ends.
+    """Return the earliest moment at which one of `size` permits is free, if `ahead` others are granted first.
+
+    For example, if both of two permits are held until t and u, the callers get theirs at t, u, t + hold, u + hold.
+    """
+    # Each round of `size` grants lasts a hold. In the last round, the caller waits for the permit at `index`, in the
+    # order in which those that are held now become free.
     rounds, place = divmod(ahead, size)
     index, moment = place - size, now
-    for own in classes:
-        index += len(own.leases) + len(own.settled)
+    for class_ in classes:
+        index += len(class_.leases) + len(class_.settled)
     if index >= 0:
-        ends = sorted(end for own in classes for end in (*own.settled, *own.leases.values()))
+        ends = sorted(end for class_ in classes for end in (*class_.settled, *class_.leases.values()))
         # A permit in flight is held until a period after its response, which arrives now at the earliest.
         moment = min(ends[index], now + rules.hold)
     return moment + rounds * rules.hold

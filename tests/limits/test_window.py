@@ -33,7 +33,7 @@ def test_a_window_in_which_a_process_waits_is_not_idle(priority):
     assert grants[priority].delay == pytest.approx(10)
     step(state, rules, ask("second"), now + 10)
     assert not is_idle(state, rules)
-    step(state, rules, ask("second", 2), now + 10 + rules.patience + 1)
+    step(state, rules, ask("second", 2), now + 10 + rules.place_timeout + 1)
     assert is_idle(state, rules)
 
 
@@ -47,11 +47,11 @@ def test_a_process_granted_a_part_asks_again_as_soon_as_the_others_were_served()
     first = step(state, rules, ask("first", 2, interactive=8), now)["interactive"]
     assert first.count == 5
     assert state.interactive.wanted == 8 + 3
-    assert first.delay == pytest.approx(rules.courtesy)
+    assert first.delay == pytest.approx(rules.step_delay)
     second = step(state, rules, ask("second", 2, interactive=8), now)["interactive"]
     assert second.count == 2
     assert state.interactive.wanted == 3 + 6
-    assert second.delay == pytest.approx(rules.courtesy)
+    assert second.delay == pytest.approx(rules.step_delay)
 
 
 def test_a_step_that_arrives_twice_is_done_once_and_number_0_each_time():
