@@ -26,9 +26,9 @@ from . import (
     waiting,
 )
 from .generated import generated_client
-from .measure import Line
+from .measure import Measurement
 
-Part = Callable[[], Iterable[Line] | Awaitable[Iterable[Line]]]
+Part = Callable[[], Iterable[Measurement] | Awaitable[Iterable[Measurement]]]
 
 PARTS: dict[str, Part] = {
     "decoding": decoding.measure_decoding,
@@ -73,8 +73,8 @@ def main() -> int:
     return 1 if faults else 0
 
 
-def _run(names: Iterable[str]) -> tuple[list[Line], list[str]]:
-    lines: list[Line] = []
+def _run(names: Iterable[str]) -> tuple[list[Measurement], list[str]]:
+    lines: list[Measurement] = []
     broken: list[str] = []
     with generated_client():
         for name in names:
@@ -87,12 +87,12 @@ def _run(names: Iterable[str]) -> tuple[list[Line], list[str]]:
     return lines, broken
 
 
-def _measure(part: Part) -> Iterable[Line]:
+def _measure(part: Part) -> Iterable[Measurement]:
     made = part()
     return asyncio.run(_awaited(made)) if isinstance(made, Awaitable) else made
 
 
-async def _awaited(made: Awaitable[Iterable[Line]]) -> Iterable[Line]:
+async def _awaited(made: Awaitable[Iterable[Measurement]]) -> Iterable[Measurement]:
     return await made
 
 

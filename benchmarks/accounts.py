@@ -11,7 +11,7 @@ from typing import Any
 from cliniko_async import AccountPool, Cliniko, RetryPolicy, SlidingWindowLimiter
 
 from .data import PAGE_SIZE
-from .measure import Line
+from .measure import Measurement
 from .memory import page_kept
 from .serving import client, counted, roomy, serving
 
@@ -30,12 +30,12 @@ _CPU, _MEMORY = 1.5, 0.1
 _WHAT = f"{_ACCOUNTS:,} accounts stream at once over {_CONNECTIONS} connections"
 
 
-async def measure_accounts() -> Sequence[Line]:
+async def measure_accounts() -> Sequence[Measurement]:
     """Measure a thousand accounts that stream at once, and a few of which one is slow or fails."""
     return [*await _streaming(), *await _with_bad_neighbours()]
 
 
-async def _streaming() -> Iterable[Line]:
+async def _streaming() -> Iterable[Measurement]:
     many, one, files = [], [], []
     with serving(pages=_PAGES, by_key=1, limit=_LIMIT, period=_PERIOD) as base_url, serving(pages=_ACCOUNTS) as other:
         await _one_account(other)
@@ -49,9 +49,11 @@ async def _streaming() -> Iterable[Line]:
     assert not refused, f"{refused} answers of 429"
     page, most_files = page_kept(), [_CONNECTIONS] * _ROUNDS
     return [
-        Line(what=f"{_WHAT}, CPU a page", against="1 account", ours=many, theirs=one, unit="µs", budget=_CPU),
-        Line(what=f"{_WHAT}, memory of each", against="a page", ours=[grown], theirs=[page], unit="kB", budget=_MEMORY),
-        Line(what=f"{_WHAT}, files", against="connections", ours=files, theirs=most_files, unit="", budget=1.05),
+        Measurement(what=f"{_WHAT}, CPU a page", against="1 account", ours=many, theirs=one, unit="µs", budget=_CPU),
+        Measurement(
+            what=f"{_WHAT}, memory of each", against="a page", ours=[grown], theirs=[page], unit="kB", budget=_MEMORY
+        ),
+        Measurement(what=f"{_WHAT}, files", against="connections", ours=files, theirs=most_files, unit="", budget=1.05),
     ]
 
 
@@ -98,7 +100,7 @@ async def _grown(base_url: str) -> float:
     return (peaks[-1] - peaks[-2]) / (_ACCOUNTS - _FEW)
 
 
-async def _with_bad_neighbours() -> Iterable[Line]:
+async def _with_bad_neighbours() -> Iterable[Measurement]:
     """Measure the time that accounts need, alone, with a slow one added, and with a failing one added."""
     lines = []
     options = {"pages": _SMALL_PAGES, "size": 1, "by_key": 1, "latency": _LATENCY, "slowness": _SLOWNESS}
@@ -111,7 +113,7 @@ async def _with_bad_neighbours() -> Iterable[Line]:
             failing.append(await _until_done(base_url, "failing-au1"))
     for which, taken in {"one more answers after 3 s": slow, "one more only fails": failing}.items():
         what = f"{_OTHERS} accounts, {_NARROW} connections: {which}"
-        lines.append(Line(what=what, against="without it", ours=taken, theirs=alone, unit="s", budget=1.05))
+        lines.append(Measurement(what=what, against="without it", ours=taken, theirs=alone, unit="s", budget=1.05))
     return lines
 
 

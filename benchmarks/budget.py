@@ -18,7 +18,7 @@ from cliniko_async.sandbox.server.rate_limit import WindowType
 
 from .hammer import Kind
 from .hammering import Case, Load, Outcome, Scale, hammered
-from .measure import Line
+from .measure import Measurement
 from .plot import draw
 
 _SETUPS: tuple[tuple[int, Kind], ...] = (
@@ -45,7 +45,7 @@ _CELLS = ("processes", "limiter", "the server counts by", "429", "most in a minu
 _HEAD = (*_CELLS, "full load", "bulk", "call wait, ms: median", "longest")
 
 
-def measure_processes(scale: Scale | None = None) -> Sequence[Line]:
+def measure_processes(scale: Scale | None = None) -> Sequence[Measurement]:
     """Load all windows, draw the results, and return the worst of each setup."""
     scale = scale or Scale()
     cases = [Case(*setup, window, load) for load in _LOADS for setup in _SETUPS for window in _COUNTING]
@@ -85,19 +85,19 @@ def _of(outcomes: Sequence[Outcome], load: Load) -> list[Outcome]:
     return [outcome for outcome in outcomes if outcome.case.load == load]
 
 
-def _lines(outcomes: Sequence[Outcome]) -> Iterator[Line]:
+def _lines(outcomes: Sequence[Outcome]) -> Iterator[Measurement]:
     ideal, requests = outcomes[0].scale.ideal, outcomes[0].scale.limit * outcomes[0].scale.periods
     for setup in _SETUPS:
         slowest = max(one.taken for one in _of(outcomes, "full load") if _setup(one) == setup)
         processes, kind = setup
         what = f"{requests} requests, {processes} process{'es' if processes > 1 else ''} by {kind}, no 429"
-        yield Line(what=what, against="the limit", ours=[slowest], theirs=[ideal], unit="s", budget=_BUDGET)
+        yield Measurement(what=what, against="the limit", ours=[slowest], theirs=[ideal], unit="s", budget=_BUDGET)
     beside = _of(outcomes, "mixed load")
     slowest = max(one.taken for one in beside)
     what = "bulk beside 30 interactive calls a minute, no 429"
-    yield Line(what=what, against="its share", ours=[slowest], theirs=[ideal], unit="s", budget=_BUDGET)
+    yield Measurement(what=what, against="its share", ours=[slowest], theirs=[ideal], unit="s", budget=_BUDGET)
     longest = max(one.waits_in_a_minute()[-1] for one in beside)
-    yield Line(
+    yield Measurement(
         what="the longest wait of one of those calls",
         against="a second",
         ours=[longest],

@@ -9,7 +9,7 @@ import aiohttp
 
 from cliniko_async import SlidingWindowLimiter
 
-from .measure import AsyncSide, Line, side_by_side_async
+from .measure import AsyncSide, Measurement, side_by_side_async
 from .serving import client, serving
 
 T = TypeVar("T")
@@ -19,7 +19,7 @@ _PERMITS = 5_000
 _RECORDS = 10_000
 
 
-async def measure_calls() -> Sequence[Line]:
+async def measure_calls() -> Sequence[Measurement]:
     """Measure a call with a tiny response, with limiter and retries, against aiohttp alone."""
     headers = {"Authorization": "Basic invented", "Accept": "application/json", "User-Agent": "Benchmarks"}
     with serving() as base_url:
@@ -41,12 +41,14 @@ async def measure_calls() -> Sequence[Line]:
             sides = {"aiohttp": by_aiohttp, "request": by_request, "get": by_get}
             taken = await side_by_side_async({name: AsyncSide(run, _CALLS) for name, run in sides.items()}, rounds=150)
     theirs = taken["aiohttp"]
-    bare = Line(what="a tiny call", against="aiohttp", ours=taken["request"], theirs=theirs, unit="µs", budget=1.40)
-    typed = Line(what="a tiny call to a record", against="aiohttp", ours=taken["get"], theirs=theirs, unit="µs")
+    bare = Measurement(
+        what="a tiny call", against="aiohttp", ours=taken["request"], theirs=theirs, unit="µs", budget=1.40
+    )
+    typed = Measurement(what="a tiny call to a record", against="aiohttp", ours=taken["get"], theirs=theirs, unit="µs")
     return bare, typed
 
 
-async def measure_steps() -> Sequence[Line]:
+async def measure_steps() -> Sequence[Measurement]:
     """Measure a step of `async for` within a page, for any page size, against that of an async generator."""
 
     async def generate(records: Sequence[T]) -> AsyncIterator[T]:
@@ -70,10 +72,10 @@ async def measure_steps() -> Sequence[Line]:
                     await exhaust(records)
                     taken[name].append((time.process_time() - begun) / _RECORDS)
     common = {"what": "a step of `async for`", "against": "an async generator", "unit": "ns"}
-    return [Line(**common, ours=taken["ours"], theirs=taken["generator"], budget=1.5)]
+    return [Measurement(**common, ours=taken["ours"], theirs=taken["generator"], budget=1.5)]
 
 
-async def measure_permits() -> Sequence[Line]:
+async def measure_permits() -> Sequence[Measurement]:
     """Measure a permit that is free against a deque of times."""
     # The period is so short that neither is ever full: a full one refuses quickly.
     limiter, bare = SlidingWindowLimiter(limit=200, period=0.00002), Bare(limit=200, period=0.00002)
@@ -90,7 +92,7 @@ async def measure_permits() -> Sequence[Line]:
     sides = {"ours": AsyncSide(by_limiter, _PERMITS), "deque": AsyncSide(by_deque, _PERMITS)}
     taken = await side_by_side_async(sides, rounds=100)
     common = {"what": "a permit", "against": "a bare deque", "unit": "µs"}
-    return [Line(**common, ours=taken["ours"], theirs=taken["deque"], budget=20)]
+    return [Measurement(**common, ours=taken["ours"], theirs=taken["deque"], budget=20)]
 
 
 class Bare:

@@ -11,14 +11,14 @@ from distributed import Client, LocalCluster
 from cliniko_async.integrations.dask import AccountRun, WorkerContext, run_accounts
 
 from .data import PAGE_SIZE
-from .measure import Line
+from .measure import Measurement
 from .serving import client, serving
 
 _ACCOUNTS, _ROUNDS = 400, 3
 _STREAMS, _PAGES, _STREAM_ROUNDS = 40, 25, 3
 
 
-async def measure_cluster() -> Sequence[Line]:
+async def measure_cluster() -> Sequence[Measurement]:
     """Measure wall time, because the work is done in other processes."""
     with serving(pages=_PAGES) as base_url:
         context = functools.partial(opened, base_url)
@@ -30,8 +30,8 @@ async def measure_cluster() -> Sequence[Line]:
             bare = [await _timed(lambda: _bare(two)) for _ in range(_ROUNDS + 1)]
     streams = f"{_STREAMS} accounts of {_PAGES} pages each, on 2 workers"
     return [
-        Line(what="an account on a cluster", against="a bare task", ours=ours[1:], theirs=bare[1:], unit="µs"),
-        Line(what=streams, against="on 1 worker", ours=both, theirs=alone, unit="s"),
+        Measurement(what="an account on a cluster", against="a bare task", ours=ours[1:], theirs=bare[1:], unit="µs"),
+        Measurement(what=streams, against="on 1 worker", ours=both, theirs=alone, unit="s"),
     ]
 
 

@@ -19,7 +19,7 @@ from dlt.sources.rest_api import rest_api_source
 from cliniko_async.integrations.dlt import cliniko_source
 
 from .data import ENVELOPE, PAGE_SIZE
-from .measure import Line, Side, side_by_side
+from .measure import Measurement, Side, side_by_side
 from .serving import KEY, roomy, serving
 
 _PAGES = 100
@@ -28,7 +28,7 @@ _REST, _HAND = "dlt's REST source", "dlt + pyarrow by hand"
 _MERGED: Any = {"disposition": "merge", "strategy": "delete-insert"}
 
 
-def measure_databases() -> Sequence[Line]:
+def measure_databases() -> Sequence[Measurement]:
     """Measure the CPU time per row from the first request to the end of the load, with dlt on every side."""
     os.environ["RUNTIME__DLTHUB_TELEMETRY"] = "false"
     with serving(pages=_PAGES) as base_url, tempfile.TemporaryDirectory() as folder:
@@ -46,7 +46,7 @@ def measure_databases() -> Sequence[Line]:
     budgets = {_REST: 1 / 2, _HAND: 1.3}
     what, ours = "rows into DuckDB, a row", taken.pop("ours")
     return [
-        Line(what=what, against=name, ours=ours, theirs=theirs, unit="µs", budget=budgets[name])
+        Measurement(what=what, against=name, ours=ours, theirs=theirs, unit="µs", budget=budgets[name])
         for name, theirs in taken.items()
     ]
 

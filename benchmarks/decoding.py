@@ -12,13 +12,13 @@ from cliniko_async._records.page import decode_page
 
 from . import generated, peers
 from .data import ENVELOPE, PAGE_SIZE, one_page
-from .measure import Line, Side, side_by_side
+from .measure import Measurement, Side, side_by_side
 
 _FLOOR = "msgspec → its own Struct"
 _REQUEST = Request("GET", f"https://api.au1.cliniko.com/v1/{ENVELOPE}")
 
 
-def measure_decoding() -> Iterator[Line]:
+def measure_decoding() -> Iterator[Measurement]:
     """Measure the library from bytes to a page, against its floor and its peers."""
     body = one_page()
     answer = Response(200, {}, body)
@@ -41,10 +41,10 @@ def measure_decoding() -> Iterator[Line]:
     ours = taken.pop("ours")
     for name, theirs in taken.items():
         budget = 1.4 if name == _FLOOR else None
-        yield Line(what="a page to records", against=name, ours=ours, theirs=theirs, unit="µs", budget=budget)
+        yield Measurement(what="a page to records", against=name, ours=ours, theirs=theirs, unit="µs", budget=budget)
 
 
-def measure_encoding() -> Iterator[Line]:
+def measure_encoding() -> Iterator[Measurement]:
     """Measure writing one record as JSON."""
     body = one_page()
     struct = peers.struct_page()(body).appointment_types[1]
@@ -54,7 +54,9 @@ def measure_encoding() -> Iterator[Line]:
 
     sides = {"ours": _repeated(lambda: to_json(record), 1000), _FLOOR: _repeated(lambda: encode(struct), 1000)}
     taken = side_by_side(sides, rounds=25)
-    yield Line(what="a record to JSON", against=_FLOOR, ours=taken["ours"], theirs=taken[_FLOOR], unit="µs", budget=2.5)
+    yield Measurement(
+        what="a record to JSON", against=_FLOOR, ours=taken["ours"], theirs=taken[_FLOOR], unit="µs", budget=2.5
+    )
 
 
 def _repeated(run: Callable[[], object], times: int = 5) -> Side:

@@ -22,7 +22,7 @@ from cliniko_async.integrations import arrow
 
 from . import peers
 from .data import ENVELOPE, PAGE_SIZE
-from .measure import AsyncSide, Line, side_by_side_async
+from .measure import AsyncSide, Measurement, side_by_side_async
 from .serving import client, serving
 
 _PAGES = 100
@@ -36,9 +36,9 @@ _BUDGETS = {"csv": 1.3, "parquet": 1.3}
 """A line of JSON costs so little that the cost of the resumable list decides the ratio."""
 
 
-async def measure_exports() -> Sequence[Line]:
+async def measure_exports() -> Sequence[Measurement]:
     """Measure the CPU time of a row in each format, against aiohttp, msgspec → attrs and the library of the format."""
-    lines: list[Line] = []
+    lines: list[Measurement] = []
     with serving(pages=_PAGES) as base_url, tempfile.TemporaryDirectory() as name:
         async with client(base_url) as cliniko, aiohttp.ClientSession() as session:
             for export_format in FORMATS:
@@ -55,7 +55,7 @@ async def measure_exports() -> Sequence[Line]:
                 sides = {"ours": AsyncSide(ours, _ROWS), "theirs": AsyncSide(theirs, _ROWS)}
                 taken = await side_by_side_async(sides, rounds=7)
                 lines.append(
-                    Line(
+                    Measurement(
                         what=f"a row exported as {export_format}",
                         against=_BY_HAND[export_format],
                         ours=taken["ours"],
@@ -67,14 +67,14 @@ async def measure_exports() -> Sequence[Line]:
     return [*lines, *await _memory()]
 
 
-async def _memory() -> list[Line]:
+async def _memory() -> list[Measurement]:
     """Measure the memory of 100,000 rows, which must not grow."""
-    lines: list[Line] = []
+    lines: list[Measurement] = []
     with serving(pages=_LONG) as base_url, tempfile.TemporaryDirectory() as name:
         for export_format in FORMATS:
             early, late = await _peaks(base_url, Path(name), export_format)
             lines.append(
-                Line(
+                Measurement(
                     what=f"100,000 records exported as {export_format}",
                     against="its first tenth",
                     ours=[late],

@@ -18,7 +18,7 @@ from cliniko_async.integrations.arrow import batches, schema, table
 from cliniko_async.links import Link
 
 from .data import ENVELOPE, PAGE_SIZE, one_page
-from .measure import AsyncSide, Line, Side, side_by_side, side_by_side_async
+from .measure import AsyncSide, Measurement, Side, side_by_side, side_by_side_async
 from .serving import client, serving
 
 _SCHEMA: Any = schema(AppointmentType)
@@ -31,7 +31,7 @@ _FLAT = 1.25
 """How much more memory a stream may hold after ten times as many rows: it remembers a hash of each link."""
 
 
-def measure_tables() -> Sequence[Line]:
+def measure_tables() -> Sequence[Measurement]:
     """Measure records to a table against the same columns by hand."""
     answer = Response(200, {}, one_page())
     records = list(decode_page(AppointmentType, ENVELOPE, Request("GET", ""), answer).items) * 10
@@ -44,10 +44,10 @@ def measure_tables() -> Sequence[Line]:
     taken = side_by_side({name: Side(run, len(records)) for name, run in sides.items()}, rounds=31)
     ours = taken.pop("ours")
     common = {"what": "a record to a row of a table", "ours": ours, "unit": "µs", "budget": 1.3}
-    return [Line(against=name, theirs=theirs, **common) for name, theirs in taken.items()]
+    return [Measurement(against=name, theirs=theirs, **common) for name, theirs in taken.items()]
 
 
-async def measure_parquet() -> Sequence[Line]:
+async def measure_parquet() -> Sequence[Measurement]:
     """Measure a list over loopback into a Parquet file, from request to file, against the same by hand."""
     with serving(pages=_ROWS // PAGE_SIZE) as base_url, tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "appointment_types.parquet"
@@ -56,7 +56,7 @@ async def measure_parquet() -> Sequence[Line]:
             taken = await side_by_side_async({name: AsyncSide(run, _ROWS) for name, run in sides.items()}, rounds=15)
     hand = "async for + pyarrow, rows by hand"
     return [
-        Line(
+        Measurement(
             what="a row over loopback into Parquet",
             against=hand,
             ours=taken["ours"],
@@ -67,7 +67,7 @@ async def measure_parquet() -> Sequence[Line]:
     ]
 
 
-async def measure_million() -> Sequence[Line]:
+async def measure_million() -> Sequence[Measurement]:
     """Measure the memory of the process while a million rows are written to a Parquet file."""
     held: list[float] = []
     with serving(pages=_MILLION // PAGE_SIZE) as base_url, tempfile.TemporaryDirectory() as folder:
@@ -80,7 +80,7 @@ async def measure_million() -> Sequence[Line]:
         assert parquet.read_metadata(file).num_rows == _MILLION
     early, late = max(held[: len(held) // 10]), max(held[-len(held) // 10 :])
     what = "1,000,000 rows into Parquet, memory of the process"
-    return [Line(what=what, against="its first tenth", ours=[late], theirs=[early], unit="kB", budget=_FLAT)]
+    return [Measurement(what=what, against="its first tenth", ours=[late], theirs=[early], unit="kB", budget=_FLAT)]
 
 
 def _resident() -> float:

@@ -18,7 +18,7 @@ from cliniko_async.sandbox.server.rate_limit import WindowType
 from tests.support.redis_server import RedisServer
 
 from .hammer import Job, Kind, Wait
-from .sandboxes import Counted, Options, Place
+from .sandboxes import Counted, SandboxAddress, SandboxOptions
 
 T = TypeVar("T")
 
@@ -128,7 +128,7 @@ def hammered(cases: Sequence[Case], scale: Scale) -> list[Outcome]:
         folder = stack.enter_context(TemporaryDirectory())
         servers = stack.enter_context(_process("sandboxes"))
         _write(servers, [_options(case, scale, seed) for seed, case in enumerate(cases)])
-        places = _read(servers, list[Place])
+        places = _read(servers, list[SandboxAddress])
         jobs = list(_jobs(cases, places, scale, redis or folder, folder))
         numbers = range(max(case.processes for case in cases))
         workers = [stack.enter_context(_process("hammer")) for _ in numbers]
@@ -149,12 +149,12 @@ def hammered(cases: Sequence[Case], scale: Scale) -> list[Outcome]:
     ]
 
 
-def _options(case: Case, scale: Scale, seed: int) -> Options:
-    return Options(case.window, scale.limit, scale.period, scale.latency, scale.jitter, seed)
+def _options(case: Case, scale: Scale, seed: int) -> SandboxOptions:
+    return SandboxOptions(case.window, scale.limit, scale.period, scale.latency, scale.jitter, seed)
 
 
 def _jobs(
-    cases: Sequence[Case], places: Sequence[Place], scale: Scale, redis: str, folder: str
+    cases: Sequence[Case], places: Sequence[SandboxAddress], scale: Scale, redis: str, folder: str
 ) -> Iterator[tuple[int, Job]]:
     """Return the jobs of all processes, each with the index of its case."""
     steam = itertools.count()

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Sequence
 from tempfile import TemporaryDirectory
 
-from .measure import Line
+from .measure import Measurement
 
 _ROUNDS = 15
 _CODE = "import time; begun = time.process_time(); {0}; print(time.process_time() - begun)"
@@ -14,7 +14,7 @@ _AIOHTTP = "import aiohttp"
 _BUDGETS = {"import cliniko_async": 1.15, "from cliniko_async import AppointmentType, Cliniko": 1.25}
 
 
-def measure_imports() -> Sequence[Line]:
+def measure_imports() -> Sequence[Measurement]:
     """Measure the CPU time of importing the library against that of aiohttp alone."""
     taken: dict[str, list[float]] = {statement: [] for statement in (_AIOHTTP, *_BUDGETS)}
     with TemporaryDirectory() as compiled:
@@ -23,7 +23,9 @@ def measure_imports() -> Sequence[Line]:
                 seconds.append(_imported(statement, compiled))
     theirs = taken[_AIOHTTP][1:]
     return [
-        Line(what=statement, against=_AIOHTTP, ours=taken[statement][1:], theirs=theirs, unit="ms", budget=budget)
+        Measurement(
+            what=statement, against=_AIOHTTP, ours=taken[statement][1:], theirs=theirs, unit="ms", budget=budget
+        )
         for statement, budget in _BUDGETS.items()
     ]
 

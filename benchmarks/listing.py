@@ -10,7 +10,7 @@ from cliniko_async import Cliniko
 
 from . import generated, peers
 from .data import ENVELOPE, PAGE_SIZE
-from .measure import AsyncSide, Line, side_by_side_async
+from .measure import AsyncSide, Measurement, side_by_side_async
 from .serving import client, serving
 
 _PAGES = 100
@@ -20,7 +20,7 @@ _GENERATED, _HTTPX, _CATTRS = "openapi-python-client", "httpx + pydantic", "aioh
 ReadList = Callable[[], Awaitable[int]]
 
 
-async def measure_listing() -> Sequence[Line]:
+async def measure_listing() -> Sequence[Measurement]:
     """Measure the CPU time per page of a listing: close ratios in many rounds, distant ones in a few."""
     with serving(pages=_PAGES) as base_url:
         async with client(base_url) as ours, aiohttp.ClientSession() as session, httpx.AsyncClient() as other:
@@ -47,19 +47,23 @@ def _sides(readers: dict[str, ReadList]) -> dict[str, AsyncSide]:
     return {name: AsyncSide(run, _PAGES) for name, run in readers.items()}
 
 
-def _near_lines(taken: dict[str, Sequence[float]]) -> list[Line]:
+def _near_lines(taken: dict[str, Sequence[float]]) -> list[Measurement]:
     theirs = taken[_HAND]
     return [
-        Line(what="a listing, a page", against=_HAND, ours=taken["ours"], theirs=theirs, unit="µs", budget=1.2),
-        Line(what="a listing, a page, prefetch=8", against=_HAND, ours=taken["ours ahead"], theirs=theirs, unit="µs"),
+        Measurement(what="a listing, a page", against=_HAND, ours=taken["ours"], theirs=theirs, unit="µs", budget=1.2),
+        Measurement(
+            what="a listing, a page, prefetch=8", against=_HAND, ours=taken["ours ahead"], theirs=theirs, unit="µs"
+        ),
     ]
 
 
-def _far_lines(taken: dict[str, Sequence[float]]) -> list[Line]:
+def _far_lines(taken: dict[str, Sequence[float]]) -> list[Measurement]:
     budgets = {_GENERATED: 1 / 4, _HTTPX: 1 / 3, _CATTRS: 1 / 3}
     ours = taken.pop("ours")
     return [
-        Line(what="a listing, a page", against=name, ours=ours, theirs=theirs, unit="µs", budget=budgets.get(name))
+        Measurement(
+            what="a listing, a page", against=name, ours=ours, theirs=theirs, unit="µs", budget=budgets.get(name)
+        )
         for name, theirs in taken.items()
     ]
 

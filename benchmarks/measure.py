@@ -15,7 +15,7 @@ CLEARLY = 1.15
 
 
 @attrs.frozen(kw_only=True)
-class Line:
+class Measurement:
     """One line of the table: the times of both sides in each round, and the budget of their ratio."""
 
     what: str

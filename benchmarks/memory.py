@@ -13,7 +13,7 @@ from cliniko_async._records.page import decode_page
 
 from . import peers
 from .data import ENVELOPE, PAGE_SIZE, one_page
-from .measure import Line
+from .measure import Measurement
 from .serving import client, serving
 
 _PAGES = 1000
@@ -22,7 +22,7 @@ _FLAT = 1.25
 """How much more memory an iteration may hold after ten times as many pages: it keeps a hash of each link."""
 
 
-def measure_kept() -> Sequence[Line]:
+def measure_kept() -> Sequence[Measurement]:
     """Measure the memory of records that are kept, against the same fields in other forms."""
     body = one_page()
     request, answer = Request("GET", ""), Response(200, {}, body)
@@ -34,22 +34,24 @@ def measure_kept() -> Sequence[Line]:
         "pydantic": (_kept(lambda: model(body).appointment_types), None),
     }
     return [
-        Line(what="a record kept", against=name, ours=[ours], theirs=[theirs], unit="kB", budget=budget)
+        Measurement(what="a record kept", against=name, ours=[ours], theirs=[theirs], unit="kB", budget=budget)
         for name, (theirs, budget) in shapes.items()
     ]
 
 
-async def measure_streams() -> Sequence[Line]:
+async def measure_streams() -> Sequence[Measurement]:
     """Measure the memory of an iteration over 100,000 records, in the default order and by id."""
     page = page_kept()
-    lines: list[Line] = []
+    lines: list[Measurement] = []
     with serving(pages=_PAGES) as base_url:
         for what, options in {"default order": {}, "stable=True": {"stable": True}}.items():
             early, late = await _peaks(base_url, options)
             common = {"what": f"100,000 records streamed, {what}", "unit": "kB"}
             lines += [
-                Line(**common, against=f"a page ({_A_FEW} are a few)", ours=[late], theirs=[page], budget=_A_FEW),
-                Line(**common, against="its first tenth", ours=[late], theirs=[early], budget=_FLAT),
+                Measurement(
+                    **common, against=f"a page ({_A_FEW} are a few)", ours=[late], theirs=[page], budget=_A_FEW
+                ),
+                Measurement(**common, against="its first tenth", ours=[late], theirs=[early], budget=_FLAT),
             ]
     return lines
 

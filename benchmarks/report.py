@@ -10,7 +10,7 @@ from statistics import median
 from rich.console import Console
 from rich.table import Table
 
-from .measure import CLEARLY, Line
+from .measure import CLEARLY, Measurement
 
 ROOT = Path(__file__).parent.parent
 README, PAGE = ROOT / "README.md", ROOT / "docs" / "performance.md"
@@ -37,7 +37,7 @@ time. Only ratios carry over from one machine to another. A line holds while its
 `make bench` fails at {CLEARLY:g} times the budget, which is beyond normal noise."""
 
 
-def show(lines: Sequence[Line]) -> None:
+def show(lines: Sequence[Measurement]) -> None:
     """Print the table and the machine."""
     console = Console(width=None if Console().is_terminal else 150)
     table = Table(_COLUMNS[0], header_style="bold")
@@ -55,7 +55,7 @@ def show(lines: Sequence[Line]) -> None:
     console.print(", ".join(machine()), style="dim")
 
 
-def write(lines: Sequence[Line]) -> None:
+def write(lines: Sequence[Measurement]) -> None:
     """Write the table and the machine to the page, and the headlines into the README between its marks."""
     PAGE.write_text(f"{_INTRODUCTION}\n\n{_table(lines)}\n\nMeasured on {', '.join(machine())}.\n", encoding="utf-8")
     text = README.read_text(encoding="utf-8")
@@ -65,7 +65,7 @@ def write(lines: Sequence[Line]) -> None:
     README.write_text(f"{before}{_BEGIN}\n{_table(headlines)}\n{_END}{after}", encoding="utf-8")
 
 
-def _table(lines: Iterable[Line]) -> str:
+def _table(lines: Iterable[Measurement]) -> str:
     rows = [_COLUMNS, ("---", "--:", "---", "--:", "--:", "--:", "---"), *map(_cells, lines)]
     return "\n".join(f"| {' | '.join(row)} |" for row in rows)
 
@@ -78,7 +78,7 @@ def machine() -> Iterator[str]:
         yield f"{name} {version(name)}"
 
 
-def faults(lines: Iterable[Line]) -> list[str]:
+def faults(lines: Iterable[Measurement]) -> list[str]:
     """Report what is so far over its budget that the run fails."""
     return [
         f"{line.what}: {line.ratio:.2f} x {line.against}, the budget is {line.budget:.2f}"
@@ -87,7 +87,7 @@ def faults(lines: Iterable[Line]) -> list[str]:
     ]
 
 
-def _cells(line: Line) -> tuple[str, ...]:
+def _cells(line: Measurement) -> tuple[str, ...]:
     scale = _SCALES[line.unit]
     return (
         line.what,

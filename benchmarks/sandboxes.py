@@ -13,7 +13,7 @@ from cliniko_async.sandbox import Sandbox
 from cliniko_async.sandbox.server.rate_limit import WindowType
 
 
-class Options(msgspec.Struct, frozen=True):
+class SandboxOptions(msgspec.Struct, frozen=True):
     """One sandbox; times in seconds."""
 
     window: WindowType
@@ -24,7 +24,7 @@ class Options(msgspec.Struct, frozen=True):
     seed: int
 
 
-class Place(msgspec.Struct, frozen=True):
+class SandboxAddress(msgspec.Struct, frozen=True):
     """The URL of a sandbox, and its key."""
 
     base_url: str
@@ -41,10 +41,10 @@ class Counted(msgspec.Struct, frozen=True):
 
 async def main() -> None:
     """Run the sandboxes until the second line of input."""
-    options = msgspec.json.decode(sys.stdin.readline(), type=list[Options])
+    options = msgspec.json.decode(sys.stdin.readline(), type=list[SandboxOptions])
     async with contextlib.AsyncExitStack() as stack:
         running = [await stack.enter_async_context(Sandbox(**msgspec.structs.asdict(each))) for each in options]
-        _say([Place(each.base_url, each.api_key) for each in running])
+        _say([SandboxAddress(each.base_url, each.api_key) for each in running])
         await asyncio.get_running_loop().run_in_executor(None, sys.stdin.readline)
         _say([counted(each) for each in running])
 

@@ -14,7 +14,7 @@ from redis.asyncio import Redis
 from cliniko_async import RateLimiter, RedisLimiter, SqliteLimiter
 from tests.support.redis_server import RedisServer
 
-from .measure import AsyncSide, Line, side_by_side_async
+from .measure import AsyncSide, Measurement, side_by_side_async
 
 _LIMIT = 10_000
 """A window so large that no caller waits."""
@@ -24,12 +24,12 @@ _IN_A_ROW = 100
 _AT_ONCE = 50
 
 
-async def measure_stores() -> Sequence[Line]:
+async def measure_stores() -> Sequence[Measurement]:
     """Measure free permits, taken one after another and many at once."""
     return [*await _measure_redis(), *await _measure_sqlite()]
 
 
-async def _measure_redis() -> Sequence[Line]:
+async def _measure_redis() -> Sequence[Measurement]:
     with RedisServer() as server:
         async with (
             Redis.from_url(server.url) as redis,
@@ -44,8 +44,8 @@ async def _measure_redis() -> Sequence[Line]:
             taken = await side_by_side_async(sides, rounds=100)
     ping = taken["ping"]
     return [
-        Line(what="a permit of Redis", against="PING", ours=taken["permit"], theirs=ping, unit="µs"),
-        Line(
+        Measurement(what="a permit of Redis", against="PING", ours=taken["permit"], theirs=ping, unit="µs"),
+        Measurement(
             what="a permit of Redis, wall time",
             against="PING",
             ours=wall["permit"],
@@ -53,13 +53,13 @@ async def _measure_redis() -> Sequence[Line]:
             unit="µs",
             budget=3.5,
         ),
-        Line(
+        Measurement(
             what=f"a permit of Redis, {_AT_ONCE} at once", against="PING", ours=taken["at once"], theirs=ping, unit="µs"
         ),
     ]
 
 
-async def _measure_sqlite() -> Sequence[Line]:
+async def _measure_sqlite() -> Sequence[Measurement]:
     with tempfile.TemporaryDirectory() as folder, _file(Path(folder) / "bare.sqlite") as write:
         async with SqliteLimiter(Path(folder) / "window.sqlite", _LIMIT, _SQLITE_PERIOD) as limiter:
             sides = {
@@ -69,7 +69,7 @@ async def _measure_sqlite() -> Sequence[Line]:
             taken = await side_by_side_async(sides, rounds=30)
     against = "one row written, in a thread"
     ours, theirs = taken["permit"], taken["bare"]
-    return [Line(what="a permit of SQLite", against=against, ours=ours, theirs=theirs, unit="µs", budget=4)]
+    return [Measurement(what="a permit of SQLite", against=against, ours=ours, theirs=theirs, unit="µs", budget=4)]
 
 
 async def _take(limiter: RateLimiter) -> None:

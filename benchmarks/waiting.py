@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Sequence
 
 from cliniko_async import Cliniko, SlidingWindowLimiter
 
-from .measure import Line
+from .measure import Measurement
 from .serving import client, counted, serving
 
 _PAGES = 100
@@ -20,7 +20,7 @@ _PAGES_LIMITED, _PERIOD_OF_PAGES = 1000, 5.0
 _AT_ONCE, _PERIOD_AT_ONCE = 300, 6.0
 
 
-async def measure_ahead() -> Sequence[Line]:
+async def measure_ahead() -> Sequence[Measurement]:
     """Measure 100 pages of 200 ms each beside the ideal, latency x (1 + ⌈99/n⌉)."""
     lines = []
     with serving(pages=_PAGES, latency=_LATENCY) as base_url:
@@ -32,7 +32,7 @@ async def measure_ahead() -> Sequence[Line]:
     return lines
 
 
-async def measure_budget() -> Sequence[Line]:
+async def measure_budget() -> Sequence[Measurement]:
     """Measure more requests than a window holds; the period is some seconds here, and the server's window slides."""
     windows = (_PAGES_LIMITED - 1) // _LIMIT
     return [
@@ -41,7 +41,7 @@ async def measure_budget() -> Sequence[Line]:
     ]
 
 
-async def _within(use: Callable[[Cliniko], Awaitable[None]], what: str, windows: int, period: float) -> Line:
+async def _within(use: Callable[[Cliniko], Awaitable[None]], what: str, windows: int, period: float) -> Measurement:
     with serving(pages=_PAGES_LIMITED, size=1, limit=_LIMIT, period=period, kept=0) as base_url:
         async with client(base_url, SlidingWindowLimiter(_LIMIT, period)) as cliniko:
             begun = time.monotonic()
@@ -52,8 +52,8 @@ async def _within(use: Callable[[Cliniko], Awaitable[None]], what: str, windows:
     return _beside_ideal(what, [taken], windows * period, budget=1.03)
 
 
-def _beside_ideal(what: str, taken: Sequence[float], ideal: float, budget: float) -> Line:
-    return Line(what=what, against="the ideal", ours=taken, theirs=[ideal] * len(taken), unit="s", budget=budget)
+def _beside_ideal(what: str, taken: Sequence[float], ideal: float, budget: float) -> Measurement:
+    return Measurement(what=what, against="the ideal", ours=taken, theirs=[ideal] * len(taken), unit="s", budget=budget)
 
 
 async def _seconds_to_read(base_url: str, ahead: int) -> float:

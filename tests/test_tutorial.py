@@ -19,15 +19,15 @@ BLOCK = re.compile(r"^```(shell|python)(?: ([^\n]*))?\n(.*?)^```$", re.MULTILINE
 
 
 @attrs.frozen
-class Step:
+class TutorialStep:
     language: str
     mark: str
     text: str
 
 
-def steps(page: str) -> list[Step]:
+def steps(page: str) -> list[TutorialStep]:
     text = (ROOT / "docs" / page).read_text(encoding="utf-8")
-    return [Step(language, mark or "", code) for language, mark, code in BLOCK.findall(text)]
+    return [TutorialStep(language, mark or "", code) for language, mark, code in BLOCK.findall(text)]
 
 
 @contextmanager
@@ -69,7 +69,7 @@ def run(script: str, url: str, folder: Path, environment: dict[str, str]) -> str
     return done.stdout
 
 
-def follow(page: Sequence[Step], folder: Path) -> list[str]:
+def follow(page: Sequence[TutorialStep], folder: Path) -> list[str]:
     """Run the commands of a page in order, and return what each of them printed."""
     environment = programs(folder / "bin")
     (server,) = (step.text.strip() for step in page if step.mark == "{.background}")

@@ -66,24 +66,24 @@ class FencedCursorStore(CursorStore, Protocol):
 
 
 @attrs.frozen
-class Entry:
+class StreamState:
     """The stored state of one account and stream."""
 
     token: int = 0
     cursor: str | None = None
 
 
-EntryChange = Callable[[Entry], Entry]
+StateUpdate = Callable[[StreamState], StreamState]
 
 
 class Cursors(ABC):
     """The operations that both stores share."""
 
     @abstractmethod
-    async def _read(self, account: str, stream: str) -> Entry: ...
+    async def _read(self, account: str, stream: str) -> StreamState: ...
 
     @abstractmethod
-    async def _change(self, account: str, stream: str, change: EntryChange) -> Entry: ...
+    async def _change(self, account: str, stream: str, change: StateUpdate) -> StreamState: ...
 
     async def load(self, account: str, stream: str) -> str | None:
         """Load the cursor.
@@ -107,7 +107,7 @@ class Cursors(ABC):
         Returns:
             The token of the run, which is larger than every earlier token, and the cursor that was saved last, or None.
         """
-        entry = await self._change(account, stream, lambda entry: Entry(entry.token + 1, entry.cursor))
+        entry = await self._change(account, stream, lambda entry: StreamState(entry.token + 1, entry.cursor))
         return entry.token, entry.cursor
 
     async def save(self, account: str, stream: str, cursor: str, *, token: int | None = None) -> None:
@@ -132,14 +132,14 @@ class Cursors(ABC):
             stream: Your name for what is read from the account.
         """
         # The token is kept: if it started over, an earlier run could be mistaken for a later one.
-        await self._change(account, stream, lambda entry: Entry(entry.token + 1, None))
+        await self._change(account, stream, lambda entry: StreamState(entry.token + 1, None))
 
 
-def saving(cursor: str, token: int | None) -> EntryChange:
-    def change(entry: Entry) -> Entry:
+def saving(cursor: str, token: int | None) -> StateUpdate:
+    def change(entry: StreamState) -> StreamState:
         if token is not None and token != entry.token:
             _refuse(token, entry.token)
-        return Entry(entry.token, cursor)
+        return StreamState(entry.token, cursor)
 
     return change
 

@@ -14,7 +14,7 @@ from .._frames import HiddenLocals
 from .._redis import outage
 from .._timeouts import Timeouts
 from ..errors import ConfigurationError
-from ._base import Cursors, Entry, EntryChange
+from ._base import Cursors, StateUpdate, StreamState
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis, RedisCluster
@@ -70,10 +70,10 @@ class RedisCursors(Cursors):
         _require_redis()
         self._is_lost = False
 
-    async def _read(self, account: str, stream: str) -> Entry:
+    async def _read(self, account: str, stream: str) -> StreamState:
         return (await self._kept(_key(account, stream)))[1]
 
-    async def _change(self, account: str, stream: str, change: EntryChange) -> Entry:
+    async def _change(self, account: str, stream: str, change: StateUpdate) -> StreamState:
         key, writer = _key(account, stream), secrets.token_hex(8)
         while True:
             revision, before = await self._kept(key)
@@ -82,9 +82,11 @@ class RedisCursors(Cursors):
             if await self._run("EVAL", _WRITE, 1, key, revision, writer, after.token, *cursor):
                 return after
 
-    async def _kept(self, key: str) -> tuple[int, Entry]:
+    async def _kept(self, key: str) -> tuple[int, StreamState]:
         revision, token, cursor = await self._run("HMGET", key, "revision", "token", "cursor")
-        return int(revision or 0), Entry(int(token or 0), cursor.decode() if isinstance(cursor, bytes) else cursor)
+        return int(revision or 0), StreamState(
+            int(token or 0), cursor.decode() if isinstance(cursor, bytes) else cursor
+        )
 
     async def _run(self, *command: str | int) -> Any:  # noqa: ANN401  (it depends on the command)
         delays = retry_delays(_FIRST_RETRY, _LONGEST_RETRY)

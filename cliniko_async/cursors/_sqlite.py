@@ -8,7 +8,7 @@ from collections.abc import Callable
 from .._checks import seconds_option
 from .._loops import in_thread
 from ..errors import ConfigurationError, UsageError
-from ._base import Cursors, Entry, EntryChange, saving
+from ._base import Cursors, StateUpdate, StreamState, saving
 
 Write = Callable[[sqlite3.Connection], object]
 
@@ -68,18 +68,18 @@ class SqliteCursors(Cursors):
         """
         await self._change(account, stream, saving(cursor, token), write)
 
-    async def _read(self, account: str, stream: str) -> Entry:
+    async def _read(self, account: str, stream: str) -> StreamState:
         return await self._change(account, stream, lambda entry: entry)
 
-    async def _change(self, account: str, stream: str, change: EntryChange, write: Write | None = None) -> Entry:
+    async def _change(self, account: str, stream: str, change: StateUpdate, write: Write | None = None) -> StreamState:
         return await in_thread(lambda: self._step((account, stream), change, write))
 
-    def _step(self, key: tuple[str, str], change: EntryChange, write: Write | None) -> Entry:
+    def _step(self, key: tuple[str, str], change: StateUpdate, write: Write | None) -> StreamState:
         with contextlib.closing(sqlite3.connect(self._path, timeout=self._timeout, isolation_level=None)) as connection:
             connection.execute("BEGIN IMMEDIATE")
             connection.execute(_TABLE)
             row = connection.execute(_SELECT, key).fetchone()
-            before = Entry(*row) if row else Entry()
+            before = StreamState(*row) if row else StreamState()
             after = change(before)
             if write is not None:
                 write(connection)

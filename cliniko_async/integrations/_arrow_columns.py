@@ -100,8 +100,8 @@ def _array(column: RowColumn, field: Any, records: Sequence[Any]) -> Any:
 
 
 def _faults(column: RowColumn, field: Any, records: Sequence[Any]) -> list[str]:
-    misfits = ((index, record) for index, record in enumerate(records) if _array(column, field, [record]) is None)
-    return [f"{_place(index, record)}: {column.name} does not fit in {field.type}" for index, record in misfits]
+    unfit = ((index, record) for index, record in enumerate(records) if _array(column, field, [record]) is None)
+    return [f"{_place(index, record)}: {column.name} does not fit in {field.type}" for index, record in unfit]
 
 
 def _place(index: int, record: Any) -> str:

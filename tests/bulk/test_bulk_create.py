@@ -41,7 +41,7 @@ def statuses(outcomes: dict[int, Any]) -> dict[int, str]:
     return {number: outcome.status for number, outcome in outcomes.items()}
 
 
-def misfit(page: Any) -> None:
+def remove_updated_at(page: Any) -> None:
     for record in page["patients"]:
         record["updated_at"] = None
 
@@ -300,7 +300,7 @@ class TestUnknownOutcomes:
     async def test_invalid_records_are_found(self, tmp_path: Path):
         async with clinic(tmp_path) as each:
             each.sandbox.faults.drop("answer", method="POST", times=2)
-            each.sandbox.faults.edit(misfit, method="GET", path="created_at", times=None)
+            each.sandbox.faults.edit(remove_updated_at, method="GET", path="created_at", times=None)
             assert set(statuses(await each.run([ZOE, KIM])).values()) == {"adopted"}
 
     @pytest.mark.parametrize("change", [lambda page: page["patients"][0].update(id=None), lambda page: b"<html>"])

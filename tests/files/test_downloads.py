@@ -26,7 +26,7 @@ from tests.support.clients import ONCE, QUICK, client_of, virtually
 from tests.support.for_each import for_each
 from tests.support.frames import assert_frames_hidden
 from tests.support.paths import EXAMPLES
-from tests.support.raw_server import Line, RawServer, answer, silence, stall
+from tests.support.raw_server import Connection, RawServer, answer, silence, stall
 
 PDF = b"%PDF-1.7 \r\n--x\r\n" * 40_000
 
@@ -326,7 +326,7 @@ def attachment_at(server: RawServer) -> PatientAttachment:
     return from_dict(PatientAttachment, {**data, "content": link})
 
 
-async def drip(line: Line) -> None:
+async def drip(line: Connection) -> None:
     """Send an endless head, byte by byte, each well within the timeout."""
     await line.write(b"HTTP/1.1 200 OK\r\nX-Long: ")
     while not line.writer.is_closing():
@@ -391,9 +391,9 @@ async def test_the_middlewares_of_a_given_session_do_not_see_what_goes_to_a_stor
 
 @virtually
 async def test_unsolicited_bytes_on_a_kept_connection_are_not_the_file():
-    lines: list[Line] = []
+    lines: list[Connection] = []
 
-    async def talk(line: Line) -> None:
+    async def talk(line: Connection) -> None:
         await answer(200, b"the first")(line)
         lines.append(line)
 

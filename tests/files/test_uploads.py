@@ -29,7 +29,7 @@ from tests.support.attachments import clinic, pieces
 from tests.support.clients import ONCE, client_of, virtually
 from tests.support.for_each import for_each
 from tests.support.frames import assert_frames_hidden
-from tests.support.raw_server import Line, RawServer, Turn, answer, close, silence
+from tests.support.raw_server import Connection, RawServer, Turn, answer, close, silence
 
 PDF = b"%PDF-1.7 \r\n--x\r\n" * 40_000
 STEPS = ["GET patients", "POST patient_attachments", "GET patient_attachments"]
@@ -440,7 +440,7 @@ def test_a_cancelled_upload_leaves_nothing_behind(where: str, tmp_path: Path):
 def form_of(server: RawServer) -> Turn:
     """A form that leads to the same server."""
 
-    async def turn(line: Line) -> None:
+    async def turn(line: Connection) -> None:
         fields = {"key": "k", "signature": "Secretsign"}
         await answer(200, {"url": f"{server.base_url}/bucket?x=Secretsign", "fields": fields})(line)
 

@@ -174,9 +174,9 @@ class TestTooManyRequests:
                 first = asyncio.create_task(ask(one))
                 await asyncio.sleep(0.2)
                 await asyncio.gather(first, ask(one), ask(two), ask(two))
-            throttled, *others = [request.time for request in sandbox.requests]
+            refused, *others = [request.time for request in sandbox.requests]
             wall = 1_700_000_000 + skew
-            moment = math.ceil(wall + throttled + reset) - wall
+            moment = math.ceil(wall + refused + reset) - wall
             assert len(others) == 4
             for arrived in others:
                 assert moment <= arrived <= moment + 3

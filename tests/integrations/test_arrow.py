@@ -150,11 +150,11 @@ def fits(value: Any) -> bool:
 def test_any_record_is_converted_exactly_or_not_at_all(data: st.DataObject):
     cls = data.draw(st.sampled_from([each for each in RECORDS if each is not AttachmentPresignedPost]))
     records = [from_dict(cls, each) for each in data.draw(st.lists(objects(cls), min_size=1, max_size=2))]
-    misfits = {name for each in records for name, value in row(each).items() if not all(map(fits, leaves(value)))}
-    if misfits:
+    unfit = {name for each in records for name, value in row(each).items() if not all(map(fits, leaves(value)))}
+    if unfit:
         with pytest.raises(DecodingError) as caught:
             table(records, cls)
-        assert {fault.rpartition(": ")[2].partition(" ")[0] for fault in caught.value.faults} <= misfits
+        assert {fault.rpartition(": ")[2].partition(" ")[0] for fault in caught.value.faults} <= unfit
         return
     found = table(records, cls)
     moments = {field.name for field in found.schema if pa.types.is_timestamp(field.type)}

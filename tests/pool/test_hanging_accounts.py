@@ -14,7 +14,7 @@ from tests.support.clients import ONCE, virtually
 from tests.support.for_each import for_each
 from tests.support.limiting import now
 from tests.support.many import ManyServer, key_of, pool_of
-from tests.support.raw_server import Line, RawServer, answer, deaf_port, head, read_request
+from tests.support.raw_server import Connection, RawServer, answer, deaf_port, head, read_request
 
 ASKED = "/appointment_types"
 EMPTY = {"appointment_types": [], "total_entries": 0, "links": {}}
@@ -39,7 +39,7 @@ class SickServer(RawServer):
         self.held: Counter[str] = Counter()
         self.most: Counter[str] = Counter()
 
-    async def _take_turn(self, line: Line, number: int) -> bool:
+    async def _take_turn(self, line: Connection, number: int) -> bool:
         request = await read_request(line.reader, number)
         if request is None:
             return False
@@ -55,7 +55,7 @@ class SickServer(RawServer):
         await answer(200, EMPTY)(line)
         return True
 
-    async def _heals(self, line: Line) -> bool:
+    async def _heals(self, line: Connection) -> bool:
         """Wait until the account is healed, or the client has left."""
         if self.begins:
             await line.write(head(200, {"Content-Length": "100"}) + b"{")

@@ -17,7 +17,7 @@ A_DAY = 8
 
 
 @attrs.frozen
-class Place:
+class BookableService:
     at: Clinic
     ids: tuple[str, str, str]
 
@@ -32,10 +32,10 @@ class Place:
         return list(dict.fromkeys(found))
 
 
-def place(at: Clinic, *, online: bool = True) -> Place:
+def place(at: Clinic, *, online: bool = True) -> BookableService:
     """A service that can be booked online."""
     names = ("businesses", "practitioners", "appointment_types")
-    return Place(at, tuple(at.sandbox.add(name, show_in_online_bookings=online) for name in names))
+    return BookableService(at, tuple(at.sandbox.add(name, show_in_online_bookings=online) for name in names))
 
 
 def day(number: int) -> str:

@@ -17,7 +17,7 @@ AGENT = "Wire tests (wire@example.com)"
 
 
 @attrs.frozen
-class Answer:
+class WireResponse:
     status: int
     headers: dict[str, str]
     body: bytes
@@ -38,14 +38,14 @@ class Wire:
         basic = base64.b64encode(f"{user}:".encode()).decode()
         return {"Authorization": f"Basic {basic}", "User-Agent": AGENT, "Accept": "application/json"}
 
-    async def ask(self, method: str, path: str, *, key: str | None = None, **options: Any) -> Answer:
+    async def ask(self, method: str, path: str, *, key: str | None = None, **options: Any) -> WireResponse:
         """Send a request with the right headers, except for those given."""
         headers = self.headers(key) | options.pop("headers", {})
         url = path if path.startswith("http") else self.sandbox.base_url + path
         async with self.session.request(method, URL(url, encoded=True), headers=headers, **options) as answer:
-            return Answer(answer.status, dict(answer.headers), await answer.read())
+            return WireResponse(answer.status, dict(answer.headers), await answer.read())
 
-    async def get(self, path: str, *filters: str, **params: Any) -> Answer:
+    async def get(self, path: str, *filters: str, **params: Any) -> WireResponse:
         pairs = [("q[]", one) for one in filters] + [(name, str(value)) for name, value in params.items()]
         query = urlencode(pairs, quote_via=quote, safe="")
         return await self.ask("GET", f"{path}?{query}" if query else path)
@@ -59,13 +59,13 @@ class Wire:
     async def names(self, path: str, *filters: str, **params: Any) -> set[str]:
         return {record["name"] for record in await self.list(path, *filters, **{"per_page": 100, **params})}
 
-    async def post(self, path: str, body: Any = None) -> Answer:
+    async def post(self, path: str, body: Any = None) -> WireResponse:
         return await self.ask("POST", path, json=body)
 
-    async def patch(self, path: str, body: Any) -> Answer:
+    async def patch(self, path: str, body: Any) -> WireResponse:
         return await self.ask("PATCH", path, json=body)
 
-    async def delete(self, path: str) -> Answer:
+    async def delete(self, path: str) -> WireResponse:
         return await self.ask("DELETE", path)
 
 

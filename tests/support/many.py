@@ -10,7 +10,7 @@ from typing import Any
 from cliniko_async import AccountPool, SlidingWindowLimiter
 
 from .clients import WHO
-from .raw_server import Line, RawRequest, RawServer, answer, read_request
+from .raw_server import Connection, RawRequest, RawServer, answer, read_request
 
 LIST = {"appointment_types": [], "total_entries": 0, "links": {}}
 
@@ -28,7 +28,7 @@ class ManyServer(RawServer):
         self.most_open = 0
         self.asked: list[str] = []
 
-    async def _take_turn(self, line: Line, number: int) -> bool:
+    async def _take_turn(self, line: Connection, number: int) -> bool:
         self.most_open = max(self.most_open, self.open)
         request = await read_request(line.reader, number)
         if request is None:

@@ -35,7 +35,7 @@ class RawRequest:
 
 
 @attrs.frozen
-class Line:
+class Connection:
     """The server's end of one connection, on which a turn acts."""
 
     reader: asyncio.StreamReader
@@ -56,7 +56,7 @@ class Line:
         self.writer.transport.abort()
 
 
-Turn = Callable[[Line], Awaitable[None]]
+Turn = Callable[[Connection], Awaitable[None]]
 """What to do once a request was read; the connection stays open unless the turn closes it."""
 
 
@@ -69,7 +69,7 @@ def answer(status: int = 200, body: bytes | Mapping[str, Any] = b"", headers: Ma
     """Answer in full."""
     data = body if isinstance(body, bytes) else json.dumps(body).encode()
 
-    async def turn(line: Line) -> None:
+    async def turn(line: Connection) -> None:
         await line.write(head(status, {"Content-Length": str(len(data)), **(headers or {})}) + data)
 
     return turn
@@ -78,7 +78,7 @@ def answer(status: int = 200, body: bytes | Mapping[str, Any] = b"", headers: Ma
 def cut(status: int = 200, body: bytes = b'{"id": "1"', headers: Mapping[str, str] | None = None) -> Turn:
     """Declare a longer body than is sent, and close."""
 
-    async def turn(line: Line) -> None:
+    async def turn(line: Connection) -> None:
         await line.write(head(status, {"Content-Length": str(len(body) + 100), **(headers or {})}) + body)
         line.close()
 
@@ -88,7 +88,7 @@ def cut(status: int = 200, body: bytes = b'{"id": "1"', headers: Mapping[str, st
 def raw(data: bytes) -> Turn:
     """Send these bytes and close."""
 
-    async def turn(line: Line) -> None:
+    async def turn(line: Connection) -> None:
         await line.write(data)
         line.close()
 
@@ -98,7 +98,7 @@ def raw(data: bytes) -> Turn:
 def close() -> Turn:
     """Close the connection without an answer."""
 
-    async def turn(line: Line) -> None:
+    async def turn(line: Connection) -> None:
         line.close()
 
     return turn
@@ -107,7 +107,7 @@ def close() -> Turn:
 def reset() -> Turn:
     """Reset the connection."""
 
-    async def turn(line: Line) -> None:
+    async def turn(line: Connection) -> None:
         line.reset()
 
     return turn
@@ -116,7 +116,7 @@ def reset() -> Turn:
 def silence() -> Turn:
     """Never answer; the client has to close the connection."""
 
-    async def turn(line: Line) -> None:
+    async def turn(line: Connection) -> None:
         await line.reader.read()
         line.close()
 
@@ -126,7 +126,7 @@ def silence() -> Turn:
 def stall(status: int = 200, body: bytes = b'{"id": "1"') -> Turn:
     """Begin to answer, and never finish."""
 
-    async def turn(line: Line) -> None:
+    async def turn(line: Connection) -> None:
         await line.write(head(status, {"Content-Length": str(len(body) + 100)}) + body)
         await silence()(line)
 
@@ -136,7 +136,7 @@ def stall(status: int = 200, body: bytes = b'{"id": "1"') -> Turn:
 def flood(status: int = 200, chunk: bytes = b"x" * 65536, counter: list[int] | None = None) -> Turn:
     """Send an endless body, until the client closes the connection."""
 
-    async def turn(line: Line) -> None:
+    async def turn(line: Connection) -> None:
         await line.write(head(status, {"Content-Type": "application/json"}))
         while not line.writer.transport.is_closing():
             await line.write(chunk)
@@ -205,13 +205,13 @@ class RawServer:
         try:
             # A cancelled handler would be reported by the loop.
             with contextlib.suppress(asyncio.CancelledError, ConnectionError):
-                while not writer.is_closing() and await self._take_turn(Line(reader, writer), number):
+                while not writer.is_closing() and await self._take_turn(Connection(reader, writer), number):
                     pass
         finally:
             writer.transport.abort()
             self._lines.discard(task)
 
-    async def _take_turn(self, line: Line, number: int) -> bool:
+    async def _take_turn(self, line: Connection, number: int) -> bool:
         request = await read_request(line.reader, number)
         if request is None:
             return False

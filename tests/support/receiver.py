@@ -13,7 +13,7 @@ from standardwebhooks import Webhook
 
 _PATH = "/hook"
 
-Answer = int | web.Response | Callable[[web.Request], Awaitable[web.StreamResponse]]
+Reply = int | web.Response | Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 @attrs.frozen
@@ -35,8 +35,8 @@ class Receiver:
     """Sends the scripted answers, one after the other, and then 204."""
 
     def __init__(self, secret: str) -> None:
-        self.script: list[Answer] = []
-        self.choose: Callable[[], Answer] = lambda: self.script.pop(0) if self.script else 204
+        self.script: list[Reply] = []
+        self.choose: Callable[[], Reply] = lambda: self.script.pop(0) if self.script else 204
         self.got: list[Received] = []
         self.redirected = 0
         self._webhook = Webhook(secret)
