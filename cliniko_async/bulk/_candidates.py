@@ -2,7 +2,7 @@
 
 import contextlib
 import datetime as dt
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from typing import Any, Protocol, cast
 
 from .._dates import format_utc
@@ -40,11 +40,7 @@ async def records_since(resource: Resource[Any], since: float) -> dict[str, dict
     moment = format_utc(dt.datetime.fromtimestamp(int(since), dt.UTC))
     found: dict[str, dict[str, Any]] = {}
     async for page in _pages(resource, f"created_at:>={moment}"):
-        for record in map(as_object, page.raw[resource.name]):
-            record_id = id_text((record or {}).get("id"))
-            if record is None or record_id is None:
-                raise DecodingError(["a record without an id cannot be compared"])
-            found[record_id] = record
+        found |= {str(record["id"]): record for record in page.raw[resource.name]}
     return found
 
 
@@ -59,7 +55,12 @@ async def _pages(resource: Resource[Any], created: str) -> AsyncIterator[Page[An
                     yield page
                 return
             except DecodingError as error:
-                if error.page is None or error.cursor is None:
+                if error.page is None or error.cursor is None or not _have_ids(error.page.raw[resource.name]):
                     raise
                 yield error.page
                 cursor = error.cursor
+
+
+def _have_ids(records: Iterable[object]) -> bool:
+    """Return whether every record has an id; one without cannot be the record of a row, or be ruled out."""
+    return all((found := as_object(record)) is not None and id_text(found.get("id")) for record in records)

@@ -113,19 +113,24 @@ def plan_of(rows: list[PreparedRow], entries: list[JournalEntry], *, allow_new: 
 
 
 def _of_unresolved(numbers: list[int]) -> str:
+    have, them = ("it has", "it") if len(numbers) == 1 else ("they have", "them")
     return (
-        f"whether row {_listed(numbers)} was created is unknown, and it was changed or removed: "
-        "restore it, or decide about it"
+        f"the outcome of {_listed(numbers)} is unknown, and {have} been changed or removed; "
+        f"restore {them}, or record a decision (`decide`; on the command line `--decide`)"
     )
 
 
-def _of_new(done: list[int]) -> str:
+def _of_new(numbers: list[int]) -> str:
+    were, have, them = ("was", "has", "it") if len(numbers) == 1 else ("were", "have", "them")
     return (
-        f"row {_listed(done)} was created, and was changed or removed, while other rows are new: a changed row "
-        "would be created twice; restore it, or allow the new rows if every one of them is to be created"
+        f"{_listed(numbers)} {were} created, and {have} been changed or removed; the new rows may be changed ones, "
+        f"which would be created twice: restore {them}, or allow the new rows"
     )
 
 
 def _listed(numbers: list[int]) -> str:
-    shown = ", ".join(map(str, numbers[:_SHOWN]))
-    return f"{shown} and {len(numbers) - _SHOWN} more" if len(numbers) > _SHOWN else shown
+    shown = [*map(str, numbers[:_SHOWN])]
+    if len(numbers) > _SHOWN:
+        shown.append(f"{len(numbers) - _SHOWN} more")
+    *first, last = shown
+    return f"rows {', '.join(first)} and {last}" if first else f"row {last}"

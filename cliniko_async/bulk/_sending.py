@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 
 from .._http.attempt import Attempt, Outcome, Transport
-from .._messages import Response, date_of
+from .._messages import Request, Response, date_of
 
 
 class ServerClock:
@@ -12,10 +12,13 @@ class ServerClock:
 
     def __init__(self) -> None:
         self.is_set = False
+        self.request: Request | None = None
+        """The last request."""
         self._offset = 0.0
 
-    def set(self, outcome: Outcome) -> None:
+    def set(self, request: Request, outcome: Outcome) -> None:
         """Set the clock by a response, if the outcome is one that has a `Date`."""
+        self.request = request
         date = date_of(outcome.headers) if isinstance(outcome, Response) else None
         if date is not None:
             self.is_set = True
@@ -36,7 +39,7 @@ class ClockSetting:
     async def send(self, attempt: Attempt) -> Outcome:
         """Send an attempt."""
         outcome = await self._inner.send(attempt)
-        self._clock.set(outcome)
+        self._clock.set(attempt.request, outcome)
         return outcome
 
 

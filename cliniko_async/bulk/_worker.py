@@ -108,7 +108,7 @@ class BulkWorker(Generic[T]):
         resource: Any = self._resource.bulk_through(self._set_clock)
         await resource.list().count()
         if not self._clock.is_set:
-            raise DecodingError(["the server's responses have no Date header"])
+            raise DecodingError(["the Date header is missing"], request=self._clock.request)
 
     def _set_clock(self, inner: Transport) -> Transport:
         return ClockSetting(inner, self._clock)

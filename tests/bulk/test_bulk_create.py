@@ -309,7 +309,7 @@ class TestUnknownOutcomes:
         async with clinic(tmp_path) as each:
             each.sandbox.faults.drop("answer", method="POST")
             each.sandbox.faults.edit(change, method="GET", path="created_at")
-            with pytest.raises(DecodingError):
+            with pytest.raises(DecodingError, match=r"the response is not what the API describes: GET .*/patients"):
                 await each.run([ZOE])
             assert statuses(await each.run([ZOE])) == {1: "adopted"}
 
@@ -319,7 +319,7 @@ class TestUnknownOutcomes:
         head = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n" % len(body)
         async with clinic(tmp_path) as each:
             each.sandbox.faults.raw(head + body, method="GET")
-            with pytest.raises(DecodingError, match="no Date header"):
+            with pytest.raises(DecodingError, match=r"not what the API describes: GET .*: the Date header is missing"):
                 await each.run([ZOE])
             assert each.posts() == 0
 
@@ -498,7 +498,10 @@ class TestChangedRows:
             await each.run([ZOE, KIM])
             changed = [{**ZOE, "first_name": "Zoë"}, KIM]
             problem = (await each.create(changed).plan()).problem or ""
-            assert problem.startswith("row 1 was created, and was changed or removed")
+            assert problem == (
+                "row 1 was created, and has been changed or removed; the new rows may be changed ones, which would be "
+                "created twice: restore it, or allow the new rows"
+            )
             with pytest.raises(JournalError, match=r'row 1 was created.* \(new_rows="create"\)$'):
                 await each.run(changed)
             assert each.posts() == 2
@@ -513,7 +516,7 @@ class TestChangedRows:
             each.sandbox.faults.status(401, path="created_at")
             with pytest.raises(UnauthorizedError):
                 await each.run([ZOE])
-            with pytest.raises(JournalError, match="whether row 1 was created is unknown"):
+            with pytest.raises(JournalError, match="the outcome of row 1 is unknown, and it has been"):
                 await each.run([KIM], new_rows="create")
             assert [(row.number, row.status) for row in await read_journal(each.journal)] == [(1, "open")]
             await decide(each.journal, 1, "skip")
@@ -524,7 +527,20 @@ class TestChangedRows:
     async def test_many_changed_rows_are_abbreviated(self, tmp_path: Path):
         async with clinic(tmp_path) as each:
             await each.run(patients(9))
-            assert "row 1, 2, 3, 4, 5 and 4 more" in ((await each.create([ZOE]).plan()).problem or "")
+            problem = (await each.create([ZOE]).plan()).problem or ""
+            assert problem.startswith("rows 1, 2, 3, 4, 5 and 4 more were created, and have been changed or removed")
+
+    @virtually
+    async def test_several_rows_whose_outcome_is_unknown_are_named_with_what_to_do(self, tmp_path: Path):
+        async with clinic(tmp_path) as each:
+            each.sandbox.faults.drop("answer", method="POST", times=3)
+            each.sandbox.faults.status(401, path="created_at")
+            with pytest.raises(UnauthorizedError):
+                await each.run(patients(3))
+            assert (await each.create([ZOE]).plan()).problem == (
+                "the outcome of rows 1, 2 and 3 is unknown, and they have been changed or removed; "
+                "restore them, or record a decision (`decide`; on the command line `--decide`)"
+            )
 
 
 @virtually

@@ -119,7 +119,7 @@ class TestCommand:
         assert main(run) == 2
         error = capfd.readouterr().err
         assert "row 5 was created" in error
-        assert error.endswith("if every one of them is to be created (--create-new)\n")
+        assert error.endswith("restore it, or allow the new rows (--create-new)\n")
         assert main([*run, "--create-new"]) == 0
         assert names_in(clinic).total() == 3
 
