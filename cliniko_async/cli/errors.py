@@ -91,22 +91,34 @@ def report(error: BaseException, context: "CommandContext") -> int:
     if code is ExitCode.INTERRUPTED:
         line = context.interrupt_message or line
     if code is ExitCode.OUTCOME_UNKNOWN and context.lookup:
-        line = f"{line}; look with `{context.lookup}`"
+        line = f"{line}: `{context.lookup}`"
     if line:
-        with contextlib.suppress(OSError, ValueError):
-            if context.debug:
-                traceback.print_exception(error)
-            sys.stderr.write(f"cliniko: {' '.join(line.split())}\n")
-            sys.stderr.flush()
+        write_failure(line, error, context)
     _abandon_output()
     return code
 
 
-def describe(error: BaseException) -> tuple[str, ExitCode]:
+def write_failure(line: str, error: BaseException, context: "CommandContext") -> None:
+    """Write the line for an error to stderr, and where in the program it happened if --debug was given.
+
+    Args:
+        line: What is wrong and what to do.
+        error: The error.
+        context: The options of the command line.
+    """
+    with contextlib.suppress(OSError, ValueError):
+        if context.debug:
+            traceback.print_exception(error)
+        sys.stderr.write(f"cliniko: {' '.join(line.split())}\n")
+        sys.stderr.flush()
+
+
+def describe(error: BaseException, *, advice: bool = True) -> tuple[str, ExitCode]:
     """Return the line and the exit code for an error.
 
     Args:
         error: What a command raised.
+        advice: Whether the line says what to do about an error of the client, for the account in CLINIKO_API_KEY.
     """
     if isinstance(error, CommandError):
         return str(error), error.code
@@ -116,7 +128,7 @@ def describe(error: BaseException) -> tuple[str, ExitCode]:
         return "interrupted", ExitCode.INTERRUPTED
     if isinstance(error, BrokenPipeError):
         return "", ExitCode.OUTPUT_CLOSED
-    return _of_library(error) or _of_system(error)
+    return _of_library(error, advice=advice) or _of_system(error)
 
 
 def _of_command_line(error: CycloptsError) -> str:
@@ -131,10 +143,10 @@ def _of_command_line(error: CycloptsError) -> str:
     return f"{_MAY_BE_A_KEY.sub('…', text)} (cliniko --help)"
 
 
-def _of_library(error: BaseException) -> tuple[str, ExitCode] | None:
+def _of_library(error: BaseException, *, advice: bool) -> tuple[str, ExitCode] | None:
     from . import library_errors  # noqa: PLC0415  (only a failure needs the classes of the client)
 
-    return library_errors.describe(error)
+    return library_errors.describe(error, advice=advice)
 
 
 def _of_system(error: BaseException) -> tuple[str, ExitCode]:

@@ -1,12 +1,14 @@
 """`cliniko get`: one record."""
 
+from collections.abc import Sequence
 from typing import Annotated, Any
 
 from cyclopts import Parameter
 
+from .. import NotFoundError
 from ..filters import Visibility
 from .context import Context
-from .errors import CommandError
+from .errors import CommandError, ExitCode, describe
 from .names import ResourceName, class_with, visibility_options
 from .output import FormatOption, default_format, write_record
 
@@ -42,5 +44,18 @@ async def get(
         raise CommandError(f"{resource} needs {' and '.join(wanted) or 'no id'}")
     async with context.client() as cliniko:
         found: Any = cliniko.resources[resource]
-        record = await found.get(*ids, **visible)
+        try:
+            record = await found.get(*ids, **visible)
+        except NotFoundError as error:
+            hidden = [name for name in kind.visibilities() if name not in visible]
+            raise CommandError(_not_found(error, hidden), ExitCode.NOT_FOUND) from error
     write_record(default_format(form), record, columns, resource)
+
+
+def _not_found(error: NotFoundError, hidden: Sequence[str]) -> str:
+    """Return the line for a record that was not found, with the options that would include hidden ones."""
+    line, _ = describe(error)
+    if not hidden:
+        return line
+    options = " ".join(f"--{name} include" for name in hidden)
+    return f"{line}; if it is {' or '.join(hidden)}, add {options}"

@@ -4,24 +4,28 @@ import json
 import re
 import sys
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeAlias, cast
 
 from cyclopts import Parameter
 
-from .. import BulkOutcome, InvalidRowsError, OutcomeUnknownError, bulk_create
-from ..bulk import BulkCreate, BulkPlan, decide
+from .. import BulkOutcome, InvalidRowsError, JournalError, OutcomeUnknownError, bulk_create
+from ..bulk import BulkCreate, BulkPlan, decide, read_journal
 from .context import CommandContext, Context, Flag
 from .errors import CommandError, ExitCode
 from .names import Repeated, ResourceName, class_with
 from .output import write_bytes
 from .row_files import FileRows, read_rows
+from .words import DAY, plain
 
+_Decision: TypeAlias = tuple[int, Literal["created", "resend", "skip"], str | None]
+"""The number of a row, what was decided, and the id of its record."""
 Decisions: TypeAlias = Annotated[Repeated, Parameter(name="--decide")]
 
 _DECISION = re.compile(r"(\d+)=(?:(created):(\d{1,19})|(resend|skip))", re.ASCII)
-_DONE = ("created", "adopted", "skipped")
+_HAVE_RECORDS = ("created", "adopted")
+_DONE = (*_HAVE_RECORDS, "skipped")
 
 
 async def import_records(
@@ -75,9 +79,8 @@ async def import_records(
             retry_refused=retry_refused,
             settle=settle,
         )
-        if not dry_run:
-            for number, decision, record_id in wanted:
-                await decide(place, number, decision, id=record_id)
+        if wanted and not dry_run:
+            await _decide(place, wanted, context)
         if not await _confirm(run, source.name, context, retry_refused=retry_refused, dry_run=dry_run, yes=yes):
             return None
         context.interrupt_message = "interrupted: run the same command again, and it continues"
@@ -106,7 +109,36 @@ async def _confirm(
     return True
 
 
-def _decision(text: str) -> tuple[int, Literal["created", "resend", "skip"], str | None]:
+async def _decide(journal: Path, decisions: Sequence[_Decision], context: CommandContext) -> None:
+    """Record what a person decided, apart from what an earlier run of the same command recorded.
+
+    Raises:
+        CommandError: A decision does not apply to its row.
+        JournalError: The journal cannot be used.
+    """
+    rows = await read_journal(journal)
+    for number, decision, record_id in decisions:
+        found = [row for row in rows if row.number == number]
+        if found and all(_is_in_effect(decision, record_id, row) for row in found):
+            context.note(f"line {number}: the decision is not needed, as the row is {found[0].status}")
+            continue
+        try:
+            await decide(journal, number, decision, id=record_id)
+        except JournalError as error:
+            raise CommandError(f"--decide {number}: {error}") from None
+
+
+def _is_in_effect(decision: str, record_id: str | None, row: BulkOutcome[Any]) -> bool:
+    """Return whether a row is what a decision makes of it, or further.
+
+    A row that was sent again, and whose outcome is open, must not be sent a third time for the same decision.
+    """
+    if decision == "created":
+        return row.status in _HAVE_RECORDS and row.id == record_id
+    return decision == "resend" and row.status in (*_HAVE_RECORDS, "pending", "open")
+
+
+def _decision(text: str) -> _Decision:
     match = _DECISION.fullmatch(text)
     if match is None:
         raise CommandError("--decide must be like 5=created:123, 5=resend or 5=skip, with the line of the row")
@@ -118,10 +150,17 @@ def _checked(source: Path, fields: type, date_format: str | None, ignore: Any) -
     try:
         return read_rows(source, fields, date_format=date_format, ignored=ignore)
     except InvalidRowsError as error:
-        lines = list(error.lines(f"{source.name}: line"))
+        plainly = {number: _plainly(texts, date_format) for number, texts in error.faults.items()}
+        lines = list(InvalidRowsError(plainly).lines(f"{source.name}: line"))
     # Outside the handler, as a chained error would show the values.
     sys.stderr.write("".join(f"{line}\n" for line in lines))
     raise CommandError(f"faults in {source.name}: {len(lines)}; nothing was sent", ExitCode.INVALID_DATA)
+
+
+def _plainly(faults: Mapping[str, str], date_format: str | None) -> dict[str, str]:
+    """Return the faults of a row without the words of Python, and with days as the file should have them."""
+    day = DAY.strftime(date_format) if date_format else str(DAY)
+    return {field: plain(text).replace(str(DAY), day) for field, text in faults.items()}
 
 
 def _described(plan: BulkPlan) -> str:

@@ -26,15 +26,15 @@ from .words import plain
 AGAIN = "it is safe to run the command again"
 
 _LINES: tuple[tuple[type[ClinikoError], ExitCode, str], ...] = (
-    (NotFoundError, ExitCode.NOT_FOUND, "if it is archived, add --archived include"),
+    (NotFoundError, ExitCode.NOT_FOUND, ""),
     (UnauthorizedError, ExitCode.KEY_REFUSED, "check CLINIKO_API_KEY; `cliniko check` says more"),
     (ForbiddenError, ExitCode.KEY_REFUSED, "an administrator can change the user's role in Cliniko"),
     (RateLimitedError, ExitCode.UNAVAILABLE, "another program uses the same budget; wait a minute"),
     (ServerError, ExitCode.UNAVAILABLE, AGAIN),
     (TransportError, ExitCode.UNAVAILABLE, f"{AGAIN}; `cliniko check` says more"),
     (LimiterUnavailableError, ExitCode.UNAVAILABLE, ""),
-    (OutcomeUnknownError, ExitCode.OUTCOME_UNKNOWN, "look before you run it again"),
-    (PaginationError, ExitCode.INCOMPLETE, "records may be missing; run it again"),
+    (OutcomeUnknownError, ExitCode.OUTCOME_UNKNOWN, "look whether it happened before you run it again"),
+    (PaginationError, ExitCode.INCOMPLETE, "what was read may be incomplete; run it again"),
     (DecodingError, ExitCode.INVALID_DATA, ""),
     (ConfigurationError, ExitCode.KEY_REFUSED, "`cliniko check` says more"),
     (InvalidRequestError, ExitCode.USAGE, ""),
@@ -43,15 +43,16 @@ _LINES: tuple[tuple[type[ClinikoError], ExitCode, str], ...] = (
 )
 
 
-def describe(error: BaseException) -> tuple[str, ExitCode] | None:
+def describe(error: BaseException, *, advice: bool = True) -> tuple[str, ExitCode] | None:
     """Return the line and the exit code for an error of the client, or None for any other error.
 
     Args:
         error: What a command raised.
+        advice: Whether the line says what to do, for the account in CLINIKO_API_KEY.
     """
     for kind, code, hint in _LINES:
         if isinstance(error, kind):
-            return "; ".join(filter(None, (_text(error), hint))), code
+            return f"{_text(error)}; {hint}" if hint and advice else _text(error), code
     return None
 
 

@@ -3,7 +3,6 @@
 import csv
 import datetime as dt
 import io
-import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -16,7 +15,7 @@ from .._dates import Real
 from .._spelling import did_you_mean
 from ..fields import check_fields
 from .errors import CommandError, ExitCode
-from .values import typed_fields
+from .values import parse_json, typed_fields
 
 RowFaults: TypeAlias = dict[int, dict[str, str]]
 
@@ -90,8 +89,8 @@ def _json_rows(text: str, faults: RowFaults) -> Iterator[tuple[int, dict[str, An
         if not line.strip():
             continue
         try:
-            found = json.loads(line)
-        except (ValueError, RecursionError):
+            found = parse_json(line)
+        except ValueError:
             found = None
         if isinstance(found, dict):
             yield number, found

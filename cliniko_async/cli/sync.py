@@ -1,13 +1,13 @@
 """`cliniko sync`: load clinics into a database, and bring the database up to date."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .. import Cliniko, ClinikoError, ConfigurationError, UsageError
 from .account import open_pool, read_accounts
 from .context import CommandContext, Context, Flag
-from .errors import CommandError, ExitCode, describe
+from .errors import CommandError, ExitCode, describe, write_failure
 from .library_errors import AGAIN
 from .names import ResourceName
 from .output import write_lines
@@ -49,21 +49,20 @@ async def sync(
     async def load(name: str, cliniko: Cliniko) -> "SyncResult":
         return await _sync(cliniko, to, dataset=name, resources=resources or None, reconcile=reconcile)
 
+    context.interrupt_message = f"interrupted; {AGAIN}"
     if keys is None:
         async with context.client(priority="bulk") as cliniko:
             _write(await load(dataset, cliniko))
         return
-    failed: list[str] = []
+    failed: dict[str, ExitCode] = {}
     async with open_pool() as pool:
         async for done in pool.run(load, keys, concurrency=jobs):
             if done.result is not None:
                 _write(done.result)
             else:
-                failed.append(done.account)
-                _complain(done.account, done.error, context)
+                failed[done.account] = _complain(done.account, done.error or ClinikoError(), context)
     if failed:
-        text = f"{len(failed)} of {len(keys)} clinics were not loaded to the end: {', '.join(failed)}; {AGAIN}"
-        raise CommandError(text, ExitCode.UNAVAILABLE)
+        raise _summary(failed, len(keys))
 
 
 def _check(datasets: Iterable[str], to: str, resources: Sequence[str]) -> None:
@@ -87,13 +86,24 @@ async def _sync(cliniko: Cliniko, to: str, **options: Any) -> "SyncResult":
     try:
         return await sync(cliniko, to, **options)
     except (SyncError, UsageError) as error:
-        raise CommandError(f"{error}; {AGAIN}", ExitCode.UNAVAILABLE) from None
+        raise CommandError(str(error), ExitCode.UNAVAILABLE) from None
 
 
 def _write(result: "SyncResult") -> None:
     write_lines(f"{result.dataset}.{table}\t{rows}" for table, rows in result.rows.items())
 
 
-def _complain(account: str, error: BaseException | None, context: CommandContext) -> None:
-    line, _ = describe(error or ClinikoError())
-    context.note(f"{account}: {line}")
+def _complain(account: str, error: BaseException, context: CommandContext) -> ExitCode:
+    """Write the line for a clinic that failed, and return its exit code."""
+    # The advice is for the account in CLINIKO_API_KEY, and that to run the command again comes once, at the end.
+    line, code = describe(error, advice=False)
+    write_failure(f"{account}: {line}", error, context)
+    return code
+
+
+def _summary(failed: Mapping[str, ExitCode], total: int) -> CommandError:
+    """Return the error for clinics that failed, with their exit code if they have the same one."""
+    codes = set(failed.values())
+    names = ", ".join(failed)
+    text = f"{len(failed)} of {total} clinics {'was' if len(failed) == 1 else 'were'} not loaded to the end: {names}"
+    return CommandError(f"{text}; {AGAIN}", codes.pop() if len(codes) == 1 else ExitCode.UNAVAILABLE)

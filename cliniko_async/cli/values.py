@@ -84,14 +84,14 @@ def _written(value: object) -> str:
 
 def _items(value: Any) -> list[Any]:
     if isinstance(value, str):
-        return json.loads(value) if value.startswith("[") else [each.strip() for each in value.split(",")]
+        return parse_json(value) if value.startswith("[") else [each.strip() for each in value.split(",")]
     if isinstance(value, list):
         return [*cast("Sequence[Any]", value)]
     raise TypeError
 
 
 def _object(value: Any) -> dict[str, Any]:
-    found = json.loads(value) if isinstance(value, str) else value
+    found = parse_json(value) if isinstance(value, str) else value
     if not isinstance(found, dict):
         raise TypeError
     return cast("dict[str, Any]", found)
@@ -174,6 +174,21 @@ def _assignment(text: str) -> tuple[str, str]:
     return name.strip(), value
 
 
+def parse_json(data: str | bytes) -> Any:
+    """Parse JSON from a file or the command line, with exact decimals.
+
+    Args:
+        data: The JSON.
+
+    Raises:
+        ValueError: It is not JSON, or is nested too deeply.
+    """
+    try:
+        return json.loads(data, parse_float=Decimal)
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
+
+
 def json_fields(data: bytes, source: str) -> dict[str, Any]:
     """Return the fields in a JSON object.
 
@@ -185,8 +200,8 @@ def json_fields(data: bytes, source: str) -> dict[str, Any]:
         CommandError: It is not a JSON object.
     """
     try:
-        found = json.loads(data, parse_float=Decimal)
-    except (ValueError, RecursionError) as error:
+        found = parse_json(data)
+    except ValueError as error:
         line = f" (line {error.lineno})" if isinstance(error, json.JSONDecodeError) else ""
         raise CommandError(f"{source} is not JSON{line}") from None
     if not isinstance(found, dict):

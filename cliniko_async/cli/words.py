@@ -1,7 +1,10 @@
 """Descriptions of fields for people who do not know Python."""
 
+import datetime as dt
 import re
 
+DAY = dt.date(2026, 1, 31)
+"""The day in examples."""
 _WORDS = (
     (r"a str or an int, 1 to 19 digits", "an id"),
     (r"a list( or None)?, each an id", r"ids with commas between them\1"),
@@ -11,10 +14,13 @@ _WORDS = (
     (r"\ban int\b", "a whole number"),
     (r"\bTrue or False\b", "true or false"),
     (r"\ba datetime(( or None)?, with a time zone)?", r"a time such as 2026-01-31T09:00:00+10:00\2"),
-    (r"\ba date\b", "a day such as 2026-01-31"),
-    (r"a mapping of fields|see `\w+`", "a JSON object"),
-    (r" or None\b", " or nothing"),
-    (r"\bNone\b", "nothing"),
+    (r"\ba date\b", f"a day such as {DAY}"),
+    (r"a mapping of fields or \w+( or None)?(, see `\w+`)?", r"a JSON object\1"),
+    (r"\ba mapping of fields\b", "a JSON object"),
+    (r"matching `\(\?i\)\^\[A-Z0-9!.*\$`", "an e-mail address"),
+    (r"does not match \(\?i\)\^\[A-Z0-9!.*\$", "is not an e-mail address"),
+    # In quotes it is a value, such as a type of reminder.
+    (r"(?<!')\bNone\b", "nothing"),
 )
 _TYPES = (
     (r"(?:datetime\.)?datetime", "time"),

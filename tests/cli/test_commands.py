@@ -12,6 +12,7 @@ from cliniko_async.cli import main
 from cliniko_async.resources._registry import RESOURCES, resource_class
 from cliniko_async.sandbox import Sandbox
 from tests.support.clients import KEY
+from tests.support.for_each import for_each
 
 LISTED = [name for name in RESOURCES if hasattr(resource_class(name), "list") and name != "available_times"]
 
@@ -55,6 +56,28 @@ def test_json_is_one_array_even_without_records(clinic: Sandbox, capfd: pytest.C
     assert json.loads(capfd.readouterr().out) == []
 
 
+@for_each(
+    "arguments, options",
+    [
+        (["get", "patients", "1"], ["--archived"]),
+        (["get", "patients", "1", "--archived", "include"], []),
+        (["get", "attendees", "1", "--deleted", "include"], ["--archived", "--cancelled"]),
+        (["get", "taxes", "1"], []),
+        (["update", "patients", "1", "--set", "first_name=Ann", "--yes"], []),
+        (["update", "taxes", "1", "--set", "name=GST", "--yes"], []),
+        (["archive", "patients", "1", "--yes"], []),
+        (["delete", "taxes", "1", "--yes"], []),
+    ],
+    ids=str,
+)
+def test_a_missing_record_is_reported_with_the_options_that_the_command_has(
+    clinic: Sandbox, capfd: pytest.CaptureFixture[str], arguments, options
+):
+    assert main(arguments) == 3
+    (line,) = capfd.readouterr().err.splitlines()
+    assert re.findall(r"--\w+", line) == options
+
+
 @pytest.mark.parametrize("form", ["ndjson", "json", "csv"])
 def test_only_the_chosen_columns_are_written(clinic: Sandbox, capfd: pytest.CaptureFixture[str], form):
     assert main(["list", "taxes", "--columns", "name, id", "--limit", "1", "--format", form]) == 0
@@ -72,7 +95,7 @@ def test_archived_records_are_listed_and_found_when_asked_for(clinic: Sandbox, c
     assert main(["list", "patients", "--columns", "id", "--archived", "include"]) == 0
     assert gone in capfd.readouterr().out
     assert main(["get", "patients", gone]) == 3
-    assert "--archived include" in capfd.readouterr().err
+    assert capfd.readouterr().err.endswith("; if it is archived, add --archived include\n")
     assert main(["get", "patients", gone, "--archived", "include"]) == 0
 
 
@@ -211,7 +234,7 @@ def test_a_list_that_moves_is_reported_as_incomplete(clinic: Sandbox, capfd: pyt
     clinic.faults.edit(lambda page: {**page, "links": {"next": "https://elsewhere.example/v1/taxes"}}, path="taxes")
     clinic.faults.edit(lambda page: {**page, "total_entries": 500}, path="taxes")
     assert main(["list", "taxes"]) == 9
-    assert "records may be missing" in capfd.readouterr().err
+    assert "; what was read may be incomplete; run it again\n" in capfd.readouterr().err
 
 
 def test_resources_lists_all_and_describes_one(clinic: Sandbox, capfd: pytest.CaptureFixture[str]):
@@ -240,9 +263,13 @@ def test_a_description_has_no_words_of_python(capfd: pytest.CaptureFixture[str])
     assert [main(["resources", resource, "--format", "csv", "--quiet"]) for resource in RESOURCES] == [0] * len(
         RESOURCES
     )
+    text = capfd.readouterr().out
+    assert "one of 'None', 'SMS', 'Email', 'SMS & Email' or nothing" in text
     # "None" is also what a reminder may be.
-    text = capfd.readouterr().out.replace("'None'", "")
-    assert set(re.findall(r"\b(?:str|int|None|Decimal|datetime|tuple|dict|True|False)\b", text)) == set()
+    text = text.replace("'None'", "")
+    assert set(re.findall(r"\b(?:str|int|None|Decimal|datetime|tuple|dict|True|False|[A-Z]\w+Fields)\b", text)) == set()
+    assert set(re.findall(r"JSON object or \w+", text)) == {"JSON object or nothing"}
+    assert "(?i)" not in text
 
 
 def test_the_budget_is_shared_between_commands_in_a_file(

@@ -4,6 +4,8 @@ import contextlib
 import datetime as dt
 import json
 from collections.abc import Iterator
+from decimal import Decimal
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cliniko_async import InvalidRowsError, PatientFields
+from cliniko_async import InvalidRowsError, PatientFields, TaxFields
 from cliniko_async.cli import main
 from cliniko_async.cli.errors import CommandError
 from cliniko_async.cli.row_files import read_rows
@@ -63,12 +65,12 @@ class TestCommand:
 
     def test_a_day_in_another_form_is_a_fault(self, sheet, capfd):
         assert main([*IMPORT, str(sheet), "--date-format", "%m/%d/%Y"]) == 7
-        assert "line 2: date_of_birth: must be a date" in capfd.readouterr().err
+        assert "line 2: date_of_birth: must be a day such as 01/31/2026 or nothing" in capfd.readouterr().err
 
     def test_faults_are_listed_with_their_lines_and_no_values(self, clinic, sheet, capfd):
         assert main([*IMPORT, str(sheet)]) == 7
         assert capfd.readouterr().err == (
-            "patients.csv: line 2: date_of_birth: must be a date or None\n"
+            "patients.csv: line 2: date_of_birth: must be a day such as 2026-01-31 or nothing\n"
             "cliniko: faults in patients.csv: 1; nothing was sent\n"
         )
         assert clinic.requests == []
@@ -111,6 +113,41 @@ class TestCommand:
         assert main(run) == 7
         assert main([*run, "--decide", "2=skip", "--decide", "5=resend"]) == 0
         assert names_in(clinic) == {("Kim", "Day"): 1}
+
+    def test_a_command_with_decisions_can_be_repeated_after_an_interruption(self, clinic, sheet, capfd):
+        """Neither decision is an error the second time, and a row that was sent again is not sent once more."""
+        rows = "first_name,last_name\nZoe,Secretperson\nKim,Day\n"
+        sheet.write_text(rows, encoding="utf-8")
+        run = [*IMPORT, str(sheet), "--settle", "0"]
+        for name in (("Zoe", "Secretperson"), ("Kim", "Day")):
+            record = dict(zip(("first_name", "last_name"), name, strict=True))
+            clinic.faults.between(partial(clinic.add, "patients", **record), method="POST")
+        clinic.faults.status(502, acted=True, method="POST", times=2)
+        assert main(run) == 6
+        lines = {row["line"]: row["candidates"] for row in map(json.loads, capfd.readouterr().out.splitlines())}
+        assert {number: len(ids) for number, ids in lines.items()} == {2: 2, 3: 2}
+        decided = [*run, "--decide", f"2=created:{lines[2][0]}", "--decide", "3=resend"]
+        # It is sent, the connection breaks, and the key is refused before the row can be looked up.
+        clinic.faults.drop("answer", method="POST")
+        refusal = clinic.faults.status(401, method="GET", path="created_at", times=None)
+        assert main(decided) == 4
+        refusal.cancel()
+        before = names_in(clinic)
+        assert before == {("Zoe", "Secretperson"): 2, ("Kim", "Day"): 3}
+        assert main(decided) == 6
+        errors = capfd.readouterr().err
+        assert "line 2: the decision is not needed, as the row is adopted\n" in errors
+        assert "line 3: the decision is not needed, as the row is open\n" in errors
+        assert names_in(clinic) == before
+
+    def test_a_decision_that_does_not_apply_is_refused(self, clinic, sheet, capfd):
+        run = [*IMPORT, str(sheet), "--date-format", "%d/%m/%Y"]
+        assert main(run) == 0
+        capfd.readouterr()
+        for decision in ("2=created:7", "2=skip", "3=resend"):
+            assert main([*run, "--decide", decision]) == 2
+            line = f"cliniko: --decide {decision[0]}: this decision does not apply to row {decision[0]}\n"
+            assert capfd.readouterr().err == line
 
     def test_a_created_row_that_was_changed_is_not_created_twice(self, clinic, sheet, capfd):
         run = [*IMPORT, str(sheet), "--date-format", "%d/%m/%Y"]
@@ -203,6 +240,11 @@ class TestFiles:
         }
         ((line, row),) = rows_of(tmp_path / "a.jsonl", '{"date_of_birth": "1990-12-31", "notes": null}')
         assert (line, row) == (1, {"date_of_birth": dt.date(1990, 12, 31), "notes": None})
+
+    def test_numbers_in_json_are_exact(self, tmp_path):
+        """As `cliniko create --json` reads them, also within a cell."""
+        (tmp_path / "a.ndjson").write_text('{"name": "GST", "rate": 10.1}\n', encoding="utf-8")
+        assert read_rows(tmp_path / "a.ndjson", TaxFields).rows == [{"name": "GST", "rate": Decimal("10.1")}]
 
     @pytest.mark.parametrize("body", ["", "\n\n", "first_name\n", "\ufeff"])
     def test_a_file_without_rows_is_refused(self, body, tmp_path):

@@ -44,15 +44,33 @@ def test_the_clinics_of_a_file_have_a_schema_each_and_one_that_fails_holds_up_no
     Path("clinics.toml").write_text('north = "KEY_NORTH"\nsouth = "KEY_SOUTH"\n')
     monkeypatch.setenv("KEY_NORTH", clinic.api_key)
     monkeypatch.setenv("KEY_SOUTH", "MS0xLXdyb25nLWtleQ-au1")
-    assert main(["sync", "taxes", *TO, "--accounts", "clinics.toml"]) == 5
+    assert main(["sync", "taxes", *TO, "--accounts", "clinics.toml"]) == 4
     found = capfd.readouterr()
     assert found.out == f"north.taxes\t{len(clinic.all('taxes'))}\n"
-    assert "south: the API key was rejected" in found.err
-    assert "1 of 2 clinics were not loaded to the end: south" in found.err
+    assert found.err.splitlines() == [
+        f"cliniko: south: the API key was rejected: GET {clinic.base_url[7:]}/taxes answered 401 (1 attempt)",
+        "cliniko: 1 of 2 clinics was not loaded to the end: south; it is safe to run the command again",
+    ]
     # The second time with the budget that all commands of a machine share.
     monkeypatch.setenv("CLINIKO_BUDGET_FILE", "budget.sqlite")
     monkeypatch.setenv("KEY_SOUTH", clinic.api_key)
     assert main(["sync", "taxes", *TO, "--accounts", "clinics.toml"]) == 0
+
+
+def test_clinics_that_fail_for_different_reasons_have_the_general_exit_code(
+    clinic: Sandbox, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+):
+    Path("clinics.toml").write_text('north = "KEY_NORTH"\nsouth = "KEY_SOUTH"\n')
+    monkeypatch.setenv("KEY_NORTH", clinic.api_key)
+    monkeypatch.setenv("KEY_SOUTH", "MS0xLXdyb25nLWtleQ-au1")
+    run = ["sync", "taxes", *TO, "--accounts", "clinics.toml"]
+    clinic.faults.edit(lambda page: page["taxes"][0].update(name=5))
+    assert main([*run, "--quiet"]) == 5
+    *reasons, last = capfd.readouterr().err.splitlines()
+    assert sorted(line.partition(": the ")[0] for line in reasons) == ["cliniko: north", "cliniko: south"]
+    assert last.startswith("cliniko: 2 of 2 clinics were not loaded to the end: ")
+    assert main([*run, "--debug"]) == 4
+    assert "UnauthorizedError" in capfd.readouterr().err
 
 
 @pytest.mark.parametrize(

@@ -58,6 +58,7 @@ NOON = dt.datetime(2026, 1, 31, 12, tzinfo=dt.UTC)
         (Phone, '{"number": "5"}', {"number": "5"}),
         (Phone, "[1]", "[1]"),
         (Phone, "{", "{"),
+        (Phone, '{"a":' * 100_000, '{"a":' * 100_000),
     ],
 )
 def test_a_value_gets_its_type_or_stays(hint: Any, value: Any, expected: Any):

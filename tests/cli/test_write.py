@@ -162,7 +162,8 @@ def test_an_unknown_outcome_is_reported_with_where_to_look(clinic: Sandbox, capf
     assert len(clinic.all("appointment_types")) == before + 1
     assert len(bodies(clinic)) == 1
     (line,) = capfd.readouterr().err.splitlines()
-    assert "look with `cliniko list appointment_types --sort created_at:desc --limit 5`" in line
+    lookup = "cliniko list appointment_types --sort created_at:desc --limit 5"
+    assert line.endswith(f"; look whether it happened before you run it again: `{lookup}`")
 
 
 def test_what_the_server_says_is_shown_on_a_terminal_and_not_in_a_log(
