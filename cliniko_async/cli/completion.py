@@ -25,5 +25,7 @@ def completion(
     if install:
         path = app.install_completion(shell=shell)
         context.note(f"wrote {path}; open a new shell to use it")
+        if shell == "zsh":
+            context.note("if nothing is completed then, add this to .zshrc: autoload -Uz compinit && compinit")
     else:
         write_bytes(app.generate_completion(shell=shell).encode() + b"\n")

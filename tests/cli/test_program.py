@@ -250,6 +250,9 @@ def test_completion_is_printed_or_installed(
     script, errors = capfd.readouterr()
     assert ("patient_cases" in script, errors) == (True, "")
     assert main(["completion", shell, "--install"]) == 0
-    path = Path(capfd.readouterr().err.removeprefix("wrote ").partition(";")[0])
+    said = capfd.readouterr().err
+    path = Path(said.removeprefix("wrote ").partition(";")[0])
     assert path.is_relative_to(tmp_path)
+    # zsh looks for a file with the name of the function, and only if the user has switched its completion on.
+    assert (path.name == "_cyclopts_cliniko", "compinit" in said) == (shell == "zsh", shell == "zsh")
     assert path.read_text(encoding="utf-8").strip() == script.strip()
