@@ -3,6 +3,7 @@
 import ast
 import asyncio
 import contextlib
+import datetime as dt
 import inspect
 import re
 import sqlite3
@@ -16,9 +17,10 @@ from typing import Any
 
 import attrs
 import pytest
+from redis.asyncio import Redis
 
 import cliniko_async.errors
-from cliniko_async import Cliniko, SlidingWindowLimiter
+from cliniko_async import Cliniko, LimiterUnavailableError, RedisLimiter, SlidingWindowLimiter
 from cliniko_async.resources._registry import RESOURCES
 from cliniko_async.sandbox import Sandbox
 from tests.support import virtual
@@ -195,6 +197,36 @@ def test_the_statements_for_a_store_of_ones_own_fence_a_run_that_was_taken_over(
         saved = [database.execute(save, {**key, "cursor": str(token), "token": token}).rowcount for token, _ in begun]
         assert saved == [0, 1]
         assert database.execute(begin, key).fetchone() == (3, "2")
+
+
+def test_the_log_lines_that_the_page_shows_are_logged(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+):
+    """Apart from their numbers and the server."""
+    page = (ROOT / "docs" / "observability.md").read_text(encoding="utf-8")
+    shown = re.findall(r"^\| (?:DEBUG|INFO|WARNING) \| .* \| `(.*)` \|$", page, re.MULTILINE)
+    caplog.set_level("DEBUG", "cliniko_async")
+
+    async def main() -> None:
+        async with taken_for_granted(monkeypatch) as names:
+            patients, faults = names["cliniko"].patients, names["sandbox"].faults
+            for status in (429, 503):
+                faults.status(status)
+                await patients.list().first()
+            faults.status(503, times=5)
+            await anext(aiter(patients.watch(since=dt.datetime(2020, 1, 1, tzinfo=dt.UTC))))
+        async with Redis.from_url("redis://127.0.0.1:1") as redis:
+            with pytest.raises(LimiterUnavailableError):
+                await RedisLimiter(redis, name="north", when_lost="fail").acquire("bulk")
+
+    virtual.run(main())
+    logged = {without_numbers(each.getMessage()) for each in caplog.records}
+    assert len(shown) == 5
+    assert [line for line in map(without_numbers, shown) if line not in logged] == []
+
+
+def without_numbers(line: str) -> str:
+    return re.sub(r"\d+(\.\d+)?", "1", re.sub(r" (GET) [\w.:]+/v1", r" \1 /v1", f" {line}"))
 
 
 def promises(page: Path) -> list[tuple[str, str]]:
