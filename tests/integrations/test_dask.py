@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import dataclasses
 import functools
+import gc
 import importlib
 import json
 import logging
@@ -14,6 +15,7 @@ import sys
 import threading
 import time
 import types
+import weakref
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -541,7 +543,10 @@ def test_a_run_abandoned_in_a_closed_loop_is_collected():
                 await asyncio.wait_for(anext(left[0]), 0.1)
 
     asyncio.run(leave())
+    abandoned = weakref.ref(left[0])
     left.clear()
+    gc.collect()
+    assert abandoned() is None
 
 
 # A program that ends, in any way.

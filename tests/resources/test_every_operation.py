@@ -281,6 +281,7 @@ def in_field(record: Any, field: str) -> list[Any]:
 async def test_every_seeded_record_decodes_and_is_written_as_it_came(name: str):
     async with practice() as at:
         records = await records_of(at, getattr(at.cliniko, name))
+        assert records
         assert {record.id for record in records} == set(at.ids(name))
         for record in records:
             assert from_dict(type(record), to_dict(record)) == record
@@ -290,6 +291,8 @@ async def test_every_seeded_record_decodes_and_is_written_as_it_came(name: str):
 
 async def test_the_files_of_seeded_attachments_can_be_downloaded():
     async with practice() as at:
-        for attachment in await at.cliniko.patient_attachments.list().collect():
+        attachments = await at.cliniko.patient_attachments.list().collect()
+        assert attachments
+        for attachment in attachments:
             async with at.cliniko.patient_attachments.download(attachment) as download:
                 assert len(await download.read()) == attachment.size
