@@ -148,7 +148,7 @@ class FileStore:
 
     async def _reported_post(self, attempt: Attempt, body: Multipart) -> Outcome:
         outcome: Outcome | None = None
-        self._reporter.attempt_started(attempt)
+        attempt.began = asyncio.get_running_loop().time()
         try:
             outcome = await self._post(attempt, body)
             return outcome
@@ -160,17 +160,17 @@ class FileStore:
     async def _post(self, attempt: Attempt, body: Multipart) -> Outcome:
         attempt.started = True
         seconds = self._options.timeout
-        scope: asyncio.Timeout | None = None
+        scope = CallScope(self._manager.calls, self._options.deadline)
         try:
             with HiddenLocals(aiohttp.ClientError):
-                async with CallScope(self._manager.calls, self._options.deadline) as scope, body.guarded(seconds):
+                async with scope, body.guarded(seconds):
                     return await self._exchange(attempt, body)
         except FAILURES as error:
             failure = failure_of(attempt, error, seconds, late="made no progress for")
         # Raised outside the handler so that it is not chained to aiohttp's error, which quotes its text.
         if body.failure is not None:
             raise body.failure
-        if scope is not None and scope.expired():
+        if scope.is_expired:
             raise cut_short(attempt, closed=self._manager.calls.closed)
         return failure
 

@@ -47,10 +47,10 @@ class Attempt(RedactedRepr, msgspec.Struct):
     certificate_rejected: bool = False
     """Whether the server's certificate was rejected, as it would be in every further attempt."""
     call: Call = Call()
-    began: float = 0.0
-    """When it was sent, by the event loop's time."""
     waited: float = 0.0
     """Seconds for which it waited for its permit."""
+    began: float = 0.0
+    """When nothing was left to wait for, such as its permit, by the event loop's time."""
 
     @property
     def count(self) -> int:

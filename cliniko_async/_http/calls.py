@@ -13,12 +13,17 @@ T = TypeVar("T")
 class CallScope:
     """An `asyncio.timeout` around one call, registered while it lasts."""
 
-    __slots__ = ("_calls", "_deadline", "_scope")
+    __slots__ = ("_calls", "_scope")
 
     def __init__(self, calls: "OpenCalls", deadline: float | None) -> None:
         """Create the scope of a call, which expires after `deadline` seconds, or when the client is closed."""
         self._calls = calls
-        self._deadline = deadline
+        self._scope = asyncio.timeout(deadline)
+
+    @property
+    def is_expired(self) -> bool:
+        """Whether the deadline has passed, or the client was closed meanwhile."""
+        return self._scope.expired()
 
     async def __aenter__(self) -> asyncio.Timeout:
         """Register the call and start its timeout.
@@ -26,7 +31,6 @@ class CallScope:
         Raises:
             UsageError: The client is closed or belongs to another event loop.
         """
-        self._scope = asyncio.timeout(self._deadline)
         self._calls.enter(self._scope)
         return await self._scope.__aenter__()
 

@@ -43,12 +43,15 @@ class RateLimited:
 
     async def send(self, attempt: Attempt) -> Outcome:
         """Wait for a permit, send the attempt, and settle the permit according to the outcome."""
-        asked_at = asyncio.get_running_loop().time()
+        clock = asyncio.get_running_loop().time
+        asked_at = clock()
         if attempt.deadline is None:
             permit = await self._limiter.acquire(self._priority)
         else:
             permit = await attempt.deadline.acquire(self._priority)
-        self._reporter.permit_granted(attempt, asked_at)
+        attempt.began = clock()
+        attempt.waited = attempt.began - asked_at
+        self._reporter.permit_granted(attempt)
         try:
             outcome = await self._inner.send(attempt)
         except BaseException:

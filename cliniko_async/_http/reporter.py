@@ -88,20 +88,14 @@ class Reporter:
             target = _target_of(attempt.request, self._server)
             self.emit(CallStarted(call=attempt.call.number, priority=self._priority, **target))
 
-    def permit_granted(self, attempt: Attempt, asked_at: float) -> None:
-        """Report that an attempt, which asked for a permit at a time of the event loop, is about to be sent."""
-        attempt.began = _now()
-        attempt.waited = attempt.began - asked_at
+    def permit_granted(self, attempt: Attempt) -> None:
+        """Report that an attempt has its permit, and is about to be sent."""
         if self._observers:
             self.emit(
                 PermitGranted(
                     call=attempt.call.number, attempt=attempt.number, priority=self._priority, seconds=attempt.waited
                 )
             )
-
-    def attempt_started(self, attempt: Attempt) -> None:
-        """Record that an attempt is about to be sent."""
-        attempt.began = _now()
 
     def attempt_ended(self, attempt: Attempt, outcome: Outcome | None) -> None:
         """Report how an attempt ended: None if it is ending with an exception."""
@@ -200,7 +194,7 @@ class Reported:
     async def send(self, attempt: Attempt) -> Outcome:
         """Send the attempt, and report how it ended."""
         outcome: Outcome | None = None
-        self._reporter.attempt_started(attempt)
+        attempt.began = _now()
         try:
             outcome = await self._inner.send(attempt)
             return outcome

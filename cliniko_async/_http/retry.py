@@ -3,12 +3,14 @@
 import asyncio
 import random
 from collections.abc import Callable
-from typing import Literal, TypeAlias
+from types import TracebackType
+from typing import Literal, TypeAlias, cast
 
 import attrs
+import msgspec
 
 from .._checks import count_option, seconds_option
-from .._messages import Request, Response, retry_after
+from .._messages import RedactedRepr, Request, Response, retry_after
 from ..errors import (
     ClinikoError,
     DeadlineExceededError,
@@ -106,6 +108,54 @@ def classify(request: Request, outcome: Outcome) -> Verdict:
     return "outcome_unknown" if outcome.status in (302, 303) and not request.repeatable else "refused"
 
 
+class _OngoingCall(RedactedRepr, msgspec.Struct):
+    """A call in progress: its current attempt, and its result once it has one."""
+
+    attempt: Attempt
+    result: Response | ClinikoError | None = None
+
+    def take_result(self) -> Response:
+        """Return the response or raise the error, without a reference to it: its traceback refers to the call."""
+        result, self.result = self.result, None
+        if isinstance(result, Response):
+            return result
+        try:
+            raise cast("ClinikoError", result)  # A call that ends without an exception has a result.
+        finally:
+            del result
+
+
+class _Bounded:
+    """Bounds a call by its deadline and by the life of the client. If it is cut short, that error is its result."""
+
+    __slots__ = ("_call", "_manager", "_scope", "_seconds")
+
+    def __init__(self, call: _OngoingCall, manager: SessionManager, seconds: float | None) -> None:
+        self._call = call
+        self._manager = manager
+        self._seconds = seconds
+        self._scope = CallScope(manager.calls, seconds)
+
+    async def __aenter__(self) -> None:
+        timeout = await self._scope.__aenter__()
+        if self._seconds is not None:
+            self._call.attempt.deadline = self._manager.call_deadline(timeout)
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> bool:
+        try:
+            await self._scope.__aexit__(kind, error, traceback)
+            is_cut_short = isinstance(error, UnmeetableDeadlineError) or (
+                isinstance(error, TimeoutError) and self._scope.is_expired
+            )
+        except TimeoutError:
+            is_cut_short = True
+        if is_cut_short:
+            self._call.result = cut_short(self._call.attempt, closed=self._manager.calls.closed)
+        return is_cut_short
+
+
 class Retrying:
     """Sends a request until it succeeds, as often as the policy and the request allow, within the deadline."""
 
@@ -138,35 +188,21 @@ class Retrying:
 
     async def send(self, request: Request) -> Response:
         """Return the response if the request succeeded, otherwise raise its error."""
-        attempt = Attempt(request, call=Call.begin())
-        self._reporter.call_started(attempt)
-        scope: asyncio.Timeout | None = None
-        outcome: Outcome | None = None
-        result: Response | ClinikoError | None = None
+        # A further coroutine around the attempts would be a further frame in every traceback.
+        call = _OngoingCall(Attempt(request, call=Call.begin()))
+        self._reporter.call_started(call.attempt)
         try:
-            async with CallScope(self._manager.calls, self._deadline) as scope:
-                if self._deadline is not None:
-                    attempt.deadline = self._manager.call_deadline(scope)
-                while True:
-                    outcome = await self._inner.send(attempt)
-                    result = self._result(attempt, outcome)
-                    if result is not None:
-                        break
-                    await self._wait(attempt, outcome)
-                    attempt = attempt.next(outcome)
-        except (UnmeetableDeadlineError, TimeoutError) as error:
-            if isinstance(error, TimeoutError) and not (scope is not None and scope.expired()):
-                raise
-            result = cut_short(attempt, closed=self._manager.calls.closed)
+            async with _Bounded(call, self._manager, self._deadline):
+                while call.result is None:
+                    outcome = await self._inner.send(call.attempt)
+                    call.result = self._result(call.attempt, outcome)
+                    if call.result is None:
+                        await self._wait(call.attempt, outcome)
+                        call.attempt = call.attempt.next(outcome)
+                    del outcome  # It may be the error of the call, whose traceback keeps this frame.
         finally:
-            outcome = scope = None  # They refer to the error, whose traceback keeps this frame.
-            self._reporter.call_ended(attempt, result)
-        if isinstance(result, ClinikoError):
-            try:
-                raise result
-            finally:
-                del result
-        return result  # pyright: ignore[reportReturnType]  # It cannot be None: an exception has left by now.
+            self._reporter.call_ended(call.attempt, call.result)
+        return call.take_result()
 
     def _result(self, attempt: Attempt, outcome: Outcome) -> Response | ClinikoError | None:
         """Return the final result of a call, or None if the request should be sent again."""
