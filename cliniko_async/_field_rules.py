@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from ._dates import format_utc
-from ._messages import is_id
+from ._messages import ID_DIGITS, is_id
 
 _MOST_ZEROS = 30
 
@@ -132,10 +132,10 @@ class Digits(Rule, frozen=True):
     @property
     def text(self) -> str:
         """The rule in words."""
-        return "1 to 19 digits"
+        return f"1 to {ID_DIGITS} digits"
 
     def fault(self, value: str | int) -> str | None:
-        return "must be an id of 1 to 19 digits" if id_text(value) is None else None
+        return f"must be an id of {self.text}" if id_text(value) is None else None
 
     def write(self, value: str | int) -> str | None:
         """Return the id as the API writes it.
@@ -229,5 +229,5 @@ def id_text(value: object) -> str | None:
         The digits, or None if the value is not an id.
     """
     if isinstance(value, int) and not isinstance(value, bool):
-        return str(int(value)) if 0 <= value < 10**19 else None
+        return str(int(value)) if 0 <= value < 10**ID_DIGITS else None
     return str.__str__(value) if isinstance(value, str) and is_id(value) else None

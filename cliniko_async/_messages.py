@@ -17,7 +17,9 @@ from yarl import URL
 SHARD = re.compile(r"\w{2}\d{1,2}", re.IGNORECASE | re.ASCII)
 DEFAULT_SHARD = "au1"
 _EMAIL = re.compile(r"[^@\s()<>,;]+@[^@\s()<>,;]+\.[^@\s()<>,;]+")
-_ID = re.compile(r"\d{1,19}", re.ASCII)
+ID_DIGITS = 19
+"""The largest number of digits in an id of the API."""
+_ID = re.compile(rf"\d{{1,{ID_DIGITS}}}", re.ASCII)
 _PLAIN = re.compile(r"(/[A-Za-z0-9_]+)+(\?[A-Za-z0-9_%&=:,.~*+!<>-]*)?")
 _REPEATABLE = {"GET", "HEAD", "OPTIONS", "PUT", "PATCH", "DELETE"}
 
@@ -239,7 +241,7 @@ def is_email(text: str) -> bool:
 
 
 def is_id(value: str) -> bool:
-    """Return whether a string is an id of the API: up to 19 digits."""
+    """Return whether a string is an id of the API: 1 to `ID_DIGITS` digits."""
     return _ID.fullmatch(value) is not None
 
 

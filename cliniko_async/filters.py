@@ -10,13 +10,12 @@ import msgspec
 
 from ._dates import format_utc, is_date, is_datetime, plain_date
 from ._frames import hides_locals
-from ._messages import RedactedRepr, is_id
+from ._messages import ID_DIGITS, RedactedRepr, is_id
 from ._spelling import did_you_mean
 from .errors import InvalidRequestError
 
 V = TypeVar("V")
 _DAY_PATTERN = re.compile(r"[\d*]{4}-[\d*]{2}-[\d*]{2}", re.ASCII)
-_LARGEST = 10**19
 
 Visibility = Literal["exclude", "include", "only"]
 
@@ -201,7 +200,7 @@ class _Ordered(_Encoded[V]):
 
 def _encode_int(column: Column, value: object) -> str:
     if isinstance(value, int) and not isinstance(value, bool):
-        if abs(value) < _LARGEST:
+        if abs(value) < 10**ID_DIGITS:
             return str(int(value))
     elif isinstance(value, str) and is_id(value.removeprefix("-")):
         return str.__str__(value)

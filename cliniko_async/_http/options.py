@@ -1,11 +1,10 @@
 """The options of calls, checked."""
 
-from typing import get_args
-
 import attrs
 
-from ..errors import ConfigurationError
+from ..errors import ConfigurationError, InvalidRequestError
 from ..limits import Priority
+from ..limits.base import check_priority
 from ..observers import Observer
 from .reporter import checked_observers
 from .retry import RetryPolicy, check_seconds
@@ -16,9 +15,11 @@ def _retry_policy(_: object, __: object, value: RetryPolicy) -> None:
         raise ConfigurationError("retry must be a RetryPolicy")
 
 
-def _known_priority(_: object, __: object, value: object) -> None:
-    if value not in get_args(Priority):
-        raise ConfigurationError('priority must be "interactive" or "bulk"')
+def _known_priority(_: object, __: object, value: str) -> None:
+    try:
+        check_priority(value)
+    except InvalidRequestError as error:
+        raise ConfigurationError(str(error)) from None
 
 
 @attrs.frozen

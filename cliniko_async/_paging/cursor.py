@@ -58,8 +58,10 @@ class IdPosition(_PositionBase, frozen=True, tag="i"):
     """Number of rows without an id that were passed after it."""
 
 
-Second = Annotated[int, msgspec.Meta(ge=-62_135_596_800, le=253_402_300_799)]
-"""A second between the years 1 and 9999."""
+FIRST_SECOND = -62_135_596_800
+LAST_SECOND = 253_402_300_799
+Second = Annotated[int, msgspec.Meta(ge=FIRST_SECOND, le=LAST_SECOND)]
+"""A second of the years 1 to 9999 in UTC, which a filter can express."""
 
 
 class UpdatedAtPosition(_PositionBase, frozen=True, tag="c"):

@@ -11,15 +11,13 @@ from typing import Any
 import msgspec
 
 from .._dates import Real, format_utc
+from .._messages import ID_DIGITS
 from .._records.page import PageData, valid_records
 from ..errors import PaginationError
+from .cursor import FIRST_SECOND, LAST_SECOND
 
-_TOO_LONG = 20
 _ID = operator.attrgetter("id")
 _EPOCH = Real.datetime(1970, 1, 1, tzinfo=dt.UTC)
-_FIRST_SECOND = -62_135_596_800
-_LAST_SECOND = 253_402_300_799
-"""Filters cannot express seconds outside the years 1 to 9999 in UTC, but a timestamp with an offset can lie there."""
 
 
 def second_of(moment: dt.datetime) -> int:
@@ -38,9 +36,9 @@ def updated_second(row: Any) -> int:
 
 
 def id_number(row: Any) -> int | None:
-    """Return the id of a row as a number, or None without an id of up to 19 digits."""
+    """Return the id of a row as a number, or None without an id that is one of the API's."""
     text: str | None = getattr(row, "id", None)
-    return int(text) if text and len(text) < _TOO_LONG and text.isascii() and text.isdecimal() else None
+    return int(text) if text and len(text) <= ID_DIGITS and text.isascii() and text.isdecimal() else None
 
 
 def is_keyed(row: Any) -> bool:
@@ -94,8 +92,8 @@ def _by_id(rows: Sequence[Any]) -> dict[Any, Any]:
 
 
 def is_calendar(second: int) -> bool:
-    """Return whether a filter can express a second."""
-    return _FIRST_SECOND <= second <= _LAST_SECOND
+    """Return whether a filter can express a second: a timestamp with an offset may lie outside the years 1 to 9999."""
+    return FIRST_SECOND <= second <= LAST_SECOND
 
 
 def stamp_text(second: int) -> str:

@@ -10,8 +10,8 @@ import attrs
 
 from .._loops import call_from_anywhere
 from .._registry import Registry
-from ..errors import InvalidRequestError
 from ..limits import Limits, Permit, Priority, RateLimiter, Wait, process_limiter
+from ..limits.base import check_priority
 from .connections import AccountConnections, ConnectionLimiter, ConnectionSlot
 
 _LONGEST_UNUSED = 1.0
@@ -75,12 +75,10 @@ class AccountLimiter:
         Raises:
             InvalidRequestError: `priority` is not a priority.
         """
-        turn = self._turns.get(priority)
-        if turn is None:
-            raise InvalidRequestError("priority must be 'interactive' or 'bulk'", argument="priority")
+        check_priority(priority)
         self._waiting[priority] += 1
         try:
-            async with turn:
+            async with self._turns[priority]:
                 return PooledPermit(self, *await self._permit(priority))
         finally:
             self._waiting[priority] -= 1

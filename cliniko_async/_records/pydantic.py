@@ -10,7 +10,7 @@ from pydantic import GetCoreSchemaHandler, PlainSerializer
 from pydantic_core import CoreSchema, core_schema
 
 from .._dates import Real
-from .._messages import as_object
+from .._messages import ID_DIGITS, as_object
 from ..errors import DecodingError
 from ..fields import Deprecated, Digits, MaxLength, MinLength, Pattern, Range, Rule
 from .converter import from_dict, to_dict
@@ -106,7 +106,7 @@ def json_schema_of_rule(rule: Rule) -> dict[str, Any]:
         case Pattern(regex=regex) if not regex.startswith("(?"):  # JSON schema patterns have no flags.
             described = {"pattern": regex}
         case Digits():
-            described = {"pattern": "^[0-9]{1,19}$"}
+            described = {"pattern": f"^[0-9]{{1,{ID_DIGITS}}}$"}
         case Deprecated():
             described = {"deprecated": True}
         case _:

@@ -12,6 +12,7 @@ from cyclopts import Parameter
 
 from .. import BulkOutcome, InvalidRowsError, JournalError, OutcomeUnknownError, bulk_create
 from ..bulk import BulkCreate, BulkPlan, decide, read_journal
+from ..fields import id_text
 from .context import CommandContext, Context, Flag
 from .errors import CommandError, ExitCode
 from .names import Repeated, ResourceName, class_with
@@ -23,7 +24,7 @@ _Decision: TypeAlias = tuple[int, Literal["created", "resend", "skip"], str | No
 """The number of a row, what was decided, and the id of its record."""
 Decisions: TypeAlias = Annotated[Repeated, Parameter(name="--decide")]
 
-_DECISION = re.compile(r"(\d+)=(?:(created):(\d{1,19})|(resend|skip))", re.ASCII)
+_DECISION = re.compile(r"(\d+)=(?:(created):(\d+)|(resend|skip))", re.ASCII)
 _HAVE_RECORDS = ("created", "adopted")
 _DONE = (*_HAVE_RECORDS, "skipped")
 
@@ -140,7 +141,7 @@ def _is_in_effect(decision: str, record_id: str | None, row: BulkOutcome[Any]) -
 
 def _decision(text: str) -> _Decision:
     match = _DECISION.fullmatch(text)
-    if match is None:
+    if match is None or (match[3] is not None and id_text(match[3]) is None):
         raise CommandError("--decide must be like 5=created:123, 5=resend or 5=skip, with the line of the row")
     number, created, record_id, other = match.groups()
     return int(number), cast("Literal['created', 'resend', 'skip']", created or other), record_id

@@ -16,6 +16,7 @@ BATCH = 2_000
 OVERLAP = dt.timedelta(seconds=60)
 """By how much a change may become visible after its `updated_at` and still be found."""
 _IDS_OF_A_REQUEST = 100
+"""As many as the records of the largest page, so that one response has all of them."""
 _CURSOR = "cursor"
 
 logger = logging.getLogger("cliniko_async")

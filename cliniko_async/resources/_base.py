@@ -9,9 +9,9 @@ import attrs
 from .._api import Api
 from .._compat import typed_cache
 from .._http.attempt import TransportWrapper
-from .._messages import Request, Response, as_object
+from .._messages import ID_DIGITS, Request, Response, as_object
 from .._paging.pager import ListSpec
-from .._paging.query import ListQuery
+from .._paging.query import FULL_PAGE, ListQuery
 from .._records.converter import to_json
 from .._records.page import decode_record
 from ..errors import DecodingError, InvalidRequestError, OutcomeUnknownError
@@ -35,7 +35,6 @@ T = TypeVar("T")
 R = TypeVar("R")
 
 _DEFAULT_ORDERS = ((), ("created_at",), ("created_at:asc",))
-_LARGEST_PAGE = 100
 _DONE = (200, 204)
 _OPTIONS = frozenset(ListOptions.__annotations__)
 
@@ -92,7 +91,7 @@ class Resource(ResourceDescription[T]):
         text = id_text(value)
         if text is None:
             kind = f"{words_of(self.record.__name__)} id" if argument == "id" else argument.replace("_", " ")
-            raise InvalidRequestError(f"invalid {kind}: expected 1 to 19 digits", argument=argument)
+            raise InvalidRequestError(f"invalid {kind}: expected 1 to {ID_DIGITS} digits", argument=argument)
         return text
 
     def _member(self, id: Id, action: str = "") -> str:
@@ -147,7 +146,7 @@ class Resource(ResourceDescription[T]):
             sources=sources,
             filters=(*filter_texts(self, filters), *visibility_texts(visibility)),
             sort=sort,
-            per_page=whole("per_page", options.get("per_page", _LARGEST_PAGE), most=_LARGEST_PAGE),
+            per_page=whole("per_page", options.get("per_page", FULL_PAGE), most=FULL_PAGE),
             stable=yes_or_no("stable", options.get("stable", False)),
             anchored=sort in _DEFAULT_ORDERS and "created_at" in fields,
             dividable="id" in fields,

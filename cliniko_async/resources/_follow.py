@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 from .._api import Api
 from .._frames import hides_locals
 from .._messages import Request, is_id
+from .._paging.query import FULL_PAGE
 from .._records.page import decode_record
 from ..errors import InvalidRequestError, NotFoundError
 from ..links import Link, ListLink
@@ -17,7 +18,6 @@ from ._registry import resource_class
 
 T = TypeVar("T")
 
-_BATCH = 100
 _SINGULAR = {"referral_source": "referral_sources"}
 """The names of resources, by the URL endings that differ from them."""
 _INACTIVE = {"practitioners": "/inactive"}
@@ -73,8 +73,8 @@ async def resolve_links(api: Api, links: Iterable[Link[T] | None]) -> dict[str, 
         found |= await _singly(api, link)
     for resource, ids in by_resource.values():
         listed = list(ids)
-        for start in range(0, len(listed), _BATCH):
-            found |= await _batch(api, resource, listed[start : start + _BATCH])
+        for start in range(0, len(listed), FULL_PAGE):
+            found |= await _batch(api, resource, listed[start : start + FULL_PAGE])
     return found
 
 

@@ -228,7 +228,7 @@ class Recorder:
     """Replaces a client: it sends nothing, and raises the request."""
 
     server = Server(BASE)
-    account = b"account"
+    account_digest = b"account"
     unsortable: ClassVar[set[str]] = set()
 
     async def send(self, request: Request) -> Response:

@@ -48,7 +48,7 @@ class Answers:
     """Replaces a client: it records the requests, and returns given responses."""
 
     server = Server(BASE)
-    account = b"account"
+    account_digest = b"account"
     unsortable: ClassVar[set[str]] = set()
 
     def __init__(self, answer: bytes = b"{}"):
