@@ -139,6 +139,7 @@ def _of_command_line(error: CycloptsError) -> str:
     text = str(error)
     if isinstance(error, UnusedCliTokensError):
         text = f"Unexpected arguments: {' '.join(error.unused_tokens or ())}."
+    text = text.replace("into int.", "into a whole number.").replace("into float.", "into a number.")
     # A key is never an argument, but somebody may try.
     return f"{_MAY_BE_A_KEY.sub('…', text)} (cliniko --help)"
 

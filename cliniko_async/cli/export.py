@@ -76,7 +76,7 @@ def _checked(resources: Sequence[str], where: Sequence[str], *, everything: bool
         CommandError: It is not clear what to export.
     """
     if bool(resources) == everything:
-        raise CommandError("name the resources to export, such as patients, or add --all")
+        raise CommandError("name the resources to export, such as patients, or use --all instead")
     if where:
         if len(resources) != 1:
             raise CommandError("--where needs exactly one resource; export the others into another directory")
@@ -105,7 +105,7 @@ def _line(error: ExportError) -> tuple[str, ExitCode]:
     """Return the line and the exit code for an export that did not begin, or that could not read every resource."""
     if error.manifest is None:
         return f"{error.advice}, or add --{error.option}" if error.option else error.advice, ExitCode.USAGE
-    return f"{error}; the same command tries these again", ExitCode.INCOMPLETE
+    return f"{error}; the same command tries again", ExitCode.INCOMPLETE
 
 
 def _summary(manifest: Manifest, to: Path) -> str:

@@ -41,7 +41,7 @@ async def get(
     visible = visibility_options(kind, archived=archived, cancelled=cancelled, deleted=deleted)
     wanted = kind.required_arguments("get")
     if len(ids) != len(wanted):
-        raise CommandError(f"{resource} needs {' and '.join(wanted) or 'no id'}")
+        raise CommandError(" ".join(["the command is: cliniko get", resource, *map(str.upper, wanted)]))
     async with context.client() as cliniko:
         found: Any = cliniko.resources[resource]
         try:

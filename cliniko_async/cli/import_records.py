@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, TypeAlias, cast
 
 from cyclopts import Parameter
+from cyclopts.validators import Number
 
 from .. import BulkOutcome, InvalidRowsError, JournalError, OutcomeUnknownError, bulk_create
 from ..bulk import BulkCreate, BulkPlan, decide, read_journal
@@ -17,7 +18,7 @@ from .context import CommandContext, Context, Flag
 from .errors import CommandError, ExitCode
 from .names import Repeated, ResourceName, class_with
 from .output import write_bytes
-from .row_files import FileRows, read_rows
+from .row_files import FileRows, has_day, read_rows
 from .words import DAY, plain
 
 _Decision: TypeAlias = tuple[int, Literal["created", "resend", "skip"], str | None]
@@ -42,7 +43,7 @@ async def import_records(
     date_format: str | None = None,
     retry_refused: Flag = False,
     create_new: Flag = False,
-    settle: float = 300.0,
+    settle: Annotated[float, Parameter(validator=Number(gte=0))] = 300.0,
     context: Context,
 ) -> ExitCode | None:
     """Create a record for each row of a spreadsheet, without duplicates.
@@ -68,6 +69,8 @@ async def import_records(
     """
     fields = class_with("create", resource).sent_fields("create")
     wanted = [_decision(text) for text in decisions]
+    if date_format and not has_day(date_format):
+        raise CommandError("--date-format must have a day, a month and a year, such as %d/%m/%Y")
     place = journal or source.with_name(f"{source.name}.journal")
     rows = _checked(source, fields, date_format, ignore)
     async with context.client() as cliniko:
@@ -106,7 +109,7 @@ async def _confirm(
         return False
     sends = len(plan.new) + len(plan.pending) + len(plan.open) + (len(plan.refused) if retry_refused else 0)
     if sends:
-        context.confirm(f"Create {sends:,} records?", yes=yes)
+        context.confirm(f"Create {sends:,} record{'s' * (sends != 1)}?", yes=yes)
     return True
 
 

@@ -61,5 +61,5 @@ def _text(error: BaseException) -> str:
         return f"nothing was sent: {plain(str(error))}"
     if isinstance(error, ResponseError) and error.detail and sys.stderr.isatty():
         # What the server says may quote what was sent: on a terminal it helps, in a log it has no place.
-        return f"{error}: {error.detail}"
+        return f"{error}: {error.detail.rstrip('.')}"
     return str(error)

@@ -1,12 +1,13 @@
 """`cliniko list`: the records of a resource."""
 
 import contextlib
-from typing import Any
+from typing import Annotated, Any
 
 from .. import Paginator
 from ..filters import Visibility
 from .context import Context
 from .names import (
+    AT_LEAST_1,
     Repeated,
     ResourceName,
     check_filters,
@@ -28,7 +29,7 @@ async def list_records(
     *,
     where: Repeated = (),
     sort: Repeated = (),
-    limit: int | None = None,
+    limit: Annotated[int | None, AT_LEAST_1] = None,
     archived: Visibility | None = None,
     cancelled: Visibility | None = None,
     deleted: Visibility | None = None,

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Annotated, Any, TypeAlias
 
 from cyclopts import Parameter
+from cyclopts.validators import Number
 
 from .._spelling import did_you_mean
 from ..filters import Column, Filters, Visibility
@@ -16,6 +17,18 @@ ResourceName: TypeAlias = Annotated[str, Parameter(choices=tuple(RESOURCES), sho
 Repeated: TypeAlias = Annotated[Sequence[str], Parameter(negative="", show_default=False)]
 """An option that may be repeated."""
 
+_OPERATORS = ("=", "!=", "<", ">", "~", "?", "!?", "*")
+"""What operators begin with. Which of them a column has, is for the API to say."""
+_EXAMPLES = {
+    "array": "{}:~123",
+    "boolean": "{}:=true",
+    "date": "{}:>=2026-01-31",
+    "date-time": "{}:>=2026-01-31T00:00:00Z",
+    "int64": "{}:=123",
+    "string": "{}:=text  {}:~part",
+}
+AT_LEAST_1 = Parameter(validator=Number(gte=1))
+"""Of an option that counts."""
 VERBS = ("list", "get", "create", "update", "archive", "delete")
 """The operations that are commands."""
 
@@ -92,11 +105,24 @@ def check_filters(texts: Iterable[str], resource: Any) -> None:
     """
     fields = resource.where.fields()
     for text in texts:
-        name, colon, _ = text.partition(":")
+        name, colon, rest = text.partition(":")
         if not colon:
             # It may be a patient's name that somebody typed in the wrong place, so the message does not repeat it.
             raise CommandError("a filter is written column:operator and value, such as 'name:=Ann' or 'id:>=5'")
         _check_field(name, fields, resource.name, "filtered")
+        if not rest.startswith(_OPERATORS):
+            examples = filter_examples(name, fields[name]).replace("  ", " or ")
+            raise CommandError(f"after {name}: comes an operator, such as {examples}")
+
+
+def filter_examples(name: str, column: Column) -> str:
+    """Return what a filter on a column looks like.
+
+    Args:
+        name: The name of the column.
+        column: The column.
+    """
+    return _EXAMPLES[column.kind].replace("{}", name)
 
 
 def check_sort(texts: Iterable[str], resource: Any) -> None:

@@ -15,6 +15,7 @@ from .. import columns as columns_of
 from .. import row as row_of
 from .. import to_json
 from .._csv import cell_text, csv_lines
+from .errors import CommandError
 from .names import check_columns
 from .tables import print_record, print_table
 
@@ -137,7 +138,7 @@ def record_writer(form: Format, record: type, columns: str | None, resource: str
         CommandError: A column does not exist.
     """
     known = list(columns_of(record))
-    chosen = None if columns is None else check_columns(map(str.strip, columns.split(",")), known, resource)
+    chosen = None if columns is None else check_columns(_names(columns), known, resource)
     return _WRITERS[form](chosen, known)
 
 
@@ -156,9 +157,16 @@ def write_record(form: Format, record: object, columns: str | None, resource: st
     writer = record_writer("ndjson" if form == "json" else form, type(record), columns, resource)
     if form == "table":
         values = row_of(record)
-        names = list(values) if columns is None else [name.strip() for name in columns.split(",")]
+        names = list(values) if columns is None else _names(columns)
         print_record({name: cell_text(values[name]) for name in names}, whole=columns is not None)
         return
     writer.begin()
     writer.write([record])
     writer.end()
+
+
+def _names(columns: str) -> list[str]:
+    names = [name for each in columns.split(",") if (name := each.strip())]
+    if not names:
+        raise CommandError("--columns takes names with commas between them, such as id,name")
+    return list(dict.fromkeys(names))

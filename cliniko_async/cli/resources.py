@@ -9,19 +9,10 @@ from ..fields import describe_fields
 from ..resources._names import RESOURCES
 from ..resources._registry import resource_class
 from .context import Context
-from .names import VERBS, ResourceName
+from .names import VERBS, ResourceName, filter_examples
 from .output import Format, FormatOption, default_format, write_bytes, write_lines
 from .tables import print_table
 from .words import plain, type_in_words
-
-_EXAMPLES = {
-    "array": "{}:~123",
-    "boolean": "{}:=true",
-    "date": "{}:>=2026-01-31",
-    "date-time": "{}:>=2026-01-31T00:00:00Z",
-    "int64": "{}:=123",
-    "string": "{}:=text  {}:~part",
-}
 
 
 def resources(
@@ -68,13 +59,13 @@ def _description(resource: str) -> list[dict[str, str]]:
     """Return a row for each name: what a column holds, how it is filtered by, and what a field may be set to."""
     kind: Any = resource_class(resource)
     holds = {name: type_in_words(of) for name, of in columns_of(kind.record).items()}
-    filters = {name: _EXAMPLES[field.kind] for name, field in kind.searchable().items()}
+    filters = {name: filter_examples(name, column) for name, column in kind.searchable().items()}
     fields = {command: _fields(kind, command) for command in ("create", "update")}
     return [
         {
             "name": name,
             "column": holds.get(name, ""),
-            "filter": filters.get(name, "").replace("{}", name),
+            "filter": filters.get(name, ""),
             "field": " ".join(command for command, known in fields.items() if name in known),
             "value": next((plain(known[name]) for known in fields.values() if name in known), ""),
         }

@@ -186,6 +186,16 @@ def _takes_day(hint: Any) -> bool:
     return hint is Real.date or Real.date in get_args(hint)
 
 
+def has_day(date_format: str) -> bool:
+    """Return whether a format stands for whole days.
+
+    Args:
+        date_format: The format, as for `strptime`.
+    """
+    day = dt.date(2026, 12, 31)
+    return bool(_day(day.strftime(date_format), date_format) == day)
+
+
 def _day(value: Any, date_format: str) -> Any:
     try:
         return dt.datetime.strptime(value, date_format).date()  # noqa: DTZ007  (a day has no zone)

@@ -3,12 +3,18 @@
 import asyncio
 import contextlib
 import signal
+from typing import Annotated, TypeAlias
+
+from cyclopts import Parameter
+from cyclopts.validators import Number
 
 from ..sandbox import Sandbox
 from .output import write_lines
 
+Port: TypeAlias = Annotated[int, Parameter(validator=Number(gte=0, lte=65_535))]
 
-async def sandbox(*, port: int = 8321, seed: int = 1) -> None:
+
+async def sandbox(*, port: Port = 8321, seed: int = 1) -> None:
     """Run an invented clinic on this machine, to try things out.
 
     It prints the settings for another terminal, and runs until Ctrl-C. Nothing leaves this machine.

@@ -2,14 +2,14 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from .. import Cliniko, ClinikoError, ConfigurationError, UsageError
 from .account import open_pool, read_accounts
 from .context import CommandContext, Context, Flag
 from .errors import CommandError, ExitCode, describe, write_failure
 from .library_errors import AGAIN
-from .names import ResourceName
+from .names import AT_LEAST_1, ResourceName
 from .output import write_lines
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ async def sync(
     to: str,
     dataset: str = "cliniko",
     accounts: Path | None = None,
-    jobs: int = 4,
+    jobs: Annotated[int, AT_LEAST_1] = 4,
     reconcile: Flag = False,
     context: Context,
 ) -> None:
@@ -41,8 +41,6 @@ async def sync(
         reconcile: Read everything again, and delete the rows of records that were deleted in Cliniko without a trace.
         context: The options of the command line.
     """
-    if jobs < 1:
-        raise CommandError("--jobs must be at least 1")
     keys = None if accounts is None else read_accounts(accounts)
     _check([dataset] if keys is None else keys, to, resources)
 

@@ -29,7 +29,8 @@ def print_table(rows: Sequence[Mapping[str, str]], columns: Sequence[str] | None
     names = list(columns or _fitting(rows, known, console.width))
     table = Table(box=ROUNDED, header_style="bold")
     for name in names:
-        table.add_column(Text(name), overflow="fold")
+        least = _least(name, rows, console.width - _BORDER * len(names))
+        table.add_column(Text(name), overflow="fold", min_width=least)
     for row in rows:
         table.add_row(*(Text(row[name]) for name in names))
     console.print(table)
@@ -54,6 +55,12 @@ def print_record(values: Mapping[str, str], *, whole: bool) -> None:
 def stdout_console() -> Console:
     """Return a console on stdout. In a pipe nothing is wrapped, because the width of the reader's window is unknown."""
     return Console(file=sys.stdout, width=None if sys.stdout.isatty() else _UNLIMITED, highlight=False)
+
+
+def _least(name: str, rows: Sequence[Mapping[str, str]], width: int) -> int | None:
+    """Return the least width of a column: an id stays on one line, to be copied, if the other columns have room."""
+    widest = max((cell_len(row[name]) for row in rows), default=0) if name == "id" else 0
+    return widest if widest <= width // 2 else None
 
 
 def _fitting(rows: Sequence[Mapping[str, str]], known: Sequence[str], width: int) -> Iterator[str]:

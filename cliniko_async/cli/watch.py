@@ -9,6 +9,7 @@ from collections.abc import Generator, Mapping, Sequence
 from typing import Annotated, Any
 
 from cyclopts import Parameter
+from cyclopts.validators import Number
 
 from .. import ConfigurationError, InvalidRequestError, Watch
 from .._loops import side_by_side
@@ -16,7 +17,7 @@ from ..cursors import SqliteCursors
 from ..webhooks import WebhookGoneError, WebhookSender, message_json
 from .context import Context
 from .errors import CommandError, ExitCode
-from .names import Repeated, ResourceName, check_filters, class_with
+from .names import AT_LEAST_1, Repeated, ResourceName, check_filters, class_with
 from .output import write_bytes
 from .signals import terminate_like_ctrl_c
 
@@ -53,11 +54,11 @@ async def watch(
     *resources: ResourceName,
     since: str | None = None,
     where: Repeated = (),
-    every: float = 60.0,
+    every: Annotated[float, Parameter(validator=Number(gt=0))] = 60.0,
     post: Annotated[str | None, Parameter(name="--post")] = None,
     cursors: str | None = None,
     dead_letters: str | None = None,
-    tries: int = 20,
+    tries: Annotated[int, AT_LEAST_1] = 20,
     context: Context,
 ) -> None:
     """Write or post every change from now on, until Ctrl-C.

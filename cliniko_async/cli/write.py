@@ -165,17 +165,18 @@ async def _send(
     if dry_run:
         write_bytes(to_json(dict(unsent.body)) + b"\n")
         return context.note("nothing was sent")
-    what, lookup = f"Create in {unsent.resource}", f"cliniko list {unsent.resource} --sort created_at:desc --limit 5"
+    resource = unsent.resource
+    what, lookup = f"Create a record in {resource}", f"cliniko list {resource} --sort created_at:desc --limit 5"
     if unsent.id is not None:
-        what, lookup = f"Change {unsent.resource} {unsent.id}", f"cliniko get {unsent.resource} {unsent.id}"
+        what, lookup = f"Change {resource} {unsent.id}", f"cliniko get {resource} {unsent.id}"
     async with context.client() as cliniko:
-        found: Any = cliniko.resources[unsent.resource]
+        found: Any = cliniko.resources[resource]
         _show(f"{what}:", unsent.body, {} if unsent.id is None else await _current(found, unsent.id))
         context.confirm(f"{what}?", yes=yes)
         with context.writing(lookup):
             call = found.create if unsent.id is None else partial(found.update, unsent.id)
             record = await call(**unsent.fields)
-    return write_record(default_format(form), record, None, unsent.resource)
+    return write_record(default_format(form), record, None, resource)
 
 
 async def _remove(verb: str, resource: str, id: str, context: CommandContext, *, yes: bool, dry_run: bool) -> None:

@@ -95,7 +95,7 @@ async def export(
             await run.export(name, source, encoders[name])
         if run.failed:
             reasons = "; ".join(f"{name}: {reason}" for name, reason in run.failed.items())
-            count = f"{len(run.failed)} of {len(sources)} resources could not be exported"
+            count = f"{len(run.failed)} of {len(sources)} resource{'s' * (len(sources) != 1)} could not be exported"
             raise ExportError(f"{count}: {reasons}", manifest=manifest_file.manifest)
         return await in_thread(manifest_file.complete)
 

@@ -120,6 +120,19 @@ def test_a_table_on_a_terminal_shows_what_fits_and_says_how_much_it_left_out(
     assert f"100 of {total} taxes; --limit shows more" in streams["stderr"].text()
 
 
+def test_an_id_in_a_table_stays_on_one_line_where_there_is_room(
+    clinic: Sandbox, terminal, monkeypatch: pytest.MonkeyPatch
+):
+    street = "Apartment 5, 2 Macquarie Street"
+    patient = clinic.add("patients", address_1=street, address_2=street, occupation=street, notes=street)
+    columns = ("id", "address_1", "address_2", "occupation", "notes")
+    for width, whole in ((80, True), (30, False)):
+        monkeypatch.setenv("COLUMNS", str(width))
+        streams = terminal("stdout", "stderr")
+        assert main(["list", "patients", "--where", f"id:={patient}", "--columns", ",".join(columns)]) == 0
+        assert (patient in streams["stdout"].text()) is whole
+
+
 def test_an_empty_table_and_a_table_in_a_pipe(clinic: Sandbox, capfd: pytest.CaptureFixture[str]):
     assert main(["list", "taxes", "--where", "id:=1", "--format", "table", "--quiet"]) == 0
     assert "id" in capfd.readouterr().out
@@ -148,7 +161,10 @@ def test_the_settings_have_no_id_and_signatures_have_two(clinic: Sandbox, capfd:
     assert json.loads(capfd.readouterr().out)["account"]["name"]
     assert main(["get", "settings", "1"]) == 2
     assert main(["get", "signatures", "1"]) == 2
-    assert capfd.readouterr().err == "cliniko: settings needs no id\ncliniko: signatures needs patient_form_id and id\n"
+    assert capfd.readouterr().err == (
+        "cliniko: the command is: cliniko get settings\n"
+        "cliniko: the command is: cliniko get signatures PATIENT_FORM_ID ID\n"
+    )
 
 
 @pytest.mark.parametrize(
@@ -172,6 +188,24 @@ def test_the_settings_have_no_id_and_signatures_have_two(clinic: Sandbox, capfd:
         (
             ["list", "patients", "--where", "Ann Smith"],
             "a filter is written column:operator and value, such as 'name:=Ann' or 'id:>=5'",
+        ),
+        (["list", "taxes", "--where", "id:5"], "after id: comes an operator, such as id:=123"),
+        (
+            ["list", "appointment_types", "--where", "category:Osteo"],
+            "after category: comes an operator, such as category:=text or category:~part",
+        ),
+        (["list", "taxes", "--limit", "0"], 'Invalid value "0" for --limit. Must be >= 1. (cliniko --help)'),
+        (
+            ["list", "taxes", "--limit", "many"],
+            'Invalid value for --limit: unable to convert "many" into a whole number. (cliniko --help)',
+        ),
+        (
+            ["watch", "taxes", "--every", "often"],
+            'Invalid value for --every: unable to convert "often" into a number. (cliniko --help)',
+        ),
+        (
+            ["list", "taxes", "--columns", " , "],
+            "--columns takes names with commas between them, such as id,name",
         ),
         (["list", "taxes", "--sort", "nam"], "taxes cannot be sorted by 'nam'; did you mean 'name'?"),
         (["list", "taxes", "--sort", "name:up"], "sort by name, name:asc or name:desc"),

@@ -71,8 +71,8 @@ def test_where_filters_the_one_resource(clinic: Sandbox, run: Run, tmp_path: Pat
 @pytest.mark.parametrize(
     ("arguments", "line"),
     [
-        ([], "name the resources to export, such as patients, or add --all"),
-        (["taxes", "--all"], "name the resources to export, such as patients, or add --all"),
+        ([], "name the resources to export, such as patients, or use --all instead"),
+        (["taxes", "--all"], "name the resources to export, such as patients, or use --all instead"),
         (["patient"], "there is no resource 'patient'; did you mean 'patients'?"),
         (["signatures"], "signatures can only be read for one record at a time"),
         (["taxes", "--where", "idd:=5"], "taxes cannot be filtered by 'idd'; did you mean 'id'?"),
@@ -107,7 +107,7 @@ def test_a_different_unfinished_export_is_a_one_line_error_until_restarted(clini
     code, line = run("taxes", "users")
     assert code == 9
     assert line.startswith("cliniko: 1 of 2 resources could not be exported: users: the user of the API key is not")
-    assert line.endswith("; the same command tries these again\n")
+    assert line.endswith("; the same command tries again\n")
     code, line = run("taxes", "users", "--format", "csv")
     assert code == 2
     assert line.endswith("repeat it as it was to finish it, use another directory, or add --restart\n")

@@ -67,6 +67,11 @@ class TestCommand:
         assert main([*IMPORT, str(sheet), "--date-format", "%m/%d/%Y"]) == 7
         assert "line 2: date_of_birth: must be a day such as 01/31/2026 or nothing" in capfd.readouterr().err
 
+    @pytest.mark.parametrize("form", ["%d/%m", "%H", "31/01/2026", "%q", "%Y-%d"])
+    def test_a_format_without_a_day_is_refused(self, clinic, sheet, capfd, form):
+        assert main([*IMPORT, str(sheet), "--date-format", form]) == 2
+        assert "--date-format must have a day, a month and a year, such as %d/%m/%Y" in capfd.readouterr().err
+
     def test_faults_are_listed_with_their_lines_and_no_values(self, clinic, sheet, capfd):
         assert main([*IMPORT, str(sheet)]) == 7
         assert capfd.readouterr().err == (

@@ -64,8 +64,10 @@ def test_clinics_that_fail_for_different_reasons_have_the_general_exit_code(
     monkeypatch.setenv("KEY_NORTH", clinic.api_key)
     monkeypatch.setenv("KEY_SOUTH", "MS0xLXdyb25nLWtleQ-au1")
     run = ["sync", "taxes", *TO, "--accounts", "clinics.toml"]
-    clinic.faults.edit(lambda page: page["taxes"][0].update(name=5))
+    spoilt = {"taxes": [{"id": "1", "name": 5}], "total_entries": 1, "links": {}}
+    fault = clinic.faults.edit(lambda page: spoilt if "taxes" in page else page, times=None)
     assert main([*run, "--quiet"]) == 5
+    fault.cancel()
     *reasons, last = capfd.readouterr().err.splitlines()
     assert sorted(line.partition(": the ")[0] for line in reasons) == ["cliniko: north", "cliniko: south"]
     assert last.startswith("cliniko: 2 of 2 clinics were not loaded to the end: ")
@@ -80,7 +82,7 @@ def test_clinics_that_fail_for_different_reasons_have_the_general_exit_code(
         (["--to", "clinic.duckdb"], 2, "written duckdb:///FILE"),
         (["available_times", *TO], 2, "no resource 'available_times' can be synced"),
         ([*TO, "--dataset", "North Clinic"], 2, "dataset must have"),
-        ([*TO, "--jobs", "0"], 2, "--jobs must be at least 1"),
+        ([*TO, "--jobs", "0"], 2, 'Invalid value "0" for --jobs. Must be >= 1.'),
         (["taxes", "--to", "duckdb:////nowhere/at/all.duckdb"], 5, "the database cannot be used: IO Error"),
     ],
 )
