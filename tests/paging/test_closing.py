@@ -102,6 +102,20 @@ def _anywhere(faults, name):
 
 
 @pytest.mark.usefixtures("without_collector")
+@for_each("prefetch", [0, 1])
+@virtually
+async def test_an_iteration_whose_sort_was_refused_leaves_nothing_for_the_garbage_collector(prefetch):
+    async with listed(6, unsortable=["id"]) as (_, cliniko):
+        iterator = aiter(cliniko.appointment_types.list(per_page=2, prefetch=prefetch, stable=True))
+        assert (await anext(iterator)).name == "a"
+        gone = weakref.ref(iterator)
+        del iterator
+        await run_turns()
+        assert gone() is None
+        assert not other_tasks()
+
+
+@pytest.mark.usefixtures("without_collector")
 @virtually
 async def test_a_step_ended_by_a_timeout_leaves_nothing_for_the_garbage_collector():
     async with listed(20, latency=5.0) as (_, cliniko):

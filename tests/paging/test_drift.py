@@ -102,6 +102,19 @@ async def test_a_cursor_in_a_custom_order_is_refused_once_its_page_has_changed()
 
 
 @virtually
+async def test_a_cursor_in_a_custom_order_is_refused_if_a_record_before_it_was_exchanged():
+    """The total is the same, and the last record that was read is still at its place."""
+    async with listed(9) as (sandbox, cliniko):
+        iterator = aiter(cliniko.appointment_types.list(per_page=3, sort="name"))
+        assert [(await anext(iterator)).name for _ in range(5)] == list("abcde")
+        sandbox.archive(TYPES, id_of(sandbox, "d"))
+        add(sandbox, 0, 100)
+        rest, error = await read(cliniko.appointment_types.list(per_page=3, sort="name", cursor=iterator.cursor))
+        assert rest == ""
+        assert isinstance(error, PaginationDriftError)
+
+
+@virtually
 async def test_a_resumed_iteration_in_a_custom_order_stops_at_the_first_sign_of_drift():
     async with listed(9) as (sandbox, cliniko):
         iterator = aiter(cliniko.appointment_types.list(per_page=3, sort="name"))

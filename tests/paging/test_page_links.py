@@ -89,13 +89,15 @@ async def test_a_repeated_link_is_an_error_and_not_an_endless_loop(prefetch):
 
 
 @virtually
-async def test_a_link_that_leads_back_two_pages_is_an_error():
+async def test_a_link_that_leads_back_two_pages_is_an_error_and_that_page_is_not_requested_again():
     async with listed(8) as (sandbox, cliniko):
         url = f"{sandbox.base_url}/appointment_types?sort=name&per_page=2&page=2"
         sandbox.faults.edit(leading_to(url), after=2, times=None)
         got, error = await read(cliniko.appointment_types.list(per_page=2, sort="name"))
         assert got == "abcdef"
         assert isinstance(error, PaginationError)
+        assert "read before" in str(error)
+        assert pages_asked(sandbox) == [1, 2, 3]
 
 
 @virtually

@@ -184,23 +184,30 @@ async def test_an_iteration_that_is_dropped_in_another_thread_is_cleared_in_its_
         assert not other_tasks()
 
 
-def test_an_iteration_that_outlives_its_loop_is_dropped_in_silence():
+@for_each("status", [200, 503])
+def test_an_iteration_that_outlives_its_loop_is_dropped_in_silence(status, caplog):
     iterators = []
 
     async def main():
-        async with listed(20) as (_, cliniko):
+        async with listed(20) as (sandbox, cliniko):
+            if status != 200:
+                sandbox.faults.status(status, after=1, times=None)
             iterators.append(aiter(cliniko.appointment_types.list(per_page=2, prefetch=2)))
             await anext(iterators[0])
+            await asyncio.sleep(1)
+            assert len(sandbox.requests) == 3
 
     run(main())
     iterators.clear()
     gc.collect()
+    assert [each.getMessage() for each in caplog.records if each.levelno >= logging.ERROR] == []
 
 
 @virtually
 async def test_an_error_that_is_kept_keeps_no_task():
-    async with listed(20, latency=5.0) as (sandbox, cliniko):
-        sandbox.faults.status(503, path="page=2")
+    async with listed(20) as (sandbox, cliniko):
+        sandbox.faults.status(503, path="&page=2")
+        sandbox.faults.slow(60.0, path="&page=", times=None)
         kept = (await read(cliniko.appointment_types.list(per_page=2, prefetch=8)))[1]
         assert isinstance(kept, ServerError)
         await run_turns()
