@@ -153,6 +153,15 @@ async def test_after_a_hundred_records_of_one_second_a_cursor_holds_an_offset():
 
 
 @virtually
+async def test_in_a_divided_second_a_cursor_is_short_after_any_record():
+    async with listed(250, seconds=[0] * 250, unsortable=["id"]) as (_, cliniko):
+        iterator = aiter(cliniko.appointment_types.list(stable=True))
+        sizes = [len(iterator.cursor) async for _ in iterator]
+        assert len(sizes) == 250
+        assert max(sizes) < 100
+
+
+@virtually
 async def test_a_second_with_more_records_than_a_page_is_divided_after_a_drift():
     async with listed(250, seconds=[0.001 * number for number in range(250)]) as (sandbox, cliniko):
         sandbox.faults.between(lambda: sandbox.archive(TYPES, id_of(sandbox, "a")))

@@ -34,6 +34,16 @@ async def test_pages_hold_the_data_of_the_response():
         assert len({page.cursor for page in pages}) == 3
 
 
+@for_each("unsortable", [(), ("id",)])
+@for_each("per_page", [2, 3, 100])
+@virtually
+async def test_each_page_of_a_stable_iteration_has_the_total_of_the_whole_list(unsortable, per_page):
+    async with listed(7, unsortable=unsortable) as (_, cliniko):
+        pages = [page async for page in cliniko.appointment_types.list(per_page=per_page, stable=True).pages()]
+        assert "".join(names(page.items) for page in pages) == "abcdefg"
+        assert {page.total_entries for page in pages} == {7}
+
+
 @virtually
 async def test_the_raw_page_is_read_anew_and_cannot_spoil_the_next_reading():
     async with listed(1) as (_, cliniko):
