@@ -52,6 +52,29 @@ POSITIONS = st.one_of(
     ),
 )
 
+FIRST_SECOND, LAST_SECOND = -62_135_596_800, 253_402_300_799
+STORED = {
+    "ATidF3Wk3FCvP9qGKpKhcwE": Start(source=1),
+    "Acrh4nqGs8oQMF1zEpehYc5lU_EAkgcIkZIJzmVT8QEGAgA": CreatedAtPosition(
+        second=1_700_000_000, ids=(7, 8), later=((9, 1_700_000_001),), low=6, skipped=2
+    ),
+    "AU9aVZ3EdemhRNmlqZqhcAweojc3ewUMwwEA": OffsetPosition(
+        offset=12, total=30, last="77", check=123, per_page=5, yielded=12, drifted=True, repeats=1
+    ),
+    "AYlPLWKmnhurxiLvf5ShaU0BAA": IdPosition(last=77, skipped=1),
+    "AcIovSEHFta8TYRaZ5ehY85lU_EAA85lU_DExAgxMjM0NTY3OJHOZVPw_wA": UpdatedAtPosition(
+        second=1_700_000_000, low=3, low_watermark=1_699_999_940, digests=b"12345678", steps=(1_699_999_999,)
+    ),
+}
+
+
+@for_each("text, position", STORED.items())
+def test_a_cursor_that_an_earlier_release_wrote_in_this_version_of_the_format_can_still_be_read(text, position):
+    """Cursors are stored. Raise `VERSION` with any change after which this fails, so that the error says why."""
+    positions = changes_positions if isinstance(position, UpdatedAtPosition) else list_positions
+    assert read_cursor(text, OWNER, positions) == position
+    assert write_cursor(OWNER, position) == text
+
 
 @given(POSITIONS)
 def test_a_position_survives_the_round_trip_through_a_cursor(position):
@@ -100,6 +123,20 @@ def test_a_malformed_cursor_is_refused_as_an_invalid_request(text):
 def test_a_position_of_another_kind_or_outside_of_the_calendar_is_refused(position, positions):
     with pytest.raises(InvalidRequestError):
         read_cursor(write_cursor(OWNER, position), OWNER, positions)
+
+
+@for_each("second", [None, FIRST_SECOND, 0, LAST_SECOND])
+def test_changes_can_be_resumed_from_any_second_of_the_calendar(second):
+    position = UpdatedAtPosition(second=second, low_watermark=second)
+    assert read_cursor(write_cursor(OWNER, position), OWNER, changes_positions) == position
+
+
+@for_each("field", ["second", "low_watermark"])
+@for_each("second", [FIRST_SECOND - 1, LAST_SECOND + 1])
+def test_no_second_outside_of_the_calendar_is_a_position_of_changes(field, second):
+    position = UpdatedAtPosition(**{"second": 0, field: second})
+    with pytest.raises(InvalidRequestError):
+        read_cursor(write_cursor(OWNER, position), OWNER, changes_positions)
 
 
 @virtually

@@ -7,7 +7,7 @@ import pytest
 from cliniko_async.errors import PaginationDriftError, PaginationError
 from tests.support.clients import virtually
 from tests.support.for_each import for_each
-from tests.support.listed import TYPES, add, id_of, listed, names, pages_asked, read
+from tests.support.listed import EPOCH, TYPES, add, id_of, listed, names, pages_asked, read
 from tests.support.model_api import ModelApi, things
 from tests.support.model_server import START, Model, Stored, Tape
 
@@ -152,13 +152,14 @@ async def test_after_a_hundred_records_of_one_second_a_cursor_holds_an_offset():
             await cliniko.appointment_types.list(cursor=iterator.cursor).collect()
 
 
+@for_each("second", [0, -int(EPOCH.timestamp())], ids=["a second", "the first second of Unix time"])
 @virtually
-async def test_in_a_divided_second_a_cursor_is_short_after_any_record():
-    async with listed(250, seconds=[0] * 250, unsortable=["id"]) as (_, cliniko):
+async def test_a_divided_second_is_read_completely_and_a_cursor_is_short_after_any_record(second):
+    async with listed(251, seconds=[second] * 250 + [second + 1], unsortable=["id"]) as (_, cliniko):
         iterator = aiter(cliniko.appointment_types.list(stable=True))
-        sizes = [len(iterator.cursor) async for _ in iterator]
-        assert len(sizes) == 250
-        assert max(sizes) < 100
+        read = [(record.name, len(iterator.cursor)) async for record in iterator]
+        assert len(read) == len(dict(read)) == 251
+        assert max(size for _, size in read) < 100
 
 
 @virtually

@@ -72,6 +72,7 @@ def test_a_total_that_contradicts_the_records_is_drift(rows, total, following, c
         "later": (rows_of(3, 4), False),
         "in the last second": (rows_of(3, stamps={3: DAY + dt.timedelta(seconds=2)}), False),
         "earlier than the page before": (rows_of(3, stamps={3: DAY}), True),
+        "only at first earlier than the page before": (rows_of(3, 4, stamps={3: DAY}), True),
         "not sorted": (rows_of(4, 3), True),
         "without a time": (rows_of(3, stamps={3: None}), True),
     },
