@@ -1,10 +1,11 @@
 """Paging strategies: which page of a list to request next.
 
-A paging strategy is an immutable value: it returns the next URL, and consuming that page returns the rows to yield and
-the next strategy. `ByLink` follows the links. If the list changed, it continues with `ByCreatedAt`, which requests the
-first page after a key that cannot change, and divides a second that does not fit on a page by ranges of ids. `ById`
-requests the first page after the last id, and `ByUpdatedAt` reads changes. The latter three are safe because they yield
-rows only from a page that is complete, or whose key has advanced past them.
+A paging strategy returns the next URL, and consuming that page returns the rows to yield and the next strategy. After
+an error the same strategy requests and consumes the page again. `ByLink` follows the links. If the list changed, it
+continues with `ByCreatedAt`, which requests the first page after a key that cannot change, and divides a second that
+does not fit on a page by ranges of ids. `ById` requests the first page after the last id, and `ByUpdatedAt` reads
+changes. The latter three are safe because they yield rows only from a page that is complete, or whose key has advanced
+past them.
 
 `Pager` drives any of them, and sends the requests through `PageFetcher`.
 """
@@ -29,7 +30,7 @@ def resume(query: ListQuery, position: ListPosition, *, prefetch: int = 0) -> Pa
     """
     match position:
         case Start():
-            return ById(query, position.source) if query.stable else ByLink(query, position.source, prefetch)
+            return ById(query, position.source) if query.stable else ByLink.begun(query, position.source, prefetch)
         case CreatedAtPosition():
             return ByCreatedAt.resumed(query, position)
         case IdPosition():

@@ -3,6 +3,7 @@
 At the first sign of drift it restarts by `created_at` if it can; otherwise it raises an error at the end.
 """
 
+import enum
 import re
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -14,7 +15,7 @@ from .._records.page import PageData
 from ..errors import PaginationDriftError, PaginationError
 from .by_created_at import ByCreatedAt
 from .cursor import CreatedAtPosition, ListPosition, OffsetPosition, Start
-from .drift import DriftDetector, PageState, Stamps, stamps_of
+from .drift import DriftDetector, PageState, SeenIds, Stamps, stamps_of
 from .page_rows import created_second, is_ascending, is_keyed, without_repeats
 from .query import ListQuery
 from .strategy import ConsumedPage, DecodedPage
@@ -25,24 +26,35 @@ _MAX_IDS = 100
 _MAX_WITHOUT_PROGRESS = 100
 
 
+class Stop(enum.Enum):
+    """Why no further page is requested, although records may be missing."""
+
+    FOREIGN_LINK = "a link of the list leads to another server or path"
+    END_AFTER_DRIFT = "the list changed while it was read: records may be missing"
+
+
 class ByLink(RedactedRepr, msgspec.Struct, frozen=True):
     """Follows the links of a list."""
 
     query: ListQuery
-    source: int = 0
-    prefetch: int = 0
+    source: int
+    prefetch: int
     """Number of pages to request ahead."""
-    number: int = 1
+    number: int
     """Number of the next page."""
-    link: str | None = ""
-    """The URL to follow; empty for the first page, None if it leads elsewhere."""
-    ended: bool = False
+    link: str | Stop
+    """The URL of the next page, or why there is none."""
     previous: int | None = None
     """Hash of the previous page's link."""
     visited: set[int] = msgspec.field(default_factory=set[int])
-    """Hashes of the links before that one; one set shared by the whole iteration."""
+    """Hashes of the links before that one. One set is shared by the whole iteration: a copy a page is slow."""
     resumed_at: OffsetPosition | None = None
     detector: DriftDetector = msgspec.field(default_factory=DriftDetector)
+
+    @classmethod
+    def begun(cls, query: ListQuery, source: int, prefetch: int) -> "ByLink":
+        """Return the strategy that begins at the first page."""
+        return cls(query, source, prefetch, 1, query.url(source))
 
     @classmethod
     def resumed(cls, query: ListQuery, position: OffsetPosition, prefetch: int) -> "ByLink":
@@ -63,21 +75,20 @@ class ByLink(RedactedRepr, msgspec.Struct, frozen=True):
 
     def next_url(self) -> str:
         """Return the link to follow, if it may be followed."""
-        if self.ended:
-            raise PaginationDriftError("the list changed while it was read: records may be missing")
-        if self.link is None:
-            raise PaginationError("a link of the list leads to another server or path")
+        if isinstance(self.link, Stop):
+            error = PaginationDriftError if self.link is Stop.END_AFTER_DRIFT else PaginationError
+            raise error(self.link.value)
         if self.detector.pages_without_progress > _MAX_WITHOUT_PROGRESS:
             error = PaginationDriftError if self.detector.drifted else PaginationError
             raise error("the list keeps returning pages without new records")
         key = hash(self.link)
         if key == self.previous or key in self.visited:
             raise PaginationError("the list links to a page that was read before")
-        return self.link or self.query.url(self.source)
+        return self.link
 
     def lookahead(self, count: int) -> Sequence[str]:
         """Return the URLs of the next pages up to the total, or only the next one if the pages cannot be numbered."""
-        if self.ended or not count:
+        if isinstance(self.link, Stop) or not count:
             return []
         url, total = self.next_url(), self.detector.total
         if total is None or _PAGE.search(url) is None:
@@ -90,8 +101,9 @@ class ByLink(RedactedRepr, msgspec.Struct, frozen=True):
         page = without_repeats(received.page)
         if self.previous is not None:
             self.visited.add(self.previous)
+        self._check_cursor(page)
         detector = self._started(page)
-        found = detector.inspect(page, self._after_cursor(page))
+        found = detector.inspect(page, page.rows[self._passed :])
         if found.disordered or (detector.ordered and found.changed):
             return ConsumedPage((), self._restarted(detector, received.request_order))
         if found.changed and self.resumed_at:
@@ -131,30 +143,36 @@ class ByLink(RedactedRepr, msgspec.Struct, frozen=True):
     def _is_first(self) -> bool:
         return not self.detector.recent
 
+    @property
+    def _passed(self) -> int:
+        """The number of rows on the page that the cursor has passed, if the iteration resumes there."""
+        position = self.resumed_at if self._is_first else None
+        return 0 if position is None else (position.offset - 1) % self.query.per_page + 1
+
     def _started(self, page: PageData[Any]) -> DriftDetector:
-        """Return the detector, which on the first page takes the total and order to compare later pages with."""
-        if self.resumed_at or not self._is_first:
+        """Return the detector, which on the first page takes from it what to compare later pages with."""
+        if not self._is_first:
             return self.detector
+        if self.resumed_at:
+            passed = stamps_of(page.rows[: self._passed])
+            return msgspec.structs.replace(self.detector, seen=SeenIds(dict.fromkeys(passed, 0)))
         ordered = self.query.anchored and all(map(is_keyed, page.items)) and is_ascending(page.items)
         return msgspec.structs.replace(self.detector, total=page.total_entries, ordered=ordered)
 
-    def _after_cursor(self, page: PageData[Any]) -> Sequence[Any]:
-        """Return the rows after the record that the cursor points to.
+    def _check_cursor(self, page: PageData[Any]) -> None:
+        """Check that the first page still shows the record that the cursor points to, in its place.
 
         Raises:
             PaginationDriftError: That record has moved within the list, or left it.
         """
-        position = self.resumed_at
-        if position is None or not self._is_first:
-            return page.rows
-        index = (position.offset - 1) % self.query.per_page + 1
-        before = page.rows[:index]
-        last = getattr(before[-1], "id", None) if len(before) == index else ""
-        stamps = stamps_of(before)
-        if page.total_entries != position.total or last != position.last or _check(stamps) != position.check:
+        position, passed = self.resumed_at, self._passed
+        if position is None or not passed:
+            return
+        before = page.rows[:passed]
+        last = getattr(before[-1], "id", None) if len(before) == passed else ""
+        check = _check(stamps_of(before))
+        if page.total_entries != position.total or last != position.last or check != position.check:
             raise PaginationDriftError("the list changed since the cursor was taken: continue from its start")
-        self.detector.seen.ids.update(dict.fromkeys(stamps, 0))
-        return page.rows[index:]
 
     def _restarted(self, detector: DriftDetector, request_order: int) -> ByCreatedAt:
         """Return a restart after the newest page received before the inconsistent page was requested."""
@@ -163,8 +181,7 @@ class ByLink(RedactedRepr, msgspec.Struct, frozen=True):
         return ByCreatedAt(self.query, self.source, second, detector.seen.since(second), yielded=detector.yielded)
 
     def _following(self, page: PageData[Any], state: PageState) -> "ByLink | None":
-        exhausted = self.detector.is_exhausted
-        ended = page.next is None or (exhausted and not page.rows)
+        ended = page.next is None or (self.detector.is_exhausted and not page.rows)
         if ended and not self.detector.drifted:
             return None
         found = _PAGE.search(page.next or "")
@@ -172,16 +189,18 @@ class ByLink(RedactedRepr, msgspec.Struct, frozen=True):
         return msgspec.structs.replace(
             self,
             number=number,
-            link=self._link(page.next or "", number),
-            ended=ended,
+            link=Stop.END_AFTER_DRIFT if ended else self._following_link(page.next or "", number),
             previous=hash(self.link),
             detector=self.detector.after(page, state, keep=2 * self.prefetch + 1),
         )
 
-    def _link(self, link: str, number: int) -> str | None:
-        url = self.query.own_link(link, self.source) if link else None
-        if url and self.prefetch and self.link and number == self.number + 1:
-            return _with_page(self.link, number)  # The URL that was prefetched.
+    def _following_link(self, link: str, number: int) -> str | Stop:
+        url = self.query.own_link(link, self.source)
+        if url is None:
+            return Stop.FOREIGN_LINK
+        here = self.link
+        if self.prefetch and number == self.number + 1 and isinstance(here, str) and _PAGE.search(here):
+            return _with_page(here, number)  # The URL that was prefetched.
         return url
 
     def _state(self, page: PageData[Any], rows: Sequence[Any], stamps: Stamps, receipt_order: int = 0) -> PageState:

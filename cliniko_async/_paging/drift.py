@@ -33,7 +33,8 @@ class SeenIds(msgspec.Struct, frozen=True):
     """The ids yielded so far, each with its second. One instance is shared by the whole iteration.
 
     For a list sorted by `created_at` it keeps the ids from the last second of the oldest recent page on, otherwise all.
-    The ids of a page are added when the next one is consumed, so that a page can be consumed again after an error.
+    The ids of a page are added when the next one is consumed, and adding them again changes nothing, so that a page can
+    be consumed again after an error.
     """
 
     ids: dict[int, int] = msgspec.field(default_factory=dict[int, int])

@@ -42,7 +42,12 @@ class ConsumedPage(RedactedRepr, msgspec.Struct, frozen=True):
 
 
 class PagingStrategy(PositionProvider, Protocol):
-    """Chooses the next URL of an iteration. Immutable: consuming a page returns a new strategy."""
+    """Chooses the next URL of an iteration.
+
+    It is a frozen value, except that `ByLink` shares the ids and links seen with the strategies that follow it.
+    Consuming a page adds to them only those of earlier pages, which changes nothing the second time. So after an error
+    the same strategy requests and consumes the page again, even if it has other rows by now.
+    """
 
     @property
     def source(self) -> int:
@@ -67,7 +72,7 @@ class PagingStrategy(PositionProvider, Protocol):
         ...
 
     def consume(self, received: DecodedPage) -> ConsumedPage:
-        """Return the result of consuming the page at the next URL; this strategy can still request it again.
+        """Return the result of consuming the page at the next URL. It may be requested and consumed again.
 
         Raises:
             PaginationError: The page contradicts the request or the pages before it.

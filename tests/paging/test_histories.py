@@ -29,9 +29,9 @@ def show(iteration):
     note(f"handed out: {iteration.got}")
 
 
-def iterate(model, *, prefetch=0, resumes=False, **options):
+def iterate(model, *, prefetch=0, resumes=False, fails=False, **options):
     """Iterate to the end, and compare the yielded records with those that were there throughout."""
-    iteration = Iteration(model, query_of(**options), prefetch=prefetch, resumes=resumes)
+    iteration = Iteration(model, query_of(**options), prefetch=prefetch, resumes=resumes, fails=fails)
     try:
         iteration.run()
     finally:
@@ -163,6 +163,23 @@ def test_a_plain_iteration_is_safe_with_a_server_that_repeats_rows_on_a_page(
     choices, per_page, prefetch, resumes, repeats
 ):
     iterate(Model.grown(choices, repeats=repeats), prefetch=prefetch, resumes=resumes, per_page=per_page)
+
+
+@thoroughly
+@given(CHOICES, PER_PAGE, st.integers(0, 3), st.booleans(), st.sampled_from([{}, {"stable": True}]))
+def test_a_page_that_is_consumed_again_after_an_error_loses_and_repeats_nothing(
+    choices, per_page, prefetch, resumes, options
+):
+    model = Model.grown(choices)
+    iterate(model, prefetch=prefetch, resumes=resumes, fails=True, per_page=per_page, **options)
+
+
+@given(CHOICES, PER_PAGE, st.integers(0, 3), st.booleans())
+def test_an_unchanging_list_in_a_custom_order_is_read_to_its_end_whatever_is_consumed_again(
+    choices, per_page, prefetch, resumes
+):
+    model = Model.grown(choices, changes=0, shuffles=False)
+    iterate(model, prefetch=prefetch, resumes=resumes, fails=True, per_page=per_page, sort=("name",))
 
 
 @given(CHOICES, PER_PAGE, st.integers(0, 3))

@@ -107,6 +107,7 @@ async def test_a_link_back_to_the_first_page_repeats_no_record():
         got, error = await read(cliniko.appointment_types.list(per_page=2, sort="name"))
         assert got == "ab"
         assert isinstance(error, PaginationError)
+        assert len(sandbox.requests) == 1
 
 
 @for_each("options", [{}, {"sort": "name"}, {"prefetch": 2}, {"sort": "name", "prefetch": 2}])

@@ -83,6 +83,8 @@ class Iteration:
     query: ListQuery
     prefetch: int = 0
     resumes: bool = False
+    fails: bool = False
+    """Whether the result of a step is sometimes lost, so that its page is requested and consumed again."""
     got: list[str] = attrs.field(factory=list)
     steps: int = 0
     requests: int = 0
@@ -110,7 +112,7 @@ class Iteration:
             flights.ask(strategy.lookahead(self.prefetch) if strategy and self.prefetch else ())
         return None
 
-    def _step(self, flights: Flights, strategy: PagingStrategy) -> ConsumedPage:
+    def _step(self, flights: Flights, strategy: PagingStrategy, *, again: bool = False) -> ConsumedPage:
         self.requests += 1
         try:
             received = flights.get(strategy.next_url())
@@ -118,7 +120,10 @@ class Iteration:
             other = strategy.fallback()
             assert other is not None
             return ConsumedPage((), other)
-        return strategy.consume(received)
+        consumed = strategy.consume(received)
+        if self.fails and not again and self.model.choices.pick(2):
+            return self._step(flights, strategy, again=True)
+        return consumed
 
     def _yield(self, strategy: PagingStrategy, consumed: ConsumedPage) -> ListPosition | None:
         for count, row in enumerate(consumed.rows, 1):
