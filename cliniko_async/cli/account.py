@@ -45,7 +45,7 @@ async def open_client(options: Mapping[str, Any]) -> AsyncGenerator[Cliniko]:
                 api_key=key, app_name=app_name, contact_email=email, rate_limiter=limiter, **options
             )
         except ConfigurationError as error:
-            raise CommandError(f"{error} (from the environment or your answer)", ExitCode.KEY_REFUSED) from None
+            raise _refused(error) from None
         yield await stack.enter_async_context(cliniko)
 
 
@@ -76,9 +76,17 @@ async def open_pool() -> AsyncGenerator[AccountPool]:
                 priority="bulk",
             )
         except ConfigurationError as error:
-            raise CommandError(f"{error} (from the environment or your answer)", ExitCode.KEY_REFUSED) from None
+            raise _refused(error) from None
         async with pool:
             yield pool
+
+
+def _refused(error: ConfigurationError) -> CommandError:
+    """Return the error for a setting that is malformed, under the name of its environment variable."""
+    text = str(error).replace("the API key ", "CLINIKO_API_KEY ", 1)
+    for name in ("app_name", "base_url", "contact_email"):
+        text = text.replace(f"{name} ", f"CLINIKO_{name.upper()} ", 1)
+    return CommandError(text, ExitCode.KEY_REFUSED)
 
 
 def budget_file() -> Path | None:

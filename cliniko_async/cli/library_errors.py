@@ -32,7 +32,7 @@ _LINES: tuple[tuple[type[ClinikoError], ExitCode, str], ...] = (
     (RateLimitedError, ExitCode.UNAVAILABLE, "another program uses the same budget; wait a minute"),
     (ServerError, ExitCode.UNAVAILABLE, AGAIN),
     (TransportError, ExitCode.UNAVAILABLE, f"{AGAIN}; `cliniko check` says more"),
-    (LimiterUnavailableError, ExitCode.UNAVAILABLE, ""),
+    (LimiterUnavailableError, ExitCode.UNAVAILABLE, "CLINIKO_BUDGET_FILE can name another file for it"),
     (OutcomeUnknownError, ExitCode.OUTCOME_UNKNOWN, "look whether it happened before you run it again"),
     (PaginationError, ExitCode.INCOMPLETE, "what was read may be incomplete; run it again"),
     (DecodingError, ExitCode.INVALID_DATA, ""),

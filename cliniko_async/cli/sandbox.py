@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import os
 import signal
 from typing import Annotated, TypeAlias
 
@@ -9,6 +10,7 @@ from cyclopts import Parameter
 from cyclopts.validators import Number
 
 from ..sandbox import Sandbox
+from .errors import CommandError
 from .output import write_lines
 
 Port: TypeAlias = Annotated[int, Parameter(validator=Number(gte=0, lte=65_535))]
@@ -28,7 +30,11 @@ async def sandbox(*, port: Port = 8321, seed: int = 1) -> None:
         # Where the loop cannot handle signals, Ctrl-C raises a KeyboardInterrupt.
         with contextlib.suppress(NotImplementedError):
             asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    async with Sandbox(port=port, seed=seed) as clinic:
+    async with contextlib.AsyncExitStack() as stack:
+        try:
+            clinic = await stack.enter_async_context(Sandbox(port=port, seed=seed))
+        except OSError as error:
+            raise CommandError(f"port {port}: {os.strerror(error.errno or 0)}; choose another with --port") from None
         write_lines(
             [
                 "Type this in another terminal, then for example: cliniko list patients",

@@ -10,6 +10,7 @@ from cliniko_async.cli import main
 from cliniko_async.cli.account import budget_file, read_accounts
 from cliniko_async.cli.errors import CommandError
 from cliniko_async.sandbox import Sandbox
+from tests.support.for_each import for_each
 
 
 def test_missing_settings_are_prompted_for_and_the_key_without_an_echo(
@@ -40,6 +41,26 @@ def test_a_name_of_your_own_is_the_user_agent(clinic: Sandbox, monkeypatch: pyte
     monkeypatch.setenv("CLINIKO_APP_NAME", "Reports")
     assert main(["check"]) == 0
     assert clinic.requests[-1].headers["user-agent"] == "Reports (it@example.com)"
+
+
+@for_each(
+    "name, value, line",
+    [
+        ("API_KEY", "two words-au1", "CLINIKO_API_KEY has an invalid character (a space, a line end, a colon, …)"),
+        ("APP_NAME", "Zoë", "CLINIKO_APP_NAME must be the name of your application, in printable ASCII"),
+        ("BASE_URL", "http://a.example", "CLINIKO_BASE_URL must start with https, unless its host is this machine"),
+        ("CONTACT_EMAIL", "me", "CLINIKO_CONTACT_EMAIL must be an e-mail address at which you can be reached"),
+    ],
+)
+@pytest.mark.usefixtures("nowhere")
+def test_a_malformed_setting_is_named_like_its_variable(
+    name: str, value: str, line: str, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+):
+    with monkeypatch.context() as changed:
+        changed.setenv("CLINIKO_BUDGET_FILE", "")
+        changed.setenv(f"CLINIKO_{name}", value)
+        assert main(["list", "taxes"]) == 4
+    assert capfd.readouterr().err == f"cliniko: {line}\n"
 
 
 def test_a_key_that_cannot_be_one_is_refused_before_anything_is_sent(

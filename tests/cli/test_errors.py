@@ -32,7 +32,11 @@ def failing(error: BaseException):
         (OSError(errno.ENOSPC, "x"), 8, "cliniko: the output: No space left on device\n"),
         (OSError("secret"), 1, "cliniko: unexpected OSError; --debug shows where\n"),
         (KeyError("secret"), 1, "cliniko: unexpected KeyError; --debug shows where\n"),
-        (LimiterUnavailableError("the limiter is away"), 5, "cliniko: the limiter is away\n"),
+        (
+            LimiterUnavailableError("the limiter is away"),
+            5,
+            "cliniko: the limiter is away; CLINIKO_BUDGET_FILE can name another file for it\n",
+        ),
     ],
 )
 def test_a_failure_is_a_one_line_error(error, code, line, capfd: pytest.CaptureFixture[str]):

@@ -220,6 +220,13 @@ def test_the_sandbox_prints_settings_that_work_and_ends_with_an_interrupt(monkey
         assert (process.communicate(timeout=60), process.returncode) == (("", ""), 0)
 
 
+def test_a_port_that_is_in_use_is_named(clinic: Sandbox, capfd: pytest.CaptureFixture[str]):
+    port = clinic.base_url.split(":")[2].partition("/")[0]
+    done = run("sandbox", "--port", port)
+    line = f"cliniko: port {port}: Address already in use; choose another with --port\n"
+    assert (done.returncode, done.stdout, done.stderr) == (2, "", line)
+
+
 def test_bash_completes_commands_options_and_resources(tmp_path: Path):
     script = run("completion", "bash").stdout
     (tmp_path / "cliniko.bash").write_text(script, encoding="utf-8")

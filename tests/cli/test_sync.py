@@ -110,4 +110,4 @@ def test_without_an_address_several_clinics_are_not_begun(
     Path("clinics.toml").write_text('north = "CLINIKO_API_KEY"\n')
     monkeypatch.setenv("CLINIKO_CONTACT_EMAIL", "nobody")
     assert main(["sync", *TO, "--accounts", "clinics.toml"]) == 4
-    assert "contact_email" in capfd.readouterr().err
+    assert "CLINIKO_CONTACT_EMAIL must be" in capfd.readouterr().err
