@@ -31,6 +31,7 @@ _SETUPS: tuple[tuple[int, Kind], ...] = (
 _LOADS: tuple[Load, Load] = ("full load", "mixed load")
 _DRAWN = (_SETUPS[0], _SETUPS[1], _SETUPS[4])
 _BUDGET = 1.03
+_SHORTEST_PERIOD = 10.0
 _ROOT = Path(__file__).parent.parent
 _DOCUMENT = _ROOT / "docs" / "budget.md"
 _PICTURE = _DOCUMENT.with_suffix(".svg")
@@ -142,10 +143,12 @@ def main() -> None:
     """Measure, and print the table."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.budget")
     parser.add_argument(
-        "--period", type=float, default=60.0, help="seconds; a shorter one makes every delay weigh more"
+        "--period", type=float, default=60.0, help="seconds, at least 10; a shorter one makes every delay weigh more"
     )
     parser.add_argument("--write", action="store_true", help="write the picture and the table into docs, too")
     options = parser.parse_args()
+    if not options.period >= _SHORTEST_PERIOD:
+        parser.error(f"--period must be at least {_SHORTEST_PERIOD:g}: shorter windows cannot all be filled")
     lines = measure_processes(Scale(period=options.period))
     print((_LAST / "table.md").read_text(encoding="utf-8"))
     for line in lines:
