@@ -81,20 +81,30 @@ class ByCreatedAt(Sequential, RedactedRepr, msgspec.Struct, frozen=True):
         return
 
     def position(self, yielded: Sequence[Any] = ()) -> ListPosition:
-        """Return the last second and its ids yielded so far; in a divided second, also the highest of them."""
+        """Return the last second and its ids yielded so far; in a divided second, also its last id read."""
         keyed = [row for row in yielded if is_keyed(row)]
         second = created_second(keyed[-1]) if keyed else self.second
-        skipped = 0 if second != self.second else self.skipped + len(yielded) - len(keyed)
+        low = self._low(yielded, keyed)
+        moved = second != self.second or low != self.key_range.low
+        skipped = 0 if moved else self.skipped + len(yielded) - len(keyed)
         if second is None and not skipped:
             return Start(source=self.source)
         second = second or 0
         skip = {**self.skip, **_seconds(keyed)}
-        low = (int(keyed[-1].id) if keyed else self.key_range.low) if self.ranges else None
         ids = sorted(key for key, at in skip.items() if at == second and (low is None or key > low))
         later = sorted((key, at) for key, at in skip.items() if at > second)
         return CreatedAtPosition(
             source=self.source, second=second, ids=tuple(ids), later=tuple(later), low=low, skipped=skipped
         )
+
+    def _low(self, yielded: Sequence[Any], keyed: Sequence[Any]) -> int | None:
+        """Return the id up to which a divided second was read, or None if it is not divided."""
+        if not self.ranges:
+            return None
+        # An invalid row is reported with all rows of its range, so the whole range was read.
+        if len(keyed) < len(yielded) and self.key_range.high is not None:
+            return self.key_range.high
+        return int(keyed[-1].id) if keyed else self.key_range.low
 
     def _check(self, page: PageData[Any], keyed: Sequence[Any]) -> None:
         """Check a page against what was requested; invalid records are reported when they are yielded."""
@@ -122,7 +132,8 @@ class ByCreatedAt(Sequential, RedactedRepr, msgspec.Struct, frozen=True):
 
     def _divided(self, key_range: KeyRange, keyed: Sequence[Any]) -> "ByCreatedAt":
         ranges = (*self.ranges[:-1], *key_range.halves_by_id(keyed))
-        return msgspec.structs.replace(self, second=key_range.start, ranges=ranges, tries=0)
+        # Which part holds the rows without a key that were passed is unknown, so they are reported again.
+        return msgspec.structs.replace(self, second=key_range.start, ranges=ranges, tries=0, skipped=0)
 
     def _within(self, second: int, keyed: Sequence[Any]) -> "ByCreatedAt":
         if self.query.dividable:

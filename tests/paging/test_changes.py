@@ -324,6 +324,16 @@ async def test_a_server_date_in_the_past_delays_changes_and_loses_none():
 
 
 @virtually
+async def test_a_cursor_is_short_once_the_last_change_is_older_than_the_overlap():
+    async with scene() as it:
+        for number in range(150):
+            it.put(f"{number},", -5000 + number)
+        got, cursor = await it.read()
+        assert len(got.split(",")) == 151
+        assert len(cursor) < 100
+
+
+@virtually
 async def test_a_cursor_stays_within_16_kilobytes_with_more_than_a_thousand_versions_after_the_low_watermark():
     async with scene() as it:
         for number in range(1150):

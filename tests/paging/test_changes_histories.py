@@ -280,22 +280,30 @@ def test_an_invalid_id_of_a_record_is_an_error(key):
         ByUpdatedAt(query_of(), OPTIONS).consume(DecodedPage(page))
 
 
-@pytest.mark.parametrize(("per_page", "shown", "asked"), [(4, 0, "q%5B%5D=id"), (4, 1, "&")])
-def test_a_page_with_fewer_records_than_its_total_is_requested_again_three_times(per_page, shown, asked):
+@for_each(
+    "shown, part, requests",
+    {
+        "of the list": (0, "", 4),
+        "of the lower half of a full second": (1, "id%3A%3C", 1 + 4),
+        "of its upper half": (1, "id%3A%3E", 1 + 1 + 4),
+    },
+)
+def test_a_page_with_fewer_records_than_its_total_is_requested_again_three_times(shown, part, requests):
     server = still_server(dict.fromkeys(range(1, 11), 0.5))
     answer = server.answer
 
     def hiding(url: str) -> PageData[Shown]:
         page = answer(url)
-        within = "id%3A%3C" in url
-        rows = page.rows[: shown if within or not shown else None]
+        if part not in url:
+            return page
+        rows = page.rows[:shown]
         return PageData(rows, rows, 10, None, page.request, page.response)
 
     server.answer = hiding
-    reader = Reader(server, per_page=per_page, full_page=4)
+    reader = Reader(server, per_page=4, full_page=4)
     with pytest.raises(PaginationError, match="counts records that it does not return"):
         reader.run()
-    assert reader.requests == (4 if not shown else 5)
+    assert reader.requests == requests
 
 
 @for_each(

@@ -7,7 +7,7 @@ import pytest
 from cliniko_async.errors import DecodingError, PaginationError
 from tests.support.clients import virtually
 from tests.support.for_each import for_each
-from tests.support.listed import TYPES, listed, names, pages_asked, read
+from tests.support.listed import EPOCH, TYPES, add, id_of, listed, name_of, names, pages_asked, read
 
 ORDERS = ({}, {"sort": "name"}, {"stable": True}, {"prefetch": 3})
 SPOILS = {
@@ -97,19 +97,22 @@ async def test_the_iteration_itself_asks_for_that_page_again():
         assert pages_asked(sandbox) == [1, 2, 2, 2]
 
 
+@for_each("change", ["a null", "no id", "no stamp"])
 @virtually
-async def test_a_cursor_taken_after_the_error_is_still_the_one_before_that_page():
+async def test_a_cursor_taken_after_the_error_is_still_the_one_before_that_page(change):
     async with listed(6) as (sandbox, cliniko):
-        spoil(sandbox, "f", SPOILS["a null"])
+        spoil(sandbox, "f", SPOILS[change])
         for options in ({}, {"sort": "name"}, {"stable": True}):
             iterator = aiter(cliniko.appointment_types.list(per_page=2, **options))
             got, error = await read(iterator)
             assert got == "abcd"
             assert error is not None
-            some, again = await read(cliniko.appointment_types.list(per_page=2, cursor=iterator.cursor, **options))
-            assert isinstance(again, DecodingError)
-            assert again.page is not None
-            assert some + names(again.page.items) == "e"
+            for per_page in (2, 100):
+                rest = cliniko.appointment_types.list(per_page=per_page, cursor=iterator.cursor, **options)
+                some, again = await read(rest)
+                assert isinstance(again, DecodingError)
+                assert again.page is not None
+                assert some + names(again.page.items) == "e"
 
 
 @virtually
@@ -145,6 +148,91 @@ async def test_an_invalid_record_is_reported_after_re_anchoring_too():
         assert error.page is not None
         assert names(error.page.items) == "fg"
         assert names(await cliniko.appointment_types.list(cursor=error.cursor).collect()) == "hz"
+
+
+@for_each("key", ["id", "created_at"])
+@for_each("places", [(10, 240), (10, 11), (99, 100), (0, 249), range(60, 130), range(180, 250)])
+@virtually
+async def test_in_a_divided_second_each_invalid_record_is_reported_and_no_other_is_lost(key, places):
+    everyone = [chr(0x100 + number) for number in range(250)]
+    invalid = {everyone[place] for place in places}
+
+    def edit(page):
+        for raw in page.get(TYPES, []):
+            if raw["name"] in invalid:
+                del raw[key]
+
+    async with listed(0, unsortable=["id"]) as (sandbox, cliniko):
+        for name in everyone:
+            sandbox.add(TYPES, name=name, created_at=EPOCH)
+        sandbox.faults.edit(edit, times=None)
+        got, error = await read(cliniko.appointment_types.list(stable=True))
+        reported = []
+        while error is not None:
+            assert isinstance(error, DecodingError)
+            assert error.page is not None
+            reported += [raw["name"] for raw in error.page.raw[TYPES] if key not in raw]
+            assert len(reported) <= 2 * len(invalid)
+            rest, following = await read(cliniko.appointment_types.list(stable=True, cursor=error.cursor))
+            got, error = got + names(error.page.items) + rest, following
+    assert sorted(got) == sorted({*everyone} - invalid)
+    assert {*reported} == invalid
+
+
+@virtually
+async def test_an_invalid_record_that_was_reported_hides_no_later_one_of_its_second():
+    async with listed(3, seconds=[0] * 3, unsortable=["id"]) as (sandbox, cliniko):
+        for name in "be":
+            spoil(sandbox, name, SPOILS["no id"])
+        cursor = None
+        for added, valid in (((), "ac"), ((3,), "d"), ((4, 5), "f")):
+            for number in added:
+                add(sandbox, number, 0)
+            with pytest.raises(DecodingError) as caught:
+                await cliniko.appointment_types.list(stable=True, cursor=cursor).collect()
+            assert caught.value.page is not None
+            assert names(caught.value.page.items) == valid
+            cursor = caught.value.cursor
+        assert await cliniko.appointment_types.list(stable=True, cursor=cursor).collect() == []
+
+
+@virtually
+async def test_a_record_that_appears_before_an_invalid_one_that_was_reported_is_not_taken_for_it():
+    async with listed(3) as (sandbox, cliniko):
+        sandbox.archive(TYPES, id_of(sandbox, "b"))
+        spoil(sandbox, "c", SPOILS["no id"])
+        cursor = None
+        for valid in ("a", ""):
+            with pytest.raises(DecodingError) as caught:
+                await cliniko.appointment_types.list(stable=True, cursor=cursor).collect()
+            assert caught.value.page is not None
+            assert names(caught.value.page.items) == valid
+            cursor = caught.value.cursor
+        sandbox.update(TYPES, id_of(sandbox, "b"), archived_at=None)
+        assert names(await cliniko.appointment_types.list(stable=True, cursor=cursor).collect()) == "b"
+
+
+@virtually
+async def test_an_invalid_record_that_was_reported_hides_none_after_its_second_has_outgrown_a_page():
+    async with listed(101, seconds=[0] * 101, unsortable=["id"]) as (sandbox, cliniko):
+        first, second = name_of(100), name_of(221)
+        for name in (first, second):
+            spoil(sandbox, name, SPOILS["no id"])
+        types = cliniko.appointment_types
+        _, error = await read(types.list(stable=True))
+        assert isinstance(error, DecodingError)
+        _, error = await read(types.list(stable=True, cursor=error.cursor))
+        assert isinstance(error, DecodingError)
+        for number in range(101, 222):
+            add(sandbox, number, 0)
+        reported = set()
+        while error is not None:
+            assert isinstance(error, DecodingError)
+            assert error.page is not None
+            assert len(sandbox.requests) < 30
+            reported |= {raw["name"] for raw in error.page.raw[TYPES] if "id" not in raw}
+            _, error = await read(types.list(stable=True, cursor=error.cursor))
+        assert reported == {first, second}
 
 
 @for_each("spoiled", ["no id", "no stamp"])
