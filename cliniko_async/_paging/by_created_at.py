@@ -22,7 +22,7 @@ class ByCreatedAt(Sequential, RedactedRepr, msgspec.Struct, frozen=True):
     """
 
     query: ListQuery
-    source: int = 0
+    source: int
     second: int | None = None
     skip: Mapping[int, int] = msgspec.field(default_factory=dict[int, int])
     """Ids that were yielded already, each with its second."""

@@ -19,7 +19,7 @@ class ById(Sequential, RedactedRepr, msgspec.Struct, frozen=True):
     """Requests the first page after the last id. Records that stay in the list cannot move before it."""
 
     query: ListQuery
-    source: int = 0
+    source: int
     last: int | None = None
     yielded: int = 0
     tries: int = 0

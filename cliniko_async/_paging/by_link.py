@@ -178,7 +178,7 @@ class ByLink(RedactedRepr, msgspec.Struct, frozen=True):
         """Return a restart after the newest page received before the inconsistent page was requested."""
         state = detector.newest_before(request_order)
         second = state.second if state else None
-        return ByCreatedAt(self.query, self.source, second, detector.seen.since(second), yielded=detector.yielded)
+        return ByCreatedAt(self.query, self.source, second, dict(detector.seen.ids), yielded=detector.yielded)
 
     def _following(self, page: PageData[Any], state: PageState) -> "ByLink | None":
         ended = page.next is None or (self.detector.is_exhausted and not page.rows)

@@ -1,7 +1,7 @@
 """Drift detection: recognises a list that changed while it was read, by its total, repeated ids and record order."""
 
 import datetime as dt
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from itertools import takewhile
 from typing import Any
 
@@ -48,10 +48,6 @@ class SeenIds(msgspec.Struct, frozen=True):
         for key in list(takewhile(lambda key: self.ids[key] < bound, self.ids)):
             del self.ids[key]
         self.ids.update(_since(bound, recent[-1].stamps))
-
-    def since(self, second: int | None) -> Mapping[int, int]:
-        """Return the ids from a second on, or all of them."""
-        return {key: at for key, at in self.ids.items() if second is None or at >= second}
 
 
 class Inspection(RedactedRepr, msgspec.Struct, frozen=True):

@@ -1,6 +1,7 @@
 """Invalid records: each is reported once, with the valid ones beside it and a cursor after it; none blocks a list."""
 
 import datetime as dt
+import itertools
 
 import pytest
 
@@ -99,16 +100,18 @@ async def test_the_iteration_itself_asks_for_that_page_again():
 
 @for_each("change", ["a null", "no id", "no stamp"])
 @virtually
-async def test_a_cursor_taken_after_the_error_is_still_the_one_before_that_page(change):
+async def test_a_cursor_taken_before_or_after_the_error_is_the_one_before_that_page(change):
     async with listed(6) as (sandbox, cliniko):
         spoil(sandbox, "f", SPOILS[change])
         for options in ({}, {"sort": "name"}, {"stable": True}):
             iterator = aiter(cliniko.appointment_types.list(per_page=2, **options))
-            got, error = await read(iterator)
-            assert got == "abcd"
-            assert error is not None
-            for per_page in (2, 100):
-                rest = cliniko.appointment_types.list(per_page=per_page, cursor=iterator.cursor, **options)
+            assert [(await anext(iterator)).name for _ in range(4)] == list("abcd")
+            cursors = [iterator.cursor]
+            with pytest.raises(DecodingError):
+                await anext(iterator)
+            cursors.append(iterator.cursor)
+            for cursor, per_page in itertools.product(cursors, (2, 100)):
+                rest = cliniko.appointment_types.list(per_page=per_page, cursor=cursor, **options)
                 some, again = await read(rest)
                 assert isinstance(again, DecodingError)
                 assert again.page is not None
