@@ -81,10 +81,10 @@ class ByCreatedAt(Sequential, RedactedRepr, msgspec.Struct, frozen=True):
         return
 
     def position(self, yielded: Sequence[Any] = ()) -> ListPosition:
-        """Return the last second and its ids yielded so far; in a divided second, also its last id read."""
+        """Return the last second and its ids yielded so far; in a divided second, also the highest of them."""
         keyed = [row for row in yielded if is_keyed(row)]
         second = created_second(keyed[-1]) if keyed else self.second
-        low = self._low(yielded, keyed)
+        low = (int(keyed[-1].id) if keyed else self.key_range.low) if self.ranges else None
         moved = second != self.second or low != self.key_range.low
         skipped = 0 if moved else self.skipped + len(yielded) - len(keyed)
         if second is None and not skipped:
@@ -96,15 +96,6 @@ class ByCreatedAt(Sequential, RedactedRepr, msgspec.Struct, frozen=True):
         return CreatedAtPosition(
             source=self.source, second=second, ids=tuple(ids), later=tuple(later), low=low, skipped=skipped
         )
-
-    def _low(self, yielded: Sequence[Any], keyed: Sequence[Any]) -> int | None:
-        """Return the id up to which a divided second was read, or None if it is not divided."""
-        if not self.ranges:
-            return None
-        # An invalid row is reported with all rows of its range, so the whole range was read.
-        if len(keyed) < len(yielded) and self.key_range.high is not None:
-            return self.key_range.high
-        return int(keyed[-1].id) if keyed else self.key_range.low
 
     def _check(self, page: PageData[Any], keyed: Sequence[Any]) -> None:
         """Check a page against what was requested; invalid records are reported when they are yielded."""
