@@ -11,6 +11,7 @@ from .. import DecodingError
 from .._compat import is_typeddict
 from .._dates import Real
 from ..rows import RowColumn, columns_of, table_class
+from ._decimals import PRECISION, fixed_decimals
 
 pa: Any = importlib.import_module("pyarrow")
 
@@ -18,7 +19,7 @@ _SCALARS: dict[Any, Any] = {
     str: pa.string(),
     int: pa.int64(),
     bool: pa.bool_(),
-    Decimal: pa.decimal128(38, 18),
+    Decimal: pa.decimal128(PRECISION, 18),
     Real.datetime: pa.timestamp("us", tz="UTC"),
     Real.date: pa.date32(),
 }
@@ -93,7 +94,10 @@ def combined(batches: Sequence[Any]) -> Any:
 def _array(column: RowColumn, field: Any, records: Sequence[Any]) -> Any:
     """Return the values of a column, or None if one of them does not fit."""
     try:
-        array = pa.array([column.read(record) for record in records], field.type)
+        values: list[Any] = [column.read(record) for record in records]
+        if pa.types.is_decimal(field.type):
+            values = fixed_decimals(values, field.type.scale)
+        array = pa.array(values, field.type)
     except _REFUSED:
         return None
     return array if field.nullable or not array.null_count else None

@@ -14,6 +14,7 @@ import msgspec
 from .. import DecodingError
 from .._dates import Real
 from ..rows import columns_of
+from ._decimals import PRECISION, fixed_decimals
 
 pa: Any = importlib.import_module("pyarrow")  # It has no types.
 ArrowTable: TypeAlias = Any
@@ -24,7 +25,7 @@ READ_AT = "_read_at"
 """When a row was read. Of two versions of a row in one load, the later one is kept."""
 REMOVED = "_removed"
 """Set in rows that the load deletes, and null in every row of the destination."""
-_DECIMAL = pa.decimal128(38, 9)
+_DECIMAL = pa.decimal128(PRECISION, 9)
 """What every destination of dlt can hold. A decimal that does not fit raises an error and is never rounded."""
 _STAMP = pa.timestamp("us", "UTC")
 _ARROW: dict[Any, Any] = {
@@ -128,8 +129,11 @@ def _json_text(value: Any) -> str | None:
 
 def _array(cls: Any, column: TableColumn, records: Sequence[Any]) -> Any:
     try:
-        return pa.array(column.read(records), column.arrow)
-    except (pa.ArrowInvalid, OverflowError):
+        values = column.read(records)
+        if column.arrow is _DECIMAL:
+            values = fixed_decimals(values, _DECIMAL.scale)
+        return pa.array(values, column.arrow)
+    except (pa.ArrowInvalid, ArithmeticError):
         pass
     # Outside of the block above, because that error may show a value.
     raise DecodingError([f"a value of {cls.__name__}.{column.name} does not fit {column.arrow}"])

@@ -314,7 +314,7 @@ async def test_an_error_of_the_api_is_raised_as_it_is_and_nothing_is_loaded(sand
     assert_equal(duckdb_query("clinic.duckdb"), sandbox, some(sandbox, SOME))
 
 
-@pytest.mark.parametrize("value", ["1.0123456789", "1" * 40])
+@pytest.mark.parametrize("value", ["1.0123456789", "1" * 40, "0." + "0" * 60 + "1"])
 async def test_a_decimal_that_does_not_fit_is_an_error_that_does_not_show_it(sandbox: Sandbox, value: str):
     sandbox.faults.edit(lambda page: page["taxes"][0].update(rate=value), path="/taxes")
     with pytest.raises(DecodingError, match=r"a value of Tax\.rate does not fit decimal128") as caught:
