@@ -36,7 +36,18 @@ _PROPERTIES = (
     "tests/paging/test_histories.py",
     "tests/paging/test_real_client.py",
     "tests/paging/test_changes_histories.py",
+    "tests/paging/test_cursor.py",
     "tests/limits/test_servers.py",
+    "tests/records/test_decode.py",
+    "tests/records/test_odd_answers.py",
+    "tests/integrations/test_arrow.py",
+    "tests/bulk/test_matching.py",
+    "tests/cli/test_import.py",
+    "tests/http/test_retry.py",
+    "tests/resources/test_links.py",
+    "tests/test_fields.py",
+    "tests/test_filters.py",
+    "tests/test_rows.py",
 )
 _HISTORIES = 20_000
 _PER_JOB = 100

@@ -99,7 +99,7 @@ def test_both_readers_return_the_same_record_for_an_example(name: str):
 
 @pytest.mark.parametrize("cls", RECORDS, ids=lambda cls: cls.__name__)
 @given(data=st.data())
-@settings(max_examples=12)
+@settings(max_examples=max(12, settings().max_examples // 50))
 def test_both_readers_accept_and_refuse_the_same(cls: Any, data: st.DataObject):
     """With nulls, absent and unknown keys, every form that a value may have, and values of other types.
 

@@ -172,7 +172,7 @@ def client(server: RawServer, **options: Any) -> Cliniko:
 
 @pytest.mark.parametrize("name", sorted(RESOURCES))
 @given(data=st.data())
-@settings(max_examples=15)
+@settings(max_examples=max(15, settings().max_examples // 50))
 def test_any_response_raises_only_errors_of_this_library(name: str, data: st.DataObject):
     given_ = data.draw(answers(name))
 
