@@ -127,7 +127,8 @@ class StoreTests:
 def threads(*works: Callable[[], object]) -> Iterator[None]:
     """Run functions in threads of their own, which have to end without an error.
 
-    Within the limiter, each lets the others go on between any two operations, so that what may happen there does.
+    Within the limiter, each lets the others go on between any two operations, so that what may happen there does; after
+    Python 3.11, only as often as the interpreter switches between threads.
     """
     usual = sys.getswitchinterval()
     sys.setswitchinterval(1e-5)  # A thread that lets a busy one go on waits this long for its next turn.
@@ -142,6 +143,11 @@ def threads(*works: Callable[[], object]) -> Iterator[None]:
 
 
 def _give_way(work: Callable[[], object], chance: random.Random) -> None:
+    if sys.version_info >= (3, 12):
+        # Since then, tracing rewrites code that other threads are running: 3.12.1 crashes in one of four runs.
+        work()
+        return
+
     def trace(frame: FrameType, event: str, argument: object) -> Any:
         if frame.f_code.co_filename.startswith(_LIMITS):
             frame.f_trace_opcodes = True
