@@ -2,9 +2,9 @@
 
 import attrs
 
-from ..errors import ConfigurationError, InvalidRequestError
+from ..errors import ConfigurationError
 from ..limits import Priority
-from ..limits.base import check_priority
+from ..limits.base import PRIORITIES, PRIORITY_RULE
 from ..observers import Observer
 from .reporter import checked_observers
 from .retry import RetryPolicy, check_seconds
@@ -15,11 +15,9 @@ def _retry_policy(_: object, __: object, value: RetryPolicy) -> None:
         raise ConfigurationError("retry must be a RetryPolicy")
 
 
-def _known_priority(_: object, __: object, value: str) -> None:
-    try:
-        check_priority(value)
-    except InvalidRequestError as error:
-        raise ConfigurationError(str(error)) from None
+def _known_priority(_: object, __: object, value: object) -> None:
+    if value not in PRIORITIES:
+        raise ConfigurationError(PRIORITY_RULE)
 
 
 @attrs.frozen

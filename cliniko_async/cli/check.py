@@ -31,8 +31,8 @@ _NETWORK_ADVICE = (
     ),
     (
         r"certificate|TLS",
-        """something on the way, such as a proxy or a virus scanner, shows its own certificate: ask whoever runs it
-        for the certificate and set SSL_CERT_FILE, or exempt the server""",
+        """a proxy or a virus scanner replaces the server's certificate with its own: ask your administrator for that
+        certificate and set SSL_CERT_FILE, or exempt the server""",
     ),
     (
         r"(?i)name|resol|address associated",

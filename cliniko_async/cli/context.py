@@ -89,7 +89,7 @@ class CommandContext:
         self.lookup = lookup
         self.interrupt_message = f"interrupted: the write may or may not have happened; look with `{lookup}`"
         yield
-        # Not in a `finally`: after a failure, whoever reports the error needs both.
+        # Not in a `finally` block: after a failure, the report of the error uses both.
         self.lookup = self.interrupt_message = ""
 
     def confirm(self, question: str, *, yes: bool) -> None:

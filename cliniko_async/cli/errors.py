@@ -31,7 +31,7 @@ class ExitCode(enum.IntEnum):
     KEY_REFUSED = 4
     """The API key is missing, malformed or rejected, or its user may not do this."""
     UNAVAILABLE = 5
-    """The network, the server, the clock or the request budget prevented it. It is safe to try again later."""
+    """The network, the server, the clock or the request budget stopped the command. It is safe to try again later."""
     OUTCOME_UNKNOWN = 6
     """A write may or may not have happened. Look before you run the command again."""
     INVALID_DATA = 7

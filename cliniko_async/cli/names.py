@@ -18,7 +18,7 @@ Repeated: TypeAlias = Annotated[Sequence[str], Parameter(negative="", show_defau
 """An option that may be repeated."""
 
 _OPERATORS = ("=", "!=", "<", ">", "~", "?", "!?", "*")
-"""What operators begin with. Which of them a column has, is for the API to say."""
+"""The beginnings of operators. Which of them a column has is checked by the API."""
 _EXAMPLES = {
     "array": "{}:~123",
     "boolean": "{}:=true",

@@ -11,6 +11,7 @@ from ..errors import ConfigurationError, InvalidRequestError, UsageError
 
 Priority = Literal["interactive", "bulk"]
 PRIORITIES: tuple[Priority, Priority] = ("interactive", "bulk")
+PRIORITY_RULE = "priority must be 'interactive' or 'bulk'"
 WhenLost = Literal["wait", "fail", "share"]
 
 LIMIT = 200
@@ -160,4 +161,4 @@ def check(fits: object, message: str) -> None:
 def check_priority(priority: str) -> None:
     """Raise an InvalidRequestError unless the priority is valid."""
     if priority not in PRIORITIES:
-        raise InvalidRequestError("priority must be 'interactive' or 'bulk'", argument="priority")
+        raise InvalidRequestError(PRIORITY_RULE, argument="priority")

@@ -49,7 +49,7 @@ class LoopQueues:
             return None if self._is_foreign(loop) else self._queue(loop, ledger)
 
     @property
-    def left(self) -> list[tuple[asyncio.AbstractEventLoop, StoreQueue]]:
+    def closed_loops(self) -> list[tuple[asyncio.AbstractEventLoop, StoreQueue]]:
         """The event loops that are closed, with their queues."""
         return [(loop, queue) for loop, queue in list(self._queues.items()) if loop.is_closed()]
 

@@ -64,7 +64,7 @@ class LeaseLedger:
     @property
     def report_within(self) -> float:
         """The seconds within which to report to the store; infinite if there is nothing to report."""
-        if self._has_paused or self._queues.left:
+        if self._has_paused or self._queues.closed_loops:
             return 0.0
         # Wait briefly, so that several updates are reported together.
         return self.rules.step_delay if self._updates else math.inf
@@ -83,7 +83,7 @@ class LeaseLedger:
         Raises:
             StoreLostError: The store cannot be used.
         """
-        for loop, queue in self._queues.left:
+        for loop, queue in self._queues.closed_loops:
             await queue.finish()
             self._queues.forget(loop)
 

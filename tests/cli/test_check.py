@@ -136,7 +136,7 @@ def test_a_network_that_swallows_everything(
 
 
 @pytest.mark.parametrize(
-    ("trusted", "message"), [(False, "shows its own certificate"), (True, "check the date and the time")]
+    ("trusted", "message"), [(False, "replaces the server's certificate"), (True, "check the date and the time")]
 )
 def test_an_untrusted_or_expired_certificate(nowhere: None, tmp_path: Path, trusted, message):
     """The file of SSL_CERT_FILE is read, as the advice says it is."""

@@ -6,9 +6,9 @@ import queue
 import sys
 import threading
 import weakref
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
 import pytest
 
@@ -101,6 +101,20 @@ class Interrupted:
         await asyncio.sleep(0)
         self.times_closed += 1
         await self._store.close()
+
+
+Wrapper = TypeVar("Wrapper", bound=Interrupted)
+
+
+def wrapping(kind: Callable[[Store], Wrapper]) -> tuple[list[Wrapper], Callable[[Store], Wrapper]]:
+    """Return a function that wraps a store, and the list in which the wrapper will be."""
+    stores: list[Wrapper] = []
+
+    def wrap(store: Store) -> Wrapper:
+        stores.append(kind(store))
+        return stores[0]
+
+    return stores, wrap
 
 
 class SlowToClose(Interrupted):
@@ -199,11 +213,7 @@ class EventLoopConformance(ThreadConformance):
 
     @pytest.mark.parametrize("hangs", ["before", "after"])
     def test_what_a_loop_was_reporting_when_it_was_closed_is_reported_by_the_next(self, hangs):
-        stores: list[Interrupted] = []
-
-        def wrap(store: Store) -> Store:
-            stores.append(Interrupted(store))
-            return stores[0]
+        stores, wrap = wrapping(Interrupted)
 
         async def main(limiter: SharedLimiter) -> None:
             """Close the loop soon after the store was asked."""
@@ -223,11 +233,7 @@ class EventLoopConformance(ThreadConformance):
 
     @pytest.mark.parametrize("hangs", ["before", "after"])
     def test_what_a_loop_left_is_reported_once_although_two_loops_report_it_at_once(self, hangs):
-        stores: list[Meeting] = []
-
-        def wrap(store: Store) -> Store:
-            stores.append(Meeting(store))
-            return stores[0]
+        stores, wrap = wrapping(Meeting)
 
         with self.in_real_time(3, 600.0, wrap=wrap) as (home, limiter):
             caller = leave_a_caller(limiter, stores[0], hangs)
@@ -240,11 +246,7 @@ class EventLoopConformance(ThreadConformance):
 
     @pytest.mark.parametrize("hangs", ["before", "after"])
     def test_what_a_loop_left_is_reported_when_another_closes_the_limiter(self, hangs):
-        stores: list[Interrupted] = []
-
-        def wrap(store: Store) -> Store:
-            stores.append(Interrupted(store))
-            return stores[0]
+        stores, wrap = wrapping(Interrupted)
 
         with self.in_real_time(3, 600.0, wrap=wrap, where="left") as (home, limiter):
             caller = leave_a_caller(limiter, stores[0], hangs)
@@ -255,11 +257,7 @@ class EventLoopConformance(ThreadConformance):
 
     @pytest.mark.parametrize("hangs", ["before", "after"])
     def test_what_a_loop_left_is_reported_although_the_next_one_is_closed_while_it_reports_that(self, hangs):
-        stores: list[Interrupted] = []
-
-        def wrap(store: Store) -> Store:
-            stores.append(Interrupted(store))
-            return stores[0]
+        stores, wrap = wrapping(Interrupted)
 
         async def begin_step(limiter: SharedLimiter, permits: list[Permit]) -> asyncio.Task[Limits]:
             permits += [await limiter.acquire("interactive") for _ in range(3 - len(permits))]
@@ -306,11 +304,7 @@ class EventLoopConformance(ThreadConformance):
             await limiter.aclose()
 
         for _ in range(20):
-            stores: list[Interrupted] = []
-
-            def wrap(store: Store, stores: list[Interrupted] = stores) -> Store:
-                stores.append(Interrupted(store))
-                return stores[0]
+            stores, wrap = wrapping(Interrupted)
 
             with self.in_real_time(6, 60.0, wrap=wrap) as (_home, limiter):
                 with threads(*[lambda limiter=limiter: in_loop(close(limiter))] * 3):
@@ -318,11 +312,7 @@ class EventLoopConformance(ThreadConformance):
                 assert stores[0].times_closed == 1
 
     def test_a_loop_that_closes_the_limiter_while_another_closes_the_store_leaves_that_to_it(self):
-        stores: list[SlowToClose] = []
-
-        def wrap(store: Store) -> Store:
-            stores.append(SlowToClose(store))
-            return stores[0]
+        stores, wrap = wrapping(SlowToClose)
 
         with self.in_real_time(6, 60.0, wrap=wrap) as (home, limiter):
             with threads(lambda: in_loop(limiter.aclose())):
@@ -345,11 +335,7 @@ class EventLoopConformance(ThreadConformance):
 
     def test_loops_that_use_a_share_return_to_the_store_each_for_itself(self):
         """One of them is closed before the store is back, without any of its tasks."""
-        stores: list[Interrupted] = []
-
-        def wrap(store: Store) -> Store:
-            stores.append(Interrupted(store))
-            return stores[0]
+        stores, wrap = wrapping(Interrupted)
 
         async def main(limiter: SharedLimiter) -> None:
             (await limiter.acquire("interactive")).cancel()
