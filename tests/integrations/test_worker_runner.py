@@ -252,6 +252,7 @@ def test_a_job_that_exits_while_it_is_being_ended_ends_nothing_else(context: Con
     assert runner.submit("a").outcome.result(SOON).error is None
     runner.close()
     assert len(context.closed) == 1
+    assert isinstance(left[0].exception(), SystemExit)
 
 
 def test_a_job_that_takes_too_long_fails_alone(runner_of):
